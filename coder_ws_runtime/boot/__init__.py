@@ -1,0 +1,1 @@
+"""The boot steps: each a unit, and a line of the template's script."""

@@ -1,0 +1,1 @@
+"""The commands. Only here anything is printed or exits."""

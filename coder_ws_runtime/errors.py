@@ -1,0 +1,62 @@
+"""What a user can cause, as one family of exceptions.
+
+A :class:`UserError` says what is wrong, where, and how to mend it; the CLI prints it in one line
+without a traceback and exits with its status. Anything else that escapes is a bug and keeps its
+traceback.
+"""
+
+from enum import IntEnum
+
+
+class ExitStatus(IntEnum):
+    """Exit statuses of every command."""
+
+    DONE = 0
+    REFUSED = 1
+    """Some paths, manifests or checks were refused or failed; the others were done."""
+    USAGE = 2
+    """The command line or a document is wrong; nothing was done."""
+    NO_VOLUME = 3
+    """There is no usable volume; nothing was done."""
+
+
+class UserError(Exception):
+    """Something that a user caused and a user can mend.
+
+    Args:
+        message: what is wrong, one sentence without a final full stop.
+        code: stable, machine-readable name, e.g. ``manifest.unknown-key``.
+        place: where: a file with a line or a JSON path, a path in the home; empty if there is none.
+        hint: how to mend it, one sentence; empty if the message says it already.
+    """
+
+    exit_status = ExitStatus.REFUSED
+
+    def __init__(self, message: str, *, code: str, place: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.place = place
+        self.hint = hint
+
+    def __str__(self) -> str:
+        """The whole as one line: ``place: message (hint)``."""
+        where = f"{self.place}: " if self.place else ""
+        mend = f" ({self.hint})" if self.hint else ""
+        return f"{where}{self.message}{mend}"
+
+
+class RefusedError(UserError):
+    """One item is refused; the others go on."""
+
+
+class UsageError(UserError):
+    """The command cannot be carried out as it was given."""
+
+    exit_status = ExitStatus.USAGE
+
+
+class NoVolumeError(UserError):
+    """There is no volume, or it cannot be used."""
+
+    exit_status = ExitStatus.NO_VOLUME

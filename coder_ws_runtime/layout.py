@@ -1,0 +1,118 @@
+"""Where everything is.
+
+One :class:`Layout` holds every path of a workspace, and all of them derive from one root, so that
+the whole runtime can work on a tree (``--root DIR``). Nothing else in the package spells an
+absolute path.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_USER = "coder"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The paths of one workspace. All are absolute."""
+
+    root: Path
+    home: Path
+    volume: Path
+    """Where the owner's volume is mounted."""
+    manifest_dir: Path
+    ledger_dir: Path
+    """State of this container's life; it lies in the container's own layer and dies with it."""
+
+    @classmethod
+    def of(cls, root: Path = Path("/"), env: Mapping[str, str] | None = None) -> "Layout":
+        """The layout below `root`, with what the environment overrides.
+
+        Args:
+            root: the directory that stands for ``/``.
+            env: the environment: ``HOME``, ``HOME_PERSIST_STATE``, ``HOME_PERSIST_MANIFEST_DIR``
+                and ``HOME_PERSIST_LEDGER_DIR`` replace the defaults. Below another root than ``/``
+                they are taken as paths inside it, except ``HOME``: every shell sets it, and it
+                means the home of whoever runs the command, not the one of the tree.
+        """
+        env = env or {}
+        root = Path(root).absolute()
+        default_home = f"/home/{DEFAULT_USER}"
+        home = env.get("HOME") or default_home if root == Path("/") else default_home
+
+        def inside(path: str) -> Path:
+            return root / path.lstrip("/")
+
+        return cls(
+            root=root,
+            home=inside(home),
+            volume=inside(env.get("HOME_PERSIST_STATE") or "/mnt/home-persist"),
+            manifest_dir=inside(env.get("HOME_PERSIST_MANIFEST_DIR") or "/etc/home-persist.d"),
+            ledger_dir=inside(env.get("HOME_PERSIST_LEDGER_DIR") or "/var/lib/home-persist"),
+        )
+
+    # The volume ------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> Path:
+        """What home-persist itself keeps on the volume."""
+        return self.volume / ".home-persist"
+
+    @property
+    def workspaces(self) -> Path:
+        """Copies of paths with the scope ``workspace``, one directory per workspace id."""
+        return self.volume / ".workspaces"
+
+    @property
+    def jetbrains_dist(self) -> Path:
+        """JetBrains backends, shared by the workspaces of an owner."""
+        return self.volume / ".jetbrains-dist"
+
+    # The image and what the template uploads ---------------------------------------------------
+
+    @property
+    def settings_file(self) -> Path:
+        """The settings document that the template uploads."""
+        return self.root / "etc/coder/workspace.json"
+
+    @property
+    def agent_init(self) -> Path:
+        """The script that downloads and starts the Coder agent, uploaded by the template."""
+        return self.root / "etc/coder/agent-init.sh"
+
+    @property
+    def share(self) -> Path:
+        """Where tools are installed, one directory per tool id."""
+        return self.root / "usr/local/share"
+
+    @property
+    def unit_dir(self) -> Path:
+        """Where the image puts our systemd units."""
+        return self.root / "usr/local/lib/systemd/system"
+
+    # The running system --------------------------------------------------------------------------
+
+    @property
+    def docker_socket(self) -> Path:
+        """The socket of the host's Docker daemon, mounted into the workspace."""
+        return self.root / "run/docker.sock"
+
+    @property
+    def runtime_dir(self) -> Path:
+        """State until the next boot: the ready file of the daemon, what the boot steps report."""
+        return self.root / "run/coder-ws"
+
+    @property
+    def hook_logs(self) -> Path:
+        """One log file per post-create hook."""
+        return self.root / "var/log/coder-ws/hooks"
+
+    @property
+    def proc(self) -> Path:
+        """The process file system."""
+        return self.root / "proc"
+
+    @property
+    def jetbrains_tmp(self) -> Path:
+        """Caches and logs of JetBrains IDEs, which must not be shared and need not last."""
+        return self.root / "tmp/jetbrains"

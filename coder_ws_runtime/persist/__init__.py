@@ -1,0 +1,1 @@
+"""home-persist: what a home keeps, and how it is kept true."""

@@ -1,0 +1,109 @@
+"""The settings of a workspace: one JSON document that the template uploads.
+
+The model that validates it is :mod:`coder_ws_runtime.settings_model`; here is what the rest of the
+package works with.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from coder_ws_runtime.errors import UsageError
+from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.validated import normalised
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Which workspace this is, as Coder knows it. Empty strings: not known."""
+
+    id: str = ""
+    name: str = ""
+    owner: str = ""
+    access_url: str = ""
+    """Coder's URL, as the container reaches it."""
+
+
+@dataclass(frozen=True, slots=True)
+class JetBrains:
+    """Options of the JetBrains boot step."""
+
+    allow_updates: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WebShell:
+    """Options of the web-shell unit."""
+
+    directory: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole document."""
+
+    workspace: Workspace = field(default_factory=Workspace)
+    home_persist_paths: tuple[Any, ...] = ()
+    """Further paths to persist: strings or objects, as in a manifest's `paths`; not yet checked."""
+    projects: str = ""
+    """Absolute path of the directory where projects live; empty: not known."""
+    jetbrains: JetBrains = field(default_factory=JetBrains)
+    web_shell: WebShell = field(default_factory=WebShell)
+
+
+def load(layout: Layout, env: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this workspace.
+
+    Args:
+        layout: where the document lies. Without a document every setting has its default.
+        env: ``CODER_WORKSPACE_ID`` replaces the workspace's id.
+
+    Raises:
+        UsageError: the document is not valid; place and hint name the first fault.
+    """
+    file = layout.settings_file
+    values: dict[str, Any] = {}
+    try:
+        document = file.read_bytes()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise UsageError(
+            f"the settings cannot be read: {error.strerror}", code="settings.unreadable", place=str(file)
+        ) from error
+    else:
+
+        def validate(raw: bytes) -> Any:  # noqa: ANN401 - a JSON value
+            from coder_ws_runtime import settings_model  # noqa: PLC0415 - pydantic is slow to import
+
+            return settings_model.validate(raw, place=str(file))
+
+        values = normalised(
+            document,
+            model_file=__file__.replace("settings.py", "settings_model.py"),
+            validate=validate,
+            cache_dir=layout.ledger_dir / "validated",
+        )
+    settings = Settings(
+        workspace=Workspace(**values.get("workspace", {})),
+        home_persist_paths=tuple(values.get("home_persist_paths", ())),
+        projects=values.get("projects", ""),
+        jetbrains=JetBrains(**values.get("jetbrains", {})),
+        web_shell=WebShell(**values.get("web_shell", {})),
+    )
+    return _with_environment(settings, env or {})
+
+
+def _with_environment(settings: Settings, env: Mapping[str, str]) -> Settings:
+    identifier = env.get("CODER_WORKSPACE_ID")
+    if not identifier:
+        return settings
+    known = settings.workspace
+    return Settings(
+        workspace=Workspace(identifier, known.name, known.owner, known.access_url),
+        home_persist_paths=settings.home_persist_paths,
+        projects=settings.projects,
+        jetbrains=settings.jetbrains,
+        web_shell=settings.web_shell,
+    )

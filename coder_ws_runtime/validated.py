@@ -1,0 +1,54 @@
+"""Validate a JSON document once.
+
+Importing pydantic takes longer than a whole `home-persist resolve`, and the documents hardly ever
+change. So what a model made of some bytes is kept in the container's own layer under the digest of
+those bytes and of the model's source: the same bytes need no second validation, and any other
+byte, or another model, does. Refused documents are not kept: they are explained anew each time.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def normalised(
+    document: bytes,
+    *,
+    model_file: str,
+    validate: Callable[[bytes], Any],
+    cache_dir: Path | None,
+) -> Any:  # noqa: ANN401 - any JSON value, as the model normalises it
+    """What `validate` makes of `document`, from the cache if it was made before.
+
+    Args:
+        document: the bytes of the document.
+        model_file: the source file of the model; when it changes, what was kept no longer counts.
+        validate: takes the bytes, returns a JSON value, raises UserError.
+        cache_dir: where to keep results; None or an unwritable directory: nowhere.
+    """
+    if cache_dir is None:
+        return validate(document)
+    source = os.stat(model_file)
+    version = f"{model_file}:{source.st_size}:{source.st_mtime_ns}\n".encode()
+    kept = cache_dir / f"{hashlib.sha256(version + document).hexdigest()}.json"
+    try:
+        return json.loads(kept.read_bytes())
+    except (OSError, ValueError):
+        pass
+    value = validate(document)
+    _keep(kept, json.dumps(value).encode())
+    return value
+
+
+def _keep(file: Path, content: bytes) -> None:
+    """Write the whole file or nothing. A cache that cannot be written is no reason to stop."""
+    temporary = file.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(content)
+        temporary.replace(file)
+    except OSError:
+        temporary.unlink(missing_ok=True)

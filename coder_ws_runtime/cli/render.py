@@ -1,0 +1,217 @@
+"""How the commands speak: reports, errors, exit statuses, and the options they share.
+
+A report line goes to one place only. Where stderr is the journal it becomes a record with fields,
+elsewhere it is printed; so nothing is logged twice, and what a user sees in Coder's log is what the
+journal has.
+"""
+
+import difflib
+import functools
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO, TypeVar
+
+import click
+
+from coder_ws_runtime import __version__, journal
+from coder_ws_runtime.errors import ExitStatus, UsageError, UserError
+from coder_ws_runtime.layout import Layout
+
+INTERRUPTED = 130
+"""128 and the number of SIGINT, as a shell reports it."""
+
+Fields = Mapping[str, object]
+
+R = TypeVar("R")
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def coloured(stream: TextIO) -> bool:
+    """Whether `stream` is a terminal that shows colours, and its user wants them (no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "") != "dumb"
+
+
+def style(text: str, **how: Any) -> str:  # noqa: ANN401 - what click.style takes
+    """`text` in colour. Whoever prints it takes the colour out again where it is not wanted."""
+    return click.style(text, **how)
+
+
+def plain(text: str) -> str:
+    """`text` without what :func:`style` put in."""
+    return _ESCAPES.sub("", text)
+
+
+def say(message: str, fields: Fields | None = None, priority: int = journal.INFO) -> None:
+    """One line of the report: to the journal with its fields, or to stdout."""
+    _write(message, sys.stdout, fields, priority)
+
+
+def warn(message: str, fields: Fields | None = None) -> None:
+    """One line about something that is not as it should be: to the journal, or to stderr."""
+    prefix = "" if journal.connected() else style("warning: ", fg="yellow")
+    _write(f"{prefix}{message}", sys.stderr, fields, journal.WARNING)
+
+
+def complain(error: UserError) -> None:
+    """What a user caused: ``error: …``, and ``hint: …`` if there is one."""
+    where = f"{error.place}: " if error.place else ""
+    if journal.connected():
+        fields = {"code": error.code, "place": error.place, "hint": error.hint}
+        journal.log(str(error), journal.ERROR, {key: value for key, value in fields.items() if value})
+        return
+    _print(f"{style('error:', fg='red', bold=True)} {where}{error.message}", sys.stderr)
+    if error.hint:
+        _print(f"{style('hint:', fg='cyan')} {error.hint}", sys.stderr)
+
+
+def say_json(value: object) -> None:
+    """One JSON document on stdout, for programs: never to the journal in its place."""
+    _print(json.dumps(value, indent=2, ensure_ascii=False), sys.stdout)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table whose columns are as wide as their widest cell; cells may be styled."""
+    cells = [[style(title, bold=True) for title in head], *rows]
+    widths = [max(len(plain(row[column])) for row in cells) for column in range(len(head))]
+
+    def line(row: Sequence[str]) -> str:
+        padded = (cell + " " * (width - len(plain(cell))) for cell, width in zip(row, widths, strict=True))
+        return "  ".join(padded).rstrip()
+
+    return [line(row) for row in cells]
+
+
+def _write(message: str, stream: TextIO, fields: Fields | None, priority: int) -> None:
+    if journal.connected():
+        journal.log(plain(message), priority, fields)
+    else:
+        _print(message, stream)
+
+
+def _print(message: str, stream: TextIO) -> None:
+    print(message if coloured(stream) else plain(message), file=stream, flush=True)
+
+
+# Commands ------------------------------------------------------------------------------------------
+
+
+class Group(click.Group):
+    """A command with subcommands: they are listed in the order of the source, the nearest is named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The subcommands as they were added: the author's order, not the alphabet's."""
+        return list(self.commands)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Without any argument show the help, with the status of a usage error in every click."""
+        if not args and not self.invoke_without_command and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), err=True)
+            ctx.exit(ExitStatus.USAGE)
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The subcommand that `args` begins with.
+
+        Raises:
+            UsageError: there is no such subcommand; the hint names the nearest.
+        """
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-") and not ctx.resilient_parsing:
+            raise UsageError(
+                f"no such command {name!r}", code="cli.usage", hint=nearest(name, self.list_commands(ctx))
+            )
+        return super().resolve_command(ctx, args)
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """A hint that names the nearest of `known`, or all of them if none is near."""
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+
+
+def group(name: str) -> Callable[[Callable[..., Any]], click.Group]:
+    """Declare the top command `name`, with ``-h``, ``--help`` and ``--version``."""
+
+    def declare(function: Callable[..., Any]) -> click.Group:
+        declared = click.version_option(__version__, prog_name=name)(function)
+        context = {"help_option_names": ["-h", "--help"]}
+        return click.group(name, cls=Group, context_settings=context)(declared)
+
+    return declare
+
+
+def with_layout(command: Callable[..., R]) -> Callable[..., R]:
+    """Give `command` the option ``--root``, which it gets as its argument `layout`."""
+
+    @click.option(
+        "--root",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        default="/",
+        metavar="DIR",
+        help="Work on the tree below DIR as if it were /.",
+    )
+    @functools.wraps(command)
+    def with_root(*args: Any, root: Path, **kwargs: Any) -> R:  # noqa: ANN401 - whatever `command` takes
+        return command(*args, layout=Layout.of(root, os.environ), **kwargs)
+
+    return with_root
+
+
+def with_json(command: Callable[..., R]) -> Callable[..., R]:
+    """Give `command` the flag ``--json``, which it gets as its argument `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")(command)
+
+
+def run(
+    command: click.Command, args: Sequence[str] | None = None, *, name: str = "", interrupted: str = ""
+) -> int:
+    """Run `command` to its end and return its exit status; bugs keep their traceback.
+
+    Args:
+        command: what it returns is its exit status; None means done.
+        args: its arguments; None means those of this process.
+        name: what the user calls it, if that is another name than its own.
+        interrupted: what to tell a user who pressed Ctrl-C, beside that it was interrupted.
+    """
+    try:
+        status = command.main(
+            args if args is None else list(args), prog_name=name or command.name, standalone_mode=False
+        )
+    except UserError as error:
+        complain(error)
+        return error.exit_status
+    except click.UsageError as error:
+        complain(_usage(error))
+        return ExitStatus.USAGE
+    except click.ClickException as error:
+        complain(UserError(_sentence(error.format_message()), code="cli.failed"))
+        return error.exit_code
+    except click.Abort:
+        complain(UserError("interrupted", code="cli.interrupted", hint=interrupted))
+        return INTERRUPTED
+    return int(status or ExitStatus.DONE)
+
+
+def _usage(error: click.UsageError) -> UsageError:
+    """What click found wrong with the command line, in our words."""
+    if isinstance(error, click.NoSuchOption):
+        message = f"no such option {error.option_name}"
+        hint = f"did you mean {error.possibilities[0]}?" if error.possibilities else ""
+    else:
+        message, hint = error.format_message(), ""
+    if not hint and error.ctx is not None:
+        hint = f"{error.ctx.command_path} --help shows what it takes"
+    return UsageError(_sentence(message), code="cli.usage", hint=hint)
+
+
+def _sentence(text: str) -> str:
+    """As our messages are: no capital at the beginning, no full stop at the end, one line."""
+    text = " ".join(text.split()).removesuffix(".")
+    return text[:1].lower() + text[1:]

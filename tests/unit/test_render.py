@@ -1,0 +1,134 @@
+"""How every command speaks: one line per error, the documented exit statuses, no colour in a pipe."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from coder_ws_runtime.cli import render
+from coder_ws_runtime.errors import NoVolumeError, UserError
+from coder_ws_runtime.layout import Layout
+
+
+@render.group("tool")
+def tool() -> None:
+    """A tool."""
+
+
+@tool.command()
+@click.option("--size", type=int)
+@render.with_layout
+@render.with_json
+def show(layout: Layout, as_json: bool, size: int | None) -> int | None:  # noqa: FBT001
+    """Show the root."""
+    render.say_json({"root": str(layout.root)}) if as_json else render.say(f"root {layout.root}")
+    return size
+
+
+@tool.command()
+@click.argument("how")
+def end(how: str) -> None:
+    """End in a way."""
+    match how:
+        case "refused":
+            raise UserError("cannot do it", code="x.y", place="/a/file:3", hint="mend the file")
+        case "no-volume":
+            raise NoVolumeError("no volume", code="x.volume")
+        case "ctrl-c":
+            raise KeyboardInterrupt
+        case "bug":
+            raise RuntimeError("a bug")
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "stderr"),
+    [
+        pytest.param(["show"], 0, "", id="done"),
+        pytest.param(["show", "--size", "1"], 1, "", id="what the command returns"),
+        pytest.param(
+            ["end", "refused"], 1, "error: /a/file:3: cannot do it\nhint: mend the file\n", id="user error"
+        ),
+        pytest.param(["end", "no-volume"], 3, "error: no volume\n", id="its own exit status, no hint"),
+        pytest.param(
+            ["shwo"], 2, "error: no such command 'shwo'\nhint: did you mean 'show'?\n", id="near command"
+        ),
+        pytest.param(
+            ["zzzz"], 2, "error: no such command 'zzzz'\nhint: known: show, end\n", id="unknown command"
+        ),
+        pytest.param(
+            ["show", "--jsn"], 2, "error: no such option --jsn\nhint: did you mean --json?\n", id="option"
+        ),
+        pytest.param(
+            ["end"],
+            2,
+            "error: missing argument 'HOW'\nhint: tool end --help shows what it takes\n",
+            id="missing argument",
+        ),
+        pytest.param(
+            ["show", "--root", "/nowhere"],
+            2,
+            "error: invalid value for '--root': Directory '/nowhere' does not exist\n"
+            "hint: tool show --help shows what it takes\n",
+            id="root that does not exist",
+        ),
+        pytest.param(["end", "ctrl-c"], 130, "\nerror: interrupted\nhint: run it again\n", id="ctrl-c"),
+    ],
+)
+def test_exit_status_and_one_line(
+    args: list[str], status: int, stderr: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert render.run(tool, args, interrupted="run it again") == status
+    assert capsys.readouterr().err == stderr
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    with pytest.raises(RuntimeError, match="a bug"):
+        render.run(tool, ["end", "bug"])
+
+
+def test_no_argument_shows_the_help_in_the_order_of_the_source(capsys: pytest.CaptureFixture[str]) -> None:
+    assert render.run(tool, []) == 2
+    told = capsys.readouterr().err
+    assert told.index("Show the root.") < told.index("End in a way.")
+
+
+def test_root_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert render.run(tool, ["show", "--root", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"root": str(tmp_path)}
+
+
+def test_table_is_aligned_whatever_its_colours(capsys: pytest.CaptureFixture[str]) -> None:
+    for line in render.table(["path", "state"], [["a", render.style("ok", fg="green")], ["bcdef", "gone"]]):
+        render.say(line)
+    assert capsys.readouterr().out == "path   state\na      ok\nbcdef  gone\n"
+
+
+@pytest.mark.parametrize(
+    ("env", "colours"),
+    [
+        pytest.param({"TERM": "xterm"}, True, id="terminal"),
+        pytest.param({"TERM": "xterm", "NO_COLOR": "1"}, False, id="NO_COLOR"),
+        pytest.param({"TERM": "xterm", "NO_COLOR": ""}, True, id="empty NO_COLOR"),
+        pytest.param({"TERM": "dumb"}, False, id="dumb terminal"),
+    ],
+)
+def test_colours_on_a_terminal_only(env: dict[str, str], colours: bool) -> None:  # noqa: FBT001
+    ours, theirs = pty.openpty()
+    code = "from coder_ws_runtime.cli import render; render.warn('x')"
+    subprocess.run(
+        [sys.executable, "-c", code],
+        stderr=theirs,
+        env=env,
+        cwd=Path(__file__).parents[2],
+        check=True,
+    )
+    told = os.read(ours, 1000).decode()
+    os.close(ours)
+    os.close(theirs)
+    assert ("\x1b[" in told) is colours
+    assert render.plain(told).strip() == "warning: x"

@@ -1,0 +1,199 @@
+"""Reach what lies below a directory, and never anything else.
+
+Home and volume are writable by programs that we do not know, and some of our steps run as root. So
+every path below them is walked component by component from a directory descriptor, and a symlink on
+the way is an error instead of a way out (openat(2) with O_NOFOLLOW).
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+# O_PATH: walking through a directory needs the permission to search it, not to read it.
+_WALK = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ_DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class BlockedPathError(OSError):
+    """Something on the way to a path is not a directory.
+
+    Attributes:
+        component: the path of what is in the way, relative to the anchor.
+        is_link: whether it is a symlink.
+    """
+
+    def __init__(self, component: str, *, is_link: bool) -> None:
+        what = "a symlink" if is_link else "not a directory"
+        super().__init__(errno.ELOOP if is_link else errno.ENOTDIR, f"{component} is {what}", component)
+        self.component = component
+        self.is_link = is_link
+
+
+class Anchor:
+    """A directory that nothing below it leads out of. Paths are relative and normalised.
+
+    Args:
+        path: the directory; links in *this* path are followed, it comes from whoever runs us.
+
+    Raises:
+        OSError: it is not there, or not a directory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        os.close(self.fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def parent(self, relative: str) -> Iterator[tuple[int, str]]:
+        """A descriptor of the directory that holds `relative`, and the last component.
+
+        Raises:
+            FileNotFoundError: the directory is not there.
+            BlockedPathError: something on the way is no directory.
+        """
+        directory, _, name = relative.rpartition("/")
+        with below(self.fd, directory) as fd:
+            yield fd, name
+
+    def has_directory(self, directory: str) -> bool:
+        """Whether a directory is there; BlockedPathError if something else is on the way."""
+        try:
+            with below(self.fd, directory):
+                return True
+        except FileNotFoundError:
+            return False
+
+    def make_directories(
+        self, directory: str, *, owner: "Owner", like: "Anchor | None" = None, base: str = ""
+    ) -> None:
+        """Create what is missing of the path of a directory, durably.
+
+        Args:
+            directory: relative path; the empty path is the anchor itself.
+            owner: who gets what has no pattern.
+            like: where owner and mode of a new directory are taken from, if it has the same path
+                there; else the mode is 0755.
+            base: a path here that stands for the root of `like`.
+        """
+        if self.has_directory(directory):
+            return
+        parent, _, name = directory.rpartition("/")
+        self.make_directories(parent, owner=owner, like=like, base=base)
+        mode = 0o755
+        pattern: os.stat_result | None = None
+        if like and (not base or directory.startswith(base + "/")):
+            pattern = like.status(directory.removeprefix(base).lstrip("/"))
+        if pattern and stat.S_ISDIR(pattern.st_mode):
+            mode = stat.S_IMODE(pattern.st_mode)
+            owner = Owner(pattern.st_uid, pattern.st_gid)
+        with self.parent(directory) as (fd, _):
+            try:
+                os.mkdir(name, 0o700, dir_fd=fd)
+            except FileExistsError:
+                return
+            finish_directory(fd, name, mode, owner)
+            sync_directory(fd)
+
+    def status(self, relative: str) -> os.stat_result | None:
+        """What lstat(2) says of a path, None if it or its directory is not there."""
+        try:
+            with self.parent(relative) as (fd, name):
+                return os.stat(name, dir_fd=fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+
+@contextmanager
+def below(root: int, directory: str) -> Iterator[int]:
+    """A descriptor of a directory below another, good for walking (O_PATH); `root` for the empty path.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        BlockedPathError: something on the way is no directory.
+    """
+    fd = root
+    done: list[str] = []
+    try:
+        for component in directory.split("/") if directory else ():
+            done.append(component)
+            try:
+                inner = os.open(component, _WALK, dir_fd=fd)
+            except OSError as error:
+                raise _blocked(fd, component, "/".join(done), error) from error
+            if fd != root:
+                os.close(fd)
+            fd = inner
+        yield fd
+    finally:
+        if fd != root:
+            os.close(fd)
+
+
+def _blocked(fd: int, component: str, where: str, error: OSError) -> OSError:
+    """A better word for ENOTDIR and ELOOP: what is in the way."""
+    if error.errno not in (errno.ENOTDIR, errno.ELOOP):
+        return error
+    try:
+        found = os.stat(component, dir_fd=fd, follow_symlinks=False)
+    except OSError:
+        return error
+    return BlockedPathError(where, is_link=stat.S_ISLNK(found.st_mode))
+
+
+class Owner:
+    """Who is to own what we create: nothing to do unless we are root and it is somebody else."""
+
+    __slots__ = ("gid", "uid")
+
+    def __init__(self, uid: int, gid: int) -> None:
+        self.uid = uid
+        self.gid = gid
+
+    @classmethod
+    def of(cls, fd: int) -> "Owner":
+        """The owner of an open file or directory."""
+        found = os.fstat(fd)
+        return cls(found.st_uid, found.st_gid)
+
+    def take(self, name: str, fd: int) -> None:
+        """Give `name` in the directory `fd` to the owner, if we may; a link itself, not its target."""
+        if os.geteuid() == 0 and self.uid != 0:
+            os.chown(name, self.uid, self.gid, dir_fd=fd, follow_symlinks=False)
+
+
+def finish_directory(fd: int, name: str, mode: int, owner: Owner) -> None:
+    """Owner, then mode, of a directory that we just made: chown(2) may clear bits of the mode."""
+    owner.take(name, fd)
+    made = os.open(name, _READ_DIR, dir_fd=fd)
+    try:
+        os.fchmod(made, mode)
+    finally:
+        os.close(made)
+
+
+def open_directory(name: str, fd: int) -> int:
+    """A descriptor for reading the directory `name` of the directory `fd`; never through a link."""
+    return os.open(name, _READ_DIR, dir_fd=fd)
+
+
+def sync_directory(fd: int) -> None:
+    """Make the names in a directory durable: fsync(2) of it. `fd` may be an O_PATH descriptor."""
+    readable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=fd)
+    try:
+        os.fsync(readable)
+    finally:
+        os.close(readable)

@@ -1,0 +1,248 @@
+"""Copy a tree faithfully, from one directory descriptor to another.
+
+Owner, mode, times, extended attributes (with them POSIX ACLs), hard links within the tree, holes and
+symlinks arrive as they were, as with ``cp -a``; what the target's file system or our privileges do
+not allow is left out as ``cp -a`` leaves it out. We do not call cp: it reaches nested directories
+by their path names, so a symlink swapped in while it runs leads it out of the tree, and it does not
+tell what exactly it copied, which is what makes a later removal safe.
+
+Sockets, FIFOs and devices are not copied; they are named in the result.
+"""
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from coder_ws_runtime.fs.anchored import below, open_directory
+
+_CHUNK = 1 << 20
+# Up to this many entries each is synced by itself; more are synced with their whole file system. A
+# sync of the file system also waits for what others wrote, so it has to be worth it.
+SYNC_EACH = 32
+
+
+class ChangedError(Exception):
+    """What was looked at has changed meanwhile; the argument says where. Look again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What tells whether a file is still the one that was copied."""
+
+    device: int
+    inode: int
+    kind: int
+    size: int
+    mtime: int
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> "Identity":
+        """The identity of what stat(2) found. Directories change while we empty them: no size, no time."""
+        directory = stat.S_ISDIR(found.st_mode)
+        return cls(
+            found.st_dev,
+            found.st_ino,
+            stat.S_IFMT(found.st_mode),
+            0 if directory else found.st_size,
+            0 if directory else found.st_mtime_ns,
+        )
+
+
+@dataclass(slots=True)
+class Copied:
+    """What a copy did: paths are relative to the tree's root, which is the empty path."""
+
+    identities: dict[str, Identity] = field(default_factory=dict)
+    special: list[str] = field(default_factory=list)
+    size: int = 0
+
+
+Progress = Callable[[int], None]
+"""Called with the number of bytes after each file."""
+
+
+def copy(
+    source: tuple[int, str],
+    target: tuple[int, str],
+    *,
+    durable: bool = True,
+    progress: Progress | None = None,
+) -> Copied:
+    """Copy a tree: `source` and `target` are each a directory's descriptor and a name in it.
+
+    Args:
+        source: what to copy.
+        target: where to; the name is new.
+        durable: whether the copy and everything below it is on disk when this returns (its name
+            is not: sync its directory). Without it the caller syncs, e.g. many copies at once.
+        progress: told of each file.
+
+    Raises:
+        ChangedError: a file changed while it was read.
+        OSError: anything the file systems say; `filename` is a name within the tree. What was
+            copied until then remains for the caller to remove.
+    """
+    each = durable and _entries(*source, SYNC_EACH) <= SYNC_EACH
+    run = _Copy(*target, progress or (lambda _: None), sync_each=each)
+    run.entry(*source, *target, "")
+    if durable and not each:
+        from coder_ws_runtime.fs import kernel  # noqa: PLC0415 - ctypes is slow to import
+
+        kernel.sync_file_system(target[0])
+    return run.done
+
+
+def _entries(fd: int, name: str, enough: int) -> int:
+    """How many entries a tree has, its root included; the count stops once it is above `enough`."""
+    if not stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
+        return 1
+    opened = open_directory(name, fd)
+    try:
+        count = 1
+        for inner in os.listdir(opened):
+            count += _entries(opened, inner, enough - count)
+            if count > enough:
+                break
+        return count
+    finally:
+        os.close(opened)
+
+
+class _Copy:
+    def __init__(self, root_fd: int, root: str, progress: Progress, *, sync_each: bool) -> None:
+        self.root_fd = root_fd
+        self.root = root
+        self.done = Copied()
+        self.progress = progress
+        self.sync_each = sync_each
+        self.links: dict[tuple[int, int], str] = {}
+        self.user = os.geteuid()
+        self.group = os.getegid()
+
+    def entry(self, source_fd: int, source: str, target_fd: int, target: str, path: str) -> None:
+        found = os.stat(source, dir_fd=source_fd, follow_symlinks=False)
+        match stat.S_IFMT(found.st_mode):
+            case stat.S_IFREG:
+                self._file(source_fd, source, target_fd, target, path)
+            case stat.S_IFDIR:
+                self._directory(source_fd, source, target_fd, target, path)
+            case stat.S_IFLNK:
+                self.done.identities[path] = Identity.of(found)
+                os.symlink(os.readlink(source, dir_fd=source_fd), target, dir_fd=target_fd)
+                self._own_link(target, target_fd, found)
+                os.utime(
+                    target, ns=(found.st_atime_ns, found.st_mtime_ns), dir_fd=target_fd, follow_symlinks=False
+                )
+            case _:
+                self.done.special.append(path)
+
+    def _directory(self, source_fd: int, source: str, target_fd: int, target: str, path: str) -> None:
+        reading = open_directory(source, source_fd)
+        try:
+            found = os.fstat(reading)
+            self.done.identities[path] = Identity.of(found)
+            os.mkdir(target, 0o700, dir_fd=target_fd)
+            writing = open_directory(target, target_fd)
+            try:
+                for name in os.listdir(reading):
+                    self.entry(reading, name, writing, name, f"{path}/{name}" if path else name)
+                self._metadata(reading, writing, found)
+            finally:
+                os.close(writing)
+        finally:
+            os.close(reading)
+
+    def _file(self, source_fd: int, source: str, target_fd: int, target: str, path: str) -> None:
+        # O_NONBLOCK: should a FIFO have taken the name meanwhile, opening it must not wait.
+        reading = os.open(
+            source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=source_fd
+        )
+        try:
+            found = os.fstat(reading)
+            if not stat.S_ISREG(found.st_mode):
+                raise ChangedError(path)
+            identity = self.done.identities[path] = Identity.of(found)
+            if found.st_nlink > 1 and self._hard_link(found, target_fd, target, path):
+                return
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            writing = os.open(target, flags, 0o600, dir_fd=target_fd)
+            try:
+                _content(reading, writing, found)
+                self._metadata(reading, writing, found)
+            finally:
+                os.close(writing)
+            if Identity.of(os.fstat(reading)) != identity:
+                raise ChangedError(path)
+            self.done.size += found.st_size
+            self.progress(found.st_size)
+        finally:
+            os.close(reading)
+
+    def _hard_link(self, found: os.stat_result, target_fd: int, target: str, path: str) -> bool:
+        """Link to the copy of another name of the same file, if there is one."""
+        first = self.links.setdefault((found.st_dev, found.st_ino), path)
+        if first == path:
+            return False
+        directory, _, name = f"{self.root}/{first}".rpartition("/")
+        with below(self.root_fd, directory) as fd:
+            os.link(name, target, src_dir_fd=fd, dst_dir_fd=target_fd, follow_symlinks=False)
+        return True
+
+    def _metadata(self, reading: int, writing: int, found: os.stat_result) -> None:
+        mode = stat.S_IMODE(found.st_mode)
+        if (found.st_uid, found.st_gid) != (self.user, self.group):
+            try:
+                os.fchown(writing, found.st_uid, found.st_gid)
+            except PermissionError:
+                # Ours now, so it must not run with the rights of whoever owned it.
+                mode &= ~(stat.S_ISUID | stat.S_ISGID)
+        for name in os.listxattr(reading):
+            try:
+                os.setxattr(writing, name, os.getxattr(reading, name))
+            except OSError as error:
+                if error.errno not in (errno.EPERM, errno.EACCES, errno.ENOTSUP):
+                    raise
+        os.fchmod(writing, mode)
+        os.utime(writing, ns=(found.st_atime_ns, found.st_mtime_ns))
+        if self.sync_each:
+            os.fsync(writing)
+
+    def _own_link(self, name: str, fd: int, found: os.stat_result) -> None:
+        if (found.st_uid, found.st_gid) == (self.user, self.group):
+            return
+        with contextlib.suppress(PermissionError):
+            os.chown(name, found.st_uid, found.st_gid, dir_fd=fd, follow_symlinks=False)
+
+
+def _content(reading: int, writing: int, found: os.stat_result) -> None:
+    """Copy the bytes; a file with holes keeps them (SEEK_DATA of lseek(2))."""
+    size = found.st_size
+    if size == 0:
+        return
+    if found.st_blocks * 512 >= size:
+        _range(reading, writing, 0, size)
+        return
+    os.ftruncate(writing, size)
+    offset = 0
+    while offset < size:
+        try:
+            start = os.lseek(reading, offset, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # only a hole is left
+                return
+            raise
+        offset = os.lseek(reading, start, os.SEEK_HOLE)
+        _range(reading, writing, start, offset)
+
+
+def _range(reading: int, writing: int, start: int, end: int) -> None:
+    """Copy one range, in the kernel (sendfile(2) crosses file systems, copy_file_range(2) may not)."""
+    os.lseek(writing, start, os.SEEK_SET)
+    while start < end:
+        count = os.sendfile(writing, reading, start, min(_CHUNK, end - start))
+        if count == 0:  # it became shorter: the identity tells
+            return
+        start += count

@@ -1,0 +1,78 @@
+"""Remove a tree that was copied, and nothing else.
+
+Before a file goes, it is looked at again: only what is still the very file that was copied (inode,
+size, time of its last write) is removed. What came later, or was written since, stays.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Mapping
+
+from coder_ws_runtime.fs.anchored import open_directory
+from coder_ws_runtime.fs.copying import Identity
+
+
+def remove_copied(fd: int, name: str, identities: Mapping[str, Identity]) -> list[str]:
+    """Remove a tree as far as it is what `identities` says.
+
+    Args:
+        fd: the directory that holds the tree.
+        name: its name there.
+        identities: what was copied, by path within the tree; the root is the empty path.
+
+    Returns:
+        The paths within the tree that stay, because they are new or were written since; directories
+        that hold them stay too and are not named. Empty: the whole tree is gone.
+    """
+    kept: list[str] = []
+    _remove(fd, name, "", identities, kept)
+    return kept
+
+
+def _remove(fd: int, name: str, path: str, identities: Mapping[str, Identity], kept: list[str]) -> None:
+    try:
+        found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(found.st_mode):
+        if identities.get(path) == Identity.of(found):
+            os.unlink(name, dir_fd=fd)
+        else:
+            kept.append(path)
+        return
+    if path not in identities:
+        kept.append(path)
+        return
+    opened = open_directory(name, fd)
+    try:
+        for inner in os.listdir(opened):
+            _remove(opened, inner, f"{path}/{inner}" if path else inner, identities, kept)
+    finally:
+        os.close(opened)
+    try:
+        os.rmdir(name, dir_fd=fd)
+    except OSError as error:
+        if error.errno != errno.ENOTEMPTY:
+            raise
+        if not kept:  # something came between the listing and the removal
+            kept.append(path)
+
+
+def remove_tree(fd: int, name: str) -> None:
+    """Remove a tree, whatever it is. Only for what is ours alone: staging, what the attic drops."""
+    try:
+        os.unlink(name, dir_fd=fd)
+    except FileNotFoundError:
+        return
+    except (IsADirectoryError, PermissionError):
+        # unlink(2) of a directory says EISDIR on Linux, EPERM by POSIX.
+        opened = open_directory(name, fd)
+        try:
+            if os.fstat(opened).st_mode & stat.S_IRWXU != stat.S_IRWXU:
+                os.fchmod(opened, stat.S_IRWXU)
+            for inner in os.listdir(opened):
+                remove_tree(opened, inner)
+        finally:
+            os.close(opened)
+        os.rmdir(name, dir_fd=fd)

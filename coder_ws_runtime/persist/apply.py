@@ -1,0 +1,326 @@
+"""Carry out a plan, one step at a time, so that a crash between any two loses nothing.
+
+The order is always the same: copy to the staging directory, make the copy durable, publish it with
+one rename that never replaces anything, make that rename durable; only then touch the home side, and
+only what is still what was copied. Where something has changed since it was looked at, the step says
+so (:class:`ChangedError`), and the caller looks and plans again.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from coder_ws_runtime.fs import kernel
+from coder_ws_runtime.fs.anchored import Anchor, Owner, finish_directory, sync_directory
+from coder_ws_runtime.fs.copying import SYNC_EACH, ChangedError, Copied, Identity, Progress, copy
+from coder_ws_runtime.fs.removing import remove_copied
+from coder_ws_runtime.persist import plan as steps
+from coder_ws_runtime.persist.attic import Attic
+from coder_ws_runtime.persist.entries import Entry
+from coder_ws_runtime.persist.ledger import Ledger
+from coder_ws_runtime.persist.observe import aside_name, origin_name
+from coder_ws_runtime.persist.state import Observation, Origin
+from coder_ws_runtime.persist.volume import Volume
+
+# What renameat2(2) says where it cannot exchange: a directory of an overlayfs image layer, a file
+# system or a kernel without it.
+_CANNOT_EXCHANGE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
+_DEFAULT_MODE = 0o755
+
+
+@dataclass(slots=True)
+class Context:
+    """What all paths of one run share."""
+
+    home: Anchor
+    volume: Volume
+    ledger: Ledger
+    attic: Attic
+    progress: Progress | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """A copy in the staging directory."""
+
+    path: str
+    """Relative to the entry."""
+    name: str
+    copied: Copied
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Copies that are published together; many of them are synced with their whole file system."""
+
+    many: bool
+    copies: list[_Copy] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[_Copy]:
+        return iter(self.copies)
+
+    def sync_name(self, fd: int) -> None:
+        """Make the names in a directory durable, now or with all others."""
+        if not self.many:
+            sync_directory(fd)
+
+
+def apply(entry: Entry, seen: Observation, actions: Iterable[steps.Action], context: Context) -> None:
+    """Carry out the actions for one path.
+
+    Raises:
+        ChangedError, FileNotFoundError: something changed meanwhile; nothing is lost, plan again.
+        OSError: what the file systems say; what was not safe before is where it was.
+    """
+    run = _Run(entry, seen, context)
+    for action in actions:
+        run.carry_out(action)
+
+
+class _Run:
+    def __init__(self, entry: Entry, seen: Observation, context: Context) -> None:
+        self.entry = entry
+        self.seen = seen
+        self.context = context
+        self.volume = context.volume.anchor
+        # What exists elsewhere, by path within the entry: only this may be removed.
+        self.safe: dict[str, Identity] = {
+            pair.path: pair.identity for pair in seen.pairs if pair.identity is not None
+        }
+
+    def carry_out(self, action: steps.Action) -> None:  # noqa: C901 - a table, one line a row
+        match action:
+            case steps.MakeTarget():
+                self.make_target()
+            case steps.MakeTargetParent():
+                self.make_target_parent()
+            case steps.SetMode(mode):
+                self.set_mode(mode)
+            case steps.CopyIn(origin, paths):
+                self.copy_in(origin, paths)
+            case steps.Supersede(origin, paths):
+                self.supersede(origin, paths)
+            case steps.ToAttic(origin, paths):
+                self.to_attic(origin, paths)
+            case steps.VolumeToAttic():
+                self.volume_to_attic()
+            case steps.MakeLink():
+                self.make_link()
+            case steps.ReplaceLink():
+                self.replace_link()
+            case steps.ReplaceContent():
+                self.replace_content()
+            case steps.DropAside():
+                self.drop_aside()
+            case steps.Record():
+                self.context.ledger.record(self.entry.path, self.seen.link)
+
+    # The volume -----------------------------------------------------------------------------------
+
+    def make_target(self) -> None:
+        """A new directory with its declared mode; no content is at stake, so nothing is synced."""
+        self.make_target_parent()
+        with self.volume.parent(self.entry.on_volume) as (fd, name):
+            try:
+                os.mkdir(name, 0o700, dir_fd=fd)
+            except FileExistsError as error:
+                raise ChangedError(self.entry.path) from error
+            mode = _DEFAULT_MODE if self.entry.mode is None else self.entry.mode
+            finish_directory(fd, name, mode, self.context.volume.owner)
+
+    def make_target_parent(self) -> None:
+        """The directories above the target, as those above the path in the home."""
+        directory = self.entry.on_volume.rpartition("/")[0]
+        base = self.entry.on_volume.removesuffix(self.entry.path).rstrip("/")
+        owner = self.context.volume.owner
+        self.volume.make_directories(directory, owner=owner, like=self.context.home, base=base)
+
+    def set_mode(self, mode: int) -> None:
+        with self.volume.parent(self.entry.on_volume) as (fd, name):
+            opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=fd)
+            try:
+                os.fchmod(opened, mode)
+            finally:
+                os.close(opened)
+
+    def copy_in(self, origin: Origin, paths: tuple[str, ...]) -> None:
+        """Stage and publish what the volume lacks."""
+        with self._staged(origin, paths) as staged:
+            self.make_target_parent()
+            with self.context.volume.lock(self.entry.on_volume):
+                for copy_ in staged:
+                    with self.volume.parent(self._target(copy_.path)) as (fd, last):
+                        try:
+                            kernel.rename_new(self.context.volume.staging.fd, copy_.name, fd, last)
+                        except FileExistsError as error:
+                            raise ChangedError(copy_.path) from error
+                        staged.sync_name(fd)
+
+    def supersede(self, origin: Origin, paths: tuple[str, ...]) -> None:
+        """Swap newer content with the volume's, which is in the attic from that moment."""
+        with self._staged(origin, paths) as staged:
+            for copy_ in staged:
+                with (
+                    self.context.volume.lock(self.entry.on_volume),
+                    self.context.attic.place(self._in_home(copy_.path)) as (attic_fd, attic_name),
+                    self.volume.parent(self._target(copy_.path)) as (fd, last),
+                ):
+                    # First whole into the attic, then swapped: at no moment is either of them missing.
+                    kernel.rename_new(self.context.volume.staging.fd, copy_.name, attic_fd, attic_name)
+                    self._swap(attic_fd, attic_name, fd, last)
+                    staged.sync_name(attic_fd)
+                    staged.sync_name(fd)
+
+    @staticmethod
+    def _swap(attic_fd: int, attic_name: str, fd: int, last: str) -> None:
+        try:
+            kernel.exchange(attic_fd, attic_name, fd, last)
+        except FileNotFoundError:
+            kernel.rename_new(attic_fd, attic_name, fd, last)
+        except OSError as error:
+            if error.errno not in _CANNOT_EXCHANGE:
+                raise
+            # Two renames: should we die between them, the home still has the newer content, and the
+            # attic has the older.
+            older = f"{attic_name}.older"
+            kernel.rename_new(fd, last, attic_fd, older)
+            kernel.rename_new(attic_fd, attic_name, fd, last)
+            kernel.rename_new(attic_fd, older, attic_fd, attic_name)
+
+    def to_attic(self, origin: Origin, paths: tuple[str, ...]) -> None:
+        """Copy content of the home side to the attic."""
+        with self._staged(origin, paths) as staged:
+            for copy_ in staged:
+                with self.context.attic.place(self._in_home(copy_.path)) as (attic_fd, attic_name):
+                    kernel.rename_new(self.context.volume.staging.fd, copy_.name, attic_fd, attic_name)
+                    staged.sync_name(attic_fd)
+
+    def volume_to_attic(self) -> None:
+        """Move the volume's copy to the attic."""
+        with (
+            self.context.volume.lock(self.entry.on_volume),
+            self.context.attic.place(self.entry.path) as (attic_fd, attic_name),
+            self.volume.parent(self.entry.on_volume) as (fd, name),
+        ):
+            try:
+                kernel.rename_new(fd, name, attic_fd, attic_name)
+            except FileNotFoundError as error:
+                raise ChangedError(self.entry.path) from error
+            sync_directory(fd)
+
+    @contextmanager
+    def _staged(self, origin: Origin, paths: tuple[str, ...]) -> "Iterator[_Batch]":
+        """Durable copies of paths of the home side, for the caller to rename away.
+
+        When the caller is done, the new names are made durable, and what was copied counts as safe.
+        """
+        staging = self.context.volume.staging
+        batch = _Batch(many=len(paths) > SYNC_EACH)
+        try:
+            for path in paths:
+                batch.copies.append(self._copy(origin, path, durable=not batch.many))
+            if batch.many:
+                kernel.sync_file_system(staging.fd)
+            yield batch
+            if batch.many:
+                kernel.sync_file_system(staging.fd)
+        finally:
+            for copy_ in batch.copies:  # those that were not renamed away
+                staging.discard(copy_.name)
+        for copy_ in batch.copies:
+            for inner, identity in copy_.copied.identities.items():
+                self.safe["/".join(part for part in (copy_.path, inner) if part)] = identity
+
+    def _copy(self, origin: Origin, path: str, *, durable: bool) -> "_Copy":
+        staging = self.context.volume.staging
+        name = staging.name()
+        try:
+            with self.context.home.parent(self._in_home(path, origin)) as source:
+                copied = copy(source, (staging.fd, name), durable=durable, progress=self.context.progress)
+        except BaseException:
+            staging.discard(name)
+            raise
+        if copied.special:  # it came after we looked
+            staging.discard(name)
+            raise ChangedError(path)
+        return _Copy(path, name, copied)
+
+    def _target(self, path: str) -> str:
+        return f"{self.entry.on_volume}/{path}" if path else self.entry.on_volume
+
+    def _in_home(self, path: str, origin: Origin = Origin.HOME) -> str:
+        directory, slash, name = self.entry.path.rpartition("/")
+        base = f"{directory}{slash}{origin_name(origin, name)}"
+        return f"{base}/{path}" if path else base
+
+    # The home -------------------------------------------------------------------------------------
+
+    def make_link(self) -> None:
+        owner = Owner.of(self.context.home.fd)
+        directory = self.entry.path.rpartition("/")[0]
+        if not self.seen.parent:
+            self.context.home.make_directories(directory, owner=owner, like=self._volume_base())
+        with self.context.home.parent(self.entry.path) as (fd, name):
+            self._symlink(fd, name)
+
+    def _volume_base(self) -> Anchor | None:
+        """The volume, as the pattern of the home's directories; only for paths of the owner's scope."""
+        return self.volume if self.entry.on_volume == self.entry.path else None
+
+    def _symlink(self, fd: int, name: str) -> None:
+        try:
+            os.symlink(self.seen.link, name, dir_fd=fd)
+        except FileExistsError as error:
+            raise ChangedError(self.entry.path) from error
+        Owner.of(self.context.home.fd).take(name, fd)
+
+    def replace_link(self) -> None:
+        with self.context.home.parent(self.entry.path) as (fd, name):
+            aside = aside_name(name)
+            self._symlink(fd, aside)
+            kernel.exchange(fd, aside, fd, name)
+            # What we swapped out is looked at again: it may no longer be the link that we saw.
+            if self._is_our_link(fd, aside):
+                os.unlink(aside, dir_fd=fd)
+            else:
+                raise ChangedError(self.entry.path)
+
+    def _is_our_link(self, fd: int, name: str) -> bool:
+        try:
+            return steps.points_into(os.readlink(name, dir_fd=fd), self.seen.volume_root)
+        except OSError:
+            return False
+
+    def replace_content(self) -> None:
+        with self.context.home.parent(self.entry.path) as (fd, name):
+            aside = aside_name(name)
+            found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            if not stat.S_ISDIR(found.st_mode) and self.safe.get("") != Identity.of(found):
+                raise ChangedError(self.entry.path)
+            self._symlink(fd, aside)
+            try:
+                kernel.exchange(fd, aside, fd, name)
+            except OSError as error:
+                os.unlink(aside, dir_fd=fd)
+                if error.errno not in _CANNOT_EXCHANGE:
+                    raise
+                self._remove(fd, name)
+                self._symlink(fd, name)
+                return
+            self.context.ledger.record(self.entry.path, self.seen.link)
+            self._remove(fd, aside)
+
+    def drop_aside(self) -> None:
+        with self.context.home.parent(self.entry.path) as (fd, name):
+            aside = aside_name(name)
+            if self._is_our_link(fd, aside):
+                os.unlink(aside, dir_fd=fd)
+            else:
+                self._remove(fd, aside)
+
+    def _remove(self, fd: int, name: str) -> None:
+        if remove_copied(fd, name, self.safe):
+            raise ChangedError(self.entry.path)

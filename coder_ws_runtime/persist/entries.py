@@ -1,0 +1,63 @@
+"""What is declared, as plain values."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from coder_ws_runtime.errors import UserError
+
+
+class Kind(Enum):
+    """What a path is declared to be, or is."""
+
+    DIRECTORY = "directory"
+    FILE = "file"
+    LINK = "link"
+    SPECIAL = "special"
+    """A socket, a FIFO or a device."""
+
+
+class Scope(Enum):
+    """For whom there is one copy."""
+
+    OWNER = "owner"
+    WORKSPACE = "workspace"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A declared path."""
+
+    path: str
+    """Relative to the home, normalised."""
+    kind: Kind
+    scope: Scope
+    source: str
+    """The manifest's `source`, ``template`` or ``user``."""
+    place: str
+    """Where it is declared: a file and a JSON path."""
+    on_volume: str
+    """Relative to the volume."""
+    mode: int | None = None
+    """The mode that the target is to have; None: as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A migration: one of `remove`, `rename` and `rescope`, as the manifest model has it."""
+
+    id: str
+    verb: str
+    source: str
+    """A path relative to the volume."""
+    target: str
+    """Likewise; empty for ``remove``."""
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """All that is declared for this workspace."""
+
+    entries: tuple[Entry, ...]
+    migrations: tuple[Step, ...]
+    refused: tuple[UserError, ...]

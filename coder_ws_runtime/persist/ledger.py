@@ -1,0 +1,73 @@
+"""Which links this container has made.
+
+It lies in the container's own layer and dies with it, as the home does. Content in the place of a
+recorded link was written since, by a program of this container; any other content came with the
+image. One line per link is appended when it is made, so that a crash forgets one at most, and the
+next resolve notes that one again.
+"""
+
+import os
+from pathlib import Path
+
+_FILE = "links"
+
+
+class Ledger:
+    """The links that this container has made, by path relative to the home.
+
+    Args:
+        directory: where it lies; it need not be there.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._links = self._read()
+        self._fd: int | None = None
+
+    def _read(self) -> dict[str, str]:
+        try:
+            text = (self.directory / _FILE).read_text()
+        except (OSError, UnicodeDecodeError):
+            return {}
+        links: dict[str, str] = {}
+        # A line that a crash cut short has no newline at its end; it is not whole.
+        for line in text.split("\n")[:-1]:
+            path, separator, target = line.partition("\t")
+            if separator and target:
+                links[path] = target
+            elif separator:
+                links.pop(path, None)
+        return links
+
+    def has(self, path: str, target: str) -> bool:
+        """Whether this container has made the link at `path` with the text `target`."""
+        return self._links.get(path) == target
+
+    def record(self, path: str, target: str) -> None:
+        """Note a link.
+
+        Raises:
+            OSError: the ledger cannot be written.
+        """
+        if self._links.get(path) != target:
+            self._append(f"{path}\t{target}\n")
+            self._links[path] = target
+
+    def forget(self, path: str) -> None:
+        """Note that a path is no longer ours. Raises OSError as `record`."""
+        if path in self._links:
+            self._append(f"{path}\t\n")
+            del self._links[path]
+
+    def _append(self, line: str) -> None:
+        if self._fd is None:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            self._fd = os.open(self.directory / _FILE, flags, 0o644)
+        os.write(self._fd, line.encode())
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None

@@ -1,0 +1,268 @@
+"""Which paths are declared: by the image's manifests, by the template, by the user.
+
+A manifest is a JSON file::
+
+  {"source": "claude-code", "scope": "owner", "paths": [".claude/", ".claude.json"]}
+
+Sources count in this order: the image's manifests by file name, the template's paths, the user's
+own. A bad manifest is refused whole, a bad path of the template or of the user by itself; the others
+still apply.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from coder_ws_runtime.errors import RefusedError, UserError
+from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.entries import Declared, Entry, Kind, Scope, Step
+from coder_ws_runtime.persist.paths import is_below, normalise
+from coder_ws_runtime.settings import Settings
+from coder_ws_runtime.validated import normalised
+
+_MODEL_FILE = __file__.replace("manifest.py", "manifest_model.py")
+# A manifest is written by hand; something this large is another kind of file.
+_SIZE_LIMIT = 16 << 20
+WORKSPACE_ID_HINT = "set CODER_WORKSPACE_ID, or workspace.id in the settings document"
+
+
+def declared(layout: Layout, settings: Settings) -> Declared:
+    """All that is declared for this workspace, and what was refused with its reason."""
+    collected = _Collected(layout, settings.workspace.id)
+    for file in manifest_files(layout):
+        collected.manifest(file)
+    for index, value in enumerate(settings.home_persist_paths):
+        collected.path(value, "template", f"{layout.settings_file}:$.home_persist_paths[{index}]")
+    for file in user_files(layout, settings.workspace.id):
+        if file.exists():
+            collected.manifest(file)
+    return collected.result()
+
+
+def manifest_files(layout: Layout) -> list[Path]:
+    """The image's manifests, in their order."""
+    try:
+        names = sorted(os.listdir(layout.manifest_dir))
+    except OSError:
+        return []
+    return [layout.manifest_dir / name for name in names if name.endswith(".json") and name[0] != "."]
+
+
+def user_files(layout: Layout, workspace_id: str) -> list[Path]:
+    """Where the user's own paths are kept on the volume: for all workspaces, and for this one."""
+    files = [layout.state / "manifests/user.json"]
+    if workspace_id:
+        files.append(layout.state / f"manifests/workspace-{workspace_id}.json")
+    return files
+
+
+def read(layout: Layout, file: Path) -> dict[str, Any]:
+    """One manifest, checked and normalised as the model says.
+
+    Raises:
+        RefusedError: it cannot be read, or is no manifest.
+    """
+    place = str(file)
+    try:
+        fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(fd, "rb") as opened:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise RefusedError("is not a regular file", code="manifest.unreadable", place=place)
+            document = opened.read(_SIZE_LIMIT + 1)
+    except OSError as error:
+        raise RefusedError(
+            f"cannot be read: {error.strerror}", code="manifest.unreadable", place=place
+        ) from error
+    if len(document) > _SIZE_LIMIT:
+        raise RefusedError(f"is larger than {_SIZE_LIMIT >> 20} MiB", code="manifest.unreadable", place=place)
+
+    def validate(raw: bytes) -> Any:  # noqa: ANN401 - a JSON value
+        from coder_ws_runtime.persist import manifest_model  # noqa: PLC0415 - pydantic is slow to import
+
+        return manifest_model.validate(raw, place=place)
+
+    cache = layout.ledger_dir / "validated"
+    value: dict[str, Any] = normalised(document, model_file=_MODEL_FILE, validate=validate, cache_dir=cache)
+    return value
+
+
+def entries_of(layout: Layout, manifest: dict[str, Any], place: str, workspace_id: str) -> list[Entry]:
+    """The entries of one manifest.
+
+    Raises:
+        RefusedError: one of its paths is not allowed, or needs a workspace id that is not known.
+    """
+    return [
+        entry_of(layout, value, manifest["source"], f"{place}:$.paths[{index}]", workspace_id)
+        for index, value in enumerate(manifest["paths"])
+    ]
+
+
+def entry_of(layout: Layout, value: dict[str, Any], source: str, place: str, workspace_id: str) -> Entry:
+    """One path as an entry. Raises RefusedError, with its place."""
+    written: str = value["path"]
+    scope = Scope(value["scope"])
+    with _at(place):
+        path = normalise(written, str(layout.home))
+        return Entry(
+            path=path,
+            kind=Kind.DIRECTORY if written.endswith(("/", "/.")) else Kind.FILE,
+            scope=scope,
+            source=source,
+            place=place,
+            on_volume=on_volume(path, scope, workspace_id),
+            mode=value["mode"],
+        )
+
+
+def on_volume(path: str, scope: Scope, workspace_id: str) -> str:
+    """Where a path lies on the volume, relative to it.
+
+    Raises:
+        RefusedError: the scope is ``workspace`` and the id is not known.
+    """
+    if scope is Scope.OWNER:
+        return path
+    if not workspace_id:
+        raise RefusedError(
+            f"path {path!r} has the scope 'workspace', and the workspace's id is not known",
+            code="manifest.no-workspace-id",
+            hint=WORKSPACE_ID_HINT,
+        )
+    return f".workspaces/{workspace_id}/{path}"
+
+
+class _at:  # noqa: N801 - reads as a statement
+    """Give a UserError raised inside the place where it happened, if it has none."""
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: object, __: object) -> None:
+        if isinstance(error, UserError) and not error.place:
+            error.place = self.place
+
+
+class _Collected:
+    """Entries in their order, and what is refused."""
+
+    def __init__(self, layout: Layout, workspace_id: str) -> None:
+        self.layout = layout
+        self.workspace_id = workspace_id
+        self.found: list[Entry] = []
+        self.steps: list[Step] = []
+        self.refused: list[UserError] = []
+
+    def manifest(self, file: Path) -> None:
+        """Add one manifest, or refuse it whole."""
+
+        def add() -> None:
+            value = read(self.layout, file)
+            entries = entries_of(self.layout, value, str(file), self.workspace_id)
+            steps = list(_steps(self.layout, value, str(file), self.workspace_id))
+            self.found += entries
+            self.steps += steps
+
+        self._or_refuse(add)
+
+    def path(self, value: object, source: str, place: str) -> None:
+        """Add one path, or refuse it."""
+
+        def add() -> None:
+            from coder_ws_runtime.persist import manifest_model  # noqa: PLC0415 - as above
+
+            checked = manifest_model.validate_path(value, place=place)
+            self.found.append(entry_of(self.layout, checked, source, place, self.workspace_id))
+
+        if isinstance(value, str):  # nothing to validate: the rules of paths tell
+
+            def add_string() -> None:
+                plain = {"path": value, "scope": "owner", "mode": None}
+                self.found.append(entry_of(self.layout, plain, source, place, self.workspace_id))
+
+            self._or_refuse(add_string)
+        else:
+            self._or_refuse(add)
+
+    def _or_refuse(self, add: Callable[[], None]) -> None:
+        try:
+            add()
+        except UserError as error:
+            self.refused.append(error)
+
+    def result(self) -> Declared:
+        entries, conflicts = combined(self.found)
+        return Declared(tuple(entries), tuple(self.steps), (*self.refused, *conflicts))
+
+
+def _steps(layout: Layout, manifest: dict[str, Any], place: str, workspace_id: str) -> Iterator[Step]:
+    home = str(layout.home)
+    for index, value in enumerate(manifest["migrations"]):
+        here = f"{place}:$.migrations[{index}]"
+        with _at(here):
+            match value:
+                case {"remove": path}:
+                    yield Step(value["id"], "remove", normalise(path, home), "", here)
+                case {"rename": [old, new]}:
+                    yield Step(value["id"], "rename", normalise(old, home), normalise(new, home), here)
+                case {"rescope": {"path": path, "to": to}}:
+                    path = normalise(path, home)
+                    own = on_volume(path, Scope.WORKSPACE, workspace_id)
+                    old, new = (path, own) if to == "workspace" else (own, path)
+                    yield Step(value["id"], "rescope", old, new, here)
+
+
+def combined(found: list[Entry]) -> tuple[list[Entry], list[RefusedError]]:
+    """One entry per path, parents before children; duplicates and covered children are dropped.
+
+    The same path twice with the same scope is one entry, the first; a child of a directory with the
+    same scope is covered by it. Everything else that overlaps is refused: a link inside another
+    entry's target would lie on the volume.
+    """
+    refused: list[RefusedError] = []
+    first: dict[str, Entry] = {}
+    for entry in found:
+        known = first.setdefault(entry.path, entry)
+        if known is entry:
+            continue
+        if known.scope is not entry.scope:
+            refused.append(_conflict(entry, known, f"is declared with the scope '{known.scope.value}'"))
+        elif known.kind is not entry.kind:
+            refused.append(_conflict(entry, known, f"is declared as a {known.kind.value}"))
+    kept: dict[str, Entry] = {}
+    for path in sorted(first, key=lambda path: path.split("/")):
+        entry = first[path]
+        parent = _parent(path, kept)
+        if parent is None:
+            kept[path] = entry
+        elif parent.kind is Kind.FILE:
+            refused.append(
+                _conflict(entry, parent, f"lies below {parent.path!r}, which is declared as a file")
+            )
+        elif parent.scope is not entry.scope:
+            below = f"lies below {parent.path!r}, which has the scope '{parent.scope.value}'"
+            refused.append(_conflict(entry, parent, below))
+    return list(kept.values()), refused
+
+
+def _parent(path: str, kept: dict[str, Entry]) -> Entry | None:
+    parts = path.split("/")
+    for length in range(1, len(parts)):
+        parent = kept.get("/".join(parts[:length]))
+        if parent is not None and is_below(path, parent.path):
+            return parent
+    return None
+
+
+def _conflict(entry: Entry, known: Entry, why: str) -> RefusedError:
+    return RefusedError(
+        f"path {entry.path!r} {why} in {known.place}",
+        code="manifest.conflict",
+        place=entry.place,
+        hint="declare it once, or with the same scope and kind",
+    )

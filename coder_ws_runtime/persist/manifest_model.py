@@ -1,0 +1,121 @@
+"""The model of a manifest; see :mod:`coder_ws_runtime.persist.manifest`."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from coder_ws_runtime.errors import RefusedError
+from coder_ws_runtime.faults import first_fault
+
+Path = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=4095,
+        description="Relative to the home. With a trailing '/' a directory, without it a file.",
+        examples=[".config/gh/", ".claude.json", "~/.local/share/fish/"],
+    ),
+]
+Scope = Annotated[
+    Literal["owner", "workspace"],
+    Field(description="'owner': one copy for all workspaces of the owner; 'workspace': one copy for each."),
+]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class PathObject(_Model):
+    """A path with what is special about it."""
+
+    path: Path
+    mode: str | None = Field(
+        default=None, pattern=r"^0?[0-7]{3}$", description="Its mode on the volume, in octal."
+    )
+    scope: Scope | None = Field(default=None, description="Its scope, if it is not the manifest's.")
+    why: str = Field(default="", description="Why it is to last, and why with this scope.")
+
+
+class Rescope(_Model):
+    """A path whose scope changed."""
+
+    path: Path
+    to: Scope
+
+
+class Migration(_Model):
+    """A step that is run once per volume: exactly one of `remove`, `rename` and `rescope`."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", description="Remembered on the volume once done.")
+    remove: Path | None = Field(default=None, description="Goes to the attic.")
+    rename: tuple[Path, Path] | None = Field(default=None, description="From, to.", strict=False)
+    rescope: Rescope | None = None
+
+    @model_validator(mode="after")
+    def _one_step(self) -> "Migration":
+        if sum(step is not None for step in (self.remove, self.rename, self.rescope)) != 1:
+            raise ValueError("needs exactly one of 'remove', 'rename' and 'rescope'")
+        return self
+
+
+class ManifestDocument(_Model):
+    """What one tool wants persisted."""
+
+    schema_: str = Field(default="", alias="$schema")
+    source: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="The tool's name; it appears in reports."
+    )
+    description: str = ""
+    scope: Scope = "owner"
+    paths: list[Path | PathObject] = Field(default_factory=list, max_length=100_000)
+    migrations: list[Migration] = Field(default_factory=list)
+
+
+def validate(document: bytes, *, place: str) -> dict[str, Any]:
+    """A manifest as a JSON object in which every path is an object.
+
+    Args:
+        document: the JSON text.
+        place: its file, for messages.
+
+    Raises:
+        RefusedError: it is not JSON, or not a manifest; the first fault is named.
+    """
+    try:
+        manifest = ManifestDocument.model_validate_json(document)
+    except ValidationError as error:
+        raise _refused(error, ManifestDocument, place) from error
+    return {
+        "source": manifest.source,
+        "paths": [_path(path, manifest.scope) for path in manifest.paths],
+        "migrations": [migration.model_dump(exclude_none=True) for migration in manifest.migrations],
+    }
+
+
+def validate_path(value: object, *, place: str) -> dict[str, Any]:
+    """One path of the template or of the user, a string or an object, as an object.
+
+    Raises:
+        RefusedError: it is neither.
+    """
+    if isinstance(value, str):
+        return _path(value, "owner")
+    try:
+        return _path(PathObject.model_validate(value), "owner")
+    except ValidationError as error:
+        raise _refused(error, PathObject, place) from error
+
+
+def _path(path: str | PathObject, scope: str) -> dict[str, Any]:
+    if isinstance(path, str):
+        return {"path": path, "scope": scope, "mode": None}
+    mode = None if path.mode is None else int(path.mode, 8)
+    return {"path": path.path, "scope": path.scope or scope, "mode": mode}
+
+
+def _refused(error: ValidationError, model: type[BaseModel], place: str) -> RefusedError:
+    fault = first_fault(error, model)
+    return RefusedError(
+        fault.message, code="manifest.invalid", place=f"{place}{fault.place}", hint=fault.hint
+    )

@@ -1,0 +1,70 @@
+"""The rules for a declared path."""
+
+import re
+
+from coder_ws_runtime.errors import RefusedError
+
+# Names at the top of the volume that are not for declared paths.
+_OWN = ([".home-persist"], [".workspaces"], [".jetbrains-dist"])
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+SET_ASIDE_SUFFIX = ".home-persist"
+"""Ends the name under which content lies beside its path while a link takes its place."""
+
+# The name with which content is set aside is longer by a dot and the suffix.
+_NAME_MAX = 255 - 1 - len(SET_ASIDE_SUFFIX)
+
+
+def normalise(written: str, home: str) -> str:
+    """The path relative to the home, e.g. ``.config/gh`` from ``~/.config//gh/``.
+
+    Args:
+        written: as declared: relative to the home, or below ``~/``, ``$HOME/``, ``${HOME}/`` or the
+            home's own absolute path.
+        home: the absolute path of the home.
+
+    Raises:
+        RefusedError: the path is not allowed; the caller knows the place.
+    """
+    path = written
+    for prefix in ("~/", "$HOME/", "${HOME}/", home.rstrip("/") + "/"):
+        if path.startswith(prefix):
+            path = path[len(prefix) :]
+            break
+    components = [part for part in path.split("/") if part not in ("", ".")]
+    fault = _fault(path, components)
+    if fault:
+        why, hint = fault
+        raise RefusedError(f"path {written!r} {why}", code="path.refused", hint=hint)
+    return "/".join(components)
+
+
+def _fault(path: str, components: list[str]) -> tuple[str, str] | None:
+    """What is wrong with a path, and how to mend it."""
+    relative = "write it relative to the home"
+    rules: tuple[tuple[bool, str, str], ...] = (
+        (path.startswith("/"), "is absolute and not below the home", relative),
+        (not components or path in ("~", "$HOME", "${HOME}"), "is the whole home", "declare what is in it"),
+        (path.startswith("~"), "names another user's home", relative),
+        (bool(_CONTROL.search(path)), "has a control character", "remove it"),
+        (bool(_SURROGATE.search(path)), "is not valid Unicode", "write it in UTF-8"),
+        (".." in components, "leads upwards by '..'", "write the path without it"),
+        (components[:1] in _OWN, "is the volume's own", "choose another name"),
+        (
+            any(part.endswith(SET_ASIDE_SUFFIX) for part in components),
+            f"has a name that ends in {SET_ASIDE_SUFFIX!r}, which is reserved",
+            "choose another name",
+        ),
+        (
+            any(len(part.encode(errors="replace")) > _NAME_MAX for part in components),
+            f"has a name longer than {_NAME_MAX} bytes",
+            "no file system can hold it",
+        ),
+    )
+    return next(((why, hint) for broken, why, hint in rules if broken), None)
+
+
+def is_below(path: str, parent: str) -> bool:
+    """Whether a path lies strictly below another; both normalised."""
+    return path.startswith(parent + "/")

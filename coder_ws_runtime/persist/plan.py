@@ -1,0 +1,306 @@
+"""What is to be done with a declared path. Pure: every decision is here, and nothing else.
+
+One rule holds in every row: nothing is removed that is not, byte for byte, somewhere else.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from coder_ws_runtime.persist.entries import Entry, Kind
+from coder_ws_runtime.persist.state import Difference, Node, Observation, Origin, Pair
+
+
+class Row(Enum):
+    """The rows of the table in docs/persistence.md; the value is the word in reports."""
+
+    LINKED = "linked"
+    CREATE = "created"
+    LINK = "link made"
+    RELINK = "link corrected"
+    SEED = "seeded"
+    MERGE = "merged"
+    VOLUME_WINS = "volume wins"
+    HOME_WINS = "home wins"
+    TYPE_CONFLICT = "type conflict"
+    DELETED = "deleted"
+    RECOVER = "recovered"
+    SPECIAL = "not linked"
+    FAILED = "failed"
+
+
+# Actions --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class MakeTarget:
+    """Create the directory on the volume."""
+
+
+@dataclass(frozen=True, slots=True)
+class MakeTargetParent:
+    """Create the directory that is to hold the file on the volume, so that a write through works."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetMode:
+    """Give the target on the volume its declared mode."""
+
+    mode: int
+
+
+@dataclass(frozen=True, slots=True)
+class CopyIn:
+    """Copy what the volume lacks to it, by paths relative to the entry."""
+
+    origin: Origin
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Supersede:
+    """Put the home side's copies in the place of the volume's, which go to the attic."""
+
+    origin: Origin
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ToAttic:
+    """Copy the home side's copies to the attic."""
+
+    origin: Origin
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeToAttic:
+    """Move the volume's copy to the attic."""
+
+
+@dataclass(frozen=True, slots=True)
+class MakeLink:
+    """Make the link where there is nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceLink:
+    """Put the right link in the place of a wrong one of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceContent:
+    """Put the link in the place of content that is safe on the volume or in the attic."""
+
+
+@dataclass(frozen=True, slots=True)
+class DropAside:
+    """Remove what was set aside: the link, or content that is safe."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Note in the ledger that this container has made the link."""
+
+
+Action = (
+    MakeTarget
+    | MakeTargetParent
+    | SetMode
+    | CopyIn
+    | Supersede
+    | ToAttic
+    | VolumeToAttic
+    | MakeLink
+    | ReplaceLink
+    | ReplaceContent
+    | DropAside
+    | Record
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The next actions for one path; it is settled when there are none.
+
+    `problem` says what a person should know or do, empty if nothing; `refused` whether the path is
+    not as declared because of it.
+    """
+
+    row: Row
+    actions: tuple[Action, ...] = ()
+    problem: str = ""
+    hint: str = ""
+    refused: bool = False
+
+
+def plan(entry: Entry, seen: Observation, *, running: bool = False) -> Plan:
+    """The next step for one path, by the table in docs/persistence.md.
+
+    Args:
+        entry: what is declared.
+        seen: what is there.
+        running: programs run (the daemon asks): a link that is gone was deleted by one of them.
+    """
+    if seen.aside is not None:
+        return _recover(seen)
+    home = seen.home
+    if home is None:
+        return _nothing(entry, seen, running=running)
+    if home.kind is Kind.LINK and points_into(home.target, seen.volume_root):
+        return _our_link(entry, seen, home)
+    if home.kind is Kind.SPECIAL:
+        what = "a socket, FIFO or device lies in the place of the link"
+        return Plan(Row.SPECIAL, problem=what, hint=_SPECIAL_HINT, refused=True)
+    if _type_conflict(entry, home, seen.volume):
+        return _conflict(entry, seen)
+    return _content(seen, home)
+
+
+_SPECIAL_HINT = "stop the program that made it, remove it, then: home-persist resolve"
+
+
+def points_into(target: str, volume_root: str) -> bool:
+    """Whether a link's text is an absolute path below the volume."""
+    return target.startswith(volume_root + "/")
+
+
+def _nothing(entry: Entry, seen: Observation, *, running: bool) -> Plan:
+    if running and seen.recorded and seen.volume is not None:
+        if entry.kind is Kind.DIRECTORY:
+            return Plan(
+                Row.DELETED,
+                problem="the link was deleted; its content is kept on the volume",
+                hint="to link it again: home-persist resolve; to stop persisting it: home-persist remove",
+            )
+        if seen.parent:
+            return Plan(Row.DELETED, (VolumeToAttic(), MakeLink(), Record()))
+    row = Row.CREATE if seen.volume is None else Row.LINK
+    return _linked(row, (*_target(entry, seen), MakeLink(), Record()), entry, seen)
+
+
+def _our_link(entry: Entry, seen: Observation, home: Node) -> Plan:
+    right = home.target == seen.link
+    actions: tuple[Action, ...] = _target(entry, seen)
+    row = Row.CREATE if actions and seen.volume is None else Row.LINKED
+    if not right:
+        row = Row.RELINK
+        actions = (*actions, ReplaceLink())
+    if not right or not seen.recorded:
+        actions = (*actions, Record())
+    return _linked(row, actions, entry, seen)
+
+
+def _target(entry: Entry, seen: Observation) -> tuple[Action, ...]:
+    """What is missing on the volume for a link to lead somewhere."""
+    if seen.volume is None:
+        if entry.kind is Kind.DIRECTORY:
+            return (MakeTarget(),)
+        return () if seen.volume_parent else (MakeTargetParent(),)
+    if entry.mode is not None and seen.volume.mode != entry.mode and seen.volume.kind is not Kind.LINK:
+        return (SetMode(entry.mode),)
+    return ()
+
+
+def _linked(row: Row, actions: tuple[Action, ...], entry: Entry, seen: Observation) -> Plan:
+    """A plan that ends in a link, with a remark if the volume has another type than declared."""
+    if seen.volume is None or not _other_type(entry.kind, seen.volume.kind):
+        return Plan(row, actions)
+    fix = f"{entry.path}/" if seen.volume.kind is Kind.DIRECTORY else entry.path
+    return Plan(
+        row,
+        actions,
+        problem=f"declared as a {entry.kind.value}, and the volume has a {seen.volume.kind.value}",
+        hint=f"declare it as {fix!r}, or move it away on the volume",
+    )
+
+
+def _other_type(declared: Kind, found: Kind) -> bool:
+    """A file may be a link to one; a directory is a directory."""
+    return (declared is Kind.DIRECTORY) != (found is Kind.DIRECTORY) or found is Kind.SPECIAL
+
+
+def _type_conflict(entry: Entry, home: Node, volume: Node | None) -> bool:
+    if _other_type(entry.kind, home.kind):
+        return True
+    return volume is not None and volume.kind is not home.kind
+
+
+def _conflict(entry: Entry, seen: Observation) -> Plan:
+    """Another type than declared or than the volume has: the volume wins, nothing is destroyed."""
+    special = _special(seen.pairs)
+    if special:
+        return _left_in_place(special)
+    home = seen.home.kind.value if seen.home else "nothing"
+    where = (
+        f"the volume has a {seen.volume.kind.value}" if seen.volume else f"a {entry.kind.value} is declared"
+    )
+    return Plan(
+        Row.TYPE_CONFLICT,
+        (ToAttic(Origin.HOME, ("",)), *_target(entry, seen), ReplaceContent(), Record()),
+        problem=f"the home had a {home} where {where}; it is in the attic",
+        hint="home-persist attic list",
+    )
+
+
+def _content(seen: Observation, home: Node) -> Plan:
+    """Content in the home, of the type that is declared and that the volume has, if it has any."""
+    special = _special(seen.pairs)
+    saved, lost = _saved(Origin.HOME, seen.pairs, home_wins=lambda _: seen.recorded)
+    if special:
+        return _left_in_place(special, saved)
+    actions = (*saved, *lost, ReplaceContent(), Record())
+    if seen.volume is None:
+        return Plan(Row.SEED, actions)
+    if not any(pair.difference is Difference.DIFFERS for pair in seen.pairs):
+        return Plan(Row.MERGE, actions)
+    if seen.recorded:
+        return Plan(Row.HOME_WINS, actions)
+    row = Row.MERGE if home.kind is Kind.DIRECTORY else Row.VOLUME_WINS
+    return Plan(row, actions)
+
+
+def _recover(seen: Observation) -> Plan:
+    """Content that an interrupted run had set aside: the later save wins, the other goes to the attic."""
+    if seen.aside is not None and seen.aside.kind is Kind.LINK and seen.aside.target == seen.link:
+        return Plan(Row.RECOVER, (DropAside(),))
+    special = _special(seen.pairs)
+    saved, lost = _saved(Origin.ASIDE, seen.pairs, home_wins=lambda pair: pair.newer)
+    if special:
+        return _left_in_place(special, saved)
+    return Plan(Row.RECOVER, (*saved, *lost, DropAside()))
+
+
+def _saved(
+    origin: Origin, pairs: tuple[Pair, ...], *, home_wins: Callable[[Pair], bool]
+) -> tuple[tuple[Action, ...], tuple[Action, ...]]:
+    """The copies after which nothing of the home side exists there alone.
+
+    Returns:
+        What brings the volume up to date, and what keeps the home's losing copies in the attic.
+    """
+    missing = tuple(pair.path for pair in pairs if pair.difference is Difference.MISSING)
+    differ = [pair for pair in pairs if pair.difference is Difference.DIFFERS]
+    winners = tuple(pair.path for pair in differ if home_wins(pair))
+    losers = tuple(pair.path for pair in differ if not home_wins(pair))
+    saved: list[Action] = []
+    if missing:
+        saved.append(CopyIn(origin, missing))
+    if winners:
+        saved.append(Supersede(origin, winners))
+    return tuple(saved), ((ToAttic(origin, losers),) if losers else ())
+
+
+def _special(pairs: tuple[Pair, ...]) -> list[str]:
+    return [pair.path for pair in pairs if pair.difference is Difference.SPECIAL]
+
+
+def _left_in_place(special: list[str], saved: tuple[Action, ...] = ()) -> Plan:
+    """A directory with a socket in it: the volume is brought up to date, and it stays where it is."""
+    return Plan(
+        Row.SPECIAL,
+        saved,
+        problem=f"{special[0]!r} in it is a socket, FIFO or device: it is left in the home and not linked",
+        hint=_SPECIAL_HINT,
+        refused=True,
+    )

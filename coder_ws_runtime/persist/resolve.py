@@ -1,0 +1,228 @@
+"""Make what is declared true: look, plan, carry out, path by path, until nothing is left to do."""
+
+import errno
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+from coder_ws_runtime.errors import RefusedError, UserError
+from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError, Owner
+from coder_ws_runtime.fs.copying import ChangedError
+from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.attic import Attic
+from coder_ws_runtime.persist.entries import Entry
+from coder_ws_runtime.persist.ledger import Ledger
+from coder_ws_runtime.persist.manifest import declared
+from coder_ws_runtime.persist.observe import observe
+from coder_ws_runtime.persist.plan import Plan, Row, plan
+from coder_ws_runtime.persist.state import Observation
+from coder_ws_runtime.persist.volume import Volume
+from coder_ws_runtime.settings import Settings
+
+# How often a path is looked at again when it changes under our hands.
+_ATTEMPTS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one path."""
+
+    entry: Entry
+    row: Row
+    changed: bool = False
+    """Whether anything was done, or would be done in a dry run."""
+    problem: str = ""
+    hint: str = ""
+    error: UserError | None = None
+    """Why the path is not as declared."""
+    attic: str = ""
+    """The batch of the attic that holds what lost; empty if nothing did."""
+
+
+class Workspace:
+    """Home, volume and ledger of one workspace, opened.
+
+    Args:
+        layout: where they are.
+        settings: which workspace this is.
+
+    Raises:
+        NoVolumeError: there is no usable volume.
+        RefusedError: there is no home.
+    """
+
+    def __init__(self, layout: Layout, settings: Settings) -> None:
+        try:
+            self.home = Anchor(layout.home)
+        except OSError as error:
+            raise RefusedError(
+                f"the home cannot be opened: {error.strerror}",
+                code="home.missing",
+                place=str(layout.home),
+                hint="set HOME to the user's home directory",
+            ) from error
+        try:
+            self.volume = Volume(layout.volume, Owner.of(self.home.fd))
+        except UserError:
+            self.home.close()
+            raise
+        self.ledger = Ledger(layout.ledger_dir)
+        workspace = settings.workspace
+        self.attic = Attic(self.volume, workspace.name or workspace.id)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *arguments: object) -> None:
+        self.ledger.close()
+        self.volume.__exit__(*arguments)
+        self.home.close()
+
+    def look(self, entry: Entry) -> Observation:
+        """What is there of one path. Raises OSError, ChangedError."""
+        link = f"{self.volume.path}/{entry.on_volume}"
+        return observe(entry, self.home, self.volume.anchor, recorded=self.ledger.has(entry.path, link))
+
+    def settle(
+        self,
+        entry: Entry,
+        *,
+        running: bool = False,
+        dry_run: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> Outcome:
+        """Make one path true. Never raises for what files and file systems do: the outcome says it.
+
+        Args:
+            entry: what is declared.
+            running: as for :func:`coder_ws_runtime.persist.plan.plan`.
+            dry_run: only say what would be done first.
+            progress: told the number of bytes after each copied file.
+        """
+        acted: Plan | None = None
+        now = Plan(Row.FAILED)
+        error: UserError | None = None
+        batch = self.attic.batch if self.attic.used else ""
+        for _ in range(_ATTEMPTS):
+            try:
+                seen = self.look(entry)
+                now = plan(entry, seen, running=running)
+                if not now.actions:
+                    error = _refusal(entry, now)
+                    break
+                acted = acted or now
+                if dry_run:
+                    break
+                self._apply(entry, seen, now, progress)
+            except (ChangedError, FileNotFoundError):
+                continue
+            except OSError as failure:
+                now = acted or Plan(Row.FAILED)
+                error = _failure(entry, failure)
+                break
+        else:
+            error = RefusedError(
+                "keeps changing while it is moved",
+                code="path.busy",
+                place=f"~/{entry.path}",
+                hint="stop the program that writes it, then: home-persist resolve",
+            )
+        told = acted or now
+        return Outcome(
+            entry,
+            told.row,
+            changed=acted is not None,
+            problem="" if error else told.problem,
+            hint="" if error else told.hint,
+            error=error,
+            attic=self.attic.batch if self.attic.used and self.attic.batch != batch else "",
+        )
+
+    def _apply(
+        self, entry: Entry, seen: Observation, now: Plan, progress: Callable[[int], None] | None
+    ) -> None:
+        # Loaded only when something is to be done: most runs find everything in place.
+        from coder_ws_runtime.persist import apply  # noqa: PLC0415
+
+        context = apply.Context(self.home, self.volume, self.ledger, self.attic, progress)
+        apply.apply(entry, seen, now.actions, context)
+
+
+def _refusal(entry: Entry, now: Plan) -> UserError | None:
+    """A settled plan that leaves the path other than declared, as an error."""
+    if not now.refused:
+        return None
+    return RefusedError(now.problem, code="path.special", place=f"~/{entry.path}", hint=now.hint)
+
+
+_FAILURES = {
+    errno.ENOSPC: ("path.no-space", "the volume is full", "make room on it, then: home-persist resolve"),
+    errno.EDQUOT: ("path.no-space", "the volume's quota is used up", "make room, then: home-persist resolve"),
+    errno.EROFS: ("path.read-only", "the file system is read-only", "mount it writable"),
+    errno.EACCES: ("path.permission", "permission denied", "look at owner and mode: ls -ld"),
+    errno.EPERM: ("path.permission", "not permitted", "look at owner and attributes: ls -ld, lsattr -d"),
+    errno.EIO: ("path.io", "input/output error", "look at the host's disk: dmesg"),
+}
+
+
+def _failure(entry: Entry, error: OSError) -> UserError:
+    """What a file system said, for a person. The home's side is as it was."""
+    place = f"~/{entry.path}"
+    if isinstance(error, BlockedPathError):
+        what = "a symlink" if error.is_link else "not a directory"
+        return RefusedError(
+            f"{error.component!r} on the way to it is {what}",
+            code="path.blocked",
+            place=place,
+            hint=f"declare {error.component + '/'!r} itself, or remove what is in the way",
+        )
+    known = _FAILURES.get(error.errno or 0)
+    code, what, hint = known or ("path.failed", (error.strerror or str(error)).lower(), "")
+    name = f" ({error.filename})" if isinstance(error.filename, str) else ""
+    return RefusedError(f"{what}{name}; left as it was", code=code, place=place, hint=hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a resolve did, path by path, and what it refused."""
+
+    outcomes: tuple[Outcome, ...]
+    refused: tuple[UserError, ...]
+    """Manifests and declarations that are not valid."""
+
+    @property
+    def errors(self) -> list[UserError]:
+        """All that is not as declared."""
+        return [*self.refused, *(outcome.error for outcome in self.outcomes if outcome.error)]
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was done, or would be in a dry run."""
+        return any(outcome.changed for outcome in self.outcomes)
+
+
+def resolve(
+    layout: Layout,
+    settings: Settings,
+    *,
+    dry_run: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> Report:
+    """Make all declared paths true.
+
+    Args:
+        layout: where everything is.
+        settings: which workspace this is, and what its template declares.
+        dry_run: change nothing; the report says what would be done.
+        progress: told the number of bytes after each copied file.
+
+    Raises:
+        NoVolumeError: there is no usable volume.
+        RefusedError: there is no home.
+    """
+    with Workspace(layout, settings) as workspace:
+        found = declared(layout, settings)
+        outcomes = tuple(
+            workspace.settle(entry, dry_run=dry_run, progress=progress) for entry in found.entries
+        )
+        return Report(outcomes, found.refused)

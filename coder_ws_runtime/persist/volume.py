@@ -1,0 +1,168 @@
+"""The volume, and what home-persist itself keeps on it below ``.home-persist/``.
+
+``staging/<token>/``
+    Copies that are not published yet. Whatever a dead process left there is a copy of content that
+    still lies where it came from, so it is removed.
+``locks/``
+    One file per path, locked with flock(2) while something is published there.
+``attic/``
+    See :mod:`coder_ws_runtime.persist.attic`.
+``leases/``
+    See :mod:`coder_ws_runtime.persist.lease`.
+"""
+
+import errno
+import fcntl
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Self
+
+from coder_ws_runtime.errors import NoVolumeError
+from coder_ws_runtime.fs.anchored import Anchor, Owner, open_directory
+from coder_ws_runtime.fs.removing import remove_tree
+
+STATE = ".home-persist"
+_OPEN_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Volume:
+    """An owner's volume.
+
+    Args:
+        path: where it is mounted.
+        owner: who owns what we create on it.
+
+    Raises:
+        NoVolumeError: it is not there, no directory, or not writable.
+    """
+
+    def __init__(self, path: Path, owner: Owner) -> None:
+        self.path = path
+        self.owner = owner
+        hint = "mount a volume there, or name another directory in HOME_PERSIST_STATE"
+        try:
+            self.anchor = Anchor(path)
+        except OSError as error:
+            why = "is not there" if error.errno == errno.ENOENT else error.strerror
+            raise NoVolumeError(
+                f"the volume {why}", code="volume.missing", place=str(path), hint=hint
+            ) from error
+        if not os.access(path, os.W_OK | os.X_OK):
+            read_only = os.statvfs(path).f_flag & os.ST_RDONLY
+            self.anchor.close()
+            raise NoVolumeError(
+                "the volume is mounted read-only" if read_only else "the volume is not writable for us",
+                code="volume.read-only" if read_only else "volume.not-writable",
+                place=str(path),
+                hint="mount it writable" if read_only else f"as root: chown {owner.uid}:{owner.gid} {path}",
+            )
+        self._staging: Staging | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._staging:
+            self._staging.close()
+        self.anchor.close()
+
+    @contextmanager
+    def directory(self, name: str) -> Iterator[int]:
+        """A descriptor of a directory of ours, e.g. ``attic``; it is made if need be."""
+        path = f"{STATE}/{name}"
+        self.anchor.make_directories(path, owner=self.owner)
+        with self.anchor.parent(path) as (fd, last):
+            opened = open_directory(last, fd)
+        try:
+            yield opened
+        finally:
+            os.close(opened)
+
+    @contextmanager
+    def lock(self, on_volume: str) -> Iterator[None]:
+        """Hold the lock of one path; wait for it if another process has it."""
+        name = hashlib.sha256(on_volume.encode()).hexdigest()[:32]
+        with self.directory("locks") as fd:
+            lock = os.open(name, _OPEN_LOCK, 0o600, dir_fd=fd)
+            self.owner.take(name, fd)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+    @property
+    def staging(self) -> "Staging":
+        """A place for copies that are not published yet; it lasts as long as this object."""
+        if self._staging is None:
+            with self.directory("staging") as fd:
+                clear_staging(fd)
+                self._staging = Staging(fd, self.owner)
+        return self._staging
+
+
+class Staging:
+    """One process's directory for copies that are not published yet.
+
+    A lock file beside it tells other processes that it is in use.
+    """
+
+    def __init__(self, parent: int, owner: Owner) -> None:
+        self._parent = os.dup(parent)
+        self._count = 0
+        while True:
+            self.token = secrets.token_hex(8)
+            self._lock = os.open(f"{self.token}.lock", _OPEN_LOCK | os.O_EXCL, 0o600, dir_fd=parent)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            # Between the two calls another process may have taken it for one that is left over.
+            if os.fstat(self._lock).st_nlink:
+                break
+            os.close(self._lock)
+        owner.take(f"{self.token}.lock", parent)
+        os.mkdir(self.token, 0o700, dir_fd=parent)
+        owner.take(self.token, parent)
+        self.fd = open_directory(self.token, parent)
+
+    def name(self) -> str:
+        """A new name in it."""
+        self._count += 1
+        return str(self._count)
+
+    def discard(self, name: str) -> None:
+        """Remove one copy, whole or not."""
+        with suppress(FileNotFoundError):
+            remove_tree(self.fd, name)
+
+    def close(self) -> None:
+        """Remove it with all that is still in it."""
+        os.close(self.fd)
+        # A full or failing disk is reported where it matters; the next run clears what stays.
+        with suppress(OSError):
+            remove_tree(self._parent, self.token)
+            os.unlink(f"{self.token}.lock", dir_fd=self._parent)
+        os.close(self._lock)
+        os.close(self._parent)
+
+
+def clear_staging(fd: int) -> None:
+    """Remove what dead processes left in the staging directory `fd`."""
+    for lock_name in os.listdir(fd):
+        if not lock_name.endswith(".lock"):
+            continue
+        try:
+            lock = os.open(lock_name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with suppress(FileNotFoundError):
+                remove_tree(fd, lock_name.removesuffix(".lock"))
+                os.unlink(lock_name, dir_fd=fd)
+        except OSError:  # in use, or not ours to remove
+            pass
+        finally:
+            os.close(lock)

@@ -1,0 +1,180 @@
+"""The table of what happens to a declared path: one row, one case, on real files."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from coder_ws_runtime.persist.plan import Row
+from tests.harness.tree import Tree, content, read, write
+
+LINK = "->{volume}/"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row. `replaced`: the content of the home took the place of a link that was there before."""
+
+    declared: str
+    row: Row
+    home: dict[str, str] = field(default_factory=dict)
+    volume: dict[str, str] = field(default_factory=dict)
+    replaced: bool = False
+    then_home: dict[str, str] = field(default_factory=dict)
+    then_volume: dict[str, str] = field(default_factory=dict)
+    attic: dict[str, str] = field(default_factory=dict)
+    problem: str = ""
+
+
+DIR = {".d": LINK + ".d"}
+FILE = {"f": LINK + "f"}
+
+TABLE = {
+    "directory: nothing, nothing": Case(".d/", Row.CREATE, then_home=DIR, then_volume={".d/": ""}),
+    "file: nothing, nothing: the link dangles": Case("f", Row.CREATE, then_home=FILE),
+    "file below directories: its directory is made": Case(
+        ".a/b/f", Row.CREATE, then_home={".a/b/f": LINK + ".a/b/f"}, then_volume={".a/b/": ""}
+    ),
+    "nothing, a directory": Case(
+        ".d/", Row.LINK, volume={".d/x": "1"}, then_home=DIR, then_volume={".d/x": "1"}
+    ),
+    "nothing, a file": Case("f", Row.LINK, volume={"f": "1"}, then_home=FILE, then_volume={"f": "1"}),
+    "our link, something": Case(
+        "f", Row.LINKED, home=FILE, volume={"f": "1"}, then_home=FILE, then_volume={"f": "1"}
+    ),
+    "our link, nothing: the directory is made": Case(
+        ".d/", Row.CREATE, home=DIR, then_home=DIR, then_volume={".d/": ""}
+    ),
+    "our link to a wrong place": Case(
+        "f",
+        Row.RELINK,
+        home={"f": LINK + "old"},
+        volume={"f": "1"},
+        then_home=FILE,
+        then_volume={"f": "1"},
+    ),
+    "content, nothing: a directory is seeded": Case(
+        ".d/",
+        Row.SEED,
+        home={".d/x": "1", ".d/s/y": "2", ".d/l": "->x", ".d/e/": ""},
+        then_home=DIR,
+        then_volume={".d/x": "1", ".d/s/y": "2", ".d/l": "->x", ".d/e/": ""},
+    ),
+    "content, nothing: a file is seeded": Case(
+        "f", Row.SEED, home={"f": "1"}, then_home=FILE, then_volume={"f": "1"}
+    ),
+    "a user's own link is content": Case(
+        "f", Row.SEED, home={"f": "->dot/f"}, then_home=FILE, then_volume={"f": "->dot/f"}
+    ),
+    "directory, directory: merged, the volume wins": Case(
+        ".d/",
+        Row.MERGE,
+        home={".d/new": "h", ".d/same": "s", ".d/both": "home", ".d/sub/n": "h"},
+        volume={".d/old": "v", ".d/same": "s", ".d/both": "volume"},
+        then_home=DIR,
+        then_volume={".d/new": "h", ".d/same": "s", ".d/both": "volume", ".d/old": "v", ".d/sub/n": "h"},
+        attic={".d/both": "home"},
+    ),
+    "content that the image brought, content": Case(
+        "f",
+        Row.VOLUME_WINS,
+        home={"f": "image"},
+        volume={"f": "mine"},
+        then_home=FILE,
+        then_volume={"f": "mine"},
+        attic={"f": "image"},
+    ),
+    "the same content": Case(
+        "f", Row.MERGE, home={"f": "1"}, volume={"f": "1"}, then_home=FILE, then_volume={"f": "1"}
+    ),
+    "content that replaced our link, content": Case(
+        "f",
+        Row.HOME_WINS,
+        home={"f": "newer"},
+        volume={"f": "older"},
+        replaced=True,
+        then_home=FILE,
+        then_volume={"f": "newer"},
+        attic={"f": "older"},
+    ),
+    "a directory that replaced our link: merged, the home wins": Case(
+        ".d/",
+        Row.HOME_WINS,
+        home={".d/both": "newer", ".d/new": "n"},
+        volume={".d/both": "older", ".d/old": "o"},
+        replaced=True,
+        then_home=DIR,
+        then_volume={".d/both": "newer", ".d/new": "n", ".d/old": "o"},
+        attic={".d/both": "older"},
+    ),
+    "a file where a directory is declared": Case(
+        ".d/",
+        Row.TYPE_CONFLICT,
+        home={".d": "file"},
+        then_home=DIR,
+        then_volume={".d/": ""},
+        attic={".d": "file"},
+        problem="a file where a directory is declared",
+    ),
+    "a directory where the volume has a file": Case(
+        "f",
+        Row.TYPE_CONFLICT,
+        home={"f/x": "1"},
+        volume={"f": "v"},
+        then_home=FILE,
+        then_volume={"f": "v"},
+        attic={"f/x": "1"},
+        problem="a directory where the volume has a file",
+    ),
+    "another type that replaced our link": Case(
+        "f",
+        Row.TYPE_CONFLICT,
+        home={"f/x": "1"},
+        volume={"f": "v"},
+        replaced=True,
+        then_home=FILE,
+        then_volume={"f": "v"},
+        attic={"f/x": "1"},
+        problem="a directory where the volume has a file",
+    ),
+    "the volume has another type than declared": Case(
+        ".d/",
+        Row.LINK,
+        volume={".d": "file"},
+        then_home=DIR,
+        then_volume={".d": "file"},
+        problem="declared as a directory, and the volume has a file",
+    ),
+    "types differ within merged directories": Case(
+        ".d/",
+        Row.MERGE,
+        home={".d/x/y": "h"},
+        volume={".d/x": "v"},
+        then_home=DIR,
+        then_volume={".d/x": "v"},
+        attic={".d/x/y": "h"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TABLE.values(), ids=TABLE.keys())
+def test_row(tree: Tree, case: Case) -> None:
+    def placed(flat: dict[str, str]) -> dict[str, str]:
+        return {path: text.replace("{volume}", str(tree.volume)) for path, text in flat.items()}
+
+    tree.manifest(case.declared)
+    if case.replaced:
+        tree.resolve()
+        (tree.home / case.declared.rstrip("/")).unlink()
+    write(tree.home, placed(case.home))
+    write(tree.volume, case.volume)
+
+    outcome = tree.resolve().outcomes[0]
+
+    assert (outcome.row, outcome.error) == (case.row, None)
+    assert case.problem in outcome.problem
+    assert content(tree.home) == placed(case.then_home)
+    assert content(tree.volume) == case.then_volume
+    assert tree.attic() == case.attic
+    before = read(tree.volume)
+    assert not tree.resolve().changed, "the second resolve changes nothing"
+    assert read(tree.volume) == before

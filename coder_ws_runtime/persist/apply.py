@@ -9,7 +9,7 @@ so (:class:`ChangedError`), and the caller looks and plans again.
 import errno
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -17,11 +17,11 @@ from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.fs.anchored import Anchor, Owner, finish_directory, sync_directory
 from coder_ws_runtime.fs.copying import SYNC_EACH, ChangedError, Copied, Identity, Progress, copy
 from coder_ws_runtime.fs.removing import remove_copied
-from coder_ws_runtime.persist import plan as steps
 from coder_ws_runtime.persist.attic import Attic
 from coder_ws_runtime.persist.entries import Entry
 from coder_ws_runtime.persist.ledger import Ledger
 from coder_ws_runtime.persist.observe import aside_name, origin_name
+from coder_ws_runtime.persist.plan import Action, Verb, points_into
 from coder_ws_runtime.persist.state import Observation, Origin
 from coder_ws_runtime.persist.volume import Volume
 
@@ -68,7 +68,7 @@ class _Batch:
             sync_directory(fd)
 
 
-def apply(entry: Entry, seen: Observation, actions: Iterable[steps.Action], context: Context) -> None:
+def apply(entry: Entry, seen: Observation, actions: Iterable[Action], context: Context) -> None:
     """Carry out the actions for one path.
 
     Raises:
@@ -90,33 +90,29 @@ class _Run:
         self.safe: dict[str, Identity] = {
             pair.path: pair.identity for pair in seen.pairs if pair.identity is not None
         }
+        self.plain_steps: dict[Verb, Callable[[], None]] = {
+            Verb.MAKE_TARGET: self.make_target,
+            Verb.MAKE_TARGET_PARENT: self.make_target_parent,
+            Verb.VOLUME_TO_ATTIC: self.volume_to_attic,
+            Verb.MAKE_LINK: self.make_link,
+            Verb.REPLACE_LINK: self.replace_link,
+            Verb.REPLACE_CONTENT: self.replace_content,
+            Verb.DROP_ASIDE: self.drop_aside,
+            Verb.RECORD: self.record,
+        }
 
-    def carry_out(self, action: steps.Action) -> None:  # noqa: C901 - a table, one line a row
-        match action:
-            case steps.MakeTarget():
-                self.make_target()
-            case steps.MakeTargetParent():
-                self.make_target_parent()
-            case steps.SetMode(mode):
-                self.set_mode(mode)
-            case steps.CopyIn(origin, paths):
-                self.copy_in(origin, paths)
-            case steps.Supersede(origin, paths):
-                self.supersede(origin, paths)
-            case steps.ToAttic(origin, paths):
-                self.to_attic(origin, paths)
-            case steps.VolumeToAttic():
-                self.volume_to_attic()
-            case steps.MakeLink():
-                self.make_link()
-            case steps.ReplaceLink():
-                self.replace_link()
-            case steps.ReplaceContent():
-                self.replace_content()
-            case steps.DropAside():
-                self.drop_aside()
-            case steps.Record():
-                self.context.ledger.record(self.entry.path, self.seen.link)
+    def carry_out(self, action: Action) -> None:
+        match action.verb:
+            case Verb.COPY_IN:
+                self.copy_in(action.origin, action.paths)
+            case Verb.SUPERSEDE:
+                self.supersede(action.origin, action.paths)
+            case Verb.TO_ATTIC:
+                self.to_attic(action.origin, action.paths)
+            case Verb.SET_MODE if action.mode is not None:
+                self.set_mode(action.mode)
+            case verb:
+                self.plain_steps[verb]()
 
     # The volume -----------------------------------------------------------------------------------
 
@@ -290,7 +286,7 @@ class _Run:
 
     def _is_our_link(self, fd: int, name: str) -> bool:
         try:
-            return steps.points_into(os.readlink(name, dir_fd=fd), self.seen.volume_root)
+            return points_into(os.readlink(name, dir_fd=fd), self.seen.volume_root)
         except OSError:
             return False
 
@@ -310,8 +306,11 @@ class _Run:
                 self._remove(fd, name)
                 self._symlink(fd, name)
                 return
-            self.context.ledger.record(self.entry.path, self.seen.link)
+            self.record()
             self._remove(fd, aside)
+
+    def record(self) -> None:
+        self.context.ledger.record(self.entry.path, self.seen.link)
 
     def drop_aside(self) -> None:
         with self.context.home.parent(self.entry.path) as (fd, name):

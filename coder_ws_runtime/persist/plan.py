@@ -29,94 +29,44 @@ class Row(Enum):
     FAILED = "failed"
 
 
-# Actions --------------------------------------------------------------------------------------
+class Verb(Enum):
+    """The steps that a plan is made of. Each is one mutation, so that a crash falls between two."""
+
+    MAKE_TARGET = "create the directory on the volume"
+    MAKE_TARGET_PARENT = "create the directory that is to hold the file on the volume"
+    SET_MODE = "give the target its declared mode"
+    COPY_IN = "copy what the volume lacks to it"
+    SUPERSEDE = "put the home's copies in the place of the volume's, which go to the attic"
+    TO_ATTIC = "copy the home's copies to the attic"
+    VOLUME_TO_ATTIC = "move the volume's copy to the attic"
+    MAKE_LINK = "make the link where there is nothing"
+    REPLACE_LINK = "put the right link in the place of a wrong one of ours"
+    REPLACE_CONTENT = "put the link in the place of content that is safe elsewhere"
+    DROP_ASIDE = "remove what was set aside: a link, or content that is safe elsewhere"
+    RECORD = "note in the ledger that this container has made the link"
 
 
 @dataclass(frozen=True, slots=True)
-class MakeTarget:
-    """Create the directory on the volume."""
+class Action:
+    """One step for one path."""
+
+    verb: Verb
+    origin: Origin = Origin.HOME
+    """Which content of the home side is copied."""
+    paths: tuple[str, ...] = ()
+    """What is copied, relative to the entry."""
+    mode: int | None = None
+    """For SET_MODE."""
 
 
-@dataclass(frozen=True, slots=True)
-class MakeTargetParent:
-    """Create the directory that is to hold the file on the volume, so that a write through works."""
-
-
-@dataclass(frozen=True, slots=True)
-class SetMode:
-    """Give the target on the volume its declared mode."""
-
-    mode: int
-
-
-@dataclass(frozen=True, slots=True)
-class CopyIn:
-    """Copy what the volume lacks to it, by paths relative to the entry."""
-
-    origin: Origin
-    paths: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Supersede:
-    """Put the home side's copies in the place of the volume's, which go to the attic."""
-
-    origin: Origin
-    paths: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ToAttic:
-    """Copy the home side's copies to the attic."""
-
-    origin: Origin
-    paths: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class VolumeToAttic:
-    """Move the volume's copy to the attic."""
-
-
-@dataclass(frozen=True, slots=True)
-class MakeLink:
-    """Make the link where there is nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReplaceLink:
-    """Put the right link in the place of a wrong one of ours."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReplaceContent:
-    """Put the link in the place of content that is safe on the volume or in the attic."""
-
-
-@dataclass(frozen=True, slots=True)
-class DropAside:
-    """Remove what was set aside: the link, or content that is safe."""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """Note in the ledger that this container has made the link."""
-
-
-Action = (
-    MakeTarget
-    | MakeTargetParent
-    | SetMode
-    | CopyIn
-    | Supersede
-    | ToAttic
-    | VolumeToAttic
-    | MakeLink
-    | ReplaceLink
-    | ReplaceContent
-    | DropAside
-    | Record
-)
+MAKE_TARGET = Action(Verb.MAKE_TARGET)
+MAKE_TARGET_PARENT = Action(Verb.MAKE_TARGET_PARENT)
+VOLUME_TO_ATTIC = Action(Verb.VOLUME_TO_ATTIC)
+MAKE_LINK = Action(Verb.MAKE_LINK)
+REPLACE_LINK = Action(Verb.REPLACE_LINK)
+REPLACE_CONTENT = Action(Verb.REPLACE_CONTENT)
+DROP_ASIDE = Action(Verb.DROP_ASIDE)
+RECORD = Action(Verb.RECORD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +124,9 @@ def _nothing(entry: Entry, seen: Observation, *, running: bool) -> Plan:
                 hint="to link it again: home-persist resolve; to stop persisting it: home-persist remove",
             )
         if seen.parent:
-            return Plan(Row.DELETED, (VolumeToAttic(), MakeLink(), Record()))
+            return Plan(Row.DELETED, (VOLUME_TO_ATTIC, MAKE_LINK, RECORD))
     row = Row.CREATE if seen.volume is None else Row.LINK
-    return _linked(row, (*_target(entry, seen), MakeLink(), Record()), entry, seen)
+    return _linked(row, (*_target(entry, seen), MAKE_LINK, RECORD), entry, seen)
 
 
 def _our_link(entry: Entry, seen: Observation, home: Node) -> Plan:
@@ -185,9 +135,9 @@ def _our_link(entry: Entry, seen: Observation, home: Node) -> Plan:
     row = Row.CREATE if actions and seen.volume is None else Row.LINKED
     if not right:
         row = Row.RELINK
-        actions = (*actions, ReplaceLink())
+        actions = (*actions, REPLACE_LINK)
     if not right or not seen.recorded:
-        actions = (*actions, Record())
+        actions = (*actions, RECORD)
     return _linked(row, actions, entry, seen)
 
 
@@ -195,10 +145,10 @@ def _target(entry: Entry, seen: Observation) -> tuple[Action, ...]:
     """What is missing on the volume for a link to lead somewhere."""
     if seen.volume is None:
         if entry.kind is Kind.DIRECTORY:
-            return (MakeTarget(),)
-        return () if seen.volume_parent else (MakeTargetParent(),)
+            return (MAKE_TARGET,)
+        return () if seen.volume_parent else (MAKE_TARGET_PARENT,)
     if entry.mode is not None and seen.volume.mode != entry.mode and seen.volume.kind is not Kind.LINK:
-        return (SetMode(entry.mode),)
+        return (Action(Verb.SET_MODE, mode=entry.mode),)
     return ()
 
 
@@ -237,7 +187,7 @@ def _conflict(entry: Entry, seen: Observation) -> Plan:
     )
     return Plan(
         Row.TYPE_CONFLICT,
-        (ToAttic(Origin.HOME, ("",)), *_target(entry, seen), ReplaceContent(), Record()),
+        (Action(Verb.TO_ATTIC, paths=("",)), *_target(entry, seen), REPLACE_CONTENT, RECORD),
         problem=f"the home had a {home} where {where}; it is in the attic",
         hint="home-persist attic list",
     )
@@ -249,7 +199,7 @@ def _content(seen: Observation, home: Node) -> Plan:
     saved, lost = _saved(Origin.HOME, seen.pairs, home_wins=lambda _: seen.recorded)
     if special:
         return _left_in_place(special, saved)
-    actions = (*saved, *lost, ReplaceContent(), Record())
+    actions = (*saved, *lost, REPLACE_CONTENT, RECORD)
     if seen.volume is None:
         return Plan(Row.SEED, actions)
     if not any(pair.difference is Difference.DIFFERS for pair in seen.pairs):
@@ -263,12 +213,12 @@ def _content(seen: Observation, home: Node) -> Plan:
 def _recover(seen: Observation) -> Plan:
     """Content that an interrupted run had set aside: the later save wins, the other goes to the attic."""
     if seen.aside is not None and seen.aside.kind is Kind.LINK and seen.aside.target == seen.link:
-        return Plan(Row.RECOVER, (DropAside(),))
+        return Plan(Row.RECOVER, (DROP_ASIDE,))
     special = _special(seen.pairs)
     saved, lost = _saved(Origin.ASIDE, seen.pairs, home_wins=lambda pair: pair.newer)
     if special:
         return _left_in_place(special, saved)
-    return Plan(Row.RECOVER, (*saved, *lost, DropAside()))
+    return Plan(Row.RECOVER, (*saved, *lost, DROP_ASIDE))
 
 
 def _saved(
@@ -285,10 +235,10 @@ def _saved(
     losers = tuple(pair.path for pair in differ if not home_wins(pair))
     saved: list[Action] = []
     if missing:
-        saved.append(CopyIn(origin, missing))
+        saved.append(Action(Verb.COPY_IN, origin, missing))
     if winners:
-        saved.append(Supersede(origin, winners))
-    return tuple(saved), ((ToAttic(origin, losers),) if losers else ())
+        saved.append(Action(Verb.SUPERSEDE, origin, winners))
+    return tuple(saved), ((Action(Verb.TO_ATTIC, origin, losers),) if losers else ())
 
 
 def _special(pairs: tuple[Pair, ...]) -> list[str]:

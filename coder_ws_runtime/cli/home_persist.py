@@ -1,0 +1,146 @@
+"""``home-persist``: what a home keeps."""
+
+import os
+import sys
+from collections import Counter
+from typing import Any
+
+import click
+
+from coder_ws_runtime import journal, settings
+from coder_ws_runtime.cli import render
+from coder_ws_runtime.errors import ExitStatus, UserError
+from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.resolve import Outcome, Report
+from coder_ws_runtime.settings import Settings, Workspace
+
+
+@render.group("home-persist")
+def home_persist() -> None:
+    """Keep what is declared in /etc/home-persist.d on the volume, and link it into the home.
+
+    Exit status: 0 done, 1 some paths or manifests were refused, 2 wrong usage, 3 no usable volume.
+    """
+
+
+def workspace_settings(layout: Layout) -> tuple[Settings, list[UserError]]:
+    """The settings, or the defaults with the reason why they do not count.
+
+    A bad document must not keep a home from being there: what does not need it still works.
+    """
+    try:
+        return settings.load(layout, os.environ), []
+    except UserError as error:
+        workspace = Workspace(id=os.environ.get("CODER_WORKSPACE_ID", ""))
+        return Settings(workspace=workspace), [error]
+
+
+@home_persist.command()
+@click.option("-n", "--dry-run", is_flag=True, help="Change nothing; say what would be done.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@render.with_json
+@render.with_layout
+def resolve(layout: Layout, *, dry_run: bool, quiet: bool, as_json: bool) -> int:
+    """Make every declared path a link into the volume.
+
+    What the home has and the volume lacks is moved there first; where both have something, one of
+    them wins and the other goes to the attic (docs/persistence.md has the table). Nothing is ever
+    removed that exists nowhere else. Run it as often as you like.
+    """
+    from coder_ws_runtime.persist.resolve import resolve as run_resolve  # noqa: PLC0415 - not for --help
+
+    values, faults = workspace_settings(layout)
+    report = run_resolve(layout, values, dry_run=dry_run)
+    report = Report(report.outcomes, (*faults, *report.refused))
+    if as_json:
+        render.say_json(_as_json(report, dry_run=dry_run))
+    else:
+        _say(report, dry_run=dry_run, quiet=quiet)
+    return ExitStatus.REFUSED if report.errors else ExitStatus.DONE
+
+
+def _say(report: Report, *, dry_run: bool, quiet: bool) -> None:
+    for outcome in report.outcomes:
+        if outcome.changed and not outcome.error and not quiet:
+            _say_outcome(outcome, dry_run=dry_run)
+        if outcome.problem:
+            hint = f" ({outcome.hint})" if outcome.hint else ""
+            render.warn(f"~/{outcome.entry.path}: {outcome.problem}{hint}", _fields(outcome))
+    for error in report.errors:
+        render.complain(error)
+    if not quiet:
+        render.say(_summary(report, dry_run=dry_run), {"changed": report.changed})
+
+
+def _say_outcome(outcome: Outcome, *, dry_run: bool) -> None:
+    entry = outcome.entry
+    lost = f"; what lost is in the attic: {outcome.attic}" if outcome.attic else ""
+    word = f"would be {outcome.row.value}" if dry_run else outcome.row.value
+    render.say(f"~/{entry.path}: {word} [{entry.source}, {entry.scope.value}]{lost}", _fields(outcome))
+
+
+def _summary(report: Report, *, dry_run: bool) -> str:
+    count = len(report.outcomes)
+    total = f"{count} path{'' if count == 1 else 's'}"
+    errors = f", {len(report.errors)} refused" if report.errors else ""
+    if not report.changed:
+        return f"{total} in place, nothing to change{errors}"
+    rows = Counter(outcome.row.value for outcome in report.outcomes if outcome.changed and not outcome.error)
+    done = ", ".join(f"{number} {word}" for word, number in rows.items())
+    return f"{total}: {'would be: ' if dry_run else ''}{done or 'none changed'}{errors}"
+
+
+def _fields(outcome: Outcome) -> dict[str, object]:
+    entry = outcome.entry
+    return {
+        "path": entry.path,
+        "source": entry.source,
+        "scope": entry.scope.value,
+        "row": outcome.row.name.lower(),
+    }
+
+
+def _as_json(report: Report, *, dry_run: bool) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "dry_run": dry_run,
+        "changed": report.changed,
+        "paths": [_outcome_as_json(outcome) for outcome in report.outcomes],
+        "refused": [error_as_json(error) for error in report.refused],
+    }
+
+
+def _outcome_as_json(outcome: Outcome) -> dict[str, Any]:
+    entry = outcome.entry
+    return {
+        "path": entry.path,
+        "kind": entry.kind.value,
+        "scope": entry.scope.value,
+        "source": entry.source,
+        "target": entry.on_volume,
+        "row": outcome.row.name.lower(),
+        "changed": outcome.changed,
+        "problem": outcome.problem or None,
+        "hint": outcome.hint or None,
+        "attic": outcome.attic or None,
+        "error": error_as_json(outcome.error) if outcome.error else None,
+    }
+
+
+def error_as_json(error: UserError) -> dict[str, str]:
+    """An error as a JSON object."""
+    return {"code": error.code, "message": error.message, "place": error.place, "hint": error.hint}
+
+
+_INTERRUPTED = "nothing is lost: run it again to go on"
+
+
+def main() -> None:
+    """Entry point of ``home-persist``."""
+    sys.exit(render.run(home_persist, interrupted=_INTERRUPTED))
+
+
+def resolve_main() -> None:
+    """Entry point of ``home-persist-resolve``, the name that the shell resolver had."""
+    journal.log("home-persist-resolve is the old name of 'home-persist resolve'", journal.DEBUG)
+    sys.exit(render.run(resolve, name="home-persist-resolve", interrupted=_INTERRUPTED))

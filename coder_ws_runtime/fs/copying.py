@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from coder_ws_runtime.fs.anchored import below, open_directory
+from coder_ws_runtime.fs.writers import BusyError, ignore_lease_breaks, is_written
 
 _CHUNK = 1 << 20
 # Up to this many entries each is synced by itself; more are synced with their whole file system. A
@@ -69,6 +70,7 @@ def copy(
     target: tuple[int, str],
     *,
     durable: bool = True,
+    refuse_writers: bool = True,
     progress: Progress | None = None,
 ) -> Copied:
     """Copy a tree: `source` and `target` are each a directory's descriptor and a name in it.
@@ -78,15 +80,18 @@ def copy(
         target: where to; the name is new.
         durable: whether the copy and everything below it is on disk when this returns (its name
             is not: sync its directory). Without it the caller syncs, e.g. many copies at once.
+        refuse_writers: refuse to copy what a program has open for writing.
         progress: told of each file.
 
     Raises:
+        BusyError: a program has a file open for writing.
         ChangedError: a file changed while it was read.
         OSError: anything the file systems say; `filename` is a name within the tree. What was
             copied until then remains for the caller to remove.
     """
+    ignore_lease_breaks()
     each = durable and _entries(*source, SYNC_EACH) <= SYNC_EACH
-    run = _Copy(*target, progress or (lambda _: None), sync_each=each)
+    run = _Copy(*target, progress or (lambda _: None), sync_each=each, refuse_writers=refuse_writers)
     run.entry(*source, *target, "")
     if durable and not each:
         from coder_ws_runtime.fs import kernel  # noqa: PLC0415 - ctypes is slow to import
@@ -112,12 +117,15 @@ def _entries(fd: int, name: str, enough: int) -> int:
 
 
 class _Copy:
-    def __init__(self, root_fd: int, root: str, progress: Progress, *, sync_each: bool) -> None:
+    def __init__(
+        self, root_fd: int, root: str, progress: Progress, *, sync_each: bool, refuse_writers: bool
+    ) -> None:
         self.root_fd = root_fd
         self.root = root
         self.done = Copied()
         self.progress = progress
         self.sync_each = sync_each
+        self.refuse_writers = refuse_writers
         self.links: dict[tuple[int, int], str] = {}
         self.user = os.geteuid()
         self.group = os.getegid()
@@ -164,6 +172,8 @@ class _Copy:
             found = os.fstat(reading)
             if not stat.S_ISREG(found.st_mode):
                 raise ChangedError(path)
+            if self.refuse_writers and is_written(reading):
+                raise BusyError(path)
             identity = self.done.identities[path] = Identity.of(found)
             if found.st_nlink > 1 and self._hard_link(found, target_fd, target, path):
                 return

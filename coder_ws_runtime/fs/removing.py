@@ -1,7 +1,8 @@
 """Remove a tree that was copied, and nothing else.
 
 Before a file goes, it is looked at again: only what is still the very file that was copied (inode,
-size, time of its last write) is removed. What came later, or was written since, stays.
+size, time of its last write), and what no program has open for writing, is removed. What came later,
+was written since, or may yet be written, stays.
 """
 
 import errno
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 
 from coder_ws_runtime.fs.anchored import open_directory
 from coder_ws_runtime.fs.copying import Identity
+from coder_ws_runtime.fs.writers import ignore_lease_breaks, is_written
 
 
 def remove_copied(fd: int, name: str, identities: Mapping[str, Identity]) -> list[str]:
@@ -25,6 +27,7 @@ def remove_copied(fd: int, name: str, identities: Mapping[str, Identity]) -> lis
         The paths within the tree that stay, because they are new or were written since; directories
         that hold them stay too and are not named. Empty: the whole tree is gone.
     """
+    ignore_lease_breaks()
     kept: list[str] = []
     _remove(fd, name, "", identities, kept)
     return kept
@@ -36,10 +39,12 @@ def _remove(fd: int, name: str, path: str, identities: Mapping[str, Identity], k
     except FileNotFoundError:
         return
     if not stat.S_ISDIR(found.st_mode):
-        if identities.get(path) == Identity.of(found):
-            os.unlink(name, dir_fd=fd)
-        else:
+        if identities.get(path) != Identity.of(found) or (
+            stat.S_ISREG(found.st_mode) and _is_written(name, fd)
+        ):
             kept.append(path)
+        else:
+            os.unlink(name, dir_fd=fd)
         return
     if path not in identities:
         kept.append(path)
@@ -57,6 +62,14 @@ def _remove(fd: int, name: str, path: str, identities: Mapping[str, Identity], k
             raise
         if not kept:  # something came between the listing and the removal
             kept.append(path)
+
+
+def _is_written(name: str, fd: int) -> bool:
+    opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=fd)
+    try:
+        return is_written(opened)
+    finally:
+        os.close(opened)
 
 
 def remove_tree(fd: int, name: str) -> None:

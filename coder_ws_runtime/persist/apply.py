@@ -40,6 +40,8 @@ class Context:
     ledger: Ledger
     attic: Attic
     progress: Progress | None = None
+    refuse_writers: bool = True
+    """Refuse to move what a program has open for writing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ def apply(entry: Entry, seen: Observation, actions: Iterable[Action], context: C
     """Carry out the actions for one path.
 
     Raises:
+        BusyError: a program has a file open for writing; nothing was done with it.
         ChangedError, FileNotFoundError: something changed meanwhile; nothing is lost, plan again.
         OSError: what the file systems say; what was not safe before is where it was.
     """
@@ -235,7 +238,13 @@ class _Run:
         name = staging.name()
         try:
             with self.context.home.parent(self._in_home(path, origin)) as source:
-                copied = copy(source, (staging.fd, name), durable=durable, progress=self.context.progress)
+                copied = copy(
+                    source,
+                    (staging.fd, name),
+                    durable=durable,
+                    refuse_writers=self.context.refuse_writers,
+                    progress=self.context.progress,
+                )
         except BaseException:
             staging.discard(name)
             raise

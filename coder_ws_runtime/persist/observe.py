@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 from coder_ws_runtime.fs.anchored import Anchor, below, open_directory
 from coder_ws_runtime.fs.copying import ChangedError, Identity
+from coder_ws_runtime.fs.writers import BusyError, ignore_lease_breaks, is_written
 from coder_ws_runtime.persist.entries import Entry, Kind
 from coder_ws_runtime.persist.paths import SET_ASIDE_SUFFIX
 from coder_ws_runtime.persist.state import Difference, Node, Observation, Origin, Pair
@@ -24,7 +25,9 @@ def origin_name(origin: Origin, name: str) -> str:
     return name if origin is Origin.HOME else aside_name(name)
 
 
-def observe(entry: Entry, home: Anchor, volume: Anchor, *, recorded: bool) -> Observation:
+def observe(
+    entry: Entry, home: Anchor, volume: Anchor, *, recorded: bool, refuse_writers: bool = True
+) -> Observation:
     """What is there of one path.
 
     Args:
@@ -32,9 +35,11 @@ def observe(entry: Entry, home: Anchor, volume: Anchor, *, recorded: bool) -> Ob
         home: the home.
         volume: the volume.
         recorded: whether the ledger has the link of this path.
+        refuse_writers: refuse content that a program has open for writing.
 
     Raises:
         BlockedPathError: a symlink or a file is on the way to it.
+        BusyError: a program has a file of the home open for writing.
         ChangedError: it changed while we looked.
         OSError: what the file systems say.
     """
@@ -49,9 +54,9 @@ def observe(entry: Entry, home: Anchor, volume: Anchor, *, recorded: bool) -> Ob
             home_node = node(fd, name)
             aside = node(fd, aside_name(name))
             if aside is not None:
-                pairs = compare(fd, aside_name(name), volume, entry.on_volume)
+                pairs = compare(fd, aside_name(name), volume, entry.on_volume, refuse_writers=refuse_writers)
             elif home_node is not None and not _ours(home_node, f"{volume.path}/"):
-                pairs = compare(fd, name, volume, entry.on_volume)
+                pairs = compare(fd, name, volume, entry.on_volume, refuse_writers=refuse_writers)
     except FileNotFoundError:
         parent = False
     return Observation(
@@ -111,13 +116,16 @@ def _kind(found: os.stat_result) -> Kind:
 # Comparing trees ------------------------------------------------------------------------------
 
 
-def compare(fd: int, name: str, volume: Anchor, path: str) -> tuple[Pair, ...]:
+def compare(
+    fd: int, name: str, volume: Anchor, path: str, *, refuse_writers: bool = True
+) -> tuple[Pair, ...]:
     """Compare a tree of the home with what lies at `path` of the volume.
 
     What the volume lacks is one pair, however large the tree below it; so is what has another type.
     Sockets and the like are named wherever they are.
     """
-    comparison = _Comparison()
+    ignore_lease_breaks()
+    comparison = _Comparison(refuse_writers=refuse_writers)
     directory, _, last = path.rpartition("/")
     try:
         with ExitStack() as stack:
@@ -135,8 +143,9 @@ def compare(fd: int, name: str, volume: Anchor, path: str) -> tuple[Pair, ...]:
 class _Comparison:
     """Collects the pairs. Of each two sides, the home's comes first."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, refuse_writers: bool) -> None:
         self.pairs: list[Pair] = []
+        self.refuse_writers = refuse_writers
 
     def entry(self, here: int, name: str, there: int, other: str, path: str) -> None:
         mine = os.stat(name, dir_fd=here, follow_symlinks=False)
@@ -159,13 +168,32 @@ class _Comparison:
                 for inner in sorted(os.listdir(inside)):
                     self.entry(inside, inner, its_inside, inner, f"{path}/{inner}" if path else inner)
             return
-        same = _same_link if kind is Kind.LINK else _same_bytes
+        same = _same_link if kind is Kind.LINK else self._same_bytes
         if mine.st_size != its.st_size or not same(here, name, there, other):
             self.pairs.append(Pair(path, Difference.DIFFERS, newer=_newer(mine, its)))
             return
         if Identity.of(os.stat(name, dir_fd=here, follow_symlinks=False)) != identity:
             raise ChangedError(path)
         self.pairs.append(Pair(path, Difference.SAME, identity))
+
+    def _same_bytes(self, here: int, name: str, there: int, other: str) -> bool:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        mine = os.open(name, flags, dir_fd=here)
+        try:
+            if self.refuse_writers and is_written(mine):
+                raise BusyError(name)
+            its = os.open(other, flags, dir_fd=there)
+            try:
+                while True:
+                    chunk = os.read(mine, _CHUNK)
+                    if chunk != os.read(its, _CHUNK):
+                        return False
+                    if not chunk:
+                        return True
+            finally:
+                os.close(its)
+        finally:
+            os.close(mine)
 
     def missing(self, here: int, name: str, path: str) -> None:
         self._with_specials(here, name, Pair(path, Difference.MISSING))
@@ -196,24 +224,6 @@ def _specials(here: int, name: str, path: str) -> Iterator[Pair]:
 
 def _same_link(here: int, name: str, there: int, other: str) -> bool:
     return os.readlink(name, dir_fd=here) == os.readlink(other, dir_fd=there)
-
-
-def _same_bytes(here: int, name: str, there: int, other: str) -> bool:
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    mine = os.open(name, flags, dir_fd=here)
-    try:
-        its = os.open(other, flags, dir_fd=there)
-        try:
-            while True:
-                chunk = os.read(mine, _CHUNK)
-                if chunk != os.read(its, _CHUNK):
-                    return False
-                if not chunk:
-                    return True
-        finally:
-            os.close(its)
-    finally:
-        os.close(mine)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Make what is declared true: look, plan, carry out, path by path, until nothing is left to do."""
 
 import errno
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
@@ -8,13 +9,14 @@ from typing import Self
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError, Owner
 from coder_ws_runtime.fs.copying import ChangedError
+from coder_ws_runtime.fs.writers import BusyError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.attic import Attic
 from coder_ws_runtime.persist.entries import Entry
 from coder_ws_runtime.persist.ledger import Ledger
 from coder_ws_runtime.persist.manifest import declared
 from coder_ws_runtime.persist.observe import observe
-from coder_ws_runtime.persist.plan import Plan, Row, plan
+from coder_ws_runtime.persist.plan import Plan, Row, Verb, plan
 from coder_ws_runtime.persist.state import Observation
 from coder_ws_runtime.persist.volume import Volume
 from coder_ws_runtime.settings import Settings
@@ -78,10 +80,10 @@ class Workspace:
         self.volume.__exit__(*arguments)
         self.home.close()
 
-    def look(self, entry: Entry) -> Observation:
-        """What is there of one path. Raises OSError, ChangedError."""
-        link = f"{self.volume.path}/{entry.on_volume}"
-        return observe(entry, self.home, self.volume.anchor, recorded=self.ledger.has(entry.path, link))
+    def look(self, entry: Entry, *, refuse_writers: bool = True) -> Observation:
+        """What is there of one path. Raises as :func:`coder_ws_runtime.persist.observe.observe`."""
+        recorded = self.ledger.has(entry.path, f"{self.volume.path}/{entry.on_volume}")
+        return observe(entry, self.home, self.volume.anchor, recorded=recorded, refuse_writers=refuse_writers)
 
     def settle(
         self,
@@ -103,7 +105,7 @@ class Workspace:
         now = Plan(Row.FAILED)
         error: UserError | None = None
         batch = self.attic.batch if self.attic.used else ""
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
             try:
                 seen = self.look(entry)
                 now = plan(entry, seen, running=running)
@@ -115,7 +117,10 @@ class Workspace:
                     break
                 self._apply(entry, seen, now, progress)
             except (ChangedError, FileNotFoundError):
-                continue
+                time.sleep(min(0.001 * 2**attempt, 0.2))
+            except BusyError as busy:
+                error = _in_use(entry, busy)
+                break
             except OSError as failure:
                 now = acted or Plan(Row.FAILED)
                 error = _failure(entry, failure)
@@ -146,6 +151,36 @@ class Workspace:
 
         context = apply.Context(self.home, self.volume, self.ledger, self.attic, progress)
         apply.apply(entry, seen, now.actions, context)
+
+    def save(self, entry: Entry) -> None:
+        """Copy what the home has to the volume, even what is being written, and leave the home as it is.
+
+        For content that cannot be linked any more because the container is about to end.
+
+        Raises:
+            ChangedError, OSError: it was not saved.
+        """
+        from coder_ws_runtime.persist import apply  # noqa: PLC0415 - as above
+
+        seen = self.look(entry, refuse_writers=False)
+        actions = [action for action in plan(entry, seen).actions if action.verb in _SAVING]
+        context = apply.Context(self.home, self.volume, self.ledger, self.attic, refuse_writers=False)
+        apply.apply(entry, seen, actions, context)
+
+
+_SAVING = frozenset({Verb.COPY_IN, Verb.SUPERSEDE, Verb.TO_ATTIC})
+
+
+def _in_use(entry: Entry, busy: BusyError) -> UserError:
+    path = f"~/{entry.path}"
+    inside = str(busy)
+    what = f"a program is writing {inside!r} in it" if inside else "a program is writing it"
+    return RefusedError(
+        f"{what}; left as it was",
+        code="path.in-use",
+        place=path,
+        hint=f"close the program (fuser -v {path} names it), then: home-persist resolve",
+    )
 
 
 def _refusal(entry: Entry, now: Plan) -> UserError | None:

@@ -1,0 +1,96 @@
+"""Leases: which workspaces of the owner are running.
+
+A running workspace holds a lock (flock(2)) on ``.home-persist/leases/<workspace id>.lock``; it ends
+with the process that holds it, however that ends. The file's time of modification is when the lease
+was last known to be held.
+"""
+
+import fcntl
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from coder_ws_runtime.persist.volume import STATE, Volume
+
+_SUFFIX = ".lock"
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseState:
+    """What is known of one workspace's lease."""
+
+    workspace_id: str
+    held: bool
+    seen: float
+    """When it was last known to be held, in seconds since the epoch."""
+
+
+class Lease:
+    """The lease of this workspace, held until it is closed.
+
+    Args:
+        volume: the owner's volume.
+        workspace_id: this workspace; without an id the host name stands for it.
+    """
+
+    def __init__(self, volume: Volume, workspace_id: str) -> None:
+        self._name = f"{workspace_id or socket.gethostname()}{_SUFFIX}"
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        with volume.directory("leases") as fd:
+            self._fd = os.open(self._name, flags, 0o644, dir_fd=fd)
+            volume.owner.take(self._name, fd)
+        self.held = False
+        self.renew()
+
+    def renew(self) -> None:
+        """Note that it is held now; take it if another process of this workspace had it before."""
+        if not self.held:
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            self.held = True
+        os.utime(self._fd)
+
+    def close(self) -> None:
+        """Give it back."""
+        os.close(self._fd)
+
+
+def leases(volume: Path) -> list[LeaseState]:
+    """The leases on a volume; none if it is not there or has none."""
+    directory = volume / STATE / "leases"
+    try:
+        names = sorted(os.listdir(directory))
+    except OSError:
+        return []
+    found: list[LeaseState] = []
+    for name in names:
+        if not name.endswith(_SUFFIX):
+            continue
+        try:
+            # flock(2) on NFS needs a descriptor open for writing.
+            fd = os.open(directory / name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            found.append(LeaseState(name.removesuffix(_SUFFIX), _is_held(fd), os.fstat(fd).st_mtime))
+        finally:
+            os.close(fd)
+    return found
+
+
+def _is_held(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def held_elsewhere(volume: Path, workspace_id: str) -> list[str]:
+    """The ids of the owner's other workspaces that are running."""
+    return [
+        lease.workspace_id for lease in leases(volume) if lease.held and lease.workspace_id != workspace_id
+    ]

@@ -5,7 +5,6 @@ elsewhere it is printed; so nothing is logged twice, and what a user sees in Cod
 journal has.
 """
 
-import difflib
 import functools
 import json
 import os
@@ -132,6 +131,8 @@ class Group(click.Group):
 
 def nearest(word: str, known: Sequence[str]) -> str:
     """A hint that names the nearest of `known`, or all of them if none is near."""
+    import difflib  # noqa: PLC0415 - slow to import, and only mistakes need it
+
     near = difflib.get_close_matches(word, known, n=1)
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
 

@@ -86,6 +86,16 @@ class Layout:
         return self.root / "usr/local/share"
 
     @property
+    def group_file(self) -> Path:
+        """The groups, as in group(5)."""
+        return self.root / "etc/group"
+
+    @property
+    def passwd_file(self) -> Path:
+        """The users, as in passwd(5)."""
+        return self.root / "etc/passwd"
+
+    @property
     def unit_dir(self) -> Path:
         """Where the image puts our systemd units."""
         return self.root / "usr/local/lib/systemd/system"
@@ -96,6 +106,16 @@ class Layout:
     def docker_socket(self) -> Path:
         """The socket of the host's Docker daemon, mounted into the workspace."""
         return self.root / "run/docker.sock"
+
+    @property
+    def docker_proxy_socket(self) -> Path:
+        """Our own socket in front of the host's, where no group can open the host's."""
+        return self.root / "run/ws-docker/docker.sock"
+
+    @property
+    def docker_host_socket(self) -> Path:
+        """Where the host's socket stays reachable while the proxy's lies over it."""
+        return self.root / "run/ws-docker/host.sock"
 
     @property
     def runtime_dir(self) -> Path:

@@ -1,0 +1,226 @@
+"""What there is: the socket, the groups, and the programs that run."""
+
+import contextlib
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from coder_ws_runtime.layout import DEFAULT_USER, Layout
+
+CONNECT_LIMIT = 2.0
+"""Seconds that the daemon may take to accept a connection."""
+
+OVERFLOW_GID = 65534
+"""What a group looks like that this user namespace does not know (user_namespaces(7))."""
+
+
+class Sight(Enum):
+    """What is found where the socket belongs."""
+
+    SOCKET = "socket"
+    ABSENT = "absent"
+    HIDDEN = "hidden"
+    """It is mounted, and another mount lies over it."""
+    NO_SOCKET = "no socket"
+    """A file or a directory: Docker makes a directory of a bind source that does not exist."""
+
+
+class Reach(Enum):
+    """What a connection to the socket meets."""
+
+    ANSWERS = "answers"
+    REFUSED = "refused"
+    DENIED = "denied"
+
+
+class Cover(Enum):
+    """Whether the proxy's socket lies over the host's."""
+
+    NONE = "none"
+    WORKING = "working"
+    DEAD = "dead"
+    """Nobody listens behind it any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Socket:
+    """The host's socket, as it looks in here. `mode` holds the permission bits."""
+
+    uid: int
+    gid: int
+    mode: int
+    links: int
+    reach: Reach
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A line of group(5)."""
+
+    name: str
+    gid: int
+    members: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Of a line of passwd(5), what matters here."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A running program of the user that hands its groups on to what it starts."""
+
+    pid: int
+    name: str
+    gids: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """All that the plan needs to know."""
+
+    sight: Sight
+    socket: Socket | None
+    """None unless `sight` is a socket."""
+    cover: Cover
+    kept: bool
+    """Whether the host's socket is mounted where the proxy looks for it."""
+    user: User | None
+    groups: tuple[Group, ...]
+    programs: tuple[Program, ...] = ()
+    root: bool = True
+    """Whether we are root."""
+
+
+def observe(layout: Layout, *, user: str = DEFAULT_USER) -> Observed:
+    """Look at the workspace below `layout.root`; changes nothing."""
+    mounts = parse_mounts(_text(layout.proc / "self/mountinfo"))
+    cover = _cover(layout, mounts)
+    host = layout.docker_socket if cover is Cover.NONE else layout.docker_host_socket
+    sight = _sight(host, mounts)
+    account = next((entry for entry in parse_users(_text(layout.passwd_file)) if entry.name == user), None)
+    live = layout.root == Path("/")
+    return Observed(
+        sight=sight,
+        socket=_socket(host) if sight is Sight.SOCKET else None,
+        cover=cover,
+        kept=str(layout.docker_host_socket) in mounts,
+        user=account,
+        groups=tuple(parse_groups(_text(layout.group_file))),
+        programs=tuple(_programs(layout.proc, account)) if live and account else (),
+        root=os.geteuid() == 0,
+    )
+
+
+def parse_groups(text: str) -> Iterator[Group]:
+    """The groups of a group(5) file; lines that are none are left out, as getgrent(3) does."""
+    for line in text.splitlines():
+        match line.split(":"):
+            case [name, _, gid, members] if name and gid.isdecimal():
+                yield Group(name, int(gid), frozenset(filter(None, members.split(","))))
+
+
+def parse_users(text: str) -> Iterator[User]:
+    """The users of a passwd(5) file."""
+    for line in text.splitlines():
+        match line.split(":"):
+            case [name, _, uid, gid, _, _, _] if name and uid.isdecimal() and gid.isdecimal():
+                yield User(name, int(uid), int(gid))
+
+
+def parse_mounts(text: str) -> dict[str, str]:
+    """Where something is mounted, and which path of its file system that is (proc_pid_mountinfo(5)).
+
+    Where several mounts lie over each other, the last counts.
+    """
+    mounts = {}
+    for line in text.splitlines():
+        fields = line.split(" ")
+        if len(fields) > 4:  # noqa: PLR2004 - mount ID, parent ID, device, root, mount point
+            mounts[_unescaped(fields[4])] = _unescaped(fields[3])
+    return mounts
+
+
+def _unescaped(field: str) -> str:
+    for octal, char in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        field = field.replace(octal, char)
+    return field
+
+
+def _cover(layout: Layout, mounts: dict[str, str]) -> Cover:
+    """The top mount over the socket is ours if its root is the proxy's socket, even a deleted one."""
+    ours = f"/{layout.docker_proxy_socket.parent.name}/{layout.docker_proxy_socket.name}"
+    top = mounts.get(str(layout.docker_socket), "").removesuffix("//deleted")
+    if not top.endswith(ours):
+        return Cover.NONE
+    return Cover.DEAD if _reach(layout.docker_socket) is Reach.REFUSED else Cover.WORKING
+
+
+def _sight(path: Path, mounts: dict[str, str]) -> Sight:
+    try:
+        found = path.lstat()
+    except OSError:
+        return Sight.HIDDEN if str(path) in mounts else Sight.ABSENT
+    return Sight.SOCKET if stat.S_ISSOCK(found.st_mode) else Sight.NO_SOCKET
+
+
+def _socket(path: Path) -> Socket:
+    found = path.lstat()
+    return Socket(
+        uid=found.st_uid,
+        gid=found.st_gid,
+        mode=stat.S_IMODE(found.st_mode),
+        links=found.st_nlink,
+        reach=_reach(path),
+    )
+
+
+def _reach(path: Path) -> Reach:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(CONNECT_LIMIT)
+        try:
+            client.connect(str(path))
+        except PermissionError:
+            return Reach.DENIED
+        except TimeoutError:
+            # Someone listens, and is slow to accept.
+            return Reach.ANSWERS
+        except OSError:
+            return Reach.REFUSED
+    return Reach.ANSWERS
+
+
+def _programs(proc: Path, user: User) -> Iterator[Program]:
+    """The agent and what has a terminal: what they start inherits the groups they have."""
+    for entry in os.listdir(proc):
+        if not entry.isdecimal():
+            continue
+        # A program may end while we look.
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            lines = (line.split() for line in _text(proc / entry / "status").splitlines())
+            status = {key: rest for key, *rest in lines}
+            name = status["Name:"][0]
+            if int(status["Uid:"][0]) != user.uid:
+                continue
+            # proc_pid_stat(5): tty_nr is the fifth field after the name, which may hold anything.
+            terminal = int(_text(proc / entry / "stat").rpartition(")")[2].split()[4])
+            if terminal or name == "coder":
+                gids = {int(gid) for gid in (*status["Gid:"][1:2], *status["Groups:"])}
+                yield Program(int(entry), name, frozenset(gids))
+
+
+def _text(path: Path) -> str:
+    """The file's text, or nothing: what cannot be read says nothing."""
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""

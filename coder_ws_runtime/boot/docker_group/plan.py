@@ -1,0 +1,257 @@
+"""What is to be done, and nothing else: no clock, no environment, no file system."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from coder_ws_runtime.boot.docker_group.observe import (
+    OVERFLOW_GID,
+    Cover,
+    Group,
+    Observed,
+    Program,
+    Reach,
+    Sight,
+    Socket,
+    User,
+)
+
+GROUP = "docker"
+
+_WRITE = 0o2
+
+
+class Case(Enum):
+    """Which case of the table this is."""
+
+    ABSENT = "no socket"
+    HIDDEN = "socket hidden by a mount"
+    NO_SOCKET = "something else in its place"
+    NO_USER = "no such user"
+    UNREACHABLE = "closed even to root"
+    OWNER = "the user owns the socket"
+    OPEN = "open to everyone"
+    EQUAL = "GID equal"
+    PRIMARY = "GID is the user's own group"
+    TAKEN = "GID taken by another group"
+    FREE = "GID free"
+    PROXY = "no group helps: proxy"
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Make the group `docker`."""
+
+    gid: int | None
+    """None: any free one."""
+
+    def describe(self) -> str:
+        """What this does, as a sentence's end."""
+        return f"create the group {GROUP}" + (f" with GID {self.gid}" if self.gid is not None else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Renumber:
+    """Give the group `docker` the socket's GID, which is free."""
+
+    gid: int
+
+    def describe(self) -> str:
+        """What this does, as a sentence's end."""
+        return f"give the group {GROUP} the GID {self.gid}"
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Add the user to a group."""
+
+    user: str
+    group: str
+
+    def describe(self) -> str:
+        """What this does, as a sentence's end."""
+        return f"add {self.user} to the group {self.group}"
+
+
+@dataclass(frozen=True, slots=True)
+class Uncover:
+    """Take a dead proxy's socket off the host's."""
+
+    def describe(self) -> str:
+        """What this does, as a sentence's end."""
+        return "take the dead proxy away"
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Mount the host's socket at a second place, where it stays reachable."""
+
+    def describe(self) -> str:
+        """What this does, as a sentence's end."""
+        return "keep the host's socket reachable for a proxy"
+
+
+@dataclass(frozen=True, slots=True)
+class StartProxy:
+    """Start the proxy and lay its socket over the host's."""
+
+    def describe(self) -> str:
+        """What this does, as a sentence's end."""
+        return f"cover the socket with a proxy that the group {GROUP} can open"
+
+
+Action = Create | Renumber | Join | Uncover | Keep | StartProxy
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What cannot be mended in here."""
+
+    code: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What this case asks for."""
+
+    case: Case
+    reason: str
+    """Why the user can open the socket once `actions` are done, or that there is none."""
+    actions: tuple[Action, ...] = ()
+    finding: Finding | None = None
+    gid: int | None = None
+    """The group by which the user opens the socket; None if it is not by a group."""
+    laggards: tuple[Program, ...] = ()
+    """Programs that were started before, and do not have that group."""
+
+
+def plan(seen: Observed) -> Plan:
+    """Decide. The table is that of the tests and of docs/boot.md."""
+    if seen.socket is None:
+        return _nothing_there(seen.sight)
+    if seen.user is None:
+        return _hopeless(
+            Case.NO_USER,
+            "the user of the workspace does not exist",
+            "the image has to create it: build on one of the images of this project",
+        )
+    if seen.root and seen.socket.reach is Reach.DENIED:
+        return _hopeless(
+            Case.UNREACHABLE,
+            "not even root may open the Docker socket",
+            "the host's daemon runs containers in a user namespace (userns-remap): start the workspace"
+            ' with userns_mode = "host"',
+        )
+    case, reason, group, actions = _way_in(seen, seen.socket, seen.user)
+    gid = None if group is None else group.gid
+    lagging = () if gid is None else tuple(p for p in seen.programs if gid not in p.gids)
+    return Plan(case, reason, actions, _silent(seen.socket), gid, lagging)
+
+
+def _nothing_there(sight: Sight) -> Plan:
+    match sight:
+        case Sight.HIDDEN:
+            return _hopeless(
+                Case.HIDDEN,
+                "the Docker socket is mounted, but another mount lies over it",
+                "start the workspace's container with a tmpfs at /run (main.tf has it): without one"
+                " systemd mounts its own over the socket",
+            )
+        case Sight.NO_SOCKET:
+            return _hopeless(
+                Case.NO_SOCKET,
+                "what is mounted as the Docker socket is no socket",
+                "check the socket's path on the host: Docker makes a directory of a path that does not"
+                " exist; remove that directory there and start the workspace again",
+            )
+        case _:
+            return Plan(Case.ABSENT, "no Docker socket is mounted, so there is nothing to do")
+
+
+def _hopeless(case: Case, message: str, hint: str) -> Plan:
+    code = f"docker-group.{case.name.lower().replace('_', '-')}"
+    return Plan(case, message, finding=Finding(code, message, hint))
+
+
+Way = tuple[Case, str, Group | None, tuple[Action, ...]]
+
+
+def _way_in(seen: Observed, sock: Socket, user: User) -> Way:
+    """How the user is to open the socket; the kernel asks the owner's bits first (path_resolution(7))."""
+    if sock.uid == user.uid and _may(sock.mode >> 6):
+        return Case.OWNER, f"the Docker socket belongs to {user.name}", None, ()
+    if sock.uid != user.uid and _may(sock.mode):
+        return Case.OPEN, "the Docker socket is open to everyone", None, ()
+    if sock.uid == user.uid or not _may(sock.mode >> 3) or sock.gid in {0, OVERFLOW_GID}:
+        return _by_proxy(seen, sock, user)
+    return _by_group(seen, sock, user)
+
+
+def _by_group(seen: Observed, sock: Socket, user: User) -> Way:
+    if sock.gid == user.gid:
+        own = next((group for group in seen.groups if group.gid == sock.gid), Group(user.name, sock.gid))
+        return Case.PRIMARY, f"the Docker socket belongs to {user.name}'s own group {own.name}", own, ()
+    holders = [group for group in seen.groups if group.gid == sock.gid]
+    docker = _docker(seen)
+    if docker is not None and docker in holders:
+        reason = f"the group {GROUP} has the Docker socket's GID {sock.gid}"
+        return Case.EQUAL, reason, docker, _joined(user, docker)
+    if holders:
+        # Several groups may share a GID; the kernel knows only the number.
+        holder = next((group for group in holders if user.name in group.members), holders[0])
+        reason = f"GID {sock.gid} of the Docker socket is taken by the group {holder.name}"
+        return Case.TAKEN, reason, holder, _joined(user, holder)
+    reason = f"GID {sock.gid} of the Docker socket is free"
+    group = docker or Group(GROUP, sock.gid)
+    numbered = Create(sock.gid) if docker is None else Renumber(sock.gid)
+    return Case.FREE, reason, Group(GROUP, sock.gid), (numbered, *_joined(user, group))
+
+
+def _by_proxy(seen: Observed, sock: Socket, user: User) -> Way:
+    why = (
+        f"GID {sock.gid} of the Docker socket must not be {GROUP}'s"
+        if _may(sock.mode >> 3)
+        else f"mode {sock.mode:04o} of the Docker socket lets no group in"
+    )
+    docker = _docker(seen)
+    group = docker or Group(GROUP, -1)
+    actions: list[Action] = [] if docker else [Create(None)]
+    actions += _joined(user, group)
+    if seen.cover is Cover.DEAD:
+        actions.append(Uncover())
+    if not seen.kept:
+        actions.append(Keep())
+    if seen.cover is not Cover.WORKING:
+        actions.append(StartProxy())
+    return Case.PROXY, why, docker, tuple(actions)
+
+
+def _silent(sock: Socket) -> Finding | None:
+    """Nobody answers at the socket; its groups are made right all the same."""
+    if sock.reach is not Reach.REFUSED:
+        return None
+    if sock.links == 0:
+        return Finding(
+            "docker-group.stale",
+            "the Docker socket is dead: the host's Docker daemon made a new one after this workspace started",
+            "restart the workspace",
+        )
+    return Finding(
+        "docker-group.silent",
+        "nobody answers at the Docker socket",
+        "the host's Docker daemon does not run: start it there; the workspace needs nothing then",
+    )
+
+
+def _docker(seen: Observed) -> Group | None:
+    return next((group for group in seen.groups if group.name == GROUP), None)
+
+
+def _joined(user: User, group: Group) -> tuple[Action, ...]:
+    return () if user.name in group.members else (Join(user.name, group.name),)
+
+
+def _may(bits: int) -> bool:
+    """Connecting asks for write permission, and for nothing else (unix(7))."""
+    return bool(bits & _WRITE)

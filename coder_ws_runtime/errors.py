@@ -45,6 +45,17 @@ class UserError(Exception):
         mend = f" ({self.hint})" if self.hint else ""
         return f"{where}{self.message}{mend}"
 
+    def as_dict(self) -> dict[str, str]:
+        """Its parts, for JSON."""
+        return {"code": self.code, "message": self.message, "place": self.place, "hint": self.hint}
+
+    @classmethod
+    def again(cls, parts: dict[str, str], status: int) -> "UserError":
+        """The error of which `as_dict` gave the parts, with its exit status."""
+        error = cls(parts["message"], code=parts["code"], place=parts["place"], hint=parts["hint"])
+        error.exit_status = ExitStatus(status)
+        return error
+
 
 class RefusedError(UserError):
     """One item is refused; the others go on."""

@@ -123,6 +123,11 @@ class Layout:
         return self.root / "run/coder-ws"
 
     @property
+    def watch_report(self) -> Path:
+        """What the daemon last said of itself: a JSON object."""
+        return self.runtime_dir / "watch.json"
+
+    @property
     def hook_logs(self) -> Path:
         """One log file per post-create hook."""
         return self.root / "var/log/coder-ws/hooks"

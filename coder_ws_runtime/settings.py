@@ -81,6 +81,7 @@ def load(layout: Layout, env: Mapping[str, str] | None = None) -> Settings:
 
         values = normalised(
             document,
+            place=str(file),
             model_file=__file__.replace("settings.py", "settings_model.py"),
             validate=validate,
             cache_dir=layout.ledger_dir / "validated",

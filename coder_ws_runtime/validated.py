@@ -3,7 +3,7 @@
 Importing pydantic takes longer than a whole `home-persist resolve`, and the documents hardly ever
 change. So what a model made of some bytes is kept in the container's own layer under the digest of
 those bytes and of the model's source: the same bytes need no second validation, and any other
-byte, or another model, does. Refused documents are not kept: they are explained anew each time.
+byte, or another model, does. Why a document was refused is kept likewise.
 """
 
 import hashlib
@@ -13,34 +13,47 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from coder_ws_runtime.errors import UserError
+
 
 def normalised(
     document: bytes,
     *,
+    place: str,
     model_file: str,
     validate: Callable[[bytes], Any],
-    cache_dir: Path | None,
+    cache_dir: Path,
 ) -> Any:  # noqa: ANN401 - any JSON value, as the model normalises it
     """What `validate` makes of `document`, from the cache if it was made before.
 
     Args:
         document: the bytes of the document.
+        place: its file; the reason of a refusal names it.
         model_file: the source file of the model; when it changes, what was kept no longer counts.
         validate: takes the bytes, returns a JSON value, raises UserError.
-        cache_dir: where to keep results; None or an unwritable directory: nowhere.
+        cache_dir: where to keep results; if it cannot be written, they are made each time.
+
+    Raises:
+        UserError: what `validate` raised, now or then.
     """
-    if cache_dir is None:
-        return validate(document)
     source = os.stat(model_file)
-    version = f"{model_file}:{source.st_size}:{source.st_mtime_ns}\n".encode()
+    version = f"{model_file}:{source.st_size}:{source.st_mtime_ns}:{place}\n".encode()
     kept = cache_dir / f"{hashlib.sha256(version + document).hexdigest()}.json"
     try:
-        return json.loads(kept.read_bytes())
+        result = json.loads(kept.read_bytes())
     except (OSError, ValueError):
-        pass
-    value = validate(document)
-    _keep(kept, json.dumps(value).encode())
-    return value
+        result = _result(document, validate)
+        _keep(kept, json.dumps(result).encode())
+    if "refused" in result:
+        raise UserError.again(result["refused"], result["status"])
+    return result["value"]
+
+
+def _result(document: bytes, validate: Callable[[bytes], Any]) -> dict[str, Any]:
+    try:
+        return {"value": validate(document)}
+    except UserError as error:
+        return {"refused": error.as_dict(), "status": error.exit_status}
 
 
 def _keep(file: Path, content: bytes) -> None:

@@ -106,7 +106,7 @@ def _as_json(report: Report, *, dry_run: bool) -> dict[str, Any]:
         "dry_run": dry_run,
         "changed": report.changed,
         "paths": [_outcome_as_json(outcome) for outcome in report.outcomes],
-        "refused": [error_as_json(error) for error in report.refused],
+        "refused": [error.as_dict() for error in report.refused],
     }
 
 
@@ -123,14 +123,30 @@ def _outcome_as_json(outcome: Outcome) -> dict[str, Any]:
         "problem": outcome.problem or None,
         "hint": outcome.hint or None,
         "attic": outcome.attic or None,
-        "error": error_as_json(outcome.error) if outcome.error else None,
+        "error": outcome.error.as_dict() if outcome.error else None,
     }
 
 
-def error_as_json(error: UserError) -> dict[str, str]:
-    """An error as a JSON object."""
-    return {"code": error.code, "message": error.message, "place": error.place, "hint": error.hint}
+@home_persist.command()
+@render.with_layout
+def watch(layout: Layout) -> None:
+    """Keep the links true while programs run, until SIGTERM.
 
+    A program that saves by renaming a new file over the old one replaces the link; the new content is
+    moved to the volume, and the link put back. This runs as the unit home-persist-watch.service.
+    """
+    from coder_ws_runtime.persist.watch import Daemon  # noqa: PLC0415 - not for resolve
+
+    def load() -> Settings:
+        values, faults = workspace_settings(layout)
+        for fault in faults:
+            render.complain(fault)
+        return values
+
+    Daemon(layout, load, os.environ).run()
+
+
+home_persist.add_lazy("attic", "coder_ws_runtime.cli.persist_attic", "attic")
 
 _INTERRUPTED = "nothing is lost: run it again to go on"
 

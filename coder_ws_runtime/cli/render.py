@@ -6,6 +6,7 @@ journal has.
 """
 
 import functools
+import importlib
 import json
 import os
 import re
@@ -73,6 +74,15 @@ def say_json(value: object) -> None:
     _print(json.dumps(value, indent=2, ensure_ascii=False), sys.stdout)
 
 
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def size(count: int) -> str:
+    """A number of bytes for people, in units of 1024: ``512 B``, ``1.5 KiB``, ``20.0 MiB``."""
+    power = min(max(count.bit_length() - 1, 0) // 10, len(_UNITS) - 1)
+    return f"{count} B" if power == 0 else f"{count / 1024**power:.1f} {_UNITS[power]}"
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """The lines of a table whose columns are as wide as their widest cell; cells may be styled."""
     cells = [[style(title, bold=True) for title in head], *rows]
@@ -102,9 +112,21 @@ def _print(message: str, stream: TextIO) -> None:
 class Group(click.Group):
     """A command with subcommands: they are listed in the order of the source, the nearest is named."""
 
+    def add_lazy(self, name: str, module: str, attribute: str) -> None:
+        """Add a subcommand that is imported only when it is used: start-up is measured."""
+        self._lazy = {**getattr(self, "_lazy", {}), name: (module, attribute)}
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The subcommand of a name, None if there is none."""
+        if cmd_name in getattr(self, "_lazy", {}):
+            module, attribute = self._lazy[cmd_name]
+            command: click.Command = getattr(importlib.import_module(module), attribute)
+            return command
+        return super().get_command(ctx, cmd_name)
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The subcommands as they were added: the author's order, not the alphabet's."""
-        return list(self.commands)
+        return [*self.commands, *getattr(self, "_lazy", {})]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Without any argument show the help, with the status of a usage error in every click."""
@@ -137,10 +159,10 @@ def nearest(word: str, known: Sequence[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
 
 
-def group(name: str) -> Callable[[Callable[..., Any]], click.Group]:
+def group(name: str) -> Callable[[Callable[..., Any]], Group]:
     """Declare the top command `name`, with ``-h``, ``--help`` and ``--version``."""
 
-    def declare(function: Callable[..., Any]) -> click.Group:
+    def declare(function: Callable[..., Any]) -> Group:
         declared = click.version_option(__version__, prog_name=name)(function)
         context = {"help_option_names": ["-h", "--help"]}
         return click.group(name, cls=Group, context_settings=context)(declared)

@@ -1,4 +1,4 @@
-"""The attic: what lost, kept for a while.
+"""The attic: what lost, kept for a while; :mod:`coder_ws_runtime.persist.attic_items` looks after it.
 
 ``.home-persist/attic/<time>-<workspace>/<path>`` on the volume, where `path` is relative to the home.
 """

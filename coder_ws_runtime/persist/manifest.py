@@ -84,7 +84,9 @@ def read(layout: Layout, file: Path) -> dict[str, Any]:
         return manifest_model.validate(raw, place=place)
 
     cache = layout.ledger_dir / "validated"
-    value: dict[str, Any] = normalised(document, model_file=_MODEL_FILE, validate=validate, cache_dir=cache)
+    value: dict[str, Any] = normalised(
+        document, place=place, model_file=_MODEL_FILE, validate=validate, cache_dir=cache
+    )
     return value
 
 

@@ -1,0 +1,178 @@
+"""What is in the attic: list it, put it back, keep it within bounds."""
+
+import calendar
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from coder_ws_runtime.errors import RefusedError
+from coder_ws_runtime.fs import kernel
+from coder_ws_runtime.fs.anchored import below, open_directory, sync_directory
+from coder_ws_runtime.fs.removing import remove_tree
+from coder_ws_runtime.persist.attic import DIRECTORY
+from coder_ws_runtime.persist.volume import Volume
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One file or link in the attic."""
+
+    batch: str
+    path: str
+    """Relative to the home."""
+    size: int
+    """Bytes on disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much the attic keeps. What is younger than `grace` goes only by the number of versions."""
+
+    age: float = 30 * 86400.0
+    """Seconds."""
+    size: int = 1 << 30
+    """Bytes on disk, all together."""
+    versions: int = 50
+    """Of one file."""
+    grace: float = 86400.0
+    """Seconds."""
+
+
+def batch_time(batch: str) -> float:
+    """When a batch was made, in seconds since the epoch; 0 if its name is not one of ours."""
+    try:
+        clock = time.strptime(batch[:15], "%Y%m%dT%H%M%S")
+    except ValueError:
+        return 0.0
+    return calendar.timegm(clock) + int(batch[16:19]) / 1000 if batch[16:19].isdigit() else 0.0
+
+
+def items(volume: Volume) -> list[Item]:
+    """All that is in the attic, the newest first."""
+    found: list[Item] = []
+    try:
+        with below(volume.anchor.fd, DIRECTORY) as fd:
+            batches = sorted(os.listdir(f"/proc/self/fd/{fd}"), reverse=True)
+    except FileNotFoundError:
+        return found
+    for batch in batches:
+        if batch_time(batch):
+            found.extend(_items(volume, batch, ""))
+    return found
+
+
+def _items(volume: Volume, batch: str, path: str) -> Iterator[Item]:
+    """The files below one directory of a batch, in order; an empty directory counts as a file."""
+    relative = f"{DIRECTORY}/{batch}/{path}".rstrip("/")
+    with volume.anchor.parent(relative) as (fd, name):
+        opened = open_directory(name, fd)
+    try:
+        with os.scandir(opened) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+            empty = not entries
+            for entry in entries:
+                inner = f"{path}/{entry.name}" if path else entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    yield from _items(volume, batch, inner)
+                else:
+                    yield Item(batch, inner, entry.stat(follow_symlinks=False).st_blocks * 512)
+        if empty and path:
+            yield Item(batch, f"{path}/", 0)
+    finally:
+        os.close(opened)
+
+
+def to_prune(found: list[Item], now: float, bounds: Bounds) -> list[Item]:
+    """Which items are beyond the bounds. Pure.
+
+    Args:
+        found: all items, the newest first.
+        now: seconds since the epoch.
+        bounds: how much is kept.
+    """
+    versions: Counter[str] = Counter()
+    total = 0
+    gone: list[Item] = []
+    for item in found:
+        age = now - batch_time(item.batch)
+        versions[item.path] += 1
+        too_many = versions[item.path] > bounds.versions
+        too_large = total + item.size > bounds.size and age > bounds.grace
+        if age > bounds.age or too_many or too_large:
+            gone.append(item)
+        else:
+            total += item.size
+    return gone
+
+
+def prune(volume: Volume, now: float, bounds: Bounds | None = None) -> list[Item]:
+    """Remove what is beyond the bounds, and return it."""
+    gone = to_prune(items(volume), now, bounds or Bounds())
+    for item in gone:
+        relative = f"{DIRECTORY}/{item.batch}/{item.path}".rstrip("/")
+        with suppress(FileNotFoundError), volume.anchor.parent(relative) as (fd, name):
+            remove_tree(fd, name)
+        _remove_empty(volume, relative)
+    return gone
+
+
+def _remove_empty(volume: Volume, relative: str) -> None:
+    """Remove the directories above a path that are empty now, up to the batch."""
+    while (relative := relative.rpartition("/")[0]) != DIRECTORY:
+        try:
+            with volume.anchor.parent(relative) as (fd, name):
+                os.rmdir(name, dir_fd=fd)
+        except OSError:  # not empty, or gone already
+            return
+
+
+def restore(volume: Volume, batch: str, path: str, on_volume: str, *, force: bool) -> None:
+    """Put one path of a batch back in its place on the volume.
+
+    It is one rename: onto nothing, or, with `force`, in exchange for what is there, which then has
+    its place in the attic.
+
+    Args:
+        volume: the volume.
+        batch: the batch's name.
+        path: relative to the home; a file, or a directory with all that the batch has of it.
+        on_volume: where it belongs, relative to the volume.
+        force: exchange it for what is there.
+
+    Raises:
+        RefusedError: there is something in its place, or the batch does not have it.
+    """
+    inside = f"{DIRECTORY}/{batch}/{path}"
+    volume.anchor.make_directories(on_volume.rpartition("/")[0], owner=volume.owner)
+    try:
+        with (
+            volume.lock(on_volume),
+            volume.anchor.parent(inside) as (attic_fd, attic_name),
+            volume.anchor.parent(on_volume) as (fd, name),
+        ):
+            try:
+                kernel.rename_new(attic_fd, attic_name, fd, name)
+            except FileExistsError:
+                if not force:
+                    raise
+                kernel.exchange(attic_fd, attic_name, fd, name)
+            sync_directory(fd)
+            sync_directory(attic_fd)
+    except FileExistsError as error:
+        raise RefusedError(
+            "the volume has something in its place",
+            code="attic.in-the-way",
+            place=f"~/{path}",
+            hint="compare the two; --force puts it there, and what is there into the attic",
+        ) from error
+    except FileNotFoundError as error:
+        raise RefusedError(
+            f"batch {batch!r} does not have it",
+            code="attic.unknown",
+            place=f"~/{path}",
+            hint="home-persist attic list",
+        ) from error
+    _remove_empty(volume, inside)

@@ -1,0 +1,106 @@
+"""Which directories the daemon watches, and what an event there means for which declared path.
+
+A watch on a link itself sees no rename over it, so the directory that holds it is watched; and every
+directory above that one up to the home, so that one which is deleted and made anew is seen too.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from coder_ws_runtime.fs import inotify
+from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError, below
+from coder_ws_runtime.fs.inotify import Event, Inotify
+
+
+@dataclass(slots=True)
+class Change:
+    """What a batch of events means."""
+
+    paths: dict[str, int] = field(default_factory=dict)
+    """Declared paths to look at, with the masks of their events together."""
+    above: set[str] = field(default_factory=set)
+    """Those among them for which something happened to a directory above them."""
+    manifests: bool = False
+    """Declarations changed."""
+    overflow: bool = False
+    """Events were lost: look at everything."""
+
+
+class Watches:
+    """The watches of one home.
+
+    Args:
+        home: the home.
+    """
+
+    def __init__(self, home: Anchor) -> None:
+        self.home = home
+        self.inotify = Inotify()
+        self._directories: dict[int, str] = {}
+        self._manifests: set[int] = set()
+        # By directory and name in it: the declared paths at or below that name.
+        self._names: dict[str, dict[str, set[str]]] = {}
+
+    def watch_manifests(self, directory: int) -> None:
+        """Watch a directory with declarations, given by a descriptor."""
+        self._manifests.add(self.inotify.add(directory))
+
+    def arm(self, paths: Iterable[str]) -> None:
+        """Watch for these declared paths, and for these only. Directories that are not there are left.
+
+        Raises:
+            OSError: the limit of watches is reached.
+        """
+        self._names = {}
+        for path in paths:
+            parts = path.split("/")
+            for depth, name in enumerate(parts):
+                inside = self._names.setdefault("/".join(parts[:depth]), {})
+                inside.setdefault(name, set()).add(path)
+        before = self._directories
+        self._directories = {}
+        for directory in self._names:
+            try:
+                with below(self.home.fd, directory) as fd:
+                    self._directories[self.inotify.add(fd)] = directory
+            except (FileNotFoundError, BlockedPathError):
+                continue
+        for watch in before.keys() - self._directories.keys():
+            self.inotify.remove(watch)
+
+    def changes(self) -> Change:
+        """What has happened since the last call; does not wait."""
+        change = Change()
+        while events := list(self.inotify.read()):
+            for event in events:
+                if event.mask & inotify.OVERFLOW:
+                    change.overflow = True
+                elif event.watch in self._manifests:
+                    change.manifests = change.manifests or event.name.endswith(".json")
+                else:
+                    self._meaning(event, change)
+        return change
+
+    def _meaning(self, event: Event, change: Change) -> None:
+        """Add what one event means."""
+        directory = self._directories.get(event.watch)
+        if directory is None:
+            return
+        inside = self._names.get(directory, {})
+        mask: int = event.mask
+        if event.mask & inotify.GONE:
+            concerned = set().union(*inside.values())
+            above = concerned
+            mask = inotify.DELETE
+        else:
+            concerned = inside.get(event.name, set())
+            above = concerned - {f"{directory}/{event.name}" if directory else event.name}
+            if not mask & ~inotify.CLOSE_WRITE:
+                above = set()
+        for path in concerned:
+            change.paths[path] = change.paths.get(path, 0) | mask
+        change.above |= above
+
+    def close(self) -> None:
+        """Stop watching."""
+        self.inotify.close()

@@ -200,8 +200,10 @@ def _by_group(seen: Observed, sock: Socket, user: User) -> Way:
     if holders:
         # Several groups may share a GID; the kernel knows only the number.
         holder = next((group for group in holders if user.name in group.members), holders[0])
-        reason = f"GID {sock.gid} of the Docker socket is taken by the group {holder.name}"
-        return Case.TAKEN, reason, holder, _joined(user, holder)
+        join = _joined(user, holder)
+        member = "" if join else f", and {user.name} is in that"
+        reason = f"GID {sock.gid} of the Docker socket is taken by the group {holder.name}{member}"
+        return Case.TAKEN, reason, holder, join
     reason = f"GID {sock.gid} of the Docker socket is free"
     group = docker or Group(GROUP, sock.gid)
     numbered = Create(sock.gid) if docker is None else Renumber(sock.gid)
@@ -209,11 +211,8 @@ def _by_group(seen: Observed, sock: Socket, user: User) -> Way:
 
 
 def _by_proxy(seen: Observed, sock: Socket, user: User) -> Way:
-    why = (
-        f"GID {sock.gid} of the Docker socket must not be {GROUP}'s"
-        if _may(sock.mode >> 3)
-        else f"mode {sock.mode:04o} of the Docker socket lets no group in"
-    )
+    closed = f"GID {sock.gid}" if _may(sock.mode >> 3) else f"mode {sock.mode:04o}"
+    why = f"{closed} of the Docker socket lets no group of ours in, so a proxy stands before it"
     docker = _docker(seen)
     group = docker or Group(GROUP, -1)
     actions: list[Action] = [] if docker else [Create(None)]

@@ -1,7 +1,12 @@
 """The one way to run another program."""
 
+import contextlib
+import os
+import selectors
+import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,7 +37,15 @@ class Completed:
 
 
 TIMED_OUT = 124
+NOT_STARTED = 126
 NOT_FOUND = 127
+
+GRACE = 5.0
+"""Seconds between SIGTERM and SIGKILL."""
+
+_READ = 65536
+_LAST_READS = 64
+"""How much is read after the end: more than a pipe holds (pipe(7)), however small the pieces."""
 
 
 class Runner(Protocol):
@@ -82,5 +95,123 @@ def run(
     except FileNotFoundError:
         return Completed(args, NOT_FOUND, "", f"{args[0]}: not found")
     except PermissionError:
-        return Completed(args, 126, "", f"{args[0]}: permission denied")
+        return Completed(args, NOT_STARTED, "", f"{args[0]}: permission denied")
     return Completed(args, done.returncode, done.stdout, done.stderr)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program to run, its whole environment, and its working directory."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: str
+
+
+def supervise(
+    program: Program,
+    *,
+    timeout: float,
+    output: Callable[[bytes], None],
+    waiting: Sequence[tuple[float, Callable[[], None]]] = (),
+) -> Completed:
+    """Run a program that may say much or hang, in a process group of its own.
+
+    Its output goes to `output` as it comes; `stdout` of the result is empty. What it leaves running
+    goes on, without a reader for its output. When the time is over, or this function is left by an
+    exception such as KeyboardInterrupt, the whole group is ended: SIGTERM first, SIGKILL after
+    `GRACE` seconds.
+
+    Args:
+        program: what to run.
+        timeout: seconds that it may take.
+        output: takes what it writes to stdout and stderr.
+        waiting: what to call while it runs, each after so many seconds.
+    """
+    args = program.argv
+    try:
+        child = subprocess.Popen(
+            args,
+            env=dict(program.env),
+            cwd=program.cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        return Completed(args, NOT_STARTED, "", error.strerror or str(error))
+    assert child.stdout is not None  # noqa: S101 - it is a pipe
+    # Readable once the child has ended; it stays a zombie until wait(), so its group's id is not reused.
+    ended = os.pidfd_open(child.pid)
+    try:
+        in_time = _attend(child.stdout.fileno(), ended, timeout, output, sorted(waiting, key=_moment))
+    except BaseException:
+        _end_group(child.pid, ended)
+        raise
+    else:
+        if not in_time:
+            _end_group(child.pid, ended)
+    finally:
+        child.wait()
+        child.stdout.close()
+        os.close(ended)
+    if not in_time:
+        return Completed(args, TIMED_OUT, "", f"{args[0]} did not end within {timeout:g} s")
+    return Completed(args, child.returncode, "", "")
+
+
+def _moment(call: tuple[float, Callable[[], None]]) -> float:
+    return call[0]
+
+
+def _attend(
+    pipe: int,
+    ended: int,
+    timeout: float,
+    output: Callable[[bytes], None],
+    waiting: list[tuple[float, Callable[[], None]]],
+) -> bool:
+    """Pass on what the child says until it ends or `timeout` is over; whether it ended."""
+    began = time.monotonic()
+    os.set_blocking(pipe, False)
+    with selectors.DefaultSelector() as ready:
+        ready.register(pipe, selectors.EVENT_READ)
+        ready.register(ended, selectors.EVENT_READ)
+        while True:
+            passed = time.monotonic() - began
+            while waiting and waiting[0][0] <= passed < timeout:
+                waiting.pop(0)[1]()
+            # Not until EOF: a program that was left running may keep the pipe open.
+            late = passed >= timeout
+            patience = 0 if late else min([timeout, *map(_moment, waiting)]) - passed
+            keys = {key.fd for key, _ in ready.select(patience)}
+            if late or ended in keys:
+                for _ in range(_LAST_READS):
+                    if not _pass_on(pipe, output):
+                        break
+                return ended in keys
+            if pipe in keys and not _pass_on(pipe, output):
+                ready.unregister(pipe)
+
+
+def _pass_on(pipe: int, output: Callable[[bytes], None]) -> bool:
+    """Read once; whether there was something."""
+    try:
+        data = os.read(pipe, _READ)
+    except BlockingIOError:
+        return False
+    if data:
+        output(data)
+    return bool(data)
+
+
+def _end_group(leader: int, ended: int) -> None:
+    """End a process group: SIGTERM, and SIGKILL once its leader has ended or `GRACE` is over."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGTERM)
+    with selectors.DefaultSelector() as ready:
+        ready.register(ended, selectors.EVENT_READ)
+        ready.select(GRACE)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)

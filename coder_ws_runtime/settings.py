@@ -5,7 +5,7 @@ package works with.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from coder_ws_runtime.errors import UsageError
@@ -32,6 +32,14 @@ class JetBrains:
 
 
 @dataclass(frozen=True, slots=True)
+class Hooks:
+    """Options of the post-create hooks."""
+
+    time_limit: float = 120.0
+    """Seconds that each may take."""
+
+
+@dataclass(frozen=True, slots=True)
 class WebShell:
     """Options of the web-shell unit."""
 
@@ -49,6 +57,7 @@ class Settings:
     projects: str = ""
     """Absolute path of the directory where projects live; empty: not known."""
     jetbrains: JetBrains = field(default_factory=JetBrains)
+    hooks: Hooks = field(default_factory=Hooks)
     web_shell: WebShell = field(default_factory=WebShell)
 
 
@@ -91,6 +100,7 @@ def load(layout: Layout, env: Mapping[str, str] | None = None) -> Settings:
         home_persist_paths=tuple(values.get("home_persist_paths", ())),
         projects=values.get("projects", ""),
         jetbrains=JetBrains(**values.get("jetbrains", {})),
+        hooks=Hooks(**values.get("hooks", {})),
         web_shell=WebShell(**values.get("web_shell", {})),
     )
     return _with_environment(settings, env or {})
@@ -100,11 +110,4 @@ def _with_environment(settings: Settings, env: Mapping[str, str]) -> Settings:
     identifier = env.get("CODER_WORKSPACE_ID")
     if not identifier:
         return settings
-    known = settings.workspace
-    return Settings(
-        workspace=Workspace(identifier, known.name, known.owner, known.access_url),
-        home_persist_paths=settings.home_persist_paths,
-        projects=settings.projects,
-        jetbrains=settings.jetbrains,
-        web_shell=settings.web_shell,
-    )
+    return replace(settings, workspace=replace(settings.workspace, id=identifier))

@@ -8,6 +8,7 @@ An example of the document::
     "home_persist_paths": ["~/.config/foo/", {"path": ".bar/", "scope": "workspace"}],
     "projects": "/home/coder/projects",
     "jetbrains": {"allow_updates": false},
+    "hooks": {"time_limit": 120},
     "web_shell": {"directory": "/home/coder/projects", "title": "dev"}
   }
 """
@@ -40,6 +41,10 @@ class _JetBrains(_Model):
     allow_updates: bool = False
 
 
+class _Hooks(_Model):
+    time_limit: float = Field(default=120.0, gt=0, le=86400)
+
+
 class _WebShell(_Model):
     directory: str = Field(default="", pattern=r"^(?:/[^\x00-\x1f\x7f]*)?$")
     title: str = Field(default="", pattern=_LINE)
@@ -53,6 +58,7 @@ class SettingsDocument(_Model):
     home_persist_paths: list[str | dict[str, Any]] = Field(default_factory=list)
     projects: str = Field(default="", pattern=r"^(?:/[^\x00-\x1f\x7f]*)?$")
     jetbrains: _JetBrains = _JetBrains()
+    hooks: _Hooks = _Hooks()
     web_shell: _WebShell = _WebShell()
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from coder_ws_runtime import journal, settings
+from coder_ws_runtime import journal
 from coder_ws_runtime.cli import render
-from coder_ws_runtime.errors import ExitStatus, UserError
+from coder_ws_runtime.cli.loading import workspace_settings
+from coder_ws_runtime.errors import ExitStatus
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.resolve import Outcome, Report
-from coder_ws_runtime.settings import Settings, Workspace
+from coder_ws_runtime.settings import Settings
 
 
 @render.group("home-persist")
@@ -21,18 +22,6 @@ def home_persist() -> None:
 
     Exit status: 0 done, 1 some paths or manifests were refused, 2 wrong usage, 3 no usable volume.
     """
-
-
-def workspace_settings(layout: Layout) -> tuple[Settings, list[UserError]]:
-    """The settings, or the defaults with the reason why they do not count.
-
-    A bad document must not keep a home from being there: what does not need it still works.
-    """
-    try:
-        return settings.load(layout, os.environ), []
-    except UserError as error:
-        workspace = Workspace(id=os.environ.get("CODER_WORKSPACE_ID", ""))
-        return Settings(workspace=workspace), [error]
 
 
 @home_persist.command()

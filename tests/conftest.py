@@ -1,0 +1,72 @@
+"""What every test may ask for. What is missing fails in CI, and skips with the reason elsewhere."""
+
+import os
+from collections.abc import Iterator
+from typing import NoReturn
+
+import pytest
+
+from tests.harness import engine as engines
+from tests.harness import images
+from tests.harness.engine import Engine
+from tests.harness.workspace import Workspace
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--whole", action="store_true", help="all of what is otherwise a bounded share")
+
+
+def missing(what: str) -> NoReturn:
+    """Say that a test cannot run."""
+    if os.environ.get("CI"):
+        pytest.fail(f"missing: {what}", pytrace=False)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    """A Docker engine with the base image of this checkout."""
+    found = engines.find()
+    if found is None:
+        missing("no Docker engine answers; ./dev test starts one")
+    if not found.has_image(images.tag("base")):
+        missing("the base image is not built; ./dev image base")
+    return found
+
+
+@pytest.fixture(scope="session")
+def worker(request: pytest.FixtureRequest) -> str:
+    """The name of this parallel worker, for names that must not collide."""
+    return str(getattr(request.config, "workerinput", {}).get("workerid", "main"))
+
+
+@pytest.fixture(scope="module")
+def spaces(engine: Engine, worker: str) -> Iterator["Spaces"]:
+    """Makes workspaces; all are removed with their volumes when the module's tests are over."""
+    made = Spaces(engine, worker)
+    yield made
+    made.remove()
+
+
+class Spaces:
+    """Makes workspaces of a test module."""
+
+    def __init__(self, engine: Engine, worker: str) -> None:
+        self.engine = engine
+        self.worker = worker
+        self.made: list[Workspace] = []
+
+    def new(self, name: str, *, owner: str = "ada", image: str = "", workspace_id: str = "") -> Workspace:
+        """A workspace that is not booted yet. The same owner means the same home volume."""
+        space = Workspace(
+            self.engine, name, owner=f"{self.worker}-{owner}", image=image, workspace_id=workspace_id
+        )
+        space.remove()
+        self.made.append(space)
+        return space
+
+    def remove(self) -> None:
+        for space in self.made:
+            space.remove()
+        for space in self.made:
+            space.remove(volumes=True)

@@ -1,0 +1,109 @@
+"""The linters, as ordinary tests: all from the lock file, all without a finding."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import missing
+from tests.harness.engine import Engine
+from tests.harness.images import tag
+from tests.harness.shell import ROOT
+
+BIN = Path(sys.executable).parent
+
+
+def tracked(*patterns: str) -> list[str]:
+    """Files of the checkout that match."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [name for name in listed.stdout.splitlines() if (ROOT / name).exists()]
+
+
+def shell_files() -> list[str]:
+    """Whatever a shell runs, by its first line."""
+
+    def is_shell(name: str) -> bool:
+        with (ROOT / name).open("rb") as file:
+            first = file.readline(64)
+        return first.startswith(b"#!") and first.rstrip().endswith((b"sh", b"bash", b"sh -eu", b"sh -e"))
+
+    return [name for name in tracked() if (ROOT / name).is_file() and is_shell(name)]
+
+
+def clean(*argv: str) -> None:
+    """Run a linter in the checkout; what it prints is the failure."""
+    program = BIN / argv[0]
+    found = str(program) if program.exists() else shutil.which(argv[0])
+    if found is None:
+        missing(f"{argv[0]} is not installed; ./dev lint installs it")
+    done = subprocess.run([found, *argv[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(argv[:3])}:\n{done.stdout}{done.stderr}"
+
+
+def test_ruff() -> None:
+    clean("ruff", "check", ".")
+
+
+def test_ruff_format() -> None:
+    clean("ruff", "format", "--check", ".")
+
+
+def test_mypy() -> None:
+    clean("mypy")
+
+
+def test_import_directions() -> None:
+    clean("lint-imports")
+
+
+def test_shellcheck() -> None:
+    files = shell_files()
+    assert files, "there are shell scripts"
+    clean("shellcheck", "-x", *files)
+
+
+def test_hadolint() -> None:
+    files = tracked("*Dockerfile")
+    assert files, "there are Dockerfiles"
+    clean("hadolint", *files)
+
+
+def test_zizmor() -> None:
+    clean("zizmor", "--offline", "--quiet", ".github/workflows")
+
+
+def test_terraform_format() -> None:
+    clean("terraform", "fmt", "-check", "-recursive", "-diff", *tracked("*.tf"))
+
+
+def test_units(engine: Engine) -> None:
+    """systemd-analyze verify, in the image: there the units' programs and users exist."""
+    names = [Path(name).name for name in tracked("units/*.service", "units/*.socket")]
+    assert names
+    done = engine.docker(
+        "run", "--rm", tag("base"), "systemd-analyze", "verify", "--man=no", *names, check=False
+    )
+    assert (done.returncode, done.stderr.strip()) == (0, "")
+
+
+def test_the_lock_is_of_this_project() -> None:
+    """Every package of the group `dev` is in the lock file."""
+    import tomllib
+
+    group = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["dev"]
+    locked = (ROOT / "requirements-dev.txt").read_text()
+    assert [name for name in group if f"\n{name}==" not in locked] == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE"])
+def test_a_good_repository_has(name: str) -> None:
+    assert os.path.getsize(ROOT / name) > 200

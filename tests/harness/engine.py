@@ -4,15 +4,23 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from tests.harness.shell import STATE, DevError, apt_install, as_root, ask, run, say
+from tests.harness.shell import ROOT, STATE, DevError, apt_install, as_root, run, say, show
 
+_ANSWER_SECONDS = 20.0
 _START_SECONDS = 60.0
-# Debian's client knows BuildKit; another one that comes first on PATH may lack the plugin for it.
-_CLIENTS = ("/usr/bin/docker", "docker")
+# The distribution's client comes with BuildKit; another one that is first on PATH may lack the plugin.
+_CLIENTS = ("docker", "/usr/bin/docker")
+_PLUGIN_SINCE = 23
+# Debian 13 and Ubuntu have the client and its plugin in packages of their own, Debian 12 has not.
+_PACKAGES = ("docker.io", "docker-cli", "docker-buildx", "iptables", "ca-certificates")
+_SYSTEMD = Path("/run/systemd/system")
+_LOG = STATE / "dockerd.log"
+_PID = STATE / "dockerd.pid"
 
 
 class Engine:
@@ -58,25 +66,51 @@ class Engine:
         return flags + [word for option in options for word in ("--security-opt", option)]
 
     def build(self, dockerfile: Path, tag: str, context: Path, *, args: dict[str, str] | None = None) -> None:
-        """Build an image with BuildKit. The build uses the host's network, as its registries may need."""
-        words: list[str | Path] = [*self.client, "build", "--network=host", "-t", tag, "-f", dockerfile]
+        """Build an image with BuildKit. The build uses the host's network, as its registries may need.
+
+        Raises:
+            DevError: the build failed, or this client cannot build and its plugin is not to be had.
+        """
+        if not _builds(self.client):
+            apt_install(["docker-buildx"], "This docker client cannot build images without its plugin buildx")
+        *prefix, program = self.client
+        words = [*prefix, "env", "DOCKER_BUILDKIT=1", program, "build", "--network=host"]
         for name, value in (args or {}).items():
             words += ["--build-arg", f"{name}={value}"]
-        run([*words, context], env={"DOCKER_BUILDKIT": "1"})
+        words += ["-t", tag, "-f", str(dockerfile), str(context)]
+        if not sys.stderr.isatty():
+            run(words)
+        elif show(words) != 0:
+            raise DevError(f"{tag} could not be built", "the step that failed is shown above")
 
 
 def find() -> Engine | None:
-    """The engine that answers, if there is one."""
-    sudo = as_root()
-    for program in _CLIENTS:
-        path = shutil.which(program)
-        for prefix in ([], sudo or []):
-            if (
-                path
-                and run([*prefix, path, "version", "-f", "{{.Server.Version}}"], check=False).returncode == 0
-            ):
-                return Engine([*prefix, path])
-    return None
+    """The engine that answers, if there is one; by a client that can build, if there is one."""
+    programs = dict.fromkeys(path for path in map(shutil.which, _CLIENTS) if path)
+    answering = [[path] for path in programs if _answers([path])]
+    if not answering and programs:
+        sudo = as_root()
+        answering = [[*sudo, path] for path in programs if sudo and _answers([*sudo, path])]
+    if not answering:
+        return None
+    return Engine(next((client for client in answering if _builds(client)), answering[0]))
+
+
+def _answers(client: list[str]) -> bool:
+    """Whether an engine answers this client. One that hangs does not."""
+    try:
+        return run([*client, "version"], check=False, timeout=_ANSWER_SECONDS).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def _builds(client: list[str]) -> bool:
+    """Whether a client has BuildKit: by the plugin, or built in, as it was before version 23."""
+    if run([*client, "buildx", "version"], check=False).returncode == 0:
+        return True
+    version = run([*client, "version", "-f", "{{.Client.Version}}"], check=False).stdout
+    major = version.partition(".")[0]
+    return major.isdecimal() and int(major) < _PLUGIN_SINCE
 
 
 def ensure() -> Engine:
@@ -86,18 +120,14 @@ def ensure() -> Engine:
         DevError: there is none, and no way to get one.
     """
     engine = find()
-    if engine is None:
-        root = as_root()
-        if root is None:
-            raise DevError(
-                "no Docker engine answers, and there is no root to start one", "./dev up --sandbox"
-            )
-        if not shutil.which("dockerd", path=_sbin_path()):
-            if not ask("No Docker engine answers. Install Debian's docker.io and start it?"):
-                raise DevError("no Docker engine", "start one, or: ./dev up --sandbox")
-            apt_install(["docker.io", "iptables", "ca-certificates"])
-        engine = find() or _start(root)
-    return engine
+    if engine is not None:
+        return engine
+    root = as_root()
+    if root is None:
+        raise DevError("no Docker engine answers, and only root can start one", "./dev up --sandbox")
+    if not shutil.which("dockerd", path=_sbin_path()):
+        apt_install(_PACKAGES, "No Docker engine answers")
+    return find() or _start(root)
 
 
 def _sbin_path() -> str:
@@ -105,43 +135,53 @@ def _sbin_path() -> str:
 
 
 def _start(root: list[str]) -> Engine:
-    """Start dockerd in a session of its own, so that it outlives this call; `./dev down --all` ends it."""
-    STATE.mkdir(exist_ok=True)
-    log = STATE / "dockerd.log"
-    say(f"starting dockerd (log: {log.relative_to(STATE.parent)})")
-    program = shutil.which("dockerd", path=_sbin_path()) or "dockerd"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*root, program],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            env={**os.environ, "PATH": _sbin_path()},
-        )
-    (STATE / "dockerd.pid").write_text(str(process.pid))
+    """Start dockerd so that it outlives this call; `./dev down --all` ends it.
+
+    Raises:
+        DevError: it does not answer.
+    """
+    if _SYSTEMD.is_dir() and run([*root, "systemctl", "start", "docker"], check=False).returncode == 0:
+        say("started docker.service")
+    elif not _running_dockerd():
+        _start_daemon(root)
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         engine = find()
         if engine:
             return engine
-        if process.poll() is not None:
+        if not _SYSTEMD.is_dir() and not _running_dockerd():
             break
         time.sleep(0.3)
-    tail = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
-    raise DevError(f"dockerd does not answer:\n{tail}", f"look into {log}")
+    tail = "\n".join(_LOG.read_text(errors="replace").splitlines()[-5:]) if _LOG.exists() else ""
+    raise DevError(f"dockerd does not answer\n{tail}".rstrip(), f"look into {_LOG}")
+
+
+def _start_daemon(root: list[str]) -> None:
+    """Start dockerd without systemd, in a session of its own."""
+    STATE.mkdir(exist_ok=True)
+    say(f"starting dockerd (log: {_LOG.relative_to(ROOT)})")
+    program = shutil.which("dockerd", path=_sbin_path()) or "dockerd"
+    # By a shell, so that sudo is over, and has asked for its password, when this call is.
+    script = 'PATH="$3"; setsid "$1" >"$2" 2>&1 </dev/null & echo $!'
+    started = run([*root, "sh", "-c", script, "sh", program, _LOG, _sbin_path()])
+    _PID.write_text(started.stdout.strip())
+
+
+def _running_dockerd() -> int | None:
+    """The PID of the dockerd that we started, if it still runs."""
+    try:
+        pid = int(_PID.read_text())
+        name = Path(f"/proc/{pid}/comm").read_text()
+    except (OSError, ValueError):
+        return None
+    return pid if name.strip() in ("dockerd", "setsid") else None
 
 
 def stop() -> None:
     """End the dockerd that we started, if we did and it still runs."""
-    file = STATE / "dockerd.pid"
+    pid = _running_dockerd()
     root = as_root()
-    try:
-        pid = int(file.read_text())
-        name = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (OSError, ValueError):
-        return
-    if b"dockerd" in name and root is not None:
+    if pid is not None and root is not None:
         say(f"ending dockerd (PID {pid})")
         run([*root, "kill", str(pid)], check=False)
-    file.unlink(missing_ok=True)
+    _PID.unlink(missing_ok=True)

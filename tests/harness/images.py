@@ -7,11 +7,23 @@ import tempfile
 from pathlib import Path
 
 from tests.harness.engine import Engine
-from tests.harness.shell import ROOT, DevError, apt_install, as_root, run, say
+from tests.harness.shell import ROOT, STATE, DevError, apt_install, as_root, run, say
 
 DEBIAN = "debian:trixie-slim"
 _SUITE = "trixie"
 _PULL_SECONDS = 40.0
+_SBIN = "/usr/sbin:/usr/bin:/sbin:/bin"
+# Named, because debootstrap on another distribution has that one's keys as its default.
+_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+_SLIM = (
+    "var/cache/apt/*",
+    "var/lib/apt/lists/*",
+    "var/log/*",
+    "usr/share/doc/*",
+    "usr/share/info/*",
+    "usr/share/locale/*",
+    "usr/share/man/*",
+)
 
 # Two clones on one machine do not share names.
 PREFIX = f"cws-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
@@ -40,18 +52,39 @@ def ensure_debian(engine: Engine) -> None:
     root = as_root()
     if root is None:
         raise DevError("debootstrap needs root", f"docker pull {DEBIAN}, or run ./dev as root")
-    if not shutil.which("debootstrap", path="/usr/sbin:/usr/bin:/sbin:/bin"):
-        apt_install(["debootstrap"])
-    with tempfile.TemporaryDirectory(prefix="debian-") as name:
+    if not shutil.which("debootstrap", path=_SBIN):
+        apt_install(["debootstrap", "debian-archive-keyring"], f"No image registry has {DEBIAN}")
+    STATE.mkdir(exist_ok=True)
+    # Not below /tmp: that may be mounted with nodev, where debootstrap refuses to work.
+    with tempfile.TemporaryDirectory(prefix="debian-", dir=STATE) as name:
         target = Path(name) / "root"
         try:
-            run([*root, "debootstrap", "--variant=minbase", _SUITE, target])
-            archive = Path(name) / "root.tar"
-            run([*root, "tar", "-C", target, "--exclude=./var/cache/apt/archives/*.deb", "-cf", archive, "."])
-            engine.docker("import", "--change", 'CMD ["bash"]', archive, DEBIAN)
+            keyring = f"--keyring={_KEYRING}"
+            run([*root, "debootstrap", "--variant=minbase", keyring, _SUITE, target, *_mirror()])
+            excluded = "".join(f"path-exclude /{path}\n" for path in _SLIM if path.startswith("usr/"))
+            run([*root, "tee", target / "etc/dpkg/dpkg.cfg.d/slim"], stdin=excluded)
+            _import(engine, root, target)
         finally:
             # As root: the tree is root's.
             run([*root, "rm", "-rf", "--one-file-system", target], check=False)
+
+
+def _mirror() -> list[str]:
+    """Debian's mirror that this host takes its packages from; debootstrap knows one for other hosts."""
+    form = "$(ORIGIN) $(LABEL) $(SUITE) $(REPO_URI)"
+    listed = run(["apt-get", "indextargets", "--format", form, "Created-By: Packages"], check=False).stdout
+    rows = [line.split(" ") for line in listed.splitlines()]
+    return [row[-1] for row in rows if row[:2] == ["Debian", "Debian"]][:1]
+
+
+def _import(engine: Engine, root: list[str], tree: Path) -> None:
+    """Make the image from a tree, without what the real one lacks, too."""
+    exclude = [f"--exclude=./{path}" for path in _SLIM]
+    with subprocess.Popen([*root, "tar", "-C", tree, *exclude, "-c", "."], stdout=subprocess.PIPE) as tar:
+        words = [*engine.client, "import", "--change", 'CMD ["bash"]', "-", DEBIAN]
+        done = subprocess.run(words, stdin=tar.stdout, capture_output=True, text=True, check=False)
+    if tar.returncode != 0 or done.returncode != 0:
+        raise DevError(f"{DEBIAN} could not be imported: {done.stderr.strip()}")
 
 
 def build(engine: Engine, stack: str) -> str:

@@ -40,15 +40,18 @@ def run(
         DevError: it ended with another status than 0, unless `check` is off.
     """
     words = [str(word) for word in argv]
-    done = subprocess.run(
-        words,
-        input=stdin.encode() if isinstance(stdin, str) else stdin,
-        stdin=subprocess.DEVNULL if stdin is None else None,
-        capture_output=True,
-        env=None if env is None else {**os.environ, **env},
-        timeout=timeout,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            words,
+            input=stdin.encode() if isinstance(stdin, str) else stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            env=None if env is None else {**os.environ, **env},
+            timeout=timeout,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        done = subprocess.CompletedProcess(words, 127, b"", f"{error.filename}: not found".encode())
     text = subprocess.CompletedProcess(
         words, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
     )
@@ -85,22 +88,35 @@ def ask(question: str) -> bool:
     return input(f"==> {question} [Y/n] ").strip().lower() in ("", "y", "yes")
 
 
-def apt_install(packages: Sequence[str]) -> None:
-    """Install Debian packages.
+def apt_install(packages: Sequence[str], why: str) -> None:
+    """Install Debian packages, after asking.
+
+    Args:
+        packages: their names; those that this release of Debian or Ubuntu does not have are left out.
+        why: a clause that ends in what they are for, for the question.
 
     Raises:
-        DevError: this is no Debian, or there is no way to be root.
+        DevError: this is no Debian, there is no way to be root, or the answer was no.
     """
+    by_hand = f"sudo apt-get install {' '.join(packages)}"
     root = as_root()
-    if root is None or not shutil.which("apt-get"):
-        raise DevError(
-            f"these Debian packages are needed: {' '.join(packages)}",
-            f"sudo apt-get install {' '.join(packages)}",
-        )
-    say(f"installing {' '.join(packages)}")
-    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "-yqq", "--no-install-recommends", *packages]
-    if run([*root, *install], check=False, env=quiet).returncode != 0:
-        # An index that is too old names files that are gone.
-        run([*root, "apt-get", "update", "-qq"], check=False)
-        run([*root, *install], env=quiet)
+    if not shutil.which("apt-get"):
+        raise DevError(f"{why}, and there is no apt-get to install {' '.join(packages)}", "install them")
+    if root is None:
+        raise DevError(f"{why}, and only root can install {' '.join(packages)}", by_hand)
+    if not ask(f"{why}: install {' '.join(packages)} with apt-get?"):
+        raise DevError(why, by_hand)
+    # sudo passes no environment on.
+    apt = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]
+    install = ["install", "-yqq", "--no-install-recommends"]
+    known = [name for name in packages if _has_candidate(name)]
+    # An index that is missing or too old names files that are not there.
+    if known != list(packages) or run([*apt, *install, *known], check=False).returncode != 0:
+        run([*apt, "update", "-qq"], check=False)
+        run([*apt, *install, *(name for name in packages if _has_candidate(name))])
+
+
+def _has_candidate(package: str) -> bool:
+    """Whether apt could install a package."""
+    known = run(["apt-cache", "policy", package], check=False).stdout
+    return "Candidate: " in known and "Candidate: (none)" not in known

@@ -51,6 +51,10 @@ class Layout:
             ledger_dir=inside(env.get("HOME_PERSIST_LEDGER_DIR") or "/var/lib/home-persist"),
         )
 
+    def inside(self, path: Path) -> str:
+        """How a program that has `root` as its ``/`` calls `path`."""
+        return f"/{path.relative_to(self.root)}"
+
     # The volume ------------------------------------------------------------------------------
 
     @property
@@ -141,6 +145,21 @@ class Layout:
     def proc(self) -> Path:
         """The process file system."""
         return self.root / "proc"
+
+    @property
+    def jetbrains_config(self) -> Path:
+        """Settings of JetBrains IDEs, one directory per product and version."""
+        return self.home / ".config/JetBrains"
+
+    @property
+    def jetbrains_data(self) -> Path:
+        """Plugins of JetBrains IDEs, one directory per product and version, and Toolbox."""
+        return self.home / ".local/share/JetBrains"
+
+    @property
+    def jetbrains_cache(self) -> Path:
+        """Where JetBrains IDEs keep caches unless they are told otherwise; not to be persisted."""
+        return self.home / ".cache/JetBrains"
 
     @property
     def jetbrains_tmp(self) -> Path:

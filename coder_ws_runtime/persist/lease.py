@@ -91,6 +91,5 @@ def _is_held(fd: int) -> bool:
 
 def held_elsewhere(volume: Path, workspace_id: str) -> list[str]:
     """The ids of the owner's other workspaces that are running."""
-    return [
-        lease.workspace_id for lease in leases(volume) if lease.held and lease.workspace_id != workspace_id
-    ]
+    own = workspace_id or socket.gethostname()
+    return [lease.workspace_id for lease in leases(volume) if lease.held and lease.workspace_id != own]

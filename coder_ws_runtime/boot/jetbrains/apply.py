@@ -1,0 +1,138 @@
+"""Carry a plan out. Each step looks first whether things are still as the plan saw them."""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from coder_ws_runtime.boot.jetbrains.observe import Observed, observe
+from coder_ws_runtime.boot.jetbrains.plan import (
+    Action,
+    Empty,
+    MakeDirectory,
+    Places,
+    Plan,
+    RemoveLock,
+    SetAside,
+    Write,
+    plan,
+)
+from coder_ws_runtime.errors import NoVolumeError, RefusedError
+from coder_ws_runtime.fs.removing import remove_tree
+from coder_ws_runtime.fs.writing import replace_file
+from coder_ws_runtime.layout import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How it went."""
+
+    plan: Plan
+    done: tuple[Action, ...]
+    failed: tuple[RefusedError, ...]
+
+
+def settle(
+    layout: Layout, *, allow_updates: bool, others: Callable[[], list[str]], dry_run: bool = False
+) -> Report:
+    """Put JetBrains' files in order.
+
+    Args:
+        layout: the workspace.
+        allow_updates: whether Toolbox may update IDEs.
+        others: tells the ids of the owner's other workspaces that run now.
+        dry_run: only look and plan.
+
+    Raises:
+        NoVolumeError: there is no volume for IDEs and their settings.
+        RefusedError: something that is there cannot be read.
+    """
+    if not layout.volume.is_dir():
+        raise NoVolumeError(
+            "there is no volume for IDEs and their settings",
+            code="jetbrains.no-volume",
+            place=str(layout.volume),
+            hint="the template mounts it; without Docker volumes, make the directory",
+        )
+    decided = plan(_observed(layout, others), places(layout), allow_updates=allow_updates)
+    done: list[Action] = []
+    failed: list[RefusedError] = []
+    for action in () if dry_run else decided.actions:
+        try:
+            if _carry_out(action, others):
+                done.append(action)
+        except OSError as error:
+            failed.append(_refused(error, f"cannot {action.describe()}"))
+    return Report(decided, tuple(done), tuple(failed))
+
+
+def places(layout: Layout) -> Places:
+    """The paths as the IDEs will call them."""
+    return Places(
+        dist=layout.inside(layout.jetbrains_dist),
+        volume=layout.inside(layout.volume),
+        config=layout.inside(layout.jetbrains_config),
+        data=layout.inside(layout.jetbrains_data),
+        tmp=layout.inside(layout.jetbrains_tmp),
+    )
+
+
+def _observed(layout: Layout, others: Callable[[], list[str]]) -> Observed:
+    try:
+        return observe(layout, others=others)
+    except OSError as error:
+        raise _refused(error, "cannot look at JetBrains' files") from error
+
+
+def _refused(error: OSError, what: str) -> RefusedError:
+    place = os.fsdecode(error.filename) if error.filename else ""
+    return RefusedError(f"{what}: {error.strerror}", code="jetbrains.failed", place=place)
+
+
+def _carry_out(action: Action, others: Callable[[], list[str]]) -> bool:
+    """Do it, unless things have changed; whether it was done."""
+    match action:
+        case MakeDirectory(path):
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        case Write(path, content, before):
+            # Toolbox may have written meanwhile: its file counts, and the next start adds to it.
+            if _content(path) != before:
+                return False
+            replace_file(path, content)
+        case SetAside(path, before):
+            if _content(path) != before:
+                return False
+            _set_aside(path)
+        case Empty(path):
+            # The other workspaces come first: one of them may have started meanwhile.
+            return not others() and _empty(path)
+        case RemoveLock(path, changed, shared):
+            if (shared and others()) or path.lstat().st_mtime != changed:
+                return False
+            path.unlink()
+    return True
+
+
+def _content(path: Path) -> bytes | None:
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_bytes()
+    return None
+
+
+def _set_aside(path: Path) -> None:
+    """Rename, and replace nothing by that: link(2) refuses a name that is taken."""
+    real = Path(os.path.realpath(path))
+    os.link(real, real.with_name(f"{real.name}.{time.strftime('%Y%m%d-%H%M%S')}.broken"))
+    real.unlink()
+
+
+def _empty(path: Path) -> bool:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        for name in os.listdir(fd):
+            remove_tree(fd, name)
+    finally:
+        os.close(fd)
+    return True

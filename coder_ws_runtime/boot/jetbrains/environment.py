@@ -1,0 +1,63 @@
+"""Toolbox's ``environment.json``: what Toolbox may do on this machine, and where IDEs are.
+
+JetBrains documents it on the page "Add remotely installed IDE to the Toolbox App".
+"""
+
+import copy
+import json
+from typing import Any
+
+
+class BrokenError(ValueError):
+    """The file is not what Toolbox takes."""
+
+
+def merged(text: bytes | None, *, dist: str, allow_updates: bool) -> bytes:
+    """The file with our settings in it; every other key is kept.
+
+    Args:
+        text: what it is now; None if there is none.
+        dist: the directory that holds IDEs.
+        allow_updates: whether Toolbox may update IDEs.
+
+    Returns:
+        `text` itself if it says all that already, however it is formatted.
+
+    Raises:
+        BrokenError: it is not JSON, or not an object with an object `tools`.
+    """
+    document = _parsed(text) if text is not None and text.strip() else {}
+    wanted = copy.deepcopy(document)
+    tools = wanted.setdefault("tools", {})
+    if not isinstance(tools, dict):
+        raise BrokenError("$.tools is not an object")
+    tools["allowUpdate"] = allow_updates
+    others = [place for place in _locations(tools) if not _is(place, dist)]
+    tools["location"] = [{"path": dist, "levels": 1}, *others]
+    if text is not None and wanted == document:
+        return text
+    return json.dumps(wanted, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def _parsed(text: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise BrokenError(f"not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise BrokenError("$ is not an object")
+    return document
+
+
+def _locations(tools: dict[str, Any]) -> list[Any]:
+    """Where else the user has IDEs. Toolbox takes null as none."""
+    locations = tools.get("location")
+    if locations is None:
+        return []
+    if not isinstance(locations, list):
+        raise BrokenError("$.tools.location is not a list")
+    return locations
+
+
+def _is(place: object, dist: str) -> bool:
+    return isinstance(place, dict) and str(place.get("path", "")).rstrip("/") == dist

@@ -1,0 +1,186 @@
+"""What there is: IDEs, their files, what need not last, and who uses it."""
+
+import contextlib
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from coder_ws_runtime.layout import Layout
+
+PROPERTIES = "idea.properties"
+
+IDE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*\d{4}\.\d+[A-Za-z0-9.-]*")
+"""Product and version, as in ``IntelliJIdea2024.3``: what tells an IDE's directory from others."""
+
+PER_PROJECT = "RemoteDev-"
+"""Before 2024 a backend had a directory of this name, with one directory per project in it."""
+
+_TRANSIENT = ("Daemon", "Toolbox/download", "Toolbox/backup")
+_TRANSIENT_OF_IDE = ("caches", "logs")
+_LOCK_FILES = (".lock", ".port")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A file of settings. `ide` is empty if it serves all of them, `content` None if it is not there."""
+
+    path: Path
+    ide: str
+    content: bytes | None
+    problem: str = ""
+    """Why it cannot be read; empty if it can, or is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transient:
+    """Something on the volume that need not last. `used` tells whether a program here has it open."""
+
+    path: Path
+    used: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LockFile:
+    """A file by which an IDE says that it runs. `changed` is its time of modification."""
+
+    path: Path
+    changed: float
+    shared: bool
+    """Whether other workspaces of the owner see it, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """All that the plan needs to know."""
+
+    environment: Settings
+    """Toolbox's ``environment.json``."""
+    properties: tuple[Settings, ...]
+    missing: tuple[Path, ...]
+    """Directories that should be there."""
+    transients: tuple[Transient, ...]
+    locks: tuple[LockFile, ...]
+    born: float
+    """When this container started, in seconds since the epoch; 0 if that is not known."""
+    others: tuple[str, ...]
+    """The owner's other workspaces that run now, by id."""
+    cache_lasts: bool
+    """Whether ``~/.cache/JetBrains`` lies on the volume."""
+
+
+def environment_file(layout: Layout) -> Path:
+    """Where Toolbox reads what it may do."""
+    return layout.jetbrains_data / "Toolbox/environment.json"
+
+
+def observe(layout: Layout, *, others: Callable[[], list[str]]) -> Observed:
+    """Look at the workspace; changes nothing.
+
+    Args:
+        layout: the workspace.
+        others: tells the ids of the owner's other workspaces that run now.
+
+    Raises:
+        OSError: a directory that is there cannot be read.
+    """
+    config, data = _ide_directories(layout.jetbrains_config), _ide_directories(layout.jetbrains_data)
+    # Only where there are settings already: an IDE that finds a directory of its version does not
+    # take over the settings of the version before. The file in the home serves it until then.
+    files = [(layout.home, ""), *((path, path.name) for path in config)]
+    per_project = [
+        path for parent in children(layout.jetbrains_config, PER_PROJECT) for path in children(parent)
+    ]
+    system = _ide_directories(layout.jetbrains_tmp / "system")
+    places = [layout.jetbrains_data / name for name in _TRANSIENT]
+    places += [path / name for path in (*config, *data) for name in _TRANSIENT_OF_IDE]
+    # What a link leads to is the user's.
+    found = [path for path in places if path.is_dir() and not path.is_symlink() and any(path.iterdir())]
+    used = paths_in_use(layout.proc) if found else frozenset[str]()
+    return Observed(
+        environment=_settings(environment_file(layout)),
+        properties=tuple(_settings(path / PROPERTIES, ide) for path, ide in files),
+        missing=tuple(
+            path
+            for path in (layout.jetbrains_dist, *(layout.jetbrains_tmp / part for part in ("system", "log")))
+            if not path.is_dir()
+        ),
+        transients=tuple(Transient(path, is_used(path, used)) for path in found),
+        locks=(*_locks([*config, *per_project], shared=True), *_locks(system, shared=False)),
+        born=container_start(layout.proc),
+        others=tuple(others()),
+        cache_lasts=Path(os.path.realpath(layout.jetbrains_cache)).is_relative_to(
+            os.path.realpath(layout.volume)
+        ),
+    )
+
+
+def paths_in_use(proc: Path) -> frozenset[str]:
+    """Every path that a program of this container runs from, stands in, maps or has open.
+
+    Of programs whose /proc entries we may not read we know nothing.
+    """
+    paths: set[str] = set()
+    for entry in proc.iterdir() if proc.is_dir() else ():
+        if not entry.name.isdecimal():
+            continue
+        links = [entry / "exe", entry / "cwd"]
+        with contextlib.suppress(OSError):
+            links += list((entry / "fd").iterdir())
+        for link in links:
+            with contextlib.suppress(OSError):
+                paths.add(str(link.readlink()))
+        with contextlib.suppress(OSError):
+            lines = (entry / "maps").read_text(errors="replace").splitlines()
+            paths.update(line[line.index("/") :] for line in lines if "/" in line)
+    return frozenset(path for path in paths if path.startswith("/"))
+
+
+def is_used(directory: Path, used: frozenset[str]) -> bool:
+    """Whether one of the paths `used` is `directory` or lies below it."""
+    real = os.path.realpath(directory)
+    return any(path == real or path.startswith(f"{real}/") for path in used)
+
+
+def _ide_directories(parent: Path) -> list[Path]:
+    return [path for path in children(parent) if IDE_NAME.fullmatch(path.name)]
+
+
+def children(parent: Path, prefix: str = "") -> list[Path]:
+    """The directories in `parent`, sorted; none if it is not there."""
+    try:
+        found = sorted(parent.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [path for path in found if path.name.startswith(prefix) and path.is_dir()]
+
+
+def _locks(directories: list[Path], *, shared: bool) -> Iterator[LockFile]:
+    for directory in directories:
+        for name in _LOCK_FILES:
+            with contextlib.suppress(OSError):
+                yield LockFile(directory / name, (directory / name).lstat().st_mtime, shared)
+
+
+def _settings(path: Path, ide: str = "") -> Settings:
+    try:
+        return Settings(path, ide, path.read_bytes())
+    except FileNotFoundError:
+        return Settings(path, ide, None)
+    except OSError as error:
+        return Settings(path, ide, None, error.strerror or str(error))
+
+
+def container_start(proc: Path) -> float:
+    """When PID 1 started: its start time in clock ticks after the boot of the kernel (proc(5))."""
+    try:
+        boot = next(
+            int(line.split()[1])
+            for line in (proc / "stat").read_text().splitlines()
+            if line.startswith("btime ")
+        )
+        ticks = int((proc / "1/stat").read_text().rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError, StopIteration):
+        return 0.0
+    return boot + ticks / os.sysconf("SC_CLK_TCK")

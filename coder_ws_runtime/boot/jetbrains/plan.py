@@ -1,0 +1,208 @@
+"""What is to be done: no clock, no environment, no file system."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from coder_ws_runtime.boot.jetbrains import environment, properties
+from coder_ws_runtime.boot.jetbrains.observe import Observed, Settings
+from coder_ws_runtime.boot.jetbrains.properties import ANY_IDE, CONFIG, LOG, PLUGINS, SYSTEM
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where things are, as the IDEs will call them."""
+
+    dist: str
+    volume: str
+    config: str
+    data: str
+    tmp: str
+
+
+@dataclass(frozen=True, slots=True)
+class MakeDirectory:
+    """Make a directory that only the user can read."""
+
+    path: Path
+
+    def describe(self) -> str:
+        """What this does."""
+        return f"make {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Write a file that holds `before`, or is not there."""
+
+    path: Path
+    content: bytes
+    before: bytes | None
+
+    def describe(self) -> str:
+        """What this does."""
+        return f"{'write' if self.before is None else 'update'} {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """Rename a file that we cannot use, so that a good one can take its place."""
+
+    path: Path
+    before: bytes
+
+    def describe(self) -> str:
+        """What this does."""
+        return f"set {self.path} aside"
+
+
+@dataclass(frozen=True, slots=True)
+class Empty:
+    """Remove what is in a directory, which programs make anew."""
+
+    path: Path
+
+    def describe(self) -> str:
+        """What this does."""
+        return f"empty {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveLock:
+    """Remove the lock of an IDE whose container is gone."""
+
+    path: Path
+    changed: float
+    shared: bool
+
+    def describe(self) -> str:
+        """What this does."""
+        return f"remove {self.path}, whose IDE is gone"
+
+
+Action = MakeDirectory | Write | SetAside | Empty | RemoveLock
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that the user should know."""
+
+    code: str
+    message: str
+    hint: str = ""
+    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do, in this order, and what to say."""
+
+    actions: tuple[Action, ...]
+    notes: tuple[Note, ...]
+    ides: tuple[str, ...]
+
+
+def plan(seen: Observed, places: Places, *, allow_updates: bool) -> Plan:
+    """Decide."""
+    actions: list[Action] = [MakeDirectory(path) for path in seen.missing]
+    notes: list[Note] = []
+    for action, note in (*_environment(seen, places, allow_updates), *_all_properties(seen, places)):
+        if action is not None:
+            actions.append(action)
+        if note is not None:
+            notes.append(note)
+    pruned, note = _pruned(seen)
+    actions += pruned
+    if note is not None:
+        notes.append(note)
+    if seen.cache_lasts:
+        notes.append(
+            Note(
+                "jetbrains.cache-lasts",
+                "~/.cache/JetBrains is on the volume, where caches of several workspaces mix",
+                "take it out of the persisted paths",
+            )
+        )
+    ides = tuple(file.ide for file in seen.properties if file.ide)
+    return Plan(tuple(actions), tuple(notes), ides)
+
+
+Step = tuple[Action | None, Note | None]
+
+
+def _environment(seen: Observed, places: Places, allow_updates: bool) -> Iterator[Step]:  # noqa: FBT001
+    path, before = seen.environment.path, seen.environment.content
+    if seen.environment.problem:
+        yield None, _unreadable(seen.environment)
+        return
+    try:
+        content = environment.merged(before, dist=places.dist, allow_updates=allow_updates)
+    except environment.BrokenError as error:
+        hint = "it is kept beside the new one; move what you need of it"
+        yield SetAside(path, before or b""), Note("jetbrains.environment", f"{path}: {error}", hint)
+        before = None
+        content = environment.merged(None, dist=places.dist, allow_updates=allow_updates)
+    if content != before:
+        yield Write(path, content, before), None
+
+
+def _all_properties(seen: Observed, places: Places) -> Iterator[Step]:
+    for file in seen.properties:
+        yield from _properties(file, places)
+
+
+def _unreadable(file: Settings) -> Note:
+    return Note("jetbrains.unreadable", f"{file.path}: {file.problem}", "make it a file that you can read")
+
+
+def _properties(file: Settings, places: Places) -> Iterator[Step]:
+    if file.problem:
+        yield None, _unreadable(file)
+        return
+    ide = file.ide or ANY_IDE
+    wanted = {
+        CONFIG: f"{places.config}/{ide}",
+        PLUGINS: f"{places.data}/{ide}",
+        SYSTEM: f"{places.tmp}/system/{ide}",
+        LOG: f"{places.tmp}/log/{ide}",
+    }
+    # IDEs read UTF-8; bytes that are none pass through unchanged.
+    text = None if file.content is None else file.content.decode(errors="surrogateescape")
+    try:
+        done = properties.completed(text, wanted, ours=f"{places.tmp}/")
+    except properties.BrokenError as error:
+        yield None, Note("jetbrains.properties", f"{file.path}: {error}", "correct or remove that line")
+        return
+    content = done.text.encode(errors="surrogateescape")
+    if content != file.content:
+        yield Write(file.path, content, file.content), None
+    system = done.theirs.get(SYSTEM, "")
+    if system.startswith(f"{places.volume}/"):
+        yield (
+            None,
+            Note(
+                "jetbrains.system-lasts",
+                f"{file.path}: {SYSTEM} is on the volume, where IDEs of other workspaces would use it too",
+                f"remove that line, and the IDE uses {wanted[SYSTEM]}",
+            ),
+        )
+
+
+def _pruned(seen: Observed) -> tuple[list[Action], Note | None]:
+    """What need not last, unless somebody may be using it."""
+    idle = [transient.path for transient in seen.transients if not transient.used]
+    stale = [
+        RemoveLock(lock.path, lock.changed, lock.shared) for lock in seen.locks if lock.changed < seen.born
+    ]
+    if seen.others:
+        ours = [lock for lock in stale if not lock.shared]
+        if not idle and ours == stale:
+            return list(ours), None
+        count = len(seen.others)
+        who = f"{count} other workspace{'' if count == 1 else 's'} of yours ({', '.join(seen.others[:3])})"
+        return list(ours), Note(
+            "jetbrains.not-pruned",
+            f"caches, logs and locks of IDEs are left as they are: {who} may be using them",
+            warning=False,
+        )
+    return [*map(Empty, idle), *stale], None

@@ -1,0 +1,159 @@
+"""``ws-boot jetbrains``."""
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from coder_ws_runtime import journal
+from coder_ws_runtime.boot.jetbrains.apply import Report, settle
+from coder_ws_runtime.boot.jetbrains.backends import Choice, backends, choose, remove
+from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli.loading import workspace_settings
+from coder_ws_runtime.errors import ExitStatus
+from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.lease import held_elsewhere
+
+_STEP = {"step": "jetbrains"}
+
+
+@click.group("jetbrains", cls=render.Group, invoke_without_command=True)
+@click.option("-n", "--dry-run", is_flag=True, help="Change nothing; say what would be done.")
+@render.with_json
+@render.with_layout
+@click.pass_context
+def jetbrains(context: click.Context, layout: Layout, *, dry_run: bool, as_json: bool) -> int | None:
+    """Let JetBrains IDEs keep their settings, and leave their caches in the container.
+
+    Toolbox learns where IDEs are and whether it may update them. Each IDE learns to keep settings
+    and plugins where they last, caches and logs in /tmp/jetbrains. What need not last is removed
+    from the volume, and so are locks of IDEs whose container is gone, unless another workspace of
+    yours runs. Lines and keys of your own are kept.
+    """
+    if context.invoked_subcommand is not None:
+        return None
+    values, faults = workspace_settings(layout)
+    for fault in faults:
+        render.complain(fault)
+    report = settle(
+        layout,
+        allow_updates=values.jetbrains.allow_updates,
+        others=lambda: held_elsewhere(layout.volume, values.workspace.id),
+        dry_run=dry_run,
+    )
+    if as_json:
+        render.say_json(_as_json(report))
+    else:
+        _say(report, dry_run=dry_run)
+    return ExitStatus.REFUSED if report.failed else ExitStatus.DONE
+
+
+@jetbrains.command("list")
+@render.with_json
+@render.with_layout
+def list_backends(layout: Layout, *, as_json: bool) -> None:
+    """List the IDE backends on the volume."""
+    found = [choice.backend for choice in choose(backends(layout), 1)]
+    if as_json:
+        items = [
+            {**asdict(backend), "path": str(backend.path), "build": list(backend.build)} for backend in found
+        ]
+        render.say_json({"version": 1, "backends": items})
+        return
+    if not found:
+        render.say(f"no IDE backends in {layout.jetbrains_dist}")
+        return
+    rows = [
+        [
+            backend.title,
+            ".".join(map(str, backend.build)),
+            "in use" if backend.used else "",
+            str(backend.path),
+        ]
+        for backend in found
+    ]
+    for line in render.table(["IDE", "BUILD", "", "DIRECTORY"], rows):
+        render.say(line)
+
+
+@jetbrains.command()
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    required=True,
+    metavar="N",
+    help="How many versions of each IDE to keep.",
+)
+@click.option("-n", "--dry-run", is_flag=True, help="Change nothing; say what would be removed.")
+@render.with_json
+@render.with_layout
+def prune(layout: Layout, *, keep: int, dry_run: bool, as_json: bool) -> None:
+    """Remove old IDE backends from the volume.
+
+    Of each product the N newest builds are kept, and what runs in this workspace. While another
+    workspace of yours runs, nothing is removed: it may run an IDE from there.
+    """
+    values, _ = workspace_settings(layout)
+    choices = choose(backends(layout), keep)
+    if not as_json:
+        for choice in choices:
+            if choice.keep:
+                render.say(f"keep    {choice.backend.title} ({choice.reason})")
+            elif dry_run:
+                render.say(f"would remove {choice.backend.title} ({choice.reason})")
+    removed: list[tuple[Choice, int]] = []
+    if not dry_run:
+        for choice, size in remove(
+            layout, choices, others=lambda: held_elsewhere(layout.volume, values.workspace.id)
+        ):
+            removed.append((choice, size))
+            if not as_json:
+                fields = {**_STEP, "path": choice.backend.path, "bytes": size}
+                render.say(f"removed {choice.backend.title}: {render.size(size)}", fields)
+    if as_json:
+        items = [
+            {
+                "path": str(choice.backend.path),
+                "product": choice.backend.product,
+                "version": choice.backend.version,
+                "keep": choice.keep,
+                "reason": choice.reason,
+            }
+            for choice in choices
+        ]
+        freed = sum(size for _, size in removed)
+        render.say_json({"version": 1, "dry_run": dry_run, "freed_bytes": freed, "backends": items})
+    elif not choices:
+        render.say(f"no IDE backends in {layout.jetbrains_dist}")
+
+
+def _say(report: Report, *, dry_run: bool) -> None:
+    steps = report.plan.actions if dry_run else report.done
+    for step in steps:
+        render.say(f"{'would ' if dry_run else ''}{step.describe()}", _STEP, journal.NOTICE)
+    for note in report.plan.notes:
+        text = f"{note.message}{note.hint and f' ({note.hint})'}"
+        if note.warning:
+            render.warn(text, {**_STEP, "code": note.code})
+        else:
+            render.say(text, {**_STEP, "code": note.code})
+    for error in report.failed:
+        render.complain(error)
+    ides = (
+        f"{len(report.plan.ides)} with settings: {', '.join(report.plan.ides)}"
+        if report.plan.ides
+        else "none yet"
+    )
+    left = "" if steps or report.failed else "; nothing to change"
+    render.say(f"JetBrains IDEs: {ides}{left}", _STEP)
+
+
+def _as_json(report: Report) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "ides": list(report.plan.ides),
+        "planned": [step.describe() for step in report.plan.actions],
+        "done": [step.describe() for step in report.done],
+        "notes": [asdict(note) for note in report.plan.notes],
+        "failed": [error.as_dict() for error in report.failed],
+    }

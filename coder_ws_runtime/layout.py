@@ -100,6 +100,11 @@ class Layout:
         return self.root / "etc/passwd"
 
     @property
+    def resolv_conf(self) -> Path:
+        """The name servers, as in resolv.conf(5)."""
+        return self.root / "etc/resolv.conf"
+
+    @property
     def unit_dir(self) -> Path:
         """Where the image puts our systemd units."""
         return self.root / "usr/local/lib/systemd/system"
@@ -122,6 +127,15 @@ class Layout:
         return self.root / "run/ws-docker/host.sock"
 
     @property
+    def docker_plugin_dirs(self) -> tuple[Path, ...]:
+        """Where the Docker CLI looks for its plugins, in its order."""
+        system = ("usr/local/lib", "usr/local/libexec", "usr/lib", "usr/libexec")
+        return (
+            self.home / ".docker/cli-plugins",
+            *(self.root / parent / "docker/cli-plugins" for parent in system),
+        )
+
+    @property
     def runtime_dir(self) -> Path:
         """State until the next boot: the ready file of the daemon, what the boot steps report."""
         return self.root / "run/coder-ws"
@@ -140,6 +154,21 @@ class Layout:
     def systemd_runtime(self) -> Path:
         """There as long as systemd is PID 1 (sd_booted(3))."""
         return self.root / "run/systemd/system"
+
+    @property
+    def container_mark(self) -> Path:
+        """An empty file that the engine makes together with the container."""
+        return self.root / ".dockerenv"
+
+    @property
+    def tmp(self) -> Path:
+        """Files that need not last."""
+        return self.root / "tmp"
+
+    @property
+    def cgroups(self) -> Path:
+        """The control groups, as the container sees them."""
+        return self.root / "sys/fs/cgroup"
 
     @property
     def proc(self) -> Path:

@@ -17,9 +17,11 @@ from typing import Any, TextIO, TypeVar
 
 import click
 
-from coder_ws_runtime import __version__, journal
+from coder_ws_runtime import __version__, journal, sizes
 from coder_ws_runtime.errors import ExitStatus, UsageError, UserError
 from coder_ws_runtime.layout import Layout
+
+size = sizes.size
 
 INTERRUPTED = 130
 """128 and the number of SIGINT, as a shell reports it."""
@@ -72,15 +74,6 @@ def complain(error: UserError) -> None:
 def say_json(value: object) -> None:
     """One JSON document on stdout, for programs: never to the journal in its place."""
     _print(json.dumps(value, indent=2, ensure_ascii=False), sys.stdout)
-
-
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
-
-
-def size(count: int) -> str:
-    """A number of bytes for people, in units of 1024: ``512 B``, ``1.5 KiB``, ``20.0 MiB``."""
-    power = min(max(count.bit_length() - 1, 0) // 10, len(_UNITS) - 1)
-    return f"{count} B" if power == 0 else f"{count / 1024**power:.1f} {_UNITS[power]}"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -1,10 +1,45 @@
-"""All checks, in the order in which they are reported."""
+"""All checks, in the order in which they are reported.
 
-from coder_ws_runtime.doctor import docker, home, system
+A new check is a decorated function, and a line here.
+"""
+
+from coder_ws_runtime.doctor import agent, disk, docker, home, jetbrains, network, system, tools, unsaved
 from coder_ws_runtime.doctor.engine import Check
 
 CHECKS: tuple[Check, ...] = (
     system.pid1,
+    system.state,
+    system.units,
+    system.boot_order,
+    system.hooks,
+    system.settings,
+    system.locale,
+    agent.token,
+    agent.init_script,
+    agent.process,
+    agent.build,
+    docker.cli,
     docker.socket,
+    docker.group,
+    docker.server,
+    docker.bind_mounts,
+    home.volume,
+    home.manifests,
     home.links,
+    home.daemon,
+    home.orphans,
+    unsaved.unsaved,
+    jetbrains.files,
+    jetbrains.locks,
+    *tools.CHECKS,
+    network.dns,
+    network.host,
+    network.coder,
+    network.clock,
+    network.web_shell,
+    disk.volume,
+    disk.projects,
+    disk.root,
+    disk.tmp,
+    disk.memory,
 )

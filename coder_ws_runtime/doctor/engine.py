@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from coder_ws_runtime.doctor.context import Context, boots_systemd
+from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.findings import Status, Verdict, skipped
+from coder_ws_runtime.doctor.systemd import boots
 
 LIMIT = 5.0
 """Seconds that a check may take unless it says otherwise."""
@@ -33,7 +34,7 @@ def _is_met(need: Need, context: Context) -> bool:
         case Need.LIVE:
             return context.live
         case Need.SYSTEMD:
-            return context.know(boots_systemd)
+            return context.know(boots)
         case Need.VOLUME:
             return context.layout.volume.is_dir()
         case Need.SOCKET:

@@ -146,11 +146,12 @@ def parse_mounts(text: str) -> dict[str, str]:
     for line in text.splitlines():
         fields = line.split(" ")
         if len(fields) > 4:  # noqa: PLR2004 - mount ID, parent ID, device, root, mount point
-            mounts[_unescaped(fields[4])] = _unescaped(fields[3])
+            mounts[unescaped(fields[4])] = unescaped(fields[3])
     return mounts
 
 
-def _unescaped(field: str) -> str:
+def unescaped(field: str) -> str:
+    """A field of mountinfo as it is: blanks and backslashes are written as octal numbers in it."""
     for octal, char in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
         field = field.replace(octal, char)
     return field

@@ -1,0 +1,45 @@
+"""Running programs, from the process file system."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from coder_ws_runtime.doctor.context import text
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One running program; see proc(5)."""
+
+    pid: int
+    name: str
+    argv: tuple[str, ...]
+
+
+def in_cgroup(proc: Path, cgroup: str) -> list[Process]:
+    """The programs in the control group of a unit and below it.
+
+    Args:
+        proc: the process file system.
+        cgroup: the unit's ``ControlGroup`` as systemd says it; empty means none.
+    """
+    return [item for item in _all(proc) if cgroup and _belongs(text(proc / f"{item.pid}/cgroup"), cgroup)]
+
+
+def _all(proc: Path) -> Iterator[Process]:
+    try:
+        names = os.listdir(proc)
+    except OSError:
+        return
+    for name in names:
+        if name.isdecimal():
+            argv = text(proc / name / "cmdline").split("\0")[:-1]
+            if argv:  # else it is the kernel's, or has ended
+                yield Process(int(name), text(proc / name / "comm").strip(), tuple(argv))
+
+
+def _belongs(cgroups: str, cgroup: str) -> bool:
+    """Whether a line of /proc/PID/cgroup, ``ID:controllers:path``, has the path or one below it."""
+    paths = (line.split(":", 2)[-1] for line in cgroups.splitlines())
+    return any(path == cgroup or path.startswith(f"{cgroup}/") for path in paths)

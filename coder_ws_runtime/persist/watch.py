@@ -36,9 +36,10 @@ SWEEP = 300.0
 _AFTER_CREATE = 1.0
 _AFTER_DELETE = 1.0
 _AFTER_DIRECTORY = 2.0
-# A path that is saved again and again is healed less and less often, so that the attic is not flooded.
-_FIRST_PAUSE = 0.05
-_LONGEST_PAUSE = 5.0
+# A path may be healed this often at once; then once in so many seconds, so that a program that saves
+# without end does not flood the attic.
+_BURST = 60
+_PAUSE = 1.0
 _BUSY = frozenset({"path.in-use", "path.busy"})
 
 
@@ -60,7 +61,7 @@ class Daemon:
         self.entries: dict[str, Entry] = {}
         self.due: dict[str, float] = {}
         self.above: set[str] = set()
-        self.pauses: dict[str, tuple[float, float]] = {}
+        self.budgets: dict[str, tuple[float, float]] = {}
         self.errors: dict[str, str] = {}
         self.heals = 0
         self.last_heal: dict[str, object] | None = None
@@ -200,8 +201,7 @@ class Daemon:
                 delay = _AFTER_DELETE
             else:
                 delay = _AFTER_CREATE
-            healed, pause = self.pauses.get(path, (0.0, 0.0))
-            when = max(now + delay, healed + pause)
+            when = now + max(delay, self._wait(path, now))
             self.due[path] = min(self.due.get(path, when), when)
 
     def _settle_due(self) -> None:
@@ -225,8 +225,7 @@ class Daemon:
             self._healed(outcome, began, ended)
         self._note(entry.path, outcome)
         if outcome.error and outcome.error.code in _BUSY:
-            self._pause(entry.path, ended)
-            self.due[entry.path] = ended + self.pauses[entry.path][1]
+            self.due[entry.path] = ended + _PAUSE
         return outcome
 
     def _alive(self, _: int) -> None:
@@ -236,18 +235,17 @@ class Daemon:
             self.pinged = now
             journal.notify("WATCHDOG=1")
 
-    def _pause(self, path: str, now: float) -> None:
-        """Wait longer before a path that keeps changing is looked at again."""
-        healed, pause = self.pauses.get(path, (0.0, 0.0))
-        recent = now - healed < 2 * _LONGEST_PAUSE
-        self.pauses[path] = (
-            now,
-            min(max(2 * pause, _FIRST_PAUSE), _LONGEST_PAUSE) if recent else _FIRST_PAUSE,
-        )
+    def _wait(self, path: str, now: float) -> float:
+        """Seconds until a path may be healed again: 0 while it has some of its budget left."""
+        left, then = self.budgets.get(path, (_BURST, now))
+        left = min(_BURST, left + (now - then) / _PAUSE)
+        self.budgets[path] = (left, now)
+        return 0.0 if left >= 1 else (1 - left) * _PAUSE
 
     def _healed(self, outcome: Outcome, began: float, ended: float) -> None:
         path = outcome.entry.path
-        self._pause(path, ended)
+        left, then = self.budgets.get(path, (_BURST, ended))
+        self.budgets[path] = (left - 1, then)
         if outcome.row is Row.LINKED:
             return
         self.heals += 1

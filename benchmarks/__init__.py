@@ -1,0 +1,1 @@
+"""Measurements in a real workspace, as ratios against a baseline in the same run: `./dev bench`."""

@@ -1,0 +1,174 @@
+"""`ws-boot hooks` in a booted workspace: whatever a tool's script does, the workspace comes up."""
+
+import json
+
+import pytest
+
+from tests.conftest import Spaces
+from tests.harness.workspace import Workspace
+
+pytestmark = pytest.mark.docker
+
+LOGS = "/var/log/coder-ws/hooks"
+
+NOTE = '#!/bin/sh\necho "$(basename "$(dirname "$0")")" >> ~/order\n'
+HOOKS = {
+    "10-first": f"{NOTE}id -un > ~/who\n",
+    "20-fails": f"{NOTE}echo 'no such tool' >&2; exit 3\n",
+    "30-hangs": f"{NOTE}echo waiting; sleep 7777 & sleep 7777\n",
+    "40-floods": f"{NOTE}echo the beginning; yes | head -c 50000000; echo the end\n",
+    "50-no-interpreter": "echo never\n",
+    "60-plain": "#!/bin/sh\ntouch ~/never\n",
+    "70-docker": f"{NOTE}docker ps --format '{{{{.Names}}}}'; readlink ~/.claude\n",
+}
+ENDINGS = {
+    "10-first": ("done", 0),
+    "20-fails": ("failed", 3),
+    "30-hangs": ("timed-out", None),
+    "40-floods": ("done", 0),
+    "50-no-interpreter": ("not-run", None),
+    "60-plain": ("not-run", None),
+    "70-docker": ("done", 0),
+}
+
+
+@pytest.fixture(scope="module")
+def space(spaces: Spaces) -> Workspace:
+    made = spaces.new("hooks")
+    made.settings["hooks"] = {"time_limit": 2}
+    for name, script in HOOKS.items():
+        mode = 0o644 if name == "60-plain" else 0o755
+        made.upload(f"/usr/local/share/{name}/post-create.sh", script, mode=mode)
+    return made.boot()
+
+
+@pytest.fixture(scope="module")
+def good(spaces: Spaces) -> Workspace:
+    made = spaces.new("hooks-good")
+    scripts = {
+        "tool": "#!/bin/sh\necho ran >> ~/runs; sleep 1\n",
+        "starts": "#!/bin/sh\nnohup sleep 8888 > /dev/null 2>&1 &\n",
+    }
+    for name, script in scripts.items():
+        made.upload(f"/usr/local/share/{name}/post-create.sh", script, mode=0o755)
+    return made.boot()
+
+
+def own(text: str) -> list[str]:
+    """The lines about the hooks of this module; the image may have hooks of its tools."""
+    return [line for line in text.splitlines() if line[:1].isdigit()]
+
+
+def test_all_ran_in_order_as_the_user(space: Workspace) -> None:
+    order = ["10-first", "20-fails", "30-hangs", "40-floods", "70-docker"]
+    assert space.out("cat ~/order").split()[: len(order)] == order
+    assert space.out("cat ~/who") == "coder"
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_ending(name: str, space: Workspace) -> None:
+    hooks = {hook["id"]: hook for hook in json.loads(space.out("ws-boot hooks list --json"))["hooks"]}
+    last = hooks[name]["last"]
+    assert (last["ending"], last["status"]) == ENDINGS[name]
+
+
+def test_the_unit_failed_and_the_agent_came_up(space: Workspace) -> None:
+    assert space.sh("systemctl is-failed ws-hooks").stdout.strip() == "failed"
+    assert space.out("systemctl is-active coder-agent") == "active"
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        "20-fails: failed with status 3",
+        "it said last: no such tool",
+        f"log: {LOGS}/20-fails.log",
+        "30-hangs: stopped after 2 s, its time limit was over; it said last: waiting",
+        "50-no-interpreter/post-create.sh cannot be started: Exec format error",
+        "run: sudo chmod 0755 /usr/local/share/60-plain/post-create.sh",
+        "4 did not end well: 20-fails, 30-hangs, 50-no-interpreter, 60-plain",
+    ],
+)
+def test_the_journal_says_what_failed_and_how_to_mend_it(says: str, space: Workspace) -> None:
+    assert says in space.out("journalctl -o cat -u ws-hooks")
+
+
+def test_the_journal_has_a_record_per_hook(space: Workspace) -> None:
+    records = space.out("journalctl -o json -u ws-hooks CODER_WS_HOOK=20-fails").splitlines()
+    record = json.loads(records[0])
+    assert (record["CODER_WS_ENDING"], record["PRIORITY"]) == ("failed", "4")
+
+
+def test_what_hung_is_gone_with_what_it_started(space: Workspace) -> None:
+    assert space.sh("pgrep -f 'sleep 7777'").stdout == ""
+
+
+def test_what_a_hook_leaves_running_goes_on(good: Workspace) -> None:
+    assert good.out("systemctl show -P MainPID ws-hooks") == "0"
+    assert good.out("pgrep -fc 'sleep 8888'") == "1"
+
+
+def test_a_flood_leaves_a_small_log_with_both_ends(space: Workspace) -> None:
+    log = f"{LOGS}/40-floods.log"
+    assert int(space.out(f"stat -c %s {log}")) < 700_000
+    assert space.out(f"sed -n 2p {log}") == "the beginning"
+    assert "the end" in space.out(f"tail -n 2 {log}")
+
+
+def test_home_and_docker_are_ready_for_a_hook(space: Workspace) -> None:
+    log = space.out(f"cat {LOGS}/70-docker.log")
+    assert space.container in log
+    assert "/mnt/home-persist/.claude" in log
+
+
+def test_the_template_s_run_shows_how_it_went_and_does_not_hang_again(space: Workspace) -> None:
+    done = space.exec("ws-boot", "hooks", "--once")
+    assert done.returncode == 1
+    assert own(done.stdout)[-1].endswith(
+        "4 did not end well: 20-fails, 30-hangs, 50-no-interpreter, 60-plain"
+    )
+    assert space.out("grep -c 30-hangs ~/order") == "1"
+
+
+def test_a_hook_that_was_mended_runs_next_time(space: Workspace) -> None:
+    space.out("sudo chmod 0755 /usr/local/share/60-plain/post-create.sh")
+    assert "60-plain: done" in space.sh("ws-boot hooks --once").stdout
+    assert space.out("test -e ~/never && echo yes") == "yes"
+
+
+def test_run_shows_what_a_hook_says(space: Workspace) -> None:
+    done = space.exec("ws-boot", "hooks", "run", "20-fails")
+    assert done.returncode == 1
+    assert "no such tool" in done.stdout.splitlines()
+
+
+def test_list_is_a_table_for_people(space: Workspace) -> None:
+    lines = space.out("ws-boot hooks list").splitlines()
+    assert lines[0].split() == ["HOOK", "LAST", "SCRIPT"]
+    assert any("20-fails" in line and "failed" in line for line in lines)
+
+
+def test_root_is_refused(space: Workspace) -> None:
+    done = space.exec("ws-boot", "hooks", user="root")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "hint: run it without sudo")
+
+
+def test_the_unit_of_good_hooks_is_done(good: Workspace) -> None:
+    assert good.wait_ready() == "running"
+    assert good.out("systemctl is-active ws-hooks") == "active"
+
+
+def test_two_runs_at_once_are_one(good: Workspace) -> None:
+    good.out("rm ~/runs")
+    done = good.out("ws-boot hooks run tool & sleep 0.3; ws-boot hooks run tool; wait")
+    assert "another run of the hooks is under way; waiting for it" in done
+    assert good.out("cat ~/runs") == "ran"
+
+
+def test_ctrl_c_ends_the_hook(good: Workspace) -> None:
+    good.out("rm -f ~/runs")
+    script = "timeout --foreground -s INT 0.5 ws-boot hooks run tool; echo status $?; pgrep -f post-create.sh"
+    done = good.sh(script)
+    assert "status 124" in done.stdout
+    assert "error: interrupted" in done.stderr
+    assert done.stdout.splitlines()[-1] == "status 124", "nothing of it is left"

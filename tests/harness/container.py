@@ -61,16 +61,18 @@ def create(
             continue
         if name not in _FLAGS:
             raise UnknownAttributeError(name)
+        _check_blocks(name, value)
         words += _FLAGS[name](value)
     if is_set.get("privileged"):
         words += engine.security(is_set["image"])
+    _check_blocks("upload", is_set.get("upload", []))
+    uploads = [*(files or []), *map(_planned_upload, is_set.get("upload", []))]
     entrypoint = is_set.get("entrypoint", [])
     if entrypoint:
         words += ["--entrypoint", entrypoint[0]]
     command = [*entrypoint[1:], *is_set.get("command", [])]
     name = str(is_set["name"])
     engine.docker("create", "--name", name, *words, *(extra or []), is_set["image"], *command)
-    uploads = [*(files or []), *map(_planned_upload, is_set.get("upload", []))]
     if uploads:
         engine.docker("cp", "-", f"{name}:/", stdin=_archive(uploads))
     engine.docker("start", name)
@@ -114,6 +116,27 @@ def _archive(uploads: list[Upload]) -> bytes:
             entry.uid = entry.gid = upload.owner
             archive.addfile(entry, io.BytesIO(upload.content))
     return buffer.getvalue()
+
+
+def _check_blocks(name: str, value: Any) -> None:  # noqa: ANN401 - any JSON value
+    """Refuse a nested block that sets what its translation does not look at."""
+    known = _BLOCKS.get(name)
+    if known is None:
+        return
+    for block in value:
+        for key, inner in block.items():
+            if key not in known and inner not in (None, False, [], {}, ""):
+                raise UnknownAttributeError(f"{name}.{key}")
+
+
+_BLOCKS = {
+    "capabilities": {"add", "drop"},
+    "host": {"host", "ip"},
+    "labels": {"label", "value"},
+    "ports": {"external", "internal", "ip", "protocol"},
+    "upload": {"content", "content_base64", "executable", "file", "permissions"},
+    "volumes": {"container_path", "host_path", "read_only", "volume_name"},
+}
 
 
 def _each(flag: str) -> Callable[[Any], list[str]]:
@@ -168,7 +191,6 @@ _FLAGS: dict[str, Callable[[Any], list[str]]] = {
     "log_opts": lambda options: [
         w for key, value in options.items() for w in ("--log-opt", f"{key}={value}")
     ],
-    "max_retry_count": lambda _: [],
     "memory": lambda megabytes: [f"--memory={megabytes}m"],
     "memory_swap": lambda megabytes: [f"--memory-swap={megabytes if megabytes < 0 else f'{megabytes}m'}"],
     "network_mode": _one("--network"),

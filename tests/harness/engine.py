@@ -18,6 +18,8 @@ _CLIENTS = ("docker", "/usr/bin/docker")
 _PLUGIN_SINCE = 23
 # Debian 13 and Ubuntu have the client and its plugin in packages of their own, Debian 12 has not.
 _PACKAGES = ("docker.io", "docker-cli", "docker-buildx", "iptables", "ca-certificates")
+# BuildKit ends with what the failed step printed and an excerpt of the Dockerfile.
+_BUILD_LINES = 50
 _SYSTEMD = Path("/run/systemd/system")
 _LOG = STATE / "dockerd.log"
 _PID = STATE / "dockerd.pid"
@@ -78,10 +80,13 @@ class Engine:
         for name, value in (args or {}).items():
             words += ["--build-arg", f"{name}={value}"]
         words += ["-t", tag, "-f", str(dockerfile), str(context)]
-        if not sys.stderr.isatty():
-            run(words)
-        elif show(words) != 0:
-            raise DevError(f"{tag} could not be built", "the step that failed is shown above")
+        if sys.stderr.isatty():
+            if show(words) != 0:
+                raise DevError(f"{tag} could not be built", "the step that failed is shown above")
+            return
+        done = run(words, check=False)
+        if done.returncode != 0:
+            raise DevError(f"{tag} could not be built:\n{_last(done.stderr, _BUILD_LINES)}")
 
 
 def find() -> Engine | None:
@@ -152,7 +157,7 @@ def _start(root: list[str]) -> Engine:
         if not _SYSTEMD.is_dir() and not _running_dockerd():
             break
         time.sleep(0.3)
-    tail = "\n".join(_LOG.read_text(errors="replace").splitlines()[-5:]) if _LOG.exists() else ""
+    tail = _last(_LOG.read_text(errors="replace"), 5) if _LOG.exists() else ""
     raise DevError(f"dockerd does not answer\n{tail}".rstrip(), f"look into {_LOG}")
 
 
@@ -175,6 +180,10 @@ def _running_dockerd() -> int | None:
     except (OSError, ValueError):
         return None
     return pid if name.strip() in ("dockerd", "setsid") else None
+
+
+def _last(text: str, count: int) -> str:
+    return "\n".join(text.strip().splitlines()[-count:])
 
 
 def stop() -> None:

@@ -21,7 +21,7 @@ def up(engine: Engine) -> int:
     began = time.monotonic()
     image = images.tag("base")
     kept = engine.has_image(image)
-    say(f"{'checking' if kept else 'building'} the base image (the first time takes a few minutes)")
+    say("checking the base image" if kept else "building the base image, which takes a few minutes")
     images.build(engine, "base")
     space = workspace(engine)
     if space.is_running() and _same_image(engine, space.container, image):

@@ -44,7 +44,7 @@ def clean(*argv: str) -> None:
     program = BIN / argv[0]
     found = str(program) if program.exists() else shutil.which(argv[0])
     if found is None:
-        missing(f"{argv[0]} is not installed; ./dev lint installs it")
+        missing(f"{argv[0]} is not installed")
     done = subprocess.run([found, *argv[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(argv[:3])}:\n{done.stdout}{done.stderr}"
 
@@ -104,6 +104,17 @@ def test_units(engine: Engine) -> None:
         "run", "--rm", tag("base"), "systemd-analyze", "verify", "--man=no", *names, check=False
     )
     assert (done.returncode, done.stderr.strip()) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "unit", ["home-persist-resolve", "home-persist-watch", "ws-jetbrains", "ws-docker-proxy"]
+)
+def test_unit_is_hardened(engine: Engine, unit: str) -> None:
+    """systemd-analyze security: an exposure of 2.5 of 10 at the most, which it calls OK."""
+    limit = ["--offline=true", "--threshold=25"]
+    words = ["systemd-analyze", "security", "--no-pager", *limit, f"{unit}.service"]
+    done = engine.docker("run", "--rm", tag("base"), *words, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_lock_is_of_this_project() -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import Spaces
 from tests.harness.workspace import Workspace
 
-pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("boot")]
+pytestmark = pytest.mark.docker
 
 UNITS = (
     "ws-docker-group",
@@ -62,7 +62,8 @@ def test_unit_is_active_or_done(first: Workspace, unit: str) -> None:
 
 def test_docker_answers_without_sudo(first: Workspace) -> None:
     assert first.container in first.out("docker ps --format '{{.Names}}'")
-    assert first.out("stat -c %g /run/docker.sock") == first.out("getent group docker | cut -d: -f3")
+    # The number may belong to another group of the image; then the user is in that one.
+    assert first.out("stat -c %g /run/docker.sock") in first.out("id -G").split()
 
 
 def test_the_socket_is_not_hidden(first: Workspace) -> None:
@@ -134,13 +135,19 @@ def test_another_workspace_of_the_owner(second: Workspace, spaces: Spaces) -> No
 
 
 def test_it_stops_in_time_and_cleanly(second: Workspace) -> None:
+    # The journal is kept, to be read after the stop.
+    second.out("mkdir -p /var/log/journal && journalctl --flush", user="root")
     second.out("echo last > ~/t && mv ~/t ~/.claude.json")
     seconds = second.stop()
     assert second.engine.inspect(second.container)["State"]["ExitCode"] == 130
     assert seconds < 2
     second.start()
-    last_boot = second.out("cat ~/.claude.json; journalctl -o cat -u home-persist-watch -b | head -50")
-    assert last_boot.startswith("last")
+    assert second.out("cat ~/.claude.json") == "last"
+    journal = second.out("journalctl -o cat", user="root")
+    stopped = [line for line in journal.splitlines() if line.startswith("Stopped ")]
+    for unit in UNITS:
+        assert any(line.startswith(f"Stopped {unit}.service") for line in stopped), unit
+    assert re.findall(r".*(?:Failed with result|timed out|SIGKILL).*", journal) == []
 
 
 def test_a_bad_manifest_among_good_ones(spaces: Spaces) -> None:

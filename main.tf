@@ -243,8 +243,9 @@ resource "coder_script" "start" {
     #!/bin/sh
     status=0
     home-persist resolve || status=$?
+    ws-boot docker-group || status=$?
     ws-boot jetbrains || status=$?
-    ws-boot hooks || status=$?
+    ws-boot hooks --once || status=$?
     exit "$status"
   EOT
 }

@@ -12,11 +12,11 @@ from coder_ws_runtime.layout import Layout
 
 
 @click.command("docker-group")
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("-n", "--dry-run", is_flag=True, help="Change nothing; say what would be done.")
 @render.with_json
 @render.with_layout
 def docker_group(layout: Layout, *, dry_run: bool, as_json: bool) -> None:
-    """Let the user of the workspace open the Docker socket.
+    """Let the user open the Docker socket.
 
     The socket is the host's, and its group has the host's number. This gives the group docker that
     number; if another group has it, the user joins that group; if it is 0, a proxy is started. The

@@ -14,7 +14,7 @@ from coder_ws_runtime.boot.hooks.discover import FILE, Hook, discover
 from coder_ws_runtime.boot.hooks.execute import PATIENCE, Order, Watcher, run_hooks
 from coder_ws_runtime.boot.hooks.result import Ending, Result, recall
 from coder_ws_runtime.cli import render
-from coder_ws_runtime.cli.loading import workspace_settings
+from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.errors import ExitStatus, UsageError
 from coder_ws_runtime.layout import Layout
 
@@ -37,12 +37,15 @@ def _with_time_limit(command: Any) -> Any:  # noqa: ANN401 - what click.option t
 def hooks(
     context: click.Context, layout: Layout, *, once: bool, time_limit: float | None, as_json: bool
 ) -> int | None:
-    """Run every hook: /usr/local/share/<id>/post-create.sh, in the order of the ids.
+    """Run the tools' post-create hooks.
 
-    A hook is what a tool of the image does for the user at every start. Each has a time limit and a
-    log of its own in /var/log/coder-ws/hooks; one that fails does not stop the next.
+    A hook is what a tool of the image does for the user at every start: the script
+    /usr/local/share/ID/post-create.sh. They run in the order of their ids. Each has a time limit and
+    a log of its own in /var/log/coder-ws/hooks; one that fails does not stop the next.
+
+    Exit status: 0 all ended well, 1 some did not, 2 wrong usage.
     """
-    if context.invoked_subcommand is not None:
+    if not render.is_whole(context):
         return None
     return _run(layout, discover(layout), _Wish(time_limit, as_json, once=once))
 
@@ -102,12 +105,7 @@ class _Wish:
 
 
 def _run(layout: Layout, chosen: Sequence[Hook], wish: _Wish) -> int:
-    if os.geteuid() == 0 and str(layout.root) == "/":
-        raise UsageError(
-            "hooks write into the user's home, so they run as the user, not as root",
-            code="hooks.root",
-            hint="run it without sudo",
-        )
+    refuse_root(layout)
     values, faults = workspace_settings(layout)
     for fault in faults:
         render.complain(fault)

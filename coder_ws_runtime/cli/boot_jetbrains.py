@@ -9,7 +9,7 @@ from coder_ws_runtime import journal
 from coder_ws_runtime.boot.jetbrains.apply import Report, settle
 from coder_ws_runtime.boot.jetbrains.backends import Choice, backends, choose, remove
 from coder_ws_runtime.cli import render
-from coder_ws_runtime.cli.loading import workspace_settings
+from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.errors import ExitStatus
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.lease import held_elsewhere
@@ -23,15 +23,16 @@ _STEP = {"step": "jetbrains"}
 @render.with_layout
 @click.pass_context
 def jetbrains(context: click.Context, layout: Layout, *, dry_run: bool, as_json: bool) -> int | None:
-    """Let JetBrains IDEs keep their settings, and leave their caches in the container.
+    """Set up JetBrains IDEs and Toolbox.
 
     Toolbox learns where IDEs are and whether it may update them. Each IDE learns to keep settings
     and plugins where they last, caches and logs in /tmp/jetbrains. What need not last is removed
     from the volume, and so are locks of IDEs whose container is gone, unless another workspace of
     yours runs. Lines and keys of your own are kept.
     """
-    if context.invoked_subcommand is not None:
+    if not render.is_whole(context):
         return None
+    refuse_root(layout)
     values, faults = workspace_settings(layout)
     for fault in faults:
         render.complain(fault)
@@ -93,6 +94,7 @@ def prune(layout: Layout, *, keep: int, dry_run: bool, as_json: bool) -> None:
     Of each product the N newest builds are kept, and what runs in this workspace. While another
     workspace of yours runs, nothing is removed: it may run an IDE from there.
     """
+    refuse_root(layout)
     values, _ = workspace_settings(layout)
     choices = choose(backends(layout), keep)
     if not as_json:

@@ -192,6 +192,26 @@ def with_json(command: Callable[..., R]) -> Callable[..., R]:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")(command)
 
 
+def is_whole(context: click.Context) -> bool:
+    """Whether a group that does something by itself is to do that: no subcommand was given.
+
+    Raises:
+        UsageError: an option of the group stands before a subcommand, which would not heed it.
+    """
+    if context.invoked_subcommand is None:
+        return True
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is click.core.ParameterSource.COMMANDLINE:
+            raise UsageError(
+                f"{parameter.opts[-1]} is not for {context.invoked_subcommand} where it stands",
+                code="cli.usage",
+                hint=f"options of a subcommand come after it: {context.command_path}"
+                f" {context.invoked_subcommand} --help shows them",
+            )
+    return False
+
+
 def run(
     command: click.Command, args: Sequence[str] | None = None, *, name: str = "", interrupted: str = ""
 ) -> int:

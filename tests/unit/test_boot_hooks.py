@@ -321,6 +321,13 @@ def test_summary_names_what_failed(
             ["hooks", "run", "rtkk"], 2, "", "no such hook 'rtkk'\nhint: did you mean 'rtk'?", id="nearest"
         ),
         pytest.param(
+            ["hooks", "--once", "run", "rtk"],
+            2,
+            "",
+            "--once is not for run where it stands\nhint: options of a subcommand come after it",
+            id="option before a subcommand",
+        ),
+        pytest.param(
             ["hooks", "--time-limit", "0"], 2, "", "error: invalid value for '--time-limit'", id="limit"
         ),
     ],

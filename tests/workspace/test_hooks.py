@@ -148,8 +148,9 @@ def test_list_is_a_table_for_people(space: Workspace) -> None:
     assert any("20-fails" in line and "failed" in line for line in lines)
 
 
-def test_root_is_refused(space: Workspace) -> None:
-    done = space.exec("ws-boot", "hooks", user="root")
+@pytest.mark.parametrize("step", ["hooks", "jetbrains"])
+def test_root_is_refused(step: str, space: Workspace) -> None:
+    done = space.exec("ws-boot", step, user="root")
     assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "hint: run it without sudo")
 
 

@@ -1,0 +1,41 @@
+"""What the boot steps must not import: they run before the agent may start, one of them as root."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).parents[2]
+SLOW = {"pydantic", "watchdog", "javaproperties"}
+PROGRAM = """
+import sys
+from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli.ws_boot import command
+render.run(command, sys.argv[1:])
+print(*sys.modules, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("step", ["docker-group", "jetbrains", "hooks"])
+def test_a_step_imports_nothing_slow(step: str, tmp_path: Path) -> None:
+    (tmp_path / "mnt/home-persist").mkdir(parents=True)
+    (tmp_path / "etc/coder").mkdir(parents=True)
+    (tmp_path / "etc/coder/workspace.json").write_text(json.dumps({"projects": "/home/coder/projects"}))
+    words = [sys.executable, "-c", PROGRAM, step, "--root", str(tmp_path)]
+    # The first run may have to validate the settings; what it found is kept.
+    done = [subprocess.run(words, cwd=REPO, capture_output=True, text=True, check=True) for _ in range(2)]
+    assert SLOW.isdisjoint(done[1].stderr.split())
+
+
+def test_the_step_that_runs_as_root_takes_nothing_from_the_user(tmp_path: Path) -> None:
+    """The settings' cache belongs to the user; the document is not even read."""
+    (tmp_path / "etc/coder").mkdir(parents=True)
+    (tmp_path / "etc/coder/workspace.json").write_text("not JSON")
+    words = [sys.executable, "-c", PROGRAM, "docker-group", "--root", str(tmp_path)]
+    done = subprocess.run(words, cwd=REPO, capture_output=True, text=True, check=True)
+    modules = done.stderr.split()
+    assert "coder_ws_runtime.boot.docker_group.apply" in modules
+    assert not {"coder_ws_runtime.settings", "coder_ws_runtime.validated"} & set(modules)
+    assert not (tmp_path / "var").exists()

@@ -100,6 +100,11 @@ class Layout:
         return self.root / "etc/passwd"
 
     @property
+    def os_release(self) -> Path:
+        """Which distribution this is, as in os-release(5)."""
+        return self.root / "etc/os-release"
+
+    @property
     def resolv_conf(self) -> Path:
         """The name servers, as in resolv.conf(5)."""
         return self.root / "etc/resolv.conf"

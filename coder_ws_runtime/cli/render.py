@@ -33,9 +33,14 @@ R = TypeVar("R")
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 
+def terminal(stream: TextIO) -> bool:
+    """Whether `stream` is a terminal that takes escape sequences."""
+    return stream.isatty() and os.environ.get("TERM", "") != "dumb"
+
+
 def coloured(stream: TextIO) -> bool:
     """Whether `stream` is a terminal that shows colours, and its user wants them (no-color.org)."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "") != "dumb"
+    return terminal(stream) and not os.environ.get("NO_COLOR")
 
 
 def style(text: str, **how: Any) -> str:  # noqa: ANN401 - what click.style takes

@@ -4,104 +4,146 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import click
 
-from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli import doctor_text, render
 from coder_ws_runtime.doctor.catalogue import CHECKS
 from coder_ws_runtime.doctor.context import Context
-from coder_ws_runtime.doctor.engine import Result, examine
-from coder_ws_runtime.doctor.findings import Finding, Remedy, Status, Where
+from coder_ws_runtime.doctor.engine import Check, Result, examine
+from coder_ws_runtime.doctor.findings import Status
+from coder_ws_runtime.doctor.mend import mend, mends
 from coder_ws_runtime.doctor.report import as_json as report_as_json
-from coder_ws_runtime.doctor.report import counts
-from coder_ws_runtime.errors import ExitStatus
+from coder_ws_runtime.doctor.selection import select
+from coder_ws_runtime.errors import ExitStatus, UsageError
 from coder_ws_runtime.layout import Layout
 
-_MARKS = {
-    Status.OK: ("✓", "green"),
-    Status.SKIPPED: ("-", "bright_black"),
-    Status.WARNING: ("!", "yellow"),
-    Status.FAILURE: ("✗", "red"),
-    Status.CRASHED: ("✗", "magenta"),
-}
+_CLEAR = "\x1b[H\x1b[2J"
 
-_PLACES = {
-    Where.WORKSPACE: "",
-    Where.HOST: " (on the Docker host)",
-    Where.CLIENT: " (where you are logged in to Coder)",
-    Where.TEMPLATE: " (in the template)",
-}
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One look at the workspace."""
+
+    context: Context
+    results: list[Result]
+    seconds: float
 
 
 @render.group("ws-doctor", invoke_without_command=True)
+@click.option("--only", multiple=True, metavar="CHECK", help="Only these: an id, a category, docker.*, a,b.")
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="CHECK",
+    envvar="WS_DOCTOR_IGNORE",
+    help="All but these; WS_DOCTOR_IGNORE has more, with blanks.",
+)
+@click.option("--strict", is_flag=True, help="Warnings count as failures.")
+@click.option("-q", "--quiet", is_flag=True, help="Say only what is wrong.")
+@click.option("--list", "list_", is_flag=True, help="List the checks; run none.")
+@click.option("--fix", is_flag=True, help="Do the mends that are safe, then look again.")
+@click.option("--metadata", is_flag=True, help="One line for Coder's metadata; the exit status is 0.")
+@click.option("--watch", type=click.FloatRange(min=1), metavar="SECONDS", help="Look again and again.")
 @render.with_json
 @render.with_layout
 @click.pass_context
-def ws_doctor(click_context: click.Context, layout: Layout, *, as_json: bool) -> int | None:
+def ws_doctor(click_context: click.Context, /, layout: Layout, **options: Any) -> int | None:  # noqa: ANN401
     """Look the workspace over; say what is wrong and how to mend it.
 
     Exit status: 0 no failure, 1 failures, 2 wrong usage.
     """
     if click_context.invoked_subcommand:
         return None
+    modes = [name for name in ("list_", "fix", "metadata", "watch") if options[name]]
+    if len(modes) > 1 or (options["as_json"] and modes in (["metadata"], ["watch"])):
+        names = [f"--{name.rstrip('_')}" for name in modes] + (["--json"] if options["as_json"] else [])
+        raise UsageError(f"{' and '.join(names)} do not go together", code="cli.usage")
+    checks = select(CHECKS, options["only"], options["ignore"])
+    if options["list_"]:
+        return _list(checks, as_json=options["as_json"])
+    if options["watch"]:
+        return _watch(checks, layout, options["watch"])
+    run = _look(checks, layout)
+    if options["metadata"]:
+        render.say(doctor_text.metadata(run.results))
+        return ExitStatus.DONE
+    fixes: list[dict[str, Any]] = []
+    if options["fix"]:
+        fixes = _fix(run, say=not options["as_json"])
+        run = _look(checks, layout) if fixes else run
+    if options["as_json"]:
+        render.say_json(report_as_json(run.results, run.context, run.seconds, fixes))
+    else:
+        for line in doctor_text.lines(run.results, run.seconds, quiet=options["quiet"]):
+            render.say(line)
+    return _status(run.results, strict=options["strict"])
+
+
+def _look(checks: Sequence[Check], layout: Layout) -> _Run:
     began = time.monotonic()
     context = Context.of(layout.root, os.environ)
-    results = examine(CHECKS, context)
-    seconds = time.monotonic() - began
+    results = examine(checks, context)
+    return _Run(context, results, time.monotonic() - began)
+
+
+def _status(results: Sequence[Result], *, strict: bool) -> int:
+    bad = any(
+        item.verdict.status.bad or (strict and item.verdict.status is Status.WARNING) for item in results
+    )
+    return ExitStatus.REFUSED if bad else ExitStatus.DONE
+
+
+def _list(checks: Sequence[Check], *, as_json: bool) -> int:
+    listed = doctor_text.listing(checks)
     if as_json:
-        render.say_json(report_as_json(results, context, seconds))
+        render.say_json([{"id": id_, "title": title, "explanation": said} for id_, title, said in listed])
     else:
-        _say(results, seconds)
-    return ExitStatus.REFUSED if any(item.verdict.status.bad for item in results) else ExitStatus.DONE
+        for line in render.table(("CHECK", "LOOKS AT"), [(id_, said) for id_, _, said in listed]):
+            render.say(line)
+    return ExitStatus.DONE
 
 
-def _say(results: Sequence[Result], seconds: float) -> None:
-    category = ""
-    width = max((len(item.check.id) for item in results), default=0)
-    for item in results:
-        if item.check.category != category:
-            category = item.check.category
-            render.say(render.style(category, bold=True))
-        mark, colour = _MARKS[item.verdict.status]
-        name = item.check.id.ljust(width)
-        findings = item.verdict.findings
-        render.say(
-            f"  {render.style(mark, fg=colour)} {name}  {'' if findings else item.verdict.summary}".rstrip()
-        )
-        for finding in findings:
-            _say_finding(finding)
-    render.say(_total(results, seconds))
+def _fix(run: _Run, *, say: bool) -> list[dict[str, Any]]:
+    """Show the safe mends, then do them."""
+    todo = mends(run.results)
+    if say:
+        render.say("to mend:" if todo else "there is nothing to mend that is safe without asking")
+        for item in todo:
+            render.say(f"  {render.style(f'$ {item.command}', bold=True)}  ({', '.join(item.checks)})")
+    done = []
+    for item in todo:
+        ended = mend(item, run.context)
+        done.append({"command": item.command, "checks": list(item.checks), "status": ended.status})
+        if say and not ended.ok:
+            render.warn(f"{item.command}: {ended.complaint}")
+    return done
 
 
-def _say_finding(finding: Finding) -> None:
-    _, colour = _MARKS[finding.status]
-    render.say(f"      {render.style(finding.problem, fg=colour)}")
-    for line in finding.evidence:
-        render.say(render.style(f"        {line}", fg="bright_black"))
-    if finding.remedy:
-        _say_remedy(finding.remedy)
+def _watch(checks: Sequence[Check], layout: Layout, pause: float) -> int:
+    """Until Ctrl-C: on a terminal the whole report, elsewhere what changes."""
+    before: list[Result] = []
+    first = True
+    while True:
+        run = _look(checks, layout)
+        if render.terminal(sys.stdout):
+            sys.stdout.write(_CLEAR)
+            for line in doctor_text.lines(run.results, run.seconds, quiet=False):
+                render.say(line)
+        else:
+            changed = list(doctor_text.changes(before, run.results))
+            if first or changed:
+                render.say(f"{time.strftime('%H:%M:%S')} {doctor_text.total(run.results, run.seconds)}")
+            for line in changed:
+                render.say(line)
+        before, first = run.results, False
+        time.sleep(pause)
 
 
-def _say_remedy(remedy: Remedy) -> None:
-    render.say(f"      {render.style('mend:', fg='cyan')} {remedy.text}{_PLACES[remedy.where]}")
-    for command in remedy.commands:
-        render.say(f"        {render.style(f'$ {command}', bold=True)}")
-
-
-def _total(results: Sequence[Result], seconds: float) -> str:
-    numbers = counts(results)
-    bad = numbers["failure"] + numbers["crashed"]
-    parts = [f"{numbers['ok']} ok"]
-    parts += [
-        f"{number} {word}"
-        for number, word in (
-            (bad, "failed"),
-            (numbers["warning"], f"warning{'' if numbers['warning'] == 1 else 's'}"),
-            (numbers["skipped"], "skipped"),
-        )
-        if number
-    ]
-    return f"{len(results)} checks in {seconds:.2f} s: {', '.join(parts)}"
+ws_doctor.add_lazy("bundle", "coder_ws_runtime.cli.doctor_bundle", "bundle")
+ws_doctor.add_lazy("schema", "coder_ws_runtime.cli.doctor_bundle", "schema")
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ def _programs(context: Context) -> list[Process]:
     return in_cgroup(context.layout.proc, context.know(_agent)["ControlGroup"])
 
 
-def _environment(context: Context) -> dict[str, str] | None:
+def environment(context: Context) -> dict[str, str] | None:
     """The environment that the agent has, or would get; None if nobody lets us see it."""
     main = context.know(_agent)["MainPID"] or "0"
     shown = text(context.layout.proc / main / "environ") if main != "0" else ""
@@ -46,15 +46,13 @@ def _environment(context: Context) -> dict[str, str] | None:
 
 def agent_url(context: Context) -> str:
     """Coder's URL as the agent has it, empty if that is not known."""
-    return (
-        (context.know(_environment) or {}).get("CODER_AGENT_URL", "") if context.know(systemd.boots) else ""
-    )
+    return (context.know(environment) or {}).get("CODER_AGENT_URL", "") if context.know(systemd.boots) else ""
 
 
 @check("agent.token", "the agent's token", needs=[Need.SYSTEMD])
 def token(context: Context) -> Verdict:
     """The agent has the token with which it logs in at Coder; the container gets it by its environment."""
-    seen = context.know(_environment)
+    seen = context.know(environment)
     if seen is None:
         return skipped("the environment of PID 1 is only for root to see: sudo ws-doctor")
     if seen.get(TOKEN):

@@ -64,6 +64,11 @@ class Check:
         """The part of the id before the dot."""
         return self.id.partition(".")[0]
 
+    @property
+    def explanation(self) -> str:
+        """What is well if the check is: the first line of the function's docstring."""
+        return (self.function.__doc__ or "").strip().partition("\n")[0].removesuffix(".")
+
 
 def check(
     id_: str, title: str, *, needs: Sequence[Need] = (), limit: float = LIMIT

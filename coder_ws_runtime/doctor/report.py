@@ -17,13 +17,16 @@ def counts(results: Sequence[Result]) -> dict[str, int]:
     return {status.value: sum(item.verdict.status is status for item in results) for status in Status}
 
 
-def as_json(results: Sequence[Result], context: Context, seconds: float) -> dict[str, Any]:
+def as_json(
+    results: Sequence[Result], context: Context, seconds: float, fixes: Sequence[dict[str, Any]] = ()
+) -> dict[str, Any]:
     """The whole report.
 
     Args:
         results: of all checks that were run.
         context: the workspace.
         seconds: how long the run took.
+        fixes: what was done before, each with its command, checks and exit status.
     """
     workspace = context.settings.workspace
     return {
@@ -32,6 +35,7 @@ def as_json(results: Sequence[Result], context: Context, seconds: float) -> dict
         "workspace": {"id": workspace.id, "name": workspace.name, "owner": workspace.owner},
         "seconds": round(seconds, 3),
         "counts": counts(results),
+        "fixes": list(fixes),
         "checks": [_result(item) for item in results],
     }
 

@@ -53,6 +53,7 @@ def _function(tool: Tool) -> Callable[[Context], Verdict]:
         version = next(iter((done.stdout or done.stderr).strip().splitlines()), "")
         return ok(f"{version[:60]} ({Path(program)})")
 
+    look.__doc__ = f"{tool.name}, which the image promises, is on PATH and runs."
     return look
 
 

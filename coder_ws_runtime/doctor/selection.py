@@ -1,0 +1,50 @@
+"""Which checks are meant: by id, by category, or by a pattern."""
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+from coder_ws_runtime.doctor.engine import Check
+from coder_ws_runtime.errors import UsageError
+
+
+def select(checks: Sequence[Check], only: Iterable[str], ignore: Iterable[str]) -> list[Check]:
+    """The checks that are in `only`, or all if that is empty, and not in `ignore`.
+
+    Args:
+        checks: all checks.
+        only: ids, categories or patterns as in ``docker.*``; several may stand in one, with commas.
+        ignore: likewise.
+
+    Raises:
+        UsageError: one of them fits no check; the hint names the nearest.
+    """
+    wanted = _matching(checks, only, "--only")
+    unwanted = _matching(checks, ignore, "--ignore")
+    return [item for item in checks if (not wanted or item.id in wanted) and item.id not in unwanted]
+
+
+def _matching(checks: Sequence[Check], words: Iterable[str], option: str) -> set[str]:
+    matching: set[str] = set()
+    for pattern in (part.strip() for word in words for part in word.split(",")):
+        if not pattern:
+            continue
+        fitting = {item.id for item in checks if pattern == item.category or fnmatchcase(item.id, pattern)}
+        if not fitting:
+            raise UsageError(
+                f"no check is called {pattern!r}",
+                code="cli.usage",
+                place=option,
+                hint=_nearest(pattern, checks),
+            )
+        matching |= fitting
+    return matching
+
+
+def _nearest(word: str, checks: Sequence[Check]) -> str:
+    import difflib  # noqa: PLC0415 - slow to import, and only mistakes need it
+
+    known = [*dict.fromkeys(item.category for item in checks), *(item.id for item in checks)]
+    # The category is often left out: 'links' for 'home.links'.
+    near = [item.id for item in checks if item.id.partition(".")[2] == word]
+    near = near or difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else "ws-doctor --list shows them all"

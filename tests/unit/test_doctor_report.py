@@ -1,0 +1,267 @@
+"""What the doctor prints: for people, for programs, for Coder's metadata."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from coder_ws_runtime.cli import doctor_text, render
+from coder_ws_runtime.cli.ws_doctor import ws_doctor
+from coder_ws_runtime.doctor import report_model
+from coder_ws_runtime.doctor.catalogue import CHECKS
+from coder_ws_runtime.doctor.context import Context
+from coder_ws_runtime.doctor.engine import Check, Result
+from coder_ws_runtime.doctor.findings import (
+    Finding,
+    Remedy,
+    Status,
+    Verdict,
+    Where,
+    failure,
+    found,
+    ok,
+    skipped,
+    warning,
+)
+from coder_ws_runtime.doctor.mend import mends
+from coder_ws_runtime.doctor.report import as_json
+from coder_ws_runtime.doctor.selection import select
+from coder_ws_runtime.errors import UsageError
+
+SCHEMA = Path(report_model.__file__).with_name("report.schema.json")
+
+
+def result(id_: str, verdict: Verdict) -> Result:
+    return Result(Check(id_, "", lambda _: verdict), verdict, 0.1)
+
+
+SAFE = Remedy("link it", ("home-persist resolve",), safe=True)
+BROKEN = [
+    result("system.pid1", ok("systemd is PID 1")),
+    result(
+        "docker.socket",
+        found([failure("it is gone", Remedy("restart", ("coder restart x",), Where.CLIENT))], ""),
+    ),
+    result("home.links", found([failure("~/a", SAFE, evidence=["e"]), failure("~/b", SAFE)], "")),
+    result("tools.node", skipped("not a part of this image")),
+    result("tools.npm", skipped("not a part of this image")),
+    result("network.coder", Verdict(Status.CRASHED, "the check did not end within 5 s")),
+    result("disk.tmp", found([warning("it is small")], "")),
+]
+
+
+def test_the_schema_is_that_of_the_models() -> None:
+    assert SCHEMA.read_text() == report_model.schema(), "make it anew: see docs/doctor.md"
+
+
+def test_a_report_validates_against_the_schema(tmp_path: Path) -> None:
+    fixes = [{"command": "home-persist resolve", "checks": ["home.links"], "status": 0}]
+    document = as_json(BROKEN, Context.of(tmp_path, {}), 0.5, fixes)
+    jsonschema.validate(document, json.loads(SCHEMA.read_text()))
+    assert document["counts"] == {"ok": 1, "skipped": 2, "warning": 1, "failure": 2, "crashed": 1}
+
+
+def test_the_schema_refuses_what_is_no_report() -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"version": 2}, json.loads(SCHEMA.read_text()))
+
+
+def text(results: list[Result], *, quiet: bool = False) -> str:
+    return "\n".join(map(render.plain, doctor_text.lines(results, 0.25, quiet=quiet)))
+
+
+def test_the_remedy_stands_under_its_finding() -> None:
+    assert """\
+home
+  ✗ home.links
+      ~/a
+        e
+      mend: link it
+        $ home-persist resolve
+      ~/b
+      mend: link it
+        $ home-persist resolve""" in text(BROKEN)
+
+
+def test_what_is_skipped_for_one_reason_takes_one_line() -> None:
+    assert "  - tools.node, npm  not a part of this image" in text(BROKEN)
+
+
+def test_a_remedy_says_where_it_is_to_be_done() -> None:
+    assert "mend: restart (where you are logged in to Coder)" in text(BROKEN)
+
+
+def test_the_total() -> None:
+    assert text(BROKEN).endswith("7 checks in 0.25 s: 1 ok, 3 failed, 1 warning, 2 skipped")
+
+
+def test_quiet_says_only_what_is_wrong() -> None:
+    quiet = text(BROKEN, quiet=True)
+    assert "pid1" not in quiet
+    assert "tools" not in quiet
+    assert "home.links" in quiet
+
+
+def test_a_healthy_workspace_fits_one_screen() -> None:
+    healthy = [Result(item, ok("well"), 0.0) for item in CHECKS]
+    assert len(text(healthy).splitlines()) <= 55
+
+
+@pytest.mark.parametrize(
+    ("results", "line"),
+    [
+        pytest.param(BROKEN[:1], "well", id="healthy"),
+        pytest.param(
+            BROKEN,
+            "3 failed, 1 warning: docker.socket, home.links, network.coder, disk.tmp",
+            id="the worst first",
+        ),
+    ],
+)
+def test_metadata_is_one_line(results: list[Result], line: str) -> None:
+    assert doctor_text.metadata(results) == line
+
+
+def test_metadata_is_short_however_much_is_wrong() -> None:
+    wrong = [Result(item, found([failure("bad")], ""), 0.0) for item in CHECKS]
+    line = doctor_text.metadata(wrong)
+    assert len(line) <= 120
+    assert "\n" not in line
+
+
+def test_changes_are_told_once() -> None:
+    now = [result("a.b", found([failure("bad")], ""))]
+    well = [result("a.b", ok("well"))]
+    assert any("bad" in line for line in doctor_text.changes([], now))
+    assert list(doctor_text.changes(now, now)) == []
+    assert any("well" in line for line in doctor_text.changes(now, well))
+    assert list(doctor_text.changes(well, well)) == []
+
+
+def test_safe_mends_are_done_once_and_others_never() -> None:
+    unsafe = found([failure("x", Remedy("y", ("rm -rf /",)))], "")
+    assert [(item.command, item.checks) for item in mends([*BROKEN, result("a.b", unsafe)])] == [
+        ("home-persist resolve", ("home.links",))
+    ]
+
+
+SELECTION = [
+    Check(id_, "", lambda _: ok("")) for id_ in ("docker.cli", "docker.socket", "home.links", "disk.tmp")
+]
+
+
+@pytest.mark.parametrize(
+    ("only", "ignore", "ids"),
+    [
+        pytest.param([], [], ["docker.cli", "docker.socket", "home.links", "disk.tmp"], id="all"),
+        pytest.param(["docker"], [], ["docker.cli", "docker.socket"], id="category"),
+        pytest.param(["home.links"], [], ["home.links"], id="id"),
+        pytest.param(["*.tmp,home.links"], [], ["home.links", "disk.tmp"], id="pattern and comma"),
+        pytest.param(["docker"], ["docker.cli"], ["docker.socket"], id="but"),
+        pytest.param([], ["d*"], ["home.links"], id="ignored by pattern"),
+    ],
+)
+def test_selection(only: list[str], ignore: list[str], ids: list[str]) -> None:
+    assert [item.id for item in select(SELECTION, only, ignore)] == ids
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        pytest.param("links", "did you mean 'home.links'?", id="without the category"),
+        pytest.param("dokcer", "did you mean 'docker'?", id="mistyped"),
+        pytest.param("§", "ws-doctor --list shows them all", id="nothing near"),
+    ],
+)
+def test_an_unknown_check_is_refused_with_the_nearest(word: str, hint: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        select(SELECTION, [word], [])
+    assert refused.value.hint == hint
+
+
+# The command --------------------------------------------------------------------------------------
+
+
+def run(tmp_path: Path, *args: str) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from coder_ws_runtime.cli.ws_doctor import main; main()",
+            "--root",
+            str(tmp_path),
+            *args,
+        ],
+        capture_output=True,
+        text=True,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.getcwd(), "LANG": "C.UTF-8"},
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_an_empty_tree_is_looked_over_without_a_crash(tmp_path: Path) -> None:
+    status, out, _ = run(tmp_path, "--json")
+    document = json.loads(out)
+    assert status == 1
+    jsonschema.validate(document, json.loads(SCHEMA.read_text()))
+    assert [item["id"] for item in document["checks"] if item["status"] == "crashed"] == []
+    assert {item["id"] for item in document["checks"] if item["status"] == "failure"} == {
+        "agent.init-script",
+        "home.volume",
+    }
+
+
+def test_strict_counts_warnings(tmp_path: Path) -> None:
+    assert run(tmp_path, "--only", "system.settings")[0] == 0
+    assert run(tmp_path, "--only", "system.settings", "--strict")[0] == 1
+
+
+def test_metadata_always_succeeds(tmp_path: Path) -> None:
+    status, out, _ = run(tmp_path, "--metadata")
+    assert (status, len(out.splitlines())) == (0, 1)
+
+
+def test_usage_errors(tmp_path: Path) -> None:
+    status, _, err = run(tmp_path, "--metadata", "--json")
+    assert status == 2
+    assert "--metadata and --json do not go together" in err
+    assert run(tmp_path, "--only", "nothing.such")[0] == 2
+
+
+def test_without_a_terminal_there_are_no_colours(tmp_path: Path) -> None:
+    assert "\x1b" not in run(tmp_path)[1]
+
+
+def test_list_names_every_check(tmp_path: Path) -> None:
+    listed = json.loads(run(tmp_path, "--list", "--json")[1])
+    assert [item["id"] for item in listed] == [item.id for item in CHECKS]
+    assert all(item["explanation"] for item in listed)
+
+
+def test_the_schema_is_printed(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from coder_ws_runtime.cli.ws_doctor import main; main()", "schema"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout) == json.loads(SCHEMA.read_text())
+
+
+def test_the_command_keeps_heavy_libraries_out_of_its_start() -> None:
+    code = "import sys; import coder_ws_runtime.cli.ws_doctor; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"pydantic", "watchdog", "javaproperties", "ssl", "http.client", "urllib.request"} & set(
+        done.stdout.split()
+    ) == set()
+    assert ws_doctor.name == "ws-doctor"
+
+
+def test_findings_are_warnings_or_failures() -> None:
+    made: list[Finding] = [warning("w"), failure("f")]
+    assert [item.status for item in made] == [Status.WARNING, Status.FAILURE]

@@ -132,7 +132,8 @@ def prune(layout: Layout, *, keep: int, dry_run: bool, as_json: bool) -> None:
 def _say(report: Report, *, dry_run: bool) -> None:
     steps = report.plan.actions if dry_run else report.done
     for step in steps:
-        render.say(f"{'would ' if dry_run else ''}{step.describe()}", _STEP, journal.NOTICE)
+        text = f"would {step.describe()}" if dry_run else step.describe(done=True)
+        render.say(text, _STEP, journal.NOTICE)
     for note in report.plan.notes:
         text = f"{note.message}{note.hint and f' ({note.hint})'}"
         if note.warning:
@@ -155,7 +156,7 @@ def _as_json(report: Report) -> dict[str, Any]:
         "version": 1,
         "ides": list(report.plan.ides),
         "planned": [step.describe() for step in report.plan.actions],
-        "done": [step.describe() for step in report.done],
+        "done": [step.describe(done=True) for step in report.done],
         "notes": [asdict(note) for note in report.plan.notes],
         "failed": [error.as_dict() for error in report.failed],
     }

@@ -201,7 +201,8 @@ def _reach(path: Path) -> Reach:
 
 
 def _programs(proc: Path, user: User) -> Iterator[Program]:
-    """The agent and what has a terminal: what they start inherits the groups they have."""
+    """The agent, what has a terminal, and who called us: what they start inherits their groups."""
+    caller = os.getppid()
     for entry in os.listdir(proc):
         if not entry.isdecimal():
             continue
@@ -209,12 +210,13 @@ def _programs(proc: Path, user: User) -> Iterator[Program]:
         with contextlib.suppress(OSError, ValueError, IndexError):
             lines = (line.split() for line in _text(proc / entry / "status").splitlines())
             status = {key: rest for key, *rest in lines}
-            name = status["Name:"][0]
+            # A user chooses the names of programs; ours is a line for root's terminal.
+            name = "".join(char for char in status["Name:"][0] if char.isprintable())
             if int(status["Uid:"][0]) != user.uid:
                 continue
             # proc_pid_stat(5): tty_nr is the fifth field after the name, which may hold anything.
             terminal = int(_text(proc / entry / "stat").rpartition(")")[2].split()[4])
-            if terminal or name == "coder":
+            if terminal or name == "coder" or int(entry) == caller:
                 gids = {int(gid) for gid in (*status["Gid:"][1:2], *status["Groups:"])}
                 yield Program(int(entry), name, frozenset(gids))
 

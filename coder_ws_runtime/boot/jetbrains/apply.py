@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from coder_ws_runtime.boot.jetbrains.observe import Observed, observe
+from coder_ws_runtime.boot.jetbrains.observe import observe
 from coder_ws_runtime.boot.jetbrains.plan import (
     Action,
     Empty,
@@ -47,7 +47,6 @@ def settle(
 
     Raises:
         NoVolumeError: there is no volume for IDEs and their settings.
-        RefusedError: something that is there cannot be read.
     """
     if not layout.volume.is_dir():
         raise NoVolumeError(
@@ -56,7 +55,7 @@ def settle(
             place=str(layout.volume),
             hint="the template mounts it; without Docker volumes, make the directory",
         )
-    decided = plan(_observed(layout, others), places(layout), allow_updates=allow_updates)
+    decided = plan(observe(layout, others=others), places(layout), allow_updates=allow_updates)
     done: list[Action] = []
     failed: list[RefusedError] = []
     for action in () if dry_run else decided.actions:
@@ -64,7 +63,16 @@ def settle(
             if _carry_out(action, others):
                 done.append(action)
         except OSError as error:
-            failed.append(_refused(error, f"cannot {action.describe()}"))
+            if isinstance(error, FileNotFoundError) and isinstance(action, Empty | RemoveLock):
+                # Gone meanwhile: there is nothing left to do here.
+                continue
+            failed.append(
+                RefusedError(
+                    f"cannot {action.describe()}: {error.strerror}",
+                    code="jetbrains.failed",
+                    place=os.fsdecode(error.filename or action.path),
+                )
+            )
     return Report(decided, tuple(done), tuple(failed))
 
 
@@ -77,18 +85,6 @@ def places(layout: Layout) -> Places:
         data=layout.inside(layout.jetbrains_data),
         tmp=layout.inside(layout.jetbrains_tmp),
     )
-
-
-def _observed(layout: Layout, others: Callable[[], list[str]]) -> Observed:
-    try:
-        return observe(layout, others=others)
-    except OSError as error:
-        raise _refused(error, "cannot look at JetBrains' files") from error
-
-
-def _refused(error: OSError, what: str) -> RefusedError:
-    place = os.fsdecode(error.filename) if error.filename else ""
-    return RefusedError(f"{what}: {error.strerror}", code="jetbrains.failed", place=place)
 
 
 def _carry_out(action: Action, others: Callable[[], list[str]]) -> bool:

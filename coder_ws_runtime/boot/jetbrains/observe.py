@@ -81,9 +81,6 @@ def observe(layout: Layout, *, others: Callable[[], list[str]]) -> Observed:
     Args:
         layout: the workspace.
         others: tells the ids of the owner's other workspaces that run now.
-
-    Raises:
-        OSError: a directory that is there cannot be read.
     """
     config, data = _ide_directories(layout.jetbrains_config), _ide_directories(layout.jetbrains_data)
     # Only where there are settings already: an IDE that finds a directory of its version does not
@@ -96,7 +93,7 @@ def observe(layout: Layout, *, others: Callable[[], list[str]]) -> Observed:
     places = [layout.jetbrains_data / name for name in _TRANSIENT]
     places += [path / name for path in (*config, *data) for name in _TRANSIENT_OF_IDE]
     # What a link leads to is the user's.
-    found = [path for path in places if path.is_dir() and not path.is_symlink() and any(path.iterdir())]
+    found = [path for path in places if not path.is_symlink() and _has_content(path)]
     used = paths_in_use(layout.proc) if found else frozenset[str]()
     return Observed(
         environment=_settings(environment_file(layout)),
@@ -143,15 +140,22 @@ def is_used(directory: Path, used: frozenset[str]) -> bool:
     return any(path == real or path.startswith(f"{real}/") for path in used)
 
 
+def _has_content(directory: Path) -> bool:
+    try:
+        return any(directory.iterdir())
+    except OSError:
+        return False
+
+
 def _ide_directories(parent: Path) -> list[Path]:
     return [path for path in children(parent) if IDE_NAME.fullmatch(path.name)]
 
 
 def children(parent: Path, prefix: str = "") -> list[Path]:
-    """The directories in `parent`, sorted; none if it is not there."""
+    """The directories in `parent`, sorted; none if it is not there or cannot be read."""
     try:
         found = sorted(parent.iterdir())
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
         return []
     return [path for path in found if path.name.startswith(prefix) and path.is_dir()]
 

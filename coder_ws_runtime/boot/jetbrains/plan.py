@@ -26,9 +26,9 @@ class MakeDirectory:
 
     path: Path
 
-    def describe(self) -> str:
-        """What this does."""
-        return f"make {self.path}"
+    def describe(self, *, done: bool = False) -> str:
+        """What this does, or did."""
+        return f"{'made' if done else 'make'} {self.path}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,10 @@ class Write:
     content: bytes
     before: bytes | None
 
-    def describe(self) -> str:
-        """What this does."""
-        return f"{'write' if self.before is None else 'update'} {self.path}"
+    def describe(self, *, done: bool = False) -> str:
+        """What this does, or did."""
+        verb = ("wrote" if done else "write") if self.before is None else "updated" if done else "update"
+        return f"{verb} {self.path}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,8 @@ class SetAside:
     path: Path
     before: bytes
 
-    def describe(self) -> str:
-        """What this does."""
+    def describe(self, *, done: bool = False) -> str:  # noqa: ARG002 - the word is the same
+        """What this does, or did."""
         return f"set {self.path} aside"
 
 
@@ -62,9 +63,9 @@ class Empty:
 
     path: Path
 
-    def describe(self) -> str:
-        """What this does."""
-        return f"empty {self.path}"
+    def describe(self, *, done: bool = False) -> str:
+        """What this does, or did."""
+        return f"{'emptied' if done else 'empty'} {self.path}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +76,9 @@ class RemoveLock:
     changed: float
     shared: bool
 
-    def describe(self) -> str:
-        """What this does."""
-        return f"remove {self.path}, whose IDE is gone"
+    def describe(self, *, done: bool = False) -> str:
+        """What this does, or did."""
+        return f"{'removed' if done else 'remove'} {self.path}, whose IDE is gone"
 
 
 Action = MakeDirectory | Write | SetAside | Empty | RemoveLock

@@ -76,7 +76,7 @@ def tmp(context: Context) -> Verdict:
         remedy = Remedy(
             "mount it so that programs can run: the agent is downloaded there; for the next start, look at"
             " the template's tmpfs",
-            (context.as_root(f"mount -o remount,exec {path}"),),
+            (context.as_root(f"mount -o remount,bind,exec {path}"),),
         )
         return found([failure(f"no program can be run from {path} (noexec)", remedy)], "")
     commands = (f"du -xh --max-depth=2 {path} | sort -h | tail",)

@@ -43,11 +43,7 @@ def _planned(context: Context) -> Plan:
 def cli(context: Context) -> Verdict:
     """The client is on PATH and runs, and has what `docker build` and `docker compose` need."""
     remedy = Remedy(
-        "install Debian's packages again",
-        (
-            context.as_root("apt-get update"),
-            context.as_root("apt-get install --reinstall -y docker-cli docker-buildx docker-compose"),
-        ),
+        "restart the workspace: that takes the image's files again", (context.restart(),), Where.CLIENT
     )
     if not shutil.which("docker", path=context.env.get("PATH")):
         problem = "docker is not on PATH"

@@ -17,12 +17,16 @@ PLANNED = Path(__file__).with_name("planned.json")
 """The attributes of the template's container, with the parameters' defaults."""
 READY_SECONDS = 60.0
 
-# A stand-in for the script that Coder's server gives: that one downloads the agent and becomes it.
+# A stand-in for the script that Coder's server gives: that one downloads the agent and becomes it. What
+# is seen of it is the same: a program called coder with the argument agent, in the unit's control group.
 AGENT_STAND_IN = """#!/bin/sh
 set -eu
 echo "agent stand-in: user $(id -un), groups $(id -Gn)"
 echo "token ${CODER_AGENT_TOKEN:+set}, ~/.claude $(readlink "$HOME/.claude")"
-exec sleep infinity
+cd "$(mktemp -d -t coder.XXXXXX)"
+printf '#!/bin/sh\\nwhile :; do sleep 3600 & wait; done\\n' > coder
+chmod +x coder
+exec ./coder agent
 """
 SETTINGS_FILE = "/etc/coder/workspace.json"
 AGENT_FILE = "/etc/coder/agent-init.sh"

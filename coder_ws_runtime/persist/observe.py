@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from coder_ws_runtime.fs.anchored import Anchor, below, open_directory
@@ -43,7 +43,27 @@ def observe(
         ChangedError: it changed while we looked.
         OSError: what the file systems say.
     """
-    volume_node, volume_parent = _look(volume, entry.on_volume)
+
+    def content(fd: int, name: str) -> tuple[Pair, ...]:
+        return compare(fd, name, volume, entry.on_volume, refuse_writers=refuse_writers)
+
+    return _look(entry, home, volume, recorded=recorded, content=content)
+
+
+def glance(entry: Entry, home: Anchor, volume: Anchor, *, recorded: bool) -> Observation:
+    """As `observe`, without a look at the content: quick, and no basis for a plan."""
+    return _look(entry, home, volume, recorded=recorded, content=lambda _fd, _name: ())
+
+
+def _look(
+    entry: Entry,
+    home: Anchor,
+    volume: Anchor,
+    *,
+    recorded: bool,
+    content: Callable[[int, str], tuple[Pair, ...]],
+) -> Observation:
+    volume_node, volume_parent = _on_volume(volume, entry.on_volume)
     home_node: Node | None = None
     aside: Node | None = None
     parent = True
@@ -54,9 +74,9 @@ def observe(
             home_node = node(fd, name)
             aside = node(fd, aside_name(name))
             if aside is not None:
-                pairs = compare(fd, aside_name(name), volume, entry.on_volume, refuse_writers=refuse_writers)
+                pairs = content(fd, aside_name(name))
             elif home_node is not None and not _ours(home_node, f"{volume.path}/"):
-                pairs = compare(fd, name, volume, entry.on_volume, refuse_writers=refuse_writers)
+                pairs = content(fd, name)
     except FileNotFoundError:
         parent = False
     return Observation(
@@ -76,7 +96,7 @@ def _ours(found: Node, volume_root: str) -> bool:
     return found.kind is Kind.LINK and found.target.startswith(volume_root)
 
 
-def _look(volume: Anchor, path: str) -> tuple[Node | None, bool]:
+def _on_volume(volume: Anchor, path: str) -> tuple[Node | None, bool]:
     """The volume's side, and whether its directory is there."""
     try:
         with volume.parent(path) as (fd, name):
@@ -125,7 +145,7 @@ def compare(
     Sockets and the like are named wherever they are.
     """
     ignore_lease_breaks()
-    comparison = _Comparison(refuse_writers=refuse_writers)
+    comparison = _Comparison(f"{volume.path}/{path}", refuse_writers=refuse_writers)
     directory, _, last = path.rpartition("/")
     try:
         with ExitStack() as stack:
@@ -141,15 +161,26 @@ def compare(
 
 
 class _Comparison:
-    """Collects the pairs. Of each two sides, the home's comes first."""
+    """Collects the pairs. Of each two sides, the home's comes first.
 
-    def __init__(self, *, refuse_writers: bool) -> None:
+    Args:
+        target: the absolute path of the entry on the volume.
+        refuse_writers: refuse content that a program has open for writing.
+    """
+
+    def __init__(self, target: str, *, refuse_writers: bool) -> None:
+        self.target = target
         self.pairs: list[Pair] = []
         self.refuse_writers = refuse_writers
 
     def entry(self, here: int, name: str, there: int, other: str, path: str) -> None:
         mine = os.stat(name, dir_fd=here, follow_symlinks=False)
         kind = _kind(mine)
+        if kind is Kind.LINK and path and os.readlink(name, dir_fd=here) == f"{self.target}/{path}":
+            # Ours, from when this path was declared by itself. It holds nothing, and on the volume it
+            # would lead to itself.
+            self.pairs.append(Pair(path, Difference.SAME, Identity.of(mine)))
+            return
         try:
             its = os.stat(other, dir_fd=there, follow_symlinks=False)
         except FileNotFoundError:

@@ -144,6 +144,14 @@ TABLE = {
         then_volume={".d": "file"},
         problem="declared as a directory, and the volume has a file",
     ),
+    "links of ours to what was declared by itself within the directory before": Case(
+        ".d/",
+        Row.MERGE,
+        home={".d/f": LINK + ".d/f", ".d/s": LINK + ".d/s", ".d/mine": "->f"},
+        volume={".d/s/x": "v"},
+        then_home=DIR,
+        then_volume={".d/s/x": "v", ".d/mine": "->f"},
+    ),
     "types differ within merged directories": Case(
         ".d/",
         Row.MERGE,

@@ -1,6 +1,5 @@
 """``home-persist``: what a home keeps."""
 
-import os
 import sys
 from collections import Counter
 from typing import Any
@@ -13,7 +12,6 @@ from coder_ws_runtime.cli.loading import workspace_settings
 from coder_ws_runtime.errors import ExitStatus
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.resolve import Outcome, Report
-from coder_ws_runtime.settings import Settings
 
 
 @render.group("home-persist")
@@ -116,26 +114,13 @@ def _outcome_as_json(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-@home_persist.command()
-@render.with_layout
-def watch(layout: Layout) -> None:
-    """Keep the links true while programs run, until SIGTERM.
-
-    A program that saves by renaming a new file over the old one replaces the link; the new content is
-    moved to the volume, and the link put back. This runs as the unit home-persist-watch.service.
-    """
-    from coder_ws_runtime.persist.watch import Daemon  # noqa: PLC0415 - not for resolve
-
-    def load() -> Settings:
-        values, faults = workspace_settings(layout)
-        for fault in faults:
-            render.complain(fault)
-        return values
-
-    Daemon(layout, load, os.environ).run()
-
-
-home_persist.add_lazy("attic", "coder_ws_runtime.cli.persist_attic", "attic")
+# In the order of --help. `resolve` is here, because it is what every boot waits for.
+for _name, _module in (
+    ("status", "persist_status"),
+    ("attic", "persist_attic"),
+    ("watch", "persist_watch"),
+):
+    home_persist.add_lazy(_name, f"coder_ws_runtime.cli.{_module}", _name)
 
 _INTERRUPTED = "nothing is lost: run it again to go on"
 

@@ -40,6 +40,11 @@ class Entry:
     mode: int | None = None
     """The mode that the target is to have; None: as it is."""
 
+    @property
+    def slash(self) -> str:
+        """What ends the path where it is written: ``/`` for a directory."""
+        return "/" if self.kind is Kind.DIRECTORY else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -61,3 +66,5 @@ class Declared:
     entries: tuple[Entry, ...]
     migrations: tuple[Step, ...]
     refused: tuple[UserError, ...]
+    excepted: tuple[Entry, ...] = ()
+    """What a later manifest says is not to be persisted."""

@@ -5,7 +5,10 @@ A manifest is a JSON file::
   {"source": "claude-code", "scope": "owner", "paths": [".claude/", ".claude.json"]}
 
 Sources count in this order: the image's manifests by file name, the template's paths, the user's
-own. A bad manifest is refused whole, a bad path of the template or of the user by itself; the others
+own. A path in the `except` of a manifest counts no more than if no source before it had declared it:
+``{"source": "user", "paths": [], "except": [".claude/"]}``.
+
+A bad manifest is refused whole, a bad path of the template or of the user by itself; the others
 still apply.
 """
 
@@ -25,6 +28,8 @@ from coder_ws_runtime.validated import normalised
 _MODEL_FILE = __file__.replace("manifest.py", "manifest_model.py")
 # A manifest is written by hand; something this large is another kind of file.
 _SIZE_LIMIT = 16 << 20
+SCHEMA = "schema.json"
+"""The JSON Schema of manifests, which lies beside them."""
 WORKSPACE_ID_HINT = "set CODER_WORKSPACE_ID, or workspace.id in the settings document"
 
 
@@ -47,7 +52,11 @@ def manifest_files(layout: Layout) -> list[Path]:
         names = sorted(os.listdir(layout.manifest_dir))
     except OSError:
         return []
-    return [layout.manifest_dir / name for name in names if name.endswith(".json") and name[0] != "."]
+    return [
+        layout.manifest_dir / name
+        for name in names
+        if name.endswith(".json") and name[0] != "." and name != SCHEMA
+    ]
 
 
 def user_files(layout: Layout, workspace_id: str) -> list[Path]:
@@ -157,6 +166,7 @@ class _Collected:
         self.layout = layout
         self.workspace_id = workspace_id
         self.found: list[Entry] = []
+        self.excepted: list[Entry] = []
         self.steps: list[Step] = []
         self.refused: list[UserError] = []
 
@@ -167,7 +177,9 @@ class _Collected:
             value = read(self.layout, file)
             entries = entries_of(self.layout, value, str(file), self.workspace_id)
             steps = list(_steps(self.layout, value, str(file), self.workspace_id))
-            self.found += entries
+            excepted = _excepted(self.layout, value, str(file))
+            self.excepted += [entry for entry in self.found if entry.path in excepted]
+            self.found = [entry for entry in self.found if entry.path not in excepted] + entries
             self.steps += steps
 
         self._or_refuse(add)
@@ -199,7 +211,17 @@ class _Collected:
 
     def result(self) -> Declared:
         entries, conflicts = combined(self.found)
-        return Declared(tuple(entries), tuple(self.steps), (*self.refused, *conflicts))
+        paths = {entry.path for entry in entries}
+        excepted = tuple(entry for entry in self.excepted if entry.path not in paths)
+        return Declared(tuple(entries), tuple(self.steps), (*self.refused, *conflicts), excepted)
+
+
+def _excepted(layout: Layout, manifest: dict[str, Any], place: str) -> set[str]:
+    paths: set[str] = set()
+    for index, written in enumerate(manifest["except"]):
+        with _at(f"{place}:$.except[{index}]"):
+            paths.add(normalise(written, str(layout.home)))
+    return paths
 
 
 def _steps(layout: Layout, manifest: dict[str, Any], place: str, workspace_id: str) -> Iterator[Step]:

@@ -62,14 +62,29 @@ class Migration(_Model):
 class ManifestDocument(_Model):
     """What one tool wants persisted."""
 
-    schema_: str = Field(default="", alias="$schema")
+    schema_: str = Field(
+        default="",
+        alias="$schema",
+        description="Where this schema lies, for editors.",
+        examples=["./schema.json"],
+    )
     source: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="The tool's name; it appears in reports."
     )
-    description: str = ""
+    description: str = Field(default="", description="What the tool is and what of it lasts, in one line.")
     scope: Scope = "owner"
-    paths: list[Path | PathObject] = Field(default_factory=list, max_length=100_000)
-    migrations: list[Migration] = Field(default_factory=list)
+    paths: list[Path | PathObject] = Field(
+        default_factory=list, max_length=100_000, description="What is kept on the volume."
+    )
+    except_: list[Path] = Field(
+        default_factory=list,
+        alias="except",
+        max_length=100_000,
+        description="Paths that manifests before this one declare, and that are not to be kept.",
+    )
+    migrations: list[Migration] = Field(
+        default_factory=list, description="Steps that are run once per volume, before paths are linked."
+    )
 
 
 def validate(document: bytes, *, place: str) -> dict[str, Any]:
@@ -89,6 +104,7 @@ def validate(document: bytes, *, place: str) -> dict[str, Any]:
     return {
         "source": manifest.source,
         "paths": [_path(path, manifest.scope) for path in manifest.paths],
+        "except": manifest.except_,
         "migrations": [migration.model_dump(exclude_none=True) for migration in manifest.migrations],
     }
 

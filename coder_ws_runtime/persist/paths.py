@@ -5,7 +5,9 @@ import re
 from coder_ws_runtime.errors import RefusedError
 
 # Names at the top of the volume that are not for declared paths.
-_OWN = ([".home-persist"], [".workspaces"], [".jetbrains-dist"])
+_OWN = frozenset({".home-persist", ".workspaces", ".jetbrains-dist"})
+# The file system's, for those that run fsck(8).
+_FOREIGN = frozenset({"lost+found"})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
@@ -50,7 +52,7 @@ def _fault(path: str, components: list[str]) -> tuple[str, str] | None:
         (bool(_CONTROL.search(path)), "has a control character", "remove it"),
         (bool(_SURROGATE.search(path)), "is not valid Unicode", "write it in UTF-8"),
         (".." in components, "leads upwards by '..'", "write the path without it"),
-        (components[:1] in _OWN, "is the volume's own", "choose another name"),
+        (bool(_OWN.intersection(components[:1])), "is the volume's own", "choose another name"),
         (
             any(part.endswith(SET_ASIDE_SUFFIX) for part in components),
             f"has a name that ends in {SET_ASIDE_SUFFIX!r}, which is reserved",
@@ -63,6 +65,11 @@ def _fault(path: str, components: list[str]) -> tuple[str, str] | None:
         ),
     )
     return next(((why, hint) for broken, why, hint in rules if broken), None)
+
+
+def is_own(name: str) -> bool:
+    """Whether a name at the top of the volume is no declared path's."""
+    return name in _OWN or name in _FOREIGN
 
 
 def is_below(path: str, parent: str) -> bool:

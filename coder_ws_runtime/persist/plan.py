@@ -154,7 +154,7 @@ def _target(entry: Entry, seen: Observation) -> tuple[Action, ...]:
 
 def _linked(row: Row, actions: tuple[Action, ...], entry: Entry, seen: Observation) -> Plan:
     """A plan that ends in a link, with a remark if the volume has another type than declared."""
-    if seen.volume is None or not _other_type(entry.kind, seen.volume.kind):
+    if seen.volume is None or not other_type(entry.kind, seen.volume.kind):
         return Plan(row, actions)
     fix = f"{entry.path}/" if seen.volume.kind is Kind.DIRECTORY else entry.path
     return Plan(
@@ -165,13 +165,13 @@ def _linked(row: Row, actions: tuple[Action, ...], entry: Entry, seen: Observati
     )
 
 
-def _other_type(declared: Kind, found: Kind) -> bool:
+def other_type(declared: Kind, found: Kind) -> bool:
     """A file may be a link to one; a directory is a directory."""
     return (declared is Kind.DIRECTORY) != (found is Kind.DIRECTORY) or found is Kind.SPECIAL
 
 
 def _type_conflict(entry: Entry, home: Node, volume: Node | None) -> bool:
-    if _other_type(entry.kind, home.kind):
+    if other_type(entry.kind, home.kind):
         return True
     return volume is not None and volume.kind is not home.kind
 

@@ -15,7 +15,7 @@ from coder_ws_runtime.persist.attic import Attic
 from coder_ws_runtime.persist.entries import Entry
 from coder_ws_runtime.persist.ledger import Ledger
 from coder_ws_runtime.persist.manifest import declared
-from coder_ws_runtime.persist.observe import observe
+from coder_ws_runtime.persist.observe import glance, observe
 from coder_ws_runtime.persist.plan import Plan, Row, Verb, plan
 from coder_ws_runtime.persist.state import Observation
 from coder_ws_runtime.persist.volume import Volume
@@ -84,6 +84,11 @@ class Workspace:
         """What is there of one path. Raises as :func:`coder_ws_runtime.persist.observe.observe`."""
         recorded = self.ledger.has(entry.path, f"{self.volume.path}/{entry.on_volume}")
         return observe(entry, self.home, self.volume.anchor, recorded=recorded, refuse_writers=refuse_writers)
+
+    def glance(self, entry: Entry) -> Observation:
+        """What is there of one path, without its content. Raises as `look`."""
+        recorded = self.ledger.has(entry.path, f"{self.volume.path}/{entry.on_volume}")
+        return glance(entry, self.home, self.volume.anchor, recorded=recorded)
 
     def settle(
         self,

@@ -9,6 +9,10 @@
     See :mod:`coder_ws_runtime.persist.attic`.
 ``leases/``
     See :mod:`coder_ws_runtime.persist.lease`.
+``manifests/``
+    The user's own declarations, see :mod:`coder_ws_runtime.persist.user`.
+``migrations/``
+    One file per migration that is done, see :mod:`coder_ws_runtime.persist.migrate`.
 """
 
 import errno
@@ -22,7 +26,7 @@ from pathlib import Path
 from typing import Self
 
 from coder_ws_runtime.errors import NoVolumeError
-from coder_ws_runtime.fs.anchored import Anchor, Owner, open_directory
+from coder_ws_runtime.fs.anchored import Anchor, Owner, open_directory, sync_directory
 from coder_ws_runtime.fs.removing import remove_tree
 
 STATE = ".home-persist"
@@ -94,6 +98,28 @@ class Volume:
             yield
         finally:
             os.close(lock)
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file of ours whole and durably, e.g. ``manifests/user.json``, over the old one.
+
+        Raises:
+            OSError: it cannot be written; the old one is as it was.
+        """
+        directory, _, last = name.rpartition("/")
+        staged = self.staging.name()
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            with open(os.open(staged, flags, 0o644, dir_fd=self.staging.fd), "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            self.owner.take(staged, self.staging.fd)
+            with self.directory(directory) as fd:
+                os.replace(staged, last, src_dir_fd=self.staging.fd, dst_dir_fd=fd)
+                sync_directory(fd)
+        except BaseException:
+            self.staging.discard(staged)
+            raise
 
     @property
     def staging(self) -> "Staging":

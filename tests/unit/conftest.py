@@ -1,10 +1,42 @@
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli.home_persist import home_persist
 from tests.harness.tree import Tree
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
     return Tree.at(tmp_path)
+
+
+@dataclass(frozen=True)
+class Told:
+    """How a command ended, and what it said."""
+
+    status: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Told]
+
+
+@pytest.fixture
+def run(tree: Tree, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """`home-persist` on the tree: ``run("status", "--json")``."""
+    monkeypatch.setenv("CODER_WORKSPACE_ID", tree.settings.workspace.id)
+    monkeypatch.setenv("TERM", "dumb")
+
+    def run(*words: str, root: bool = True) -> Told:
+        capsys.readouterr()
+        at = ["--root", str(tree.layout.root)] if root else []
+        status = render.run(home_persist, [*words, *at])
+        told = capsys.readouterr()
+        return Told(status, told.out, told.err)
+
+    return run

@@ -1,0 +1,226 @@
+"""How things are: each declared path with its state and its size, and what else the volume has."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+
+from coder_ws_runtime.errors import UserError
+from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError, below, open_directory
+from coder_ws_runtime.fs.usage import Usage, measure
+from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.entries import Declared, Entry, Kind, Scope
+from coder_ws_runtime.persist.manifest import declared
+from coder_ws_runtime.persist.paths import is_own
+from coder_ws_runtime.persist.plan import other_type, points_into
+from coder_ws_runtime.persist.resolve import Workspace
+from coder_ws_runtime.persist.state import Node, Observation
+from coder_ws_runtime.settings import Settings
+
+BUDGET = 1.0
+"""Seconds for counting sizes, all together, unless all is to be counted."""
+
+
+class State(Enum):
+    """The state of a path; the value is the word in the table."""
+
+    LINKED = "linked"
+    UNWRITTEN = "unwritten"
+    NOT_LINKED = "not linked"
+    ASTRAY = "wrong link"
+    NO_TARGET = "no target"
+    REPLACED = "replaced"
+    ONLY_IN_HOME = "only in home"
+    TWO_COPIES = "two copies"
+    OTHER_TYPE = "other type"
+    INTERRUPTED = "interrupted"
+    IN_THE_WAY = "in the way"
+    BLOCKED = "blocked"
+    UNREADABLE = "unreadable"
+    OFF = "switched off"
+    NOT_DECLARED = "not declared"
+
+    @property
+    def fine(self) -> bool:
+        """Whether there is nothing to be done about it."""
+        return self in (State.LINKED, State.UNWRITTEN, State.OFF, State.NOT_DECLARED)
+
+
+MEANING = {
+    State.LINKED: "the link in the home leads to the content on the volume",
+    State.UNWRITTEN: "linked; no program has written the file yet",
+    State.NOT_LINKED: "there is no link yet; home-persist resolve makes it",
+    State.ASTRAY: "the link leads to another place on the volume; home-persist resolve corrects it",
+    State.NO_TARGET: "the link leads to a directory that is not there; home-persist resolve makes it",
+    State.REPLACED: "a program put new content in the place of the link; it is in this container only until"
+    " the daemon or home-persist resolve moves it to the volume",
+    State.ONLY_IN_HOME: "in this container only, so it would be gone with it; home-persist resolve moves it"
+    " to the volume",
+    State.TWO_COPIES: "home and volume both have content; home-persist resolve merges them, and what loses"
+    " goes to the attic",
+    State.OTHER_TYPE: "declared as a file and found as a directory, or the other way round;"
+    " home-persist resolve --dry-run says what would be done",
+    State.INTERRUPTED: "a run was interrupted halfway and nothing is lost; home-persist resolve goes on",
+    State.IN_THE_WAY: "a socket, FIFO or device has the place of the link; stop the program that made it, and"
+    " remove it",
+    State.BLOCKED: "a symlink or a file is on the way to it; declare that instead, or remove it",
+    State.UNREADABLE: "it cannot be looked at",
+    State.OFF: "declared, and switched off by you; home-persist add switches it on again",
+    State.NOT_DECLARED: "on the volume, and nothing in this workspace declares it, though another may;"
+    " home-persist add links it, home-persist remove puts it into the attic",
+}
+
+
+def state_of(entry: Entry, seen: Observation) -> State:
+    """The state of a declared path. Pure.
+
+    Args:
+        entry: what is declared.
+        seen: what is there; its pairs are not asked.
+    """
+    home = seen.home
+    if seen.aside is not None:
+        return State.INTERRUPTED
+    if home is None:
+        return State.NOT_LINKED
+    if home.kind is Kind.LINK and points_into(home.target, seen.volume_root):
+        return _of_link(entry, seen) if home.target == seen.link else State.ASTRAY
+    return _of_content(entry, seen, home)
+
+
+def _of_link(entry: Entry, seen: Observation) -> State:
+    if seen.volume is None:
+        dangles = entry.kind is Kind.DIRECTORY or not seen.volume_parent
+        return State.NO_TARGET if dangles else State.UNWRITTEN
+    return State.OTHER_TYPE if other_type(entry.kind, seen.volume.kind) else State.LINKED
+
+
+def _of_content(entry: Entry, seen: Observation, home: Node) -> State:
+    if home.kind is Kind.SPECIAL:
+        return State.IN_THE_WAY
+    if other_type(entry.kind, home.kind) or (seen.volume is not None and seen.volume.kind is not home.kind):
+        return State.OTHER_TYPE
+    if seen.recorded:
+        return State.REPLACED
+    return State.ONLY_IN_HOME if seen.volume is None else State.TWO_COPIES
+
+
+@dataclass(frozen=True, slots=True)
+class PathStatus:
+    """One path. What is not declared has no source and no place."""
+
+    entry: Entry
+    state: State
+    usage: Usage | None
+    """Of its content, on the volume or else in the home; None if it has none."""
+    error: OSError | None = None
+    """Why it cannot be looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """All of it."""
+
+    paths: tuple[PathStatus, ...]
+    refused: tuple[UserError, ...]
+    free: int
+    """Bytes that the user may still write on the volume."""
+    size: int
+    """Bytes that the volume's file system has."""
+
+
+def status(layout: Layout, settings: Settings, *, exact: bool = False) -> Status:
+    """How things are in this workspace. Changes nothing.
+
+    Args:
+        layout: where everything is.
+        settings: which workspace this is.
+        exact: count all sizes to the end, however long that takes.
+
+    Raises:
+        UserError: there is no usable volume, or no home.
+    """
+    with Workspace(layout, settings) as workspace:
+        found = declared(layout, settings)
+        plain = [_look(workspace, entry) for entry in found.entries]
+        plain += [PathStatus(entry, State.OFF, None) for entry in found.excepted]
+        plain += [
+            PathStatus(entry, State.NOT_DECLARED, None)
+            for entry in _undeclared(workspace.volume.anchor, found, settings.workspace.id)
+        ]
+        paths = tuple(_sized(workspace, plain, exact=exact))
+        room = os.statvfs(layout.volume)
+        free, size = room.f_bavail * room.f_frsize, room.f_blocks * room.f_frsize
+    return Status(paths, found.refused, free, size)
+
+
+def _look(workspace: Workspace, entry: Entry) -> PathStatus:
+    try:
+        seen = workspace.glance(entry)
+    except BlockedPathError as error:
+        return PathStatus(entry, State.BLOCKED, None, error)
+    except OSError as error:
+        return PathStatus(entry, State.UNREADABLE, None, error)
+    return PathStatus(entry, state_of(entry, seen), None)
+
+
+def _undeclared(volume: Anchor, found: Declared, workspace_id: str) -> Iterator[Entry]:
+    """What the volume has beside what is declared: of the owner, and of this workspace."""
+    places = {entry.on_volume for entry in (*found.entries, *found.excepted)}
+    above = {place[:index] for place in places for index, char in enumerate(place) if char == "/"}
+    roots = [("", Scope.OWNER)]
+    if workspace_id:
+        roots.append((f".workspaces/{workspace_id}", Scope.WORKSPACE))
+    for root, scope in roots:
+        for on_volume, directory in _besides(volume, root, places, above):
+            path = on_volume.removeprefix(root).lstrip("/")
+            kind = Kind.DIRECTORY if directory else Kind.FILE
+            yield Entry(path, kind, scope, "", "", on_volume)
+
+
+def _besides(volume: Anchor, directory: str, places: set[str], above: set[str]) -> Iterator[tuple[str, bool]]:
+    """The highest paths below `directory` that are not in `places`, and whether each is a directory."""
+    try:
+        with below(volume.fd, directory) as fd:
+            opened = open_directory(".", fd)
+        try:
+            with os.scandir(opened) as listing:
+                found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in listing)
+        finally:
+            os.close(opened)
+    except OSError:
+        return
+    for name, is_directory in found:
+        path = f"{directory}/{name}" if directory else name
+        if path in places or (not directory and is_own(name)):
+            continue
+        if path in above and is_directory:
+            yield from _besides(volume, path, places, above)
+        else:
+            yield path, is_directory
+
+
+def _sized(workspace: Workspace, plain: list[PathStatus], *, exact: bool) -> Iterator[PathStatus]:
+    """The same with sizes; what is not declared and holds no file is left out."""
+    end = time.monotonic() + BUDGET
+    for index, item in enumerate(plain):
+        now = time.monotonic()
+        until = None if exact else now + max(0.0, end - now) / (len(plain) - index)
+        usage = _usage(workspace, item, until)
+        if item.state is State.NOT_DECLARED and (usage is None or (usage.complete and not usage.files)):
+            continue
+        yield PathStatus(item.entry, item.state, usage, item.error)
+
+
+_IN_HOME = frozenset({State.REPLACED, State.ONLY_IN_HOME})
+
+
+def _usage(workspace: Workspace, item: PathStatus, until: float | None) -> Usage | None:
+    anchor, path = workspace.volume.anchor, item.entry.on_volume
+    if item.state in _IN_HOME:
+        anchor, path = workspace.home, item.entry.path
+    with suppress(OSError), anchor.parent(path) as (fd, name):
+        return measure(fd, name, until=until)
+    return None

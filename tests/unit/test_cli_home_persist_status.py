@@ -1,0 +1,194 @@
+"""`home-persist status`: every state as a row, and what the command shows of it."""
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass, field
+
+import pytest
+
+from coder_ws_runtime.persist.status import MEANING, State, status
+from tests.harness.tree import Tree, write
+from tests.unit.conftest import Command
+
+LINK = "->{volume}/"
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is there of one declared path. `recorded`: this container made the link before."""
+
+    declared: str
+    state: State
+    home: dict[str, str] = field(default_factory=dict)
+    volume: dict[str, str] = field(default_factory=dict)
+    recorded: bool = False
+
+
+TABLE = {
+    "link, content": Case(".d/", State.LINKED, {".d": LINK + ".d"}, {".d/x": "1"}),
+    "link, no file": Case("f", State.UNWRITTEN, {"f": LINK + "f"}),
+    "link, no directory": Case(".d/", State.NO_TARGET, {".d": LINK + ".d"}),
+    "link to a file whose directory is not there": Case("a/f", State.NO_TARGET, {"a/f": LINK + "a/f"}),
+    "link, another type": Case(".d/", State.OTHER_TYPE, {".d": LINK + ".d"}, {".d": "file"}),
+    "link of ours to another place": Case("f", State.ASTRAY, {"f": LINK + "old"}, {"f": "1"}),
+    "nothing": Case(".d/", State.NOT_LINKED, {}, {".d/x": "1"}),
+    "content, nothing on the volume": Case("f", State.ONLY_IN_HOME, {"f": "1"}),
+    "the user's own link": Case("f", State.ONLY_IN_HOME, {"f": "->elsewhere"}),
+    "content, content": Case("f", State.TWO_COPIES, {"f": "1"}, {"f": "2"}),
+    "content in the place of our link": Case("f", State.REPLACED, {"f": "new"}, {"f": "old"}, recorded=True),
+    "content of another type": Case(".d/", State.OTHER_TYPE, {".d": "file"}),
+    "content, another type on the volume": Case("f", State.OTHER_TYPE, {"f": "1"}, {"f/x": "1"}),
+    "set aside by an interrupted run": Case(
+        "f", State.INTERRUPTED, {"f": LINK + "f", ".f.home-persist": "1"}, {"f": "1"}
+    ),
+    "a file on the way": Case("a/f", State.BLOCKED, {"a": "file"}),
+    "a link on the way": Case("a/f", State.BLOCKED, {"a": "->b", "b/x": "1"}),
+}
+
+
+@pytest.mark.parametrize("case", TABLE.values(), ids=TABLE.keys())
+def test_state(tree: Tree, case: Case) -> None:
+    tree.manifest(case.declared)
+    if case.recorded:
+        tree.resolve()
+        (tree.home / case.declared).unlink()
+    write(tree.home, {path: text.replace("{volume}", str(tree.volume)) for path, text in case.home.items()})
+    write(tree.volume, case.volume)
+    assert [item.state for item in status(tree.layout, tree.settings).paths] == [case.state]
+
+
+def test_a_fifo_in_the_way(tree: Tree) -> None:
+    tree.manifest("f")
+    os.mkfifo(tree.home / "f")
+    assert status(tree.layout, tree.settings).paths[0].state is State.IN_THE_WAY
+
+
+def test_every_state_is_explained() -> None:
+    assert set(MEANING) == set(State)
+
+
+def test_what_nothing_declares(tree: Tree) -> None:
+    tree.manifest(".cfg/a/", "f")
+    write(
+        tree.volume,
+        {
+            ".cfg/a/x": "1",
+            ".cfg/b/x": "1",
+            "f": "1",
+            "g": "1",
+            ".empty/": "",
+            "lost+found/": "",
+            ".jetbrains-dist/x": "1",
+            ".workspaces/w1/h": "1",
+            ".workspaces/other/h": "1",
+        },
+    )
+    found = status(tree.layout, tree.settings).paths
+    assert [
+        (item.entry.on_volume, item.entry.path) for item in found if item.state is State.NOT_DECLARED
+    ] == [
+        (".cfg/b", ".cfg/b"),
+        ("g", "g"),
+        (".workspaces/w1/h", "h"),
+    ]
+
+
+def test_sizes_count_blocks_and_each_file_once(tree: Tree) -> None:
+    tree.manifest(".d/")
+    tree.resolve()
+    one = tree.volume / ".d/one"
+    one.write_bytes(b"x" * 100_000)
+    (tree.volume / ".d/two").hardlink_to(one)
+    with (tree.volume / ".d/sparse").open("wb") as file:
+        file.truncate(1 << 30)
+    usage = status(tree.layout, tree.settings).paths[0].usage
+    assert usage is not None
+    du = subprocess.run(
+        ["du", "-s", "--block-size=1", tree.volume / ".d"], capture_output=True, text=True, check=True
+    )
+    assert (usage.size, usage.files, usage.complete) == (int(du.stdout.split()[0]), 2, True)
+
+
+def test_the_table_and_its_legend(tree: Tree, run: Command) -> None:
+    tree.manifest(".d/", "f", {"path": ".w/", "scope": "workspace"}, name="tool")
+    tree.resolve()
+    (tree.home / "f").unlink()
+    (tree.home / "f").write_text("new")
+    told = run("status")
+    lines = [line.split() for line in told.out.splitlines()]
+    assert lines[:4] == [
+        ["PATH", "SOURCE", "SCOPE", "STATE", "SIZE"],
+        ["~/.d/", "tool", "owner", "linked", "4.0", "KiB"],
+        ["~/.w/", "tool", "workspace", "linked", "4.0", "KiB"],
+        ["~/f", "tool", "owner", "replaced", "4.0", "KiB"],
+    ]
+    assert "replaced: a program put new content in the place of the link" in told.out
+    assert "linked:" not in told.out, "what is plain needs no word"
+    assert "3 paths, 1 not as declared; " in told.out
+    assert told.status == 1
+
+
+def test_all_is_well(tree: Tree, run: Command) -> None:
+    tree.manifest(".d/")
+    tree.resolve()
+    told = run("status")
+    assert (told.status, told.err) == (0, "")
+    assert "1 path, all as declared; " in told.out
+
+
+def test_nothing_is_declared(run: Command) -> None:
+    assert run("status").out.startswith("0 paths, all as declared; ")
+
+
+def test_json(tree: Tree, run: Command) -> None:
+    tree.manifest("f", name="tool")
+    (tree.layout.manifest_dir / "bad.json").write_text("{")
+    told = run("status", "--json")
+    document = json.loads(told.out)
+    assert told.status == 1, "a manifest is refused"
+    (path,) = document["paths"]
+    assert (path["path"], path["state"], path["fine"], path["size"]) == ("f", "not_linked", False, None)
+    assert path["declared_in"].endswith("tool.json:$.paths[0]")
+    assert document["refused"][0]["code"] == "manifest.invalid"
+    assert 0 < document["volume"]["free"] <= document["volume"]["size"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        pytest.param(".cfg/gh", ["~/.cfg/gh/"], id="a path"),
+        pytest.param("~/.cfg", ["~/.cfg/gh/", "~/.cfg/git/"], id="what is below it"),
+        pytest.param(".cfg/gh/hosts", ["~/.cfg/gh/"], id="what it lies in"),
+    ],
+)
+def test_only_some(tree: Tree, run: Command, asked: str, shown: list[str]) -> None:
+    tree.manifest(".cfg/gh/", ".cfg/git/", "f")
+    tree.resolve()
+    told = run("status", asked)
+    assert [line.split()[0] for line in told.out.splitlines() if line.startswith("~/")] == shown
+
+
+def test_an_unknown_path_names_the_nearest(tree: Tree, run: Command) -> None:
+    tree.manifest(".claude/")
+    told = run("status", ".cluade")
+    assert (told.status, told.err) == (
+        1,
+        "error: ~/.cluade: is not declared\nhint: did you mean '~/.claude'?\n",
+    )
+
+
+def test_no_volume(tree: Tree, run: Command) -> None:
+    tree.volume.rmdir()
+    told = run("status")
+    assert told.status == 3
+    assert "the volume is not there" in told.err
+
+
+def test_it_changes_nothing(tree: Tree, run: Command) -> None:
+    tree.manifest(".d/", "f")
+    write(tree.home, {".d/x": "1"})
+    before = sorted(tree.layout.root.rglob("*"))
+    run("status")
+    after = sorted(path for path in tree.layout.root.rglob("*") if "validated" not in str(path))
+    assert after == before

@@ -207,7 +207,7 @@ def _programs(proc: Path, user: User) -> Iterator[Program]:
         if not entry.isdecimal():
             continue
         # A program may end while we look.
-        with contextlib.suppress(OSError, ValueError, IndexError):
+        with contextlib.suppress(OSError, ValueError, KeyError, IndexError):
             lines = (line.split() for line in _text(proc / entry / "status").splitlines())
             status = {key: rest for key, *rest in lines}
             # A user chooses the names of programs; ours is a line for root's terminal.

@@ -70,3 +70,17 @@ class Spaces:
             space.remove()
         for space in self.made:
             space.remove(volumes=True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the fault harness tried, by its own counts."""
+    sums: dict[str, int] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for key, value in getattr(report, "user_properties", ()):
+                if key == "tried":
+                    sums[value[0]] = sums.get(value[0], 0) + value[1]
+    if sums:
+        terminalreporter.section("fault harness")
+        for name, count in sums.items():
+            terminalreporter.write_line(f"{name}: {count}")

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from coder_ws_runtime.fs.anchored import Anchor, sync_directory
+from coder_ws_runtime.fs.anchored import Anchor, open_directory, sync_directory
 from coder_ws_runtime.persist.volume import STATE, Volume
 
 DIRECTORY = f"{STATE}/attic"
@@ -25,6 +25,19 @@ def stamp(now: float, workspace: str) -> str:
     label = re.sub(r"[^A-Za-z0-9._]+", "-", workspace).strip("-") or "unnamed"
     clock = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now))
     return f"{clock}.{int(now * 1000) % 1000:03d}Z-{label}"
+
+
+def batches(volume: Anchor) -> list[str]:
+    """The names of the batches, the newest first."""
+    try:
+        with volume.parent(DIRECTORY) as (fd, name):
+            opened = open_directory(name, fd)
+    except FileNotFoundError:
+        return []
+    try:
+        return sorted(os.listdir(opened), reverse=True)
+    finally:
+        os.close(opened)
 
 
 class Attic:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.fs import kernel
-from coder_ws_runtime.fs.anchored import below, open_directory, sync_directory
+from coder_ws_runtime.fs.anchored import open_directory, sync_directory
 from coder_ws_runtime.fs.removing import remove_tree
-from coder_ws_runtime.persist.attic import DIRECTORY
+from coder_ws_runtime.persist.attic import DIRECTORY, batches
+from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.volume import Volume
 
 
@@ -53,12 +54,7 @@ def batch_time(batch: str) -> float:
 def items(volume: Volume) -> list[Item]:
     """All that is in the attic, the newest first."""
     found: list[Item] = []
-    try:
-        with below(volume.anchor.fd, DIRECTORY) as fd:
-            batches = sorted(os.listdir(f"/proc/self/fd/{fd}"), reverse=True)
-    except FileNotFoundError:
-        return found
-    for batch in batches:
+    for batch in batches(volume.anchor):
         if batch_time(batch):
             found.extend(_items(volume, batch, ""))
     return found
@@ -143,11 +139,12 @@ def restore(volume: Volume, batch: str, path: str, on_volume: str, *, force: boo
         force: exchange it for what is there.
 
     Raises:
-        RefusedError: there is something in its place, or the batch does not have it.
+        RefusedError: there is something in its place, the batch does not have it, or the file system
+            refuses.
     """
     inside = f"{DIRECTORY}/{batch}/{path}"
-    volume.anchor.make_directories(on_volume.rpartition("/")[0], owner=volume.owner)
     try:
+        volume.anchor.make_directories(on_volume.rpartition("/")[0], owner=volume.owner)
         with (
             volume.lock(on_volume),
             volume.anchor.parent(inside) as (attic_fd, attic_name),
@@ -175,4 +172,6 @@ def restore(volume: Volume, batch: str, path: str, on_volume: str, *, force: boo
             place=f"~/{path}",
             hint="home-persist attic list",
         ) from error
+    except OSError as error:
+        raise failure_of(f"~/{path}", error) from error
     _remove_empty(volume, inside)

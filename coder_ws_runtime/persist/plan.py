@@ -215,7 +215,11 @@ def _recover(seen: Observation) -> Plan:
     if seen.aside is not None and seen.aside.kind is Kind.LINK and seen.aside.target == seen.link:
         return Plan(Row.RECOVER, (DROP_ASIDE,))
     special = _special(seen.pairs)
-    saved, lost = _saved(Origin.ASIDE, seen.pairs, home_wins=lambda pair: pair.newer)
+    # What is in the attic has lost already. What is not, and was written after the volume's, is a save
+    # that came while the link took its place.
+    saved, lost = _saved(
+        Origin.ASIDE, seen.pairs, home_wins=lambda pair: pair.newer and pair.identity is None
+    )
     if special:
         return _left_in_place(special, saved)
     return Plan(Row.RECOVER, (*saved, *lost, DROP_ASIDE))
@@ -232,7 +236,7 @@ def _saved(
     missing = tuple(pair.path for pair in pairs if pair.difference is Difference.MISSING)
     differ = [pair for pair in pairs if pair.difference is Difference.DIFFERS]
     winners = tuple(pair.path for pair in differ if home_wins(pair))
-    losers = tuple(pair.path for pair in differ if not home_wins(pair))
+    losers = tuple(pair.path for pair in differ if not home_wins(pair) and pair.identity is None)
     saved: list[Action] = []
     if missing:
         saved.append(Action(Verb.COPY_IN, origin, missing))

@@ -1,18 +1,18 @@
 """Make what is declared true: look, plan, carry out, path by path, until nothing is left to do."""
 
-import errno
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
 from coder_ws_runtime.errors import RefusedError, UserError
-from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError, Owner
+from coder_ws_runtime.fs.anchored import Anchor, Owner
 from coder_ws_runtime.fs.copying import ChangedError
 from coder_ws_runtime.fs.writers import BusyError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.attic import Attic
 from coder_ws_runtime.persist.entries import Entry
+from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.ledger import Ledger
 from coder_ws_runtime.persist.manifest import declared
 from coder_ws_runtime.persist.observe import glance, observe
@@ -75,10 +75,13 @@ class Workspace:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *arguments: object) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        """Close everything; what a file system said of the volume as a whole becomes a refusal."""
         self.ledger.close()
-        self.volume.__exit__(*arguments)
+        self.volume.__exit__(kind, error, trace)
         self.home.close()
+        if isinstance(error, OSError):
+            raise failure_of(str(self.volume.path), error) from error
 
     def look(self, entry: Entry, *, refuse_writers: bool = True) -> Observation:
         """What is there of one path. Raises as :func:`coder_ws_runtime.persist.observe.observe`."""
@@ -128,7 +131,7 @@ class Workspace:
                 break
             except OSError as failure:
                 now = acted or Plan(Row.FAILED)
-                error = _failure(entry, failure)
+                error = failure_of(f"~/{entry.path}", failure)
                 break
         else:
             error = RefusedError(
@@ -195,33 +198,6 @@ def _refusal(entry: Entry, now: Plan) -> UserError | None:
     return RefusedError(now.problem, code="path.special", place=f"~/{entry.path}", hint=now.hint)
 
 
-_FAILURES = {
-    errno.ENOSPC: ("path.no-space", "the volume is full", "make room on it, then: home-persist resolve"),
-    errno.EDQUOT: ("path.no-space", "the volume's quota is used up", "make room, then: home-persist resolve"),
-    errno.EROFS: ("path.read-only", "the file system is read-only", "mount it writable"),
-    errno.EACCES: ("path.permission", "permission denied", "look at owner and mode: ls -ld"),
-    errno.EPERM: ("path.permission", "not permitted", "look at owner and attributes: ls -ld, lsattr -d"),
-    errno.EIO: ("path.io", "input/output error", "look at the host's disk: dmesg"),
-}
-
-
-def _failure(entry: Entry, error: OSError) -> UserError:
-    """What a file system said, for a person. The home's side is as it was."""
-    place = f"~/{entry.path}"
-    if isinstance(error, BlockedPathError):
-        what = "a symlink" if error.is_link else "not a directory"
-        return RefusedError(
-            f"{error.component!r} on the way to it is {what}",
-            code="path.blocked",
-            place=place,
-            hint=f"declare {error.component + '/'!r} itself, or remove what is in the way",
-        )
-    known = _FAILURES.get(error.errno or 0)
-    code, what, hint = known or ("path.failed", (error.strerror or str(error)).lower(), "")
-    name = f" ({error.filename})" if isinstance(error.filename, str) else ""
-    return RefusedError(f"{what}{name}; left as it was", code=code, place=place, hint=hint)
-
-
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a resolve did, path by path, and what it refused."""
@@ -261,6 +237,8 @@ def resolve(
         RefusedError: there is no home.
     """
     with Workspace(layout, settings) as workspace:
+        if not dry_run:
+            workspace.volume.clear_staging()
         found = declared(layout, settings)
         outcomes = tuple(
             workspace.settle(entry, dry_run=dry_run, progress=progress) for entry in found.entries

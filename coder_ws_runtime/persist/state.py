@@ -46,9 +46,10 @@ class Pair:
     """Relative to the entry; empty for the entry itself."""
     difference: Difference
     identity: Identity | None = None
-    """Of the home side, for what is the same: what may be removed."""
+    """Of the home side, where its content exists elsewhere already: what may be removed. What differs
+    has one if the attic has it."""
     newer: bool = False
-    """Whether the home side's was written after the volume's."""
+    """Whether the home side's file was written after the volume's."""
 
 
 @dataclass(frozen=True, slots=True)

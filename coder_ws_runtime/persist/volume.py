@@ -126,9 +126,14 @@ class Volume:
         """A place for copies that are not published yet; it lasts as long as this object."""
         if self._staging is None:
             with self.directory("staging") as fd:
-                clear_staging(fd)
                 self._staging = Staging(fd, self.owner)
         return self._staging
+
+    def clear_staging(self) -> None:
+        """Remove copies that dead processes left unpublished."""
+        if self.anchor.status(f"{STATE}/staging"):
+            with self.directory("staging") as fd:
+                _clear_staging(fd)
 
 
 class Staging:
@@ -174,7 +179,7 @@ class Staging:
         os.close(self._parent)
 
 
-def clear_staging(fd: int) -> None:
+def _clear_staging(fd: int) -> None:
     """Remove what dead processes left in the staging directory `fd`."""
     for lock_name in os.listdir(fd):
         if not lock_name.endswith(".lock"):

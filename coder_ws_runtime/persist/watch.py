@@ -278,6 +278,7 @@ class Daemon:
             self.due.pop(entry.path, None)
             self._settle(entry, running=running)
         lease.renew()
+        self.workspace.volume.clear_staging()
         if self.workspace.attic.used:
             self.workspace.attic.used = False
             with suppress(OSError):

@@ -116,7 +116,7 @@ def test_what_cannot_be_run_is_found_with_its_reason(layout: Layout, add_hook: A
         pytest.param({"shebang": "#!/no/such"}, Ending.NOT_RUN, None, "No such file", id="no interpreter"),
     ],
 )
-def test_ending(  # noqa: PLR0913, PLR0917 - one row, one case
+def test_ending(
     script: dict[str, str],
     ending: Ending,
     status: int | None,
@@ -332,7 +332,7 @@ def test_summary_names_what_failed(
         ),
     ],
 )
-def test_command(  # noqa: PLR0913, PLR0917 - one row, one case
+def test_command(
     args: list[str],
     status: int,
     stdout: str,

@@ -1,0 +1,48 @@
+"""What the fault harness kills: one verb in a process of its own. Prints `changed PATH` for each change."""
+
+import os
+import sys
+from pathlib import Path
+
+from coder_ws_runtime import settings
+from coder_ws_runtime.errors import UserError
+from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.attic_items import items, restore
+from coder_ws_runtime.persist.manifest import declared
+from coder_ws_runtime.persist.resolve import Workspace
+
+
+def main(verb: str) -> int:
+    layout = Layout.of(Path("/"), os.environ)
+    values = settings.load(layout, os.environ)
+    with Workspace(layout, values) as workspace:
+        workspace.volume.clear_staging()
+        entries = declared(layout, values).entries
+        if verb == "restore":
+            return _restore(workspace)
+        failed = False
+        for entry in entries:
+            outcome = workspace.settle(entry, running=verb == "heal")
+            if outcome.changed:
+                print(f"changed {entry.path}: {outcome.row.value}")
+            if outcome.error:
+                failed = True
+                print(f"error {outcome.error}")
+    return 1 if failed else 0
+
+
+def _restore(workspace: Workspace) -> int:
+    """Exchange what lost in .wins/ for what won, once."""
+    for item in items(workspace.volume):
+        if item.path == ".wins/both":
+            restore(workspace.volume, item.batch, item.path, item.path, force=True)
+            print(f"changed {item.path}")
+            return 0
+    return 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1]))
+    except UserError as error:  # as the commands do
+        sys.exit(f"error: {error}")

@@ -1,0 +1,126 @@
+"""SIGKILL before every call that changes something: nothing is lost, and the next run mends it."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import missing
+from tests.crash.conftest import Tried
+from tests.crash.points import CALLS, Point, clean, share
+from tests.crash.world import HEALED, RESTORED, VIEW, LossError, World
+
+SEED = 20261124
+CHUNKS = 4
+SHARE = 12
+"""Points of a verb and chunk that are tried when not all are."""
+
+
+@dataclass(frozen=True)
+class Verb:
+    """What is struck, in which state, and what the user sees at the end."""
+
+    verb: str
+    prepare: Callable[[World], None]
+    views: tuple[dict[str, str], ...]
+    mend: str
+    """The verb that a person runs afterwards."""
+
+
+VERBS = {
+    "resolve": Verb("resolve", lambda world: None, (VIEW,), "resolve"),
+    "heal": Verb("heal", World.save_over_links, (HEALED,), "heal"),
+    # Killed, it has happened or not; both are whole.
+    "restore": Verb("restore", World.resolved, (VIEW, RESTORED), "resolve"),
+}
+
+
+def strike(call: str, when: str, how: str) -> list[str]:
+    """Words for strace: do something before the given call."""
+    return ["-o", "/dev/null", "-e", f"trace={','.join(CALLS)}", "-e", f"inject={call}:{how}:when={when}"]
+
+
+def killed(world: World, verb: str, point: Point) -> bool:
+    """Run a verb and kill it at a point; whether it came that far."""
+    return world.run(verb, *strike(point.call, str(point.number), "signal=KILL")).returncode == -9
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    import shutil
+
+    if shutil.which("strace") is None:
+        missing("strace is not installed; ./dev test installs it")
+    return World.make(tmp_path / "world")
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+@pytest.mark.parametrize("name", VERBS)
+def test_killed_at_every_call(
+    name: str, chunk: int, world: World, tmp_path: Path, tried: Tried, *, whole: bool
+) -> None:
+    """Killed, and once more while the next run mends; then run in peace."""
+    case = VERBS[name]
+    case.prepare(world)
+    trial = world.copy(tmp_path / "clean")
+    points = clean(trial, case.verb, tmp_path / "trace")
+    trial.remove()
+    mine = share(points, SHARE * CHUNKS, whole=whole, seed=SEED)[chunk::CHUNKS]
+    assert mine
+    draw = random.Random(SEED + chunk)
+    losses: list[str] = []
+    kills = 0
+    for point in mine:
+        trial = world.copy(tmp_path / "trial")
+        kills += killed(trial, case.verb, point)
+        again = draw.choice(points)
+        try:
+            trial.nothing_is_lost()
+            kills += killed(trial, case.mend, again)
+            trial.nothing_is_lost()
+            trial.converges(case.mend, *case.views)
+        except LossError as loss:
+            losses.append(f"{name} killed at {point}, then at {again}: {loss}")
+        trial.remove()
+    world.remove()
+    tried("kill points tried", kills)
+    tried("losses", len(losses))
+    assert not losses, "\n".join(losses)
+    assert kills >= len(mine), "a point that is not reached strikes nothing"
+
+
+ERRORS = ("ENOSPC", "EIO", "EROFS", "EACCES", "EXDEV")
+
+
+@pytest.mark.parametrize("persistently", [False, True], ids=["once", "persistently"])
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("name", VERBS)
+def test_failed_at_every_call(
+    name: str, error: str, world: World, tmp_path: Path, tried: Tried, *, persistently: bool, whole: bool
+) -> None:
+    """A call fails: no traceback, nothing is lost, and when the fault is gone the next run mends it."""
+    case = VERBS[name]
+    case.prepare(world)
+    trial = world.copy(tmp_path / "clean")
+    points = clean(trial, case.verb, tmp_path / "trace")
+    trial.remove()
+    mine = share(points, 3, whole=whole, seed=SEED + len(error) + persistently)[: len(points) if whole else 3]
+    losses: list[str] = []
+    for point in mine:
+        trial = world.copy(tmp_path / "trial")
+        when = f"{point.number}+" if persistently else str(point.number)
+        done = trial.run(case.verb, *strike(point.call, when, f"error={error}"))
+        try:
+            if "Traceback" in done.stderr:
+                raise LossError(f"a traceback:\n{done.stderr}")
+            trial.nothing_is_lost()
+            trial.converges(case.mend, *case.views)
+        except LossError as loss:
+            losses.append(f"{name}, {error} at {point} ({point.text[:60]}): {loss}")
+        trial.remove()
+    world.remove()
+    tried("faults injected", len(mine))
+    tried("losses", len(losses))
+    assert not losses, "\n".join(losses)

@@ -1,0 +1,260 @@
+"""A home and a volume on two file systems, in a state that has a bit of everything, and what must hold.
+
+Every content is a word of its own, so that a lost, doubled or torn one is seen wherever it lies.
+"""
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.harness.shell import ROOT
+from tests.harness.tree import write
+
+_SHM = Path("/dev/shm")
+# Longer than one pipe buffer and not a multiple of a block: a torn write shows.
+_PAD = 5000
+
+DECLARED = [
+    ".seed/",
+    ".merge/",
+    ".wins/",
+    "file",
+    "image",
+    "newer",
+    ".deep/a/b/",
+    "dir-for-file",
+    ".file-for-dir/",
+]
+
+
+def word(name: str) -> str:
+    """A content that tells where it came from."""
+    return f"[{name}]" * (_PAD // (len(name) + 2))
+
+
+# By origin: what the volume had, what a run has made links of, and what then came into the home.
+VOLUME = {
+    ".merge/both": word("volume both"),
+    ".merge/old": word("volume old"),
+    ".merge/same": word("same"),
+    "image": word("volume image"),
+    "dir-for-file": word("volume dir-for-file"),
+    ".file-for-dir/kept": word("volume kept"),
+}
+LINKED = {".wins/both": word("older both"), ".wins/old": word("older old"), "newer": word("older newer")}
+HOME = {
+    ".seed/one": word("seed one"),
+    ".seed/two": word("seed two"),
+    ".seed/sub/three": word("seed three"),
+    ".seed/sub/link": "->../one",
+    ".seed/empty/": "",
+    ".merge/both": word("home both"),
+    ".merge/new": word("home new"),
+    ".merge/sub/new": word("home sub new"),
+    ".merge/same": word("same"),
+    ".wins/both": word("newer both"),
+    ".wins/new": word("newer new"),
+    "file": word("seed file"),
+    "image": word("home image"),
+    "newer": word("newer newer"),
+    ".deep/a/b/c": word("deep"),
+    "dir-for-file/x": word("home dir-for-file"),
+    ".file-for-dir": word("home file-for-dir"),
+}
+# What the user sees in the home when all is done.
+VIEW = {
+    ".seed/one": word("seed one"),
+    ".seed/two": word("seed two"),
+    ".seed/sub/three": word("seed three"),
+    ".seed/sub/link": word("seed one"),
+    ".merge/both": word("volume both"),
+    ".merge/old": word("volume old"),
+    ".merge/same": word("same"),
+    ".merge/new": word("home new"),
+    ".merge/sub/new": word("home sub new"),
+    ".wins/both": word("newer both"),
+    ".wins/old": word("older old"),
+    ".wins/new": word("newer new"),
+    "file": word("seed file"),
+    "image": word("volume image"),
+    "newer": word("newer newer"),
+    ".deep/a/b/c": word("deep"),
+    "dir-for-file": word("volume dir-for-file"),
+    ".file-for-dir/kept": word("volume kept"),
+}
+
+# What programs then save over the links, and what the user sees when that is healed.
+SAVED = {
+    ".seed/one": word("saved one"),
+    ".seed/new": word("saved new"),
+    "file": word("saved file"),
+    "newer": word("saved newer"),
+}
+HEALED = {**VIEW, **SAVED, ".seed/sub/link": word("saved one"), "image": "dangling"}
+RESTORED = {**VIEW, ".wins/both": word("older both")}
+
+
+class LossError(AssertionError):
+    """Something that must hold does not."""
+
+
+@dataclass
+class World:
+    """One home (on the disk), one volume (on tmpfs), one ledger."""
+
+    base: Path
+    volume: Path
+    contents: frozenset[str]
+
+    @classmethod
+    def make(cls, base: Path) -> "World":
+        """The state that DECLARED, VOLUME, LINKED and HOME describe."""
+        base.mkdir(parents=True)
+        volume = Path(tempfile.mkdtemp(prefix="cws-crash-", dir=_SHM if _SHM.is_dir() else None))
+        texts = {text for tree in (VOLUME, LINKED, HOME) for text in tree.values()}
+        world = cls(base, volume, frozenset(text for text in texts if text and not text.startswith("->")))
+        (base / "home").mkdir()
+        (base / "manifests").mkdir()
+        (base / "ledger").mkdir()
+        write(volume, VOLUME)
+        world._link()
+        write(base / "home", HOME)
+        return world
+
+    def _link(self) -> None:
+        """Let a resolve make the links of LINKED's paths, and then take those away as a save does."""
+        write(self.volume, LINKED)
+        self._declare([".wins/", "newer"])
+        assert self.run("resolve").returncode == 0
+        for path in (".wins", "newer"):
+            (self.base / "home" / path).unlink()
+        self._declare(DECLARED)
+
+    def _declare(self, paths: list[str]) -> None:
+        document = {"source": "crash", "paths": paths}
+        (self.base / "manifests/crash.json").write_text(json.dumps(document))
+
+    def resolved(self) -> None:
+        """The state after a resolve."""
+        done = self.run("resolve")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def save_over_links(self) -> None:
+        """Let programs replace links by what they save, and delete one."""
+        self.resolved()
+        for path in (".seed", "file", "newer", "image"):
+            (self.base / "home" / path).unlink()
+        write(self.base / "home", SAVED)
+        self.contents = self.contents | frozenset(SAVED.values())
+
+    def copy(self, base: Path) -> "World":
+        """Another world in the same state. Times and owners are kept, and link texts are rewritten."""
+        base.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["cp", "-a", self.base, base], check=True)
+        volume = Path(tempfile.mkdtemp(prefix="cws-crash-", dir=self.volume.parent))
+        subprocess.run(["cp", "-a", f"{self.volume}/.", volume], check=True)
+        for file in [base / "ledger/links"]:
+            file.write_text(file.read_text().replace(str(self.volume), str(volume)))
+        for path in (base / "home").rglob("*"):
+            if path.is_symlink() and str(path.readlink()).startswith(str(self.volume)):
+                target = str(path.readlink()).replace(str(self.volume), str(volume))
+                path.unlink()
+                path.symlink_to(target)
+        return World(base, volume, self.contents)
+
+    def remove(self) -> None:
+        shutil.rmtree(self.volume, ignore_errors=True)
+        shutil.rmtree(self.base, ignore_errors=True)
+
+    # Running --------------------------------------------------------------------------------------
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.base / "home"),
+            "HOME_PERSIST_STATE": str(self.volume),
+            "HOME_PERSIST_MANIFEST_DIR": str(self.base / "manifests"),
+            "HOME_PERSIST_LEDGER_DIR": str(self.base / "ledger"),
+            "CODER_WORKSPACE_ID": "crash",
+            "PYTHONPATH": str(ROOT),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+    def run(self, verb: str, *strace: str) -> subprocess.CompletedProcess[str]:
+        """Run one verb of the driver in a process of its own, under strace if there are words for it."""
+        argv = [sys.executable, "-m", "tests.crash.driver", verb]
+        if strace:
+            # Not --seccomp-bpf: with it strace 6.1 injects nothing.
+            argv = ["strace", "-qqq", "--signal=none", *strace, *argv]
+        return subprocess.run(
+            argv, cwd=ROOT, env=self.environment(), capture_output=True, text=True, timeout=120, check=False
+        )
+
+    # What must hold ---------------------------------------------------------------------------------
+
+    def files(self) -> Counter[str]:
+        """How often each content is there, except in the staging directory, where copies may be torn."""
+        found: Counter[str] = Counter()
+        staging = self.volume / ".home-persist/staging"
+        for root in (self.base / "home", self.volume):
+            for directory, names, files in os.walk(root):
+                here = Path(directory)
+                names[:] = [name for name in names if here / name != staging]
+                for name in files:
+                    path = here / name
+                    if stat.S_ISREG(path.lstat().st_mode) and not self._own(path):
+                        found[path.read_text()] += 1
+        return found
+
+    def _own(self, path: Path) -> bool:
+        state = self.volume / ".home-persist"
+        return path.is_relative_to(state) and not path.is_relative_to(state / "attic")
+
+    def nothing_is_lost(self) -> None:
+        """Every content is there, whole, wherever; and nothing else."""
+        found = self.files()
+        lost = self.contents - found.keys()
+        if lost:
+            raise LossError(f"lost: {sorted(text[:40] for text in lost)}")
+        torn = found.keys() - self.contents
+        if torn:
+            raise LossError(f"torn: {sorted((text[:40], len(text)) for text in torn)}")
+
+    def view(self) -> dict[str, str]:
+        """What a user sees in the home."""
+        home = self.base / "home"
+        found: dict[str, str] = {}
+        for directory, _, files in os.walk(home, followlinks=True):
+            for name in files:
+                path = Path(directory) / name
+                found[str(path.relative_to(home))] = path.read_text() if path.exists() else "dangling"
+        return found
+
+    def converges(self, verb: str, *views: dict[str, str]) -> None:
+        """The next run ends well with one of the right views, and one more changes nothing."""
+        done = self.run(verb)
+        if done.returncode != 0:
+            raise LossError(f"the next run ended with {done.returncode}: {done.stdout}{done.stderr}")
+        self.nothing_is_lost()
+        seen = self.view()
+        if seen not in views:
+            wrong = sorted(
+                path for path in views[0].keys() | seen.keys() if views[0].get(path) != seen.get(path)
+            )
+            raise LossError(
+                f"wrong in the home: {[(path, seen.get(path, 'nothing')[:40]) for path in wrong]}"
+            )
+        before = self.files()
+        again = self.run(verb)
+        if "changed" in again.stdout or self.files() != before:
+            raise LossError(f"the third run changed something: {again.stdout}")
+        left = list((self.volume / ".home-persist/staging").glob("*"))
+        if left:
+            raise LossError(f"left in staging: {left}")

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.harness.shell import ROOT, STATE, DevError, apt_install, as_root, run, say, show
+from tests.harness.shell import ROOT, STATE, DevError, apt_install, as_root, ask, run, say, show
 
 _ANSWER_SECONDS = 20.0
 _START_SECONDS = 60.0
@@ -132,6 +132,8 @@ def ensure() -> Engine:
         raise DevError("no Docker engine answers, and only root can start one", "./dev up --sandbox")
     if not shutil.which("dockerd", path=_sbin_path()):
         apt_install(_PACKAGES, "No Docker engine answers")
+    elif not ask("No Docker engine answers: start dockerd?"):
+        raise DevError("no Docker engine answers", "start one, or: ./dev up --sandbox")
     return find() or _start(root)
 
 

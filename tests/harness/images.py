@@ -88,7 +88,14 @@ def _import(engine: Engine, root: list[str], tree: Path) -> None:
 
 
 def build(engine: Engine, stack: str) -> str:
-    """Build a stack's image and return its name; layers that have not changed are kept."""
+    """Build a stack's image and return its name; layers that have not changed are kept.
+
+    Raises:
+        DevError: there is no such stack, or the build failed.
+    """
+    stacks = sorted(file.parent.name for file in ROOT.glob("images/*/Dockerfile"))
+    if stack not in stacks:
+        raise DevError(f"there is no stack {stack!r}", f"known: {', '.join(stacks)}")
     ensure_debian(engine)
     if stack == "base":
         engine.build(ROOT / "images/base/Dockerfile", tag("base"), ROOT)

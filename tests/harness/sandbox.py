@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 
 from tests.harness.shell import ROOT, STATE, DevError, run, say
+from tests.harness.venv import VENV
 
 TREE = STATE / "sandbox"
 _CONTENT = {
@@ -44,7 +45,7 @@ def show() -> int:
     home.mkdir()
     say("a new container: home-persist resolve")
     print(_home_persist("resolve"))
-    missing = [path for path, text in _CONTENT.items() if (home / path).read_text() != text]
+    missing = [path for path in _CONTENT if not (home / path).exists()]
     if missing:
         raise DevError(f"not there: {', '.join(missing)}")
     for path in _CONTENT:
@@ -75,8 +76,11 @@ def _command(verb: str) -> str:
 def _home_persist(verb: str) -> str:
     """Run `home-persist` of this checkout on the tree."""
     done = run(
-        [ROOT / ".venv/bin/home-persist", verb, "--root", TREE],
+        [VENV / "bin/home-persist", verb, "--root", TREE],
         env={"CODER_WORKSPACE_ID": "sandbox"},
         check=False,
     )
-    return (done.stdout + done.stderr).rstrip()
+    said = (done.stdout + done.stderr).rstrip()
+    if done.returncode != 0:
+        raise DevError(f"home-persist {verb} ended with status {done.returncode}:\n{said}")
+    return said

@@ -77,7 +77,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     sums: dict[str, int] = {}
     for reports in terminalreporter.stats.values():
         for report in reports:
-            for key, value in getattr(report, "user_properties", ()):
+            # The reports of set-up and teardown carry the same properties.
+            if getattr(report, "when", "") != "call":
+                continue
+            for key, value in report.user_properties:
                 if key == "tried":
                     sums[value[0]] = sums.get(value[0], 0) + value[1]
     if sums:

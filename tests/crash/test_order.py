@@ -1,0 +1,63 @@
+"""The order of a move, read off the trace: durable copy, publish, durable name, and only then removal."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import missing
+from tests.crash.points import Point, clean
+from tests.crash.world import World
+
+
+@pytest.fixture
+def trace(tmp_path: Path) -> list[Point]:
+    if shutil.which("strace") is None:
+        missing("strace is not installed; ./dev test installs it")
+    world = World.make(tmp_path / "world")
+    points = clean(world, "resolve", tmp_path / "trace")
+    world.remove()
+    return points
+
+
+def index(trace: list[Point], call: str, pattern: str, after: int = -1) -> int:
+    """Where the first call after a place is that matches."""
+    for number, point in enumerate(trace):
+        if number > after and point.call == call and re.search(pattern, point.text):
+            return number
+    pytest.fail(f"no {call} {pattern} after call {after}")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["file", ".seed"],
+    ids=["a file", "a directory"],
+)
+def test_a_seed(trace: list[Point], name: str) -> None:
+    home = r"home>"
+    published = index(
+        trace, "renameat2", rf'staging/[0-9a-f]+>, "\d+", .*"{re.escape(name)}", RENAME_NOREPLACE'
+    )
+    staged = re.search(r'staging/[0-9a-f]+>, "(\d+)"', trace[published].text)
+    assert staged
+    copied = index(trace, "fsync", rf"staging/[0-9a-f]+/{staged[1]}>")
+    named = index(trace, "fsync", r"cws-crash-\w+>", after=published)
+    swapped = index(trace, "renameat2", rf'{home}, "\.{re.escape(name)}\.home-persist".*RENAME_EXCHANGE')
+    removed = index(trace, "unlinkat", rf"home(/\.{re.escape(name)}\.home-persist)?>", after=swapped)
+    assert copied < published < named < swapped < removed
+
+
+def test_a_superseded_copy_is_in_the_attic_before_its_place_is_taken(trace: list[Point]) -> None:
+    staged = index(trace, "renameat2", r'staging.*attic/.*"newer", RENAME_NOREPLACE')
+    swapped = index(trace, "renameat2", r'attic/.*"newer", .*"newer", RENAME_EXCHANGE')
+    durable = index(trace, "fsync", r"attic/", after=swapped)
+    replaced = index(trace, "renameat2", r'"\.newer\.home-persist".*RENAME_EXCHANGE')
+    assert staged < swapped < durable < replaced
+
+
+def test_what_lost_is_in_the_attic_before_it_is_removed(trace: list[Point]) -> None:
+    kept = index(trace, "renameat2", r'staging.*attic/.*"image", RENAME_NOREPLACE')
+    durable = index(trace, "fsync", r"attic/", after=kept)
+    removed = index(trace, "unlinkat", r'home>, "\.image\.home-persist"')
+    assert kept < durable < removed

@@ -46,7 +46,7 @@ def _remove(fd: int, name: str, path: str, identities: Mapping[str, Identity], k
         else:
             os.unlink(name, dir_fd=fd)
         return
-    if path not in identities:
+    if identities.get(path) != Identity.of(found):
         kept.append(path)
         return
     opened = open_directory(name, fd)

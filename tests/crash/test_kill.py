@@ -52,7 +52,7 @@ def world(tmp_path: Path) -> World:
     import shutil
 
     if shutil.which("strace") is None:
-        missing("strace is not installed; ./dev test installs it")
+        missing("strace; ./dev test installs it")
     return World.make(tmp_path / "world")
 
 

@@ -14,7 +14,7 @@ from tests.crash.world import World
 @pytest.fixture
 def trace(tmp_path: Path) -> list[Point]:
     if shutil.which("strace") is None:
-        missing("strace is not installed; ./dev test installs it")
+        missing("strace; ./dev test installs it")
     world = World.make(tmp_path / "world")
     points = clean(world, "resolve", tmp_path / "trace")
     world.remove()

@@ -1,6 +1,7 @@
 """Checks of room: on the volumes, in the container, in /tmp, in memory."""
 
 import os
+import re
 from pathlib import Path
 
 from coder_ws_runtime.boot.docker_group.observe import unescaped
@@ -24,6 +25,8 @@ _LITTLE = 0.10
 _MUCH = 5 << 30
 """So many bytes are enough, however small a part they are."""
 _NOTHING = 0.01
+_STALLED = 10.0
+"""Percent of a minute without any work done for want of memory: people feel that."""
 _FULL_BYTES = 16 << 20
 """With less than this, saving a file may fail at any time."""
 
@@ -94,7 +97,7 @@ def tmp(context: Context) -> Verdict:
 
 @check("disk.memory", "memory", needs=[Need.LIVE])
 def memory(context: Context) -> Verdict:
-    """The workspace keeps below its memory limit, and the kernel had to end no program for it."""
+    """Programs have memory: below the limit, without waiting for it, and none was ended for want of it."""
     groups = context.layout.cgroups
     limit, used = memory_limit(groups), memory_used(groups)
     remedy = Remedy(
@@ -104,6 +107,10 @@ def memory(context: Context) -> Verdict:
     findings: list[Finding] = []
     if limit and used > 0.95 * limit:
         problem = f"{size(used)} of the {size(limit)} of memory are used"
+        findings.append(warning(problem, remedy))
+    whose, lost = _pressure(context)
+    if lost > _STALLED:
+        problem = f"{whose} stood still for want of memory in {lost:.0f} % of the last minute"
         findings.append(warning(problem, remedy))
     killed = _killed(groups)
     if killed:
@@ -136,6 +143,18 @@ def memory_used(groups: Path) -> int:
     used = int(written) if written.strip().isdecimal() else 0
     stat = _pairs(text(groups / "memory.stat" if second else groups / "memory/memory.stat"))
     return max(0, used - stat.get("inactive_file" if second else "total_inactive_file", 0))
+
+
+def _pressure(context: Context) -> tuple[str, float]:
+    """Whose programs all waited for memory, and in how many percent of the last minute.
+
+    The kernel tells it for each control group on their version 2, else for the host
+    (Documentation/accounting/psi.rst there); 0 where it does not.
+    """
+    own = text(context.layout.cgroups / "memory.pressure")
+    shown = own or text(context.layout.proc / "pressure/memory")
+    stalled = re.search(r"^full .*\bavg60=([0-9.]+)", shown, re.MULTILINE)
+    return "the workspace's programs" if own else "the host", float(stalled[1]) if stalled else 0.0
 
 
 def _killed(groups: Path) -> int:

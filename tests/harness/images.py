@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.harness.engine import Engine
 from tests.harness.shell import ROOT, STATE, DevError, apt_install, as_root, run, say
+from tests.harness.stacks import stacks
 
 DEBIAN = "debian:trixie-slim"
 _SUITE = "trixie"
@@ -93,13 +94,14 @@ def build(engine: Engine, stack: str) -> str:
     Raises:
         DevError: there is no such stack, or the build failed.
     """
-    stacks = sorted(file.parent.name for file in ROOT.glob("images/*/Dockerfile"))
-    if stack not in stacks:
-        raise DevError(f"there is no stack {stack!r}", f"known: {', '.join(stacks)}")
-    ensure_debian(engine)
-    if stack == "base":
-        engine.build(ROOT / "images/base/Dockerfile", tag("base"), ROOT)
+    known = stacks()
+    if stack not in known:
+        raise DevError(f"there is no stack {stack!r}", f"known: {', '.join(known)}")
+    parent = known[stack].parent
+    args = {}
+    if parent:
+        args["BASE"] = build(engine, parent)
     else:
-        build(engine, "base")
-        engine.build(ROOT / f"images/{stack}/Dockerfile", tag(stack), ROOT, args={"BASE": tag("base")})
+        ensure_debian(engine)
+    engine.build(ROOT / f"images/{stack}/Dockerfile", tag(stack), ROOT, args=args)
     return tag(stack)

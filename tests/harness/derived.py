@@ -1,0 +1,36 @@
+"""Images that tests build on the base: with programs, with content in the home."""
+
+import os
+import shutil
+import ssl
+import tempfile
+from pathlib import Path
+
+from tests.harness.engine import Engine
+from tests.harness.images import PREFIX, tag
+
+
+def build(engine: Engine, directory: Path, *, home: dict[str, str] | None = None) -> str:
+    """Build the Dockerfile of a directory on the base image, and return the image's name.
+
+    Args:
+        engine: where.
+        directory: has the Dockerfile; the context has besides it ``certificates.pem``, the certificates
+            that this machine trusts, and ``home``.
+        home: texts by their path in the image's home.
+
+    Raises:
+        DevError: the build failed.
+    """
+    name = f"{PREFIX}/test:{directory.name}"
+    trusted = os.environ.get("NODE_EXTRA_CA_CERTS") or ssl.get_default_verify_paths().cafile
+    with tempfile.TemporaryDirectory() as context:
+        shutil.copytree(directory, context, dirs_exist_ok=True)
+        certificates = Path(trusted).read_bytes() if trusted and Path(trusted).exists() else b""
+        (Path(context) / "certificates.pem").write_bytes(certificates)
+        for path, text in {".image": "", **(home or {})}.items():
+            file = Path(context) / "home" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        engine.build(directory / "Dockerfile", name, Path(context), args={"BASE": tag("base")})
+    return name

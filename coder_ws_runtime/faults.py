@@ -1,49 +1,148 @@
-"""From pydantic's errors to one line: what is wrong, where, and the nearest right answer."""
+"""From pydantic's errors to one line each: what is wrong, where, and the nearest right answer."""
 
 import difflib
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+TAG = "("
+"""Begins the tags of a union in a model: they appear in pydantic's locations, and in no document."""
+_AT = re.compile(r"(?P<what>.*) at line (?P<line>\d+) column (?P<column>\d+)$", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault of a document. `place` is a JSON path that begins with ``:``, e.g. ``:$.paths[2]``."""
+    """One fault of a document. `place` is a JSON path (``:$.paths[2]``), a line (``:3``) or empty."""
 
     message: str
     place: str
     hint: str
 
 
-def json_path(location: tuple[int | str, ...]) -> str:
+def json_path(location: Sequence[int | str]) -> str:
     """``("paths", 2, "path")`` as ``$.paths[2].path``."""
-    return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    parts = (part for part in location if not _is_tag(part))
+    return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
 
 
-def nearest(word: str, known: list[str]) -> str:
+def nearest(word: str, known: Sequence[str]) -> str:
     """A hint that names the nearest of `known`, or all of them if none is near."""
     near = difflib.get_close_matches(word, known, n=1)
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
 
 
 def first_fault(error: ValidationError, model: type[BaseModel]) -> Fault:
-    """The first fault that pydantic found, for a person.
+    """The first of :func:`faults`."""
+    return faults(error, model)[0]
+
+
+def faults(error: ValidationError, model: type[BaseModel]) -> list[Fault]:
+    """All faults that pydantic found, for a person; of each object unknown keys first.
+
+    A key that is missing is not named where a key nearly of that name is unknown: one mistake, one fault.
 
     Args:
         error: what validation raised.
-        model: the outermost model, whose keys a hint can name.
+        model: the outermost model, whose keys the hints can name.
     """
-    detail = error.errors(include_url=False)[0]
-    location = detail["loc"]
-    where = f":{json_path(location)}"
+    details: list[dict[str, Any]] = [{**detail} for detail in error.errors(include_url=False)]
+    meant = {
+        (*detail["loc"][:-1], near)
+        for detail in details
+        if detail["type"] == "extra_forbidden"
+        for near in _near(str(detail["loc"][-1]), model, detail["loc"])
+    }
+    kept = [detail for detail in details if detail["type"] != "missing" or detail["loc"] not in meant]
+    return [_fault(detail, model) for detail in kept]
+
+
+def _near(key: str, model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
+    return difflib.get_close_matches(key, _keys(model, location), n=1)
+
+
+def _fault(detail: dict[str, Any], model: type[BaseModel]) -> Fault:
+    location: tuple[int | str, ...] = detail["loc"]
+    if detail["type"] == "json_invalid":
+        return _not_json(str(detail["ctx"]["error"]))
+    message, hint = _words(detail, model, location)
+    return Fault(message, f":{json_path(location)}", hint)
+
+
+def _words(detail: dict[str, Any], model: type[BaseModel], location: Sequence[int | str]) -> tuple[str, str]:
+    """Message and hint."""
+    example = _example(model, location)
     match detail["type"]:
-        case "json_invalid":
-            return Fault(f"not JSON: {detail['ctx']['error']}", "", "")
         case "extra_forbidden":
-            key = str(location[-1])
-            known = list(model.model_fields) if len(location) == 1 else []
-            return Fault(f"unknown key {key!r}", where, nearest(key, known) if known else "remove the key")
+            key, known = str(location[-1]), _keys(model, location)
+            return f"unknown key {key!r}", nearest(key, known) if known else "remove the key"
         case "missing":
-            return Fault(f"the key {location[-1]!r} is missing", where, "")
-        case _:
-            return Fault(detail["msg"][:1].lower() + detail["msg"][1:], where, "")
+            return f"the key {location[-1]!r} is missing", example
+        case "literal_error":
+            known = re.findall(r"'([^']*)'", str(detail["ctx"]["expected"]))
+            return f"{detail['input']!r} is not known here", nearest(str(detail["input"]), known)
+        case "string_pattern_mismatch":
+            return f"{detail['input']!r} is not of the right form", example
+        case "value_error":
+            return str(detail["ctx"]["error"]), ""
+    message = str(detail["msg"])
+    return message[:1].lower() + message[1:], example
+
+
+def _not_json(message: str) -> Fault:
+    found = _AT.match(message)
+    if not found:
+        return Fault(f"not JSON: {message}", "", "")
+    return Fault(f"not JSON: {found['what']} (column {found['column']})", f":{found['line']}", "")
+
+
+def _example(model: type[BaseModel], location: Sequence[int | str]) -> str:
+    """A hint from what the model says of a field: an example, else its description."""
+    field = _field(model, location)
+    if field is None:
+        return ""
+    if field.examples:
+        return f"for example {field.examples[0]!r}"
+    return (field.description or "").removesuffix(".")
+
+
+def _keys(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
+    """The keys of the object that a location lies in."""
+    inside = _model_at(model, location[:-1])
+    return [field.alias or name for name, field in inside.model_fields.items()] if inside else []
+
+
+def _field(model: type[BaseModel], location: Sequence[int | str]) -> FieldInfo | None:
+    words = [part for part in location if isinstance(part, str) and not _is_tag(part)]
+    inside = _model_at(model, words[:-1]) if words else None
+    return _named(inside, words[-1]) if inside else None
+
+
+def _model_at(model: type[BaseModel], location: Sequence[int | str]) -> type[BaseModel] | None:
+    found: type[BaseModel] | None = model
+    for part in location:
+        if isinstance(part, int) or _is_tag(part):
+            continue
+        field = _named(found, part) if found else None
+        found = next(_models(field.annotation), None) if field else None
+    return found
+
+
+def _named(model: type[BaseModel], key: str) -> FieldInfo | None:
+    fields = model.model_fields.items()
+    return next((field for name, field in fields if key == (field.alias or name)), None)
+
+
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
+    """The models in a type, e.g. `PathObject` in ``list[str | PathObject]``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)
+
+
+def _is_tag(part: int | str) -> bool:
+    return isinstance(part, str) and part.startswith(TAG)

@@ -119,6 +119,7 @@ for _name, _module in (
     ("status", "persist_status"),
     ("attic", "persist_attic"),
     ("watch", "persist_watch"),
+    ("validate", "persist_validate"),
 ):
     home_persist.add_lazy(_name, f"coder_ws_runtime.cli.{_module}", _name)
 

@@ -197,6 +197,13 @@ def with_json(command: Callable[..., R]) -> Callable[..., R]:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")(command)
 
 
+def examples(*rows: tuple[str, str]) -> str:
+    """The end of a command's help: each row is a command line, and what it is for."""
+    width = max(len(line) for line, _ in rows)
+    shown = "\n".join(f"  {line:{width}}  {what}" for line, what in rows)
+    return f"\b\nExamples:\n{shown}"
+
+
 def is_whole(context: click.Context) -> bool:
     """Whether a group that does something by itself is to do that: no subcommand was given.
 

@@ -20,8 +20,9 @@ from typing import Any
 
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.combine import combined
 from coder_ws_runtime.persist.entries import Declared, Entry, Kind, Scope, Step
-from coder_ws_runtime.persist.paths import is_below, normalise
+from coder_ws_runtime.persist.paths import normalise
 from coder_ws_runtime.settings import Settings
 from coder_ws_runtime.validated import normalised
 
@@ -38,12 +39,23 @@ def declared(layout: Layout, settings: Settings) -> Declared:
     collected = _Collected(layout, settings.workspace.id)
     for file in manifest_files(layout):
         collected.manifest(file)
-    for index, value in enumerate(settings.home_persist_paths):
-        collected.path(value, "template", f"{layout.settings_file}:$.home_persist_paths[{index}]")
+    _collect_template(collected, layout, settings)
     for file in user_files(layout, settings.workspace.id):
         if file.exists():
             collected.manifest(file)
     return collected.result()
+
+
+def _collect_template(collected: "_Collected", layout: Layout, settings: Settings) -> None:
+    for index, value in enumerate(settings.home_persist_paths):
+        collected.path(value, "template", f"{layout.settings_file}:$.home_persist_paths[{index}]")
+
+
+def template_entries(layout: Layout, settings: Settings) -> list[Entry]:
+    """What the template declares, without what is refused of it."""
+    collected = _Collected(layout, settings.workspace.id)
+    _collect_template(collected, layout, settings)
+    return collected.found
 
 
 def manifest_files(layout: Layout) -> list[Path]:
@@ -176,8 +188,8 @@ class _Collected:
         def add() -> None:
             value = read(self.layout, file)
             entries = entries_of(self.layout, value, str(file), self.workspace_id)
-            steps = list(_steps(self.layout, value, str(file), self.workspace_id))
-            excepted = _excepted(self.layout, value, str(file))
+            steps = list(steps_of(self.layout, value, str(file), self.workspace_id))
+            excepted = excepted_of(self.layout, value, str(file))
             self.excepted += [entry for entry in self.found if entry.path in excepted]
             self.found = [entry for entry in self.found if entry.path not in excepted] + entries
             self.steps += steps
@@ -216,7 +228,8 @@ class _Collected:
         return Declared(tuple(entries), tuple(self.steps), (*self.refused, *conflicts), excepted)
 
 
-def _excepted(layout: Layout, manifest: dict[str, Any], place: str) -> set[str]:
+def excepted_of(layout: Layout, manifest: dict[str, Any], place: str) -> set[str]:
+    """The paths that a manifest takes out. Raises RefusedError, with its place."""
     paths: set[str] = set()
     for index, written in enumerate(manifest["except"]):
         with _at(f"{place}:$.except[{index}]"):
@@ -224,7 +237,8 @@ def _excepted(layout: Layout, manifest: dict[str, Any], place: str) -> set[str]:
     return paths
 
 
-def _steps(layout: Layout, manifest: dict[str, Any], place: str, workspace_id: str) -> Iterator[Step]:
+def steps_of(layout: Layout, manifest: dict[str, Any], place: str, workspace_id: str) -> Iterator[Step]:
+    """The migrations of a manifest. Raises RefusedError, with its place."""
     home = str(layout.home)
     for index, value in enumerate(manifest["migrations"]):
         here = f"{place}:$.migrations[{index}]"
@@ -239,54 +253,3 @@ def _steps(layout: Layout, manifest: dict[str, Any], place: str, workspace_id: s
                     own = on_volume(path, Scope.WORKSPACE, workspace_id)
                     old, new = (path, own) if to == "workspace" else (own, path)
                     yield Step(value["id"], "rescope", old, new, here)
-
-
-def combined(found: list[Entry]) -> tuple[list[Entry], list[RefusedError]]:
-    """One entry per path, parents before children; duplicates and covered children are dropped.
-
-    The same path twice with the same scope is one entry, the first; a child of a directory with the
-    same scope is covered by it. Everything else that overlaps is refused: a link inside another
-    entry's target would lie on the volume.
-    """
-    refused: list[RefusedError] = []
-    first: dict[str, Entry] = {}
-    for entry in found:
-        known = first.setdefault(entry.path, entry)
-        if known is entry:
-            continue
-        if known.scope is not entry.scope:
-            refused.append(_conflict(entry, known, f"is declared with the scope '{known.scope.value}'"))
-        elif known.kind is not entry.kind:
-            refused.append(_conflict(entry, known, f"is declared as a {known.kind.value}"))
-    kept: dict[str, Entry] = {}
-    for path in sorted(first, key=lambda path: path.split("/")):
-        entry = first[path]
-        parent = _parent(path, kept)
-        if parent is None:
-            kept[path] = entry
-        elif parent.kind is Kind.FILE:
-            refused.append(
-                _conflict(entry, parent, f"lies below {parent.path!r}, which is declared as a file")
-            )
-        elif parent.scope is not entry.scope:
-            below = f"lies below {parent.path!r}, which has the scope '{parent.scope.value}'"
-            refused.append(_conflict(entry, parent, below))
-    return list(kept.values()), refused
-
-
-def _parent(path: str, kept: dict[str, Entry]) -> Entry | None:
-    parts = path.split("/")
-    for length in range(1, len(parts)):
-        parent = kept.get("/".join(parts[:length]))
-        if parent is not None and is_below(path, parent.path):
-            return parent
-    return None
-
-
-def _conflict(entry: Entry, known: Entry, why: str) -> RefusedError:
-    return RefusedError(
-        f"path {entry.path!r} {why} in {known.place}",
-        code="manifest.conflict",
-        place=entry.place,
-        hint="declare it once, or with the same scope and kind",
-    )

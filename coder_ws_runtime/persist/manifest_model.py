@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from coder_ws_runtime.errors import RefusedError
-from coder_ws_runtime.faults import first_fault
+from coder_ws_runtime.faults import TAG, Fault, faults, first_fault
 
 Path = Annotated[
     str,
@@ -31,10 +31,22 @@ class PathObject(_Model):
 
     path: Path
     mode: str | None = Field(
-        default=None, pattern=r"^0?[0-7]{3}$", description="Its mode on the volume, in octal."
+        default=None,
+        pattern=r"^0?[0-7]{3}$",
+        description="Its mode on the volume, in octal.",
+        examples=["0700"],
     )
     scope: Scope | None = Field(default=None, description="Its scope, if it is not the manifest's.")
     why: str = Field(default="", description="Why it is to last, and why with this scope.")
+
+
+def _form(value: object) -> str:
+    return _OBJECT if isinstance(value, dict | PathObject) else _TEXT
+
+
+_TEXT, _OBJECT = f"{TAG}path)", f"{TAG}object)"
+# Told apart by what it is, so that a fault is named once and not for each form that it is not.
+AnyPath = Annotated[Annotated[Path, Tag(_TEXT)] | Annotated[PathObject, Tag(_OBJECT)], Discriminator(_form)]
 
 
 class Rescope(_Model):
@@ -47,7 +59,11 @@ class Rescope(_Model):
 class Migration(_Model):
     """A step that is run once per volume: exactly one of `remove`, `rename` and `rescope`."""
 
-    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", description="Remembered on the volume once done.")
+    id: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9-]{0,63}$",
+        description="Remembered on the volume once done.",
+        examples=["move-cache-2026"],
+    )
     remove: Path | None = Field(default=None, description="Goes to the attic.")
     rename: tuple[Path, Path] | None = Field(default=None, description="From, to.", strict=False)
     rescope: Rescope | None = None
@@ -69,11 +85,13 @@ class ManifestDocument(_Model):
         examples=["./schema.json"],
     )
     source: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="The tool's name; it appears in reports."
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        description="The tool's name; it appears in reports.",
+        examples=["claude-code"],
     )
     description: str = Field(default="", description="What the tool is and what of it lasts, in one line.")
     scope: Scope = "owner"
-    paths: list[Path | PathObject] = Field(
+    paths: list[AnyPath] = Field(
         default_factory=list, max_length=100_000, description="What is kept on the volume."
     )
     except_: list[Path] = Field(
@@ -130,8 +148,20 @@ def _path(path: str | PathObject, scope: str) -> dict[str, Any]:
     return {"path": path.path, "scope": path.scope or scope, "mode": mode}
 
 
+def all_faults(document: bytes, *, place: str) -> list[RefusedError]:
+    """All that is wrong with a manifest; arguments as for :func:`validate`, which stops at the first."""
+    try:
+        ManifestDocument.model_validate_json(document)
+    except ValidationError as error:
+        return [_as_error(fault, place) for fault in faults(error, ManifestDocument)]
+    return []
+
+
 def _refused(error: ValidationError, model: type[BaseModel], place: str) -> RefusedError:
-    fault = first_fault(error, model)
+    return _as_error(first_fault(error, model), place)
+
+
+def _as_error(fault: Fault, place: str) -> RefusedError:
     return RefusedError(
         fault.message, code="manifest.invalid", place=f"{place}{fault.place}", hint=fault.hint
     )

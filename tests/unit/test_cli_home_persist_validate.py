@@ -1,0 +1,167 @@
+"""`home-persist validate`: every fault that a manifest may have, as a row."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from coder_ws_runtime.persist.entries import Entry, Kind, Scope
+from coder_ws_runtime.persist.traps import trap
+from tests.harness.tree import Tree
+from tests.unit.conftest import Command
+
+FAULTS = {
+    "a typo in a key": (
+        '{"source": "x", "pahts": []}',
+        ":$.pahts: unknown key 'pahts'",
+        "did you mean 'paths'?",
+    ),
+    "a typo in a path's key": (
+        '{"source": "x", "paths": [{"pth": ".x/"}]}',
+        ":$.paths[0].pth: unknown key 'pth'",
+        "did you mean 'path'?",
+    ),
+    "a typo in a migration's key": (
+        '{"source": "x", "migrations": [{"id": "a", "renme": [".a", ".b"]}]}',
+        ":$.migrations[0].renme: unknown key 'renme'",
+        "did you mean 'rename'?",
+    ),
+    "a scope that is none": (
+        '{"source": "x", "scope": "ownr"}',
+        ":$.scope: 'ownr' is not known here",
+        "did you mean 'owner'?",
+    ),
+    "no source": ('{"paths": []}', ":$.source: the key 'source' is missing", "for example 'claude-code'"),
+    "a mode that is none": (
+        '{"source": "x", "paths": [{"path": ".x/", "mode": "rwx"}]}',
+        ":$.paths[0].mode: 'rwx' is not of the right form",
+        "for example '0700'",
+    ),
+    "not JSON": ('{\n"source": "x",\n}', ":3: not JSON: trailing comma (column 1)", ""),
+    "not an object": ("[]", ":$: input should be an object", ""),
+    "a path elsewhere": (
+        '{"source": "x", "paths": ["/etc/x"]}',
+        ":$.paths[0]: path '/etc/x' is absolute and not below the home",
+        "write it relative to the home",
+    ),
+    "a path upwards": (
+        '{"source": "x", "paths": ["a/../../b"]}',
+        ":$.paths[0]: path 'a/../../b' leads upwards by '..'",
+        "write the path without it",
+    ),
+    "an exception elsewhere": (
+        '{"source": "x", "except": ["/etc/x"]}',
+        ":$.except[0]: path '/etc/x' is absolute and not below the home",
+        "write it relative to the home",
+    ),
+    "a migration elsewhere": (
+        '{"source": "x", "migrations": [{"id": "a", "remove": "~"}]}',
+        ":$.migrations[0]: path '~' is the whole home",
+        "declare what is in it",
+    ),
+    "a directory and a file": (
+        '{"source": "x", "paths": [".x/", ".x"]}',
+        ":$.paths[1]: path '.x' is declared as a directory in {file}:$.paths[0]",
+        "declare it once, or with the same scope and kind",
+    ),
+    "a child of another scope": (
+        '{"source": "x", "paths": [".x/", {"path": ".x/y/", "scope": "workspace"}]}',
+        ":$.paths[1]: path '.x/y' lies below '.x', which has the scope 'owner' in {file}:$.paths[0]",
+        "declare it once, or with the same scope and kind",
+    ),
+}
+
+
+@pytest.mark.parametrize(("document", "message", "hint"), FAULTS.values(), ids=FAULTS.keys())
+def test_fault(tmp_path: Path, run: Command, document: str, message: str, hint: str) -> None:
+    file = tmp_path / "m.json"
+    file.write_text(document)
+    told = run("validate", str(file))
+    wanted = f"error: {file}{message.replace('{file}', str(file))}\n" + (f"hint: {hint}\n" if hint else "")
+    assert (told.status, told.err) == (1, wanted)
+    assert told.out == "1 source, 1 refused\n"
+
+
+def test_all_faults_of_a_file_are_named(tmp_path: Path, run: Command) -> None:
+    file = tmp_path / "m.json"
+    file.write_text('{"source": "x", "scop": "owner", "paths": [{"path": ".x/", "mod": "0700"}, 3]}')
+    told = run("validate", str(file))
+    assert [
+        line.split(": ")[1].removeprefix(str(file)) for line in told.err.splitlines() if "error" in line
+    ] == [
+        ":$.paths[0].mod",
+        ":$.paths[1]",
+        ":$.scop",
+    ]
+
+
+TRAPS = {
+    ".docker/config.json": "'.docker/'",
+    ".ssh/known_hosts": "'.ssh/'",
+    ".npmrc": "NPM_CONFIG_USERCONFIG",
+    ".zsh_history": "HISTFILE",
+    ".config/Code/User/settings.json": "'.config/Code/User/'",
+    ".cache/JetBrains/": "leave it out",
+    ".cache/": "one by one",
+}
+
+
+@pytest.mark.parametrize(("path", "better"), TRAPS.items(), ids=TRAPS.keys())
+def test_trap(tree: Tree, run: Command, path: str, better: str) -> None:
+    file = tree.manifest(path)
+    told = run("validate", str(file))
+    assert told.status == 0, "a warning is no fault"
+    assert told.err.startswith(f"warning: {file}:$.paths[0]: path '{path.rstrip('/')}': ")
+    assert better in told.err
+
+
+@pytest.mark.parametrize("path", [".docker/", ".ssh/", ".claude.json", ".cache/pip/", ".gitconfig"])
+def test_no_trap(path: str) -> None:
+    kind = Kind.DIRECTORY if path.endswith("/") else Kind.FILE
+    assert trap(Entry(path.rstrip("/"), kind, Scope.OWNER, "x", "x", path)) is None
+
+
+def test_a_whole_workspace(tree: Tree, run: Command) -> None:
+    good = tree.manifest(".good/", {"path": ".own/", "scope": "workspace"}, name="good")
+    bad = tree.layout.manifest_dir / "bad.json"
+    bad.write_text("{")
+    clash = tree.manifest({"path": ".good/x", "scope": "workspace"}, name="later")
+    tree.layout.settings_file.parent.mkdir(parents=True)
+    tree.layout.settings_file.write_text(json.dumps({"home_persist_paths": [".notes/", "../x"]}))
+    told = run("validate")
+    assert told.status == 1
+    errors = [line for line in told.err.splitlines() if line.startswith("error: ")]
+    assert [error.split(":")[1].strip() for error in errors] == [
+        str(bad),
+        str(clash),
+        str(tree.layout.settings_file),
+    ]
+    assert told.out == f"{good}: valid, 2 paths\n4 sources, 3 refused\n"
+
+
+def test_json(tree: Tree, run: Command) -> None:
+    file = tree.manifest(".npmrc", "/etc/x")
+    told = run("validate", "--json", str(file))
+    (source,) = json.loads(told.out)["sources"]
+    assert (told.status, source["valid"], source["place"]) == (1, False, str(file))
+    assert source["faults"][0] == {
+        "code": "path.refused",
+        "message": "path '/etc/x' is absolute and not below the home",
+        "place": f"{file}:$.paths[1]",
+        "hint": "write it relative to the home",
+    }
+    assert source["warnings"][0]["code"] == "trap.replaced"
+
+
+def test_a_file_that_is_not_there(run: Command) -> None:
+    told = run("validate", "no-such.json")
+    assert told.status == 2
+    assert "'no-such.json' does not exist" in told.err
+
+
+@pytest.mark.parametrize("file", sorted((Path(__file__).parents[2] / "manifests").rglob("*.json")), ids=str)
+def test_our_own(run: Command, file: Path) -> None:
+    if file.name == "schema.json":
+        return
+    told = run("validate", str(file))
+    assert (told.status, told.err) == (0, ""), "valid, and no trap"

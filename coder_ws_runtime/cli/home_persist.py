@@ -120,6 +120,7 @@ for _name, _module in (
     ("attic", "persist_attic"),
     ("watch", "persist_watch"),
     ("validate", "persist_validate"),
+    ("schema", "persist_validate"),
 ):
     home_persist.add_lazy(_name, f"coder_ws_runtime.cli.{_module}", _name)
 

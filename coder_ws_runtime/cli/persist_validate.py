@@ -81,3 +81,20 @@ def _as_json(checked: list[Checked], faults: list[UserError]) -> dict[str, Any]:
         ],
         "settings": [fault.as_dict() for fault in faults],
     }
+
+
+@click.command(
+    epilog=render.examples(
+        ("home-persist schema > schema.json", "for an editor, or another validator"),
+        ('{"$schema": "./schema.json", "source": …', "how a manifest names it"),
+    )
+)
+def schema() -> None:
+    """Print the JSON Schema of manifests.
+
+    It says which keys a manifest may have and what each means. What it cannot say, e.g. that a path has
+    to lie below the home, 'home-persist validate' checks.
+    """
+    from coder_ws_runtime.persist import manifest_model  # noqa: PLC0415 - pydantic is slow to import
+
+    render.say_json(manifest_model.schema())

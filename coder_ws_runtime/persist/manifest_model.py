@@ -59,6 +59,10 @@ class Rescope(_Model):
 class Migration(_Model):
     """A step that is run once per volume: exactly one of `remove`, `rename` and `rescope`."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": [verb]} for verb in ("remove", "rename", "rescope")]}
+    )
+
     id: str = Field(
         pattern=r"^[a-z0-9][a-z0-9-]{0,63}$",
         description="Remembered on the volume once done.",
@@ -165,3 +169,10 @@ def _as_error(fault: Fault, place: str) -> RefusedError:
     return RefusedError(
         fault.message, code="manifest.invalid", place=f"{place}{fault.place}", hint=fault.hint
     )
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of manifests, for editors and for whoever generates manifests."""
+    made = ManifestDocument.model_json_schema(by_alias=True)
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Manifest of home-persist"}
+    return {**head, **{key: value for key, value in made.items() if key != "title"}}

@@ -1,6 +1,7 @@
 """Checks of the system: systemd, our units, the settings, memory, locale."""
 
 import os
+from collections.abc import Mapping
 
 from coder_ws_runtime.boot.hooks.result import Result, recall
 from coder_ws_runtime.doctor import systemd
@@ -202,7 +203,8 @@ def settings(context: Context) -> Verdict:
 @check("system.locale", "the locale")
 def locale(context: Context) -> Verdict:
     """The locale exists and is UTF-8: else accents, box drawings and some programs break."""
-    name = next((context.env[key] for key in ("LC_ALL", "LC_CTYPE", "LANG") if context.env.get(key)), "")
+    given = _given(context)
+    name = next((given[key] for key in ("LC_ALL", "LC_CTYPE", "LANG") if given.get(key)), "")
     if not name or name in {"C", "POSIX"}:
         remedy = Remedy(
             "choose one in this shell, and in the image with ENV LANG=C.UTF-8", ("export LANG=C.UTF-8",)
@@ -222,3 +224,10 @@ def locale(context: Context) -> Verdict:
             )
             return found([warning(f"the locale {name} is not installed", remedy)], "")
     return ok(f"{name}")
+
+
+def _given(context: Context) -> Mapping[str, str]:
+    """The environment as the shell gave it: Python itself sets LC_CTYPE if there is no locale (PEP 538)."""
+    shown = text(context.layout.proc / "self/environ") if context.live else ""
+    pairs = (pair.partition("=") for pair in shown.split("\0"))
+    return {name: value for name, _, value in pairs if name} or context.env

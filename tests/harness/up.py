@@ -14,10 +14,7 @@ _NAME = "dev"
 def workspace(engine: Engine) -> Workspace:
     """The workspace of `./dev up`; its id stays the same, so that its own copies are found again."""
     space = Workspace(engine, _NAME, workspace_id="00000000-0000-4000-8000-000000000001")
-    # No Coder server belongs to it.
-    space.settings["workspace"]["access_url"] = ""
-    space.attributes["env"] = [pair for pair in space.attributes["env"] if "CODER_AGENT_URL=" not in pair]
-    return space
+    return space.without_coder()
 
 
 def up(engine: Engine) -> int:

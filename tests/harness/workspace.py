@@ -71,6 +71,12 @@ class Workspace:
         self.attributes["image"] = image or tag("base")
         self.uploads: list[Upload] = []
 
+    def without_coder(self) -> "Workspace":
+        """Itself, as one that no server of Coder belongs to."""
+        self.settings["workspace"]["access_url"] = ""
+        self.attributes["env"] = [pair for pair in self.attributes["env"] if "CODER_AGENT_URL=" not in pair]
+        return self
+
     # Life -----------------------------------------------------------------------------------------
 
     def planned(self) -> dict[str, Any]:

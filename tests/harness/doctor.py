@@ -1,0 +1,159 @@
+"""Breaks one thing in a real workspace, and mends it by the remedy that the doctor prints."""
+
+import copy
+import json
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.harness.workspace import Workspace
+
+_MARK = "--- report ---"
+_BAD = ("failure", "crashed")
+
+
+def _nothing(_: Workspace) -> None:
+    """The remedy's commands are all that is to be done."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing that can be wrong, and what the doctor is to say and to advise."""
+
+    check: str
+    broken: str
+    """How, in words."""
+    by: str | Callable[[Workspace], None]
+    """What breaks it: a script for root in the running workspace, or what changes the template's
+    description of the workspace before it is booted."""
+    finding: str
+    """Part of the sentence that names the problem."""
+    remedy: str
+    """Part of the remedy: of its text, or of a command."""
+    status: str = "failure"
+    cause: str | Callable[[Workspace], None] = _nothing
+    """What the remedy's text asks for beside its commands ("mend what its log says"): a script for root
+    in the workspace, or something outside of it."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Of the shell in which the doctor is called."""
+    shell: str = "exec bash"
+    """How the shell is started, for shells that lack something."""
+    after: str = "true"
+    """A script for root that takes away what the row needed and is not a part of its remedy."""
+
+
+def look(space: Workspace, *options: str, env: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The doctor's JSON report, as the user sees the workspace."""
+    done = space.exec("ws-doctor", "--json", *options, env=dict(env or {}))
+    assert done.returncode in {0, 1}, done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+def findings(report: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """What is wrong, by the check's id."""
+    found = {item["id"]: item["findings"] for item in report["checks"] if item["findings"]}
+    crashed = {item["id"]: [item] for item in report["checks"] if item["status"] == "crashed"}
+    return found | crashed
+
+
+def failures(report: Mapping[str, Any]) -> list[str]:
+    """The checks that failed."""
+    return [item["id"] for item in report["checks"] if item["status"] in _BAD]
+
+
+def prove(row: Row, space: Workspace) -> None:
+    """Break, see it and nothing else, mend as printed, see it gone.
+
+    Raises:
+        AssertionError: one of these is not so; the next row gets a new container.
+    """
+    plan = copy.deepcopy((space.attributes, space.settings, space.agent_script))
+    try:
+        _prove(row, space, plan)
+    except AssertionError:
+        space.attributes, space.settings, space.agent_script = plan
+        _restart(space)
+        raise
+
+
+def _prove(row: Row, space: Workspace, plan: tuple[dict[str, Any], dict[str, Any], str]) -> None:
+    if callable(row.by):
+        space.remove()
+        row.by(space)
+        space.boot()
+    else:
+        space.out(row.by, user="root")
+    before = _shell(space, row, [])
+    finding = _expected(row, before)
+    space.attributes, space.settings, space.agent_script = plan
+    if callable(row.cause):
+        row.cause(space)
+    else:
+        space.out(row.cause, user="root")
+    after = _apply(space, row, finding["remedy"])
+    assert row.check not in findings(after), findings(after)
+    space.out(row.after, user="root")
+    assert findings(look(space)) == {}, "the workspace is healthy again, for the next row"
+
+
+def _expected(row: Row, report: Mapping[str, Any]) -> dict[str, Any]:
+    there = findings(report)
+    assert row.check in there, f"{row.check} says nothing; found: {there}"
+    others = [name for name in failures(report) if name != row.check]
+    assert others == [], {name: there[name] for name in others}
+    status = next(item["status"] for item in report["checks"] if item["id"] == row.check)
+    assert status == row.status, there[row.check]
+    named: dict[str, Any] | None = next(
+        (item for item in there[row.check] if row.finding in item["problem"]), None
+    )
+    assert named is not None, there[row.check]
+    advice = "\n".join([named["remedy"]["text"], *named["remedy"]["commands"]])
+    assert row.remedy in advice, named["remedy"]
+    return named
+
+
+def _apply(space: Workspace, row: Row, remedy: Mapping[str, Any]) -> dict[str, Any]:
+    """Do what the remedy says where it says it, and look again from the same shell."""
+    match remedy["where"]:
+        case "workspace":
+            return _shell(space, row, remedy["commands"])
+        case "client" if remedy["commands"]:
+            for command in remedy["commands"]:
+                _as_client(space, command)
+        case "template" | "client":
+            _restart(space)
+        case "host":
+            assert row.cause is not _nothing, "what is done on the host is for the row to do"
+    return _shell(space, row, [])
+
+
+def _as_client(space: Workspace, command: str) -> None:
+    """What Coder's command line does, by the engine."""
+    program, verb, name = shlex.split(command)
+    assert program == "coder"
+    workspace = space.settings["workspace"]
+    names = {workspace["id"], workspace["name"], f"{workspace['owner']}/{workspace['name']}", "<workspace>"}
+    if verb == "restart":
+        assert name in names, command
+        _restart(space)
+
+
+def _restart(space: Workspace) -> None:
+    """A new container of the same plan: all that a restart of a workspace keeps is its volumes."""
+    space.remove()
+    space.boot()
+
+
+def _shell(space: Workspace, row: Row, commands: list[str]) -> dict[str, Any]:
+    """Paste the commands into a shell of the user, and look from there."""
+    script = "\n".join([*commands, f"echo '{_MARK}'", "ws-doctor --json", ""])
+    done = space.exec("bash", "-c", row.shell, env=dict(row.env), stdin=script.encode())
+    said, mark, report = done.stdout.partition(f"{_MARK}\n")
+    assert mark, f"{said}{done.stderr}"
+    try:
+        found: dict[str, Any] = json.loads(report)
+    except ValueError as error:
+        raise AssertionError(f"no report: {report}{done.stderr}") from error
+    return found

@@ -2,7 +2,8 @@
 
 import sys
 from collections import Counter
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +13,9 @@ from coder_ws_runtime.cli.loading import workspace_settings
 from coder_ws_runtime.errors import ExitStatus
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.resolve import Outcome, Report
+
+if TYPE_CHECKING:
+    from coder_ws_runtime.persist.migrate import Migrated
 
 
 @render.group("home-persist")
@@ -38,7 +42,7 @@ def resolve(layout: Layout, *, dry_run: bool, quiet: bool, as_json: bool) -> int
 
     values, faults = workspace_settings(layout)
     report = run_resolve(layout, values, dry_run=dry_run)
-    report = Report(report.outcomes, (*faults, *report.refused))
+    report = replace(report, refused=(*faults, *report.refused))
     if as_json:
         render.say_json(_as_json(report, dry_run=dry_run))
     else:
@@ -47,6 +51,10 @@ def resolve(layout: Layout, *, dry_run: bool, quiet: bool, as_json: bool) -> int
 
 
 def _say(report: Report, *, dry_run: bool, quiet: bool) -> None:
+    if report.migrated:
+        from coder_ws_runtime.cli.persist_migrate import say_migrated  # noqa: PLC0415 - most runs have none
+
+        say_migrated(report.migrated, dry_run=dry_run, quiet=quiet)
     for outcome in report.outcomes:
         if outcome.changed and not outcome.error and not quiet:
             _say_outcome(outcome, dry_run=dry_run)
@@ -92,9 +100,16 @@ def _as_json(report: Report, *, dry_run: bool) -> dict[str, Any]:
         "version": 1,
         "dry_run": dry_run,
         "changed": report.changed,
+        "migrations": [_migrated_as_json(item) for item in report.migrated],
         "paths": [_outcome_as_json(outcome) for outcome in report.outcomes],
         "refused": [error.as_dict() for error in report.refused],
     }
+
+
+def _migrated_as_json(item: "Migrated") -> dict[str, Any]:
+    from coder_ws_runtime.cli.persist_migrate import as_dict  # noqa: PLC0415 - as above
+
+    return as_dict(item)
 
 
 def _outcome_as_json(outcome: Outcome) -> dict[str, Any]:
@@ -118,6 +133,7 @@ def _outcome_as_json(outcome: Outcome) -> dict[str, Any]:
 for _name, _module in (
     ("status", "persist_status"),
     ("attic", "persist_attic"),
+    ("migrate", "persist_migrate"),
     ("watch", "persist_watch"),
     ("validate", "persist_validate"),
     ("schema", "persist_validate"),

@@ -57,6 +57,24 @@ class Step:
     target: str
     """Likewise; empty for ``remove``."""
     place: str
+    workspace: str = ""
+    """The id of the workspace whose own copy it moves; empty if it moves the owner's."""
+
+    @property
+    def path(self) -> str:
+        """The path that it is about, relative to the home."""
+        return self.in_home(self.source)
+
+    def in_home(self, on_volume: str) -> str:
+        """A path of the volume, relative to the home."""
+        parts = on_volume.split("/")
+        return "/".join(parts[2:]) if parts[0] == ".workspaces" else on_volume
+
+    @property
+    def record(self) -> str:
+        """Where it is remembered, relative to the state directory of the volume."""
+        directory = f"migrations/{self.workspace}" if self.workspace else "migrations"
+        return f"{directory}/{self.id}.json"
 
 
 @dataclass(frozen=True, slots=True)

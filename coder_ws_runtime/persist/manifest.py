@@ -22,7 +22,7 @@ from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.combine import combined
 from coder_ws_runtime.persist.entries import Declared, Entry, Kind, Scope, Step
-from coder_ws_runtime.persist.paths import normalise
+from coder_ws_runtime.persist.paths import is_below, normalise
 from coder_ws_runtime.settings import Settings
 from coder_ws_runtime.validated import normalised
 
@@ -238,18 +238,39 @@ def excepted_of(layout: Layout, manifest: dict[str, Any], place: str) -> set[str
 
 
 def steps_of(layout: Layout, manifest: dict[str, Any], place: str, workspace_id: str) -> Iterator[Step]:
-    """The migrations of a manifest. Raises RefusedError, with its place."""
+    """The migrations of a manifest, for the owner's copies and for this workspace's own.
+
+    Raises:
+        RefusedError: one of its paths is not allowed, or needs a workspace id that is not known.
+    """
     home = str(layout.home)
     for index, value in enumerate(manifest["migrations"]):
         here = f"{place}:$.migrations[{index}]"
         with _at(here):
             match value:
                 case {"remove": path}:
-                    yield Step(value["id"], "remove", normalise(path, home), "", here)
+                    verb, old, new = "remove", normalise(path, home), ""
                 case {"rename": [old, new]}:
-                    yield Step(value["id"], "rename", normalise(old, home), normalise(new, home), here)
+                    verb, old, new = "rename", normalise(old, home), normalise(new, home)
+                    _refuse_overlap(old, new)
                 case {"rescope": {"path": path, "to": to}}:
                     path = normalise(path, home)
                     own = on_volume(path, Scope.WORKSPACE, workspace_id)
-                    old, new = (path, own) if to == "workspace" else (own, path)
-                    yield Step(value["id"], "rescope", old, new, here)
+                    if to == "workspace":
+                        yield Step(value["id"], "rescope", path, own, here)
+                    else:
+                        yield Step(value["id"], "rescope", own, path, here, workspace_id)
+                    continue
+            yield Step(value["id"], verb, old, new, here)
+            if workspace_id:
+                own, to = (path and on_volume(path, Scope.WORKSPACE, workspace_id) for path in (old, new))
+                yield Step(value["id"], verb, own, to, here, workspace_id)
+
+
+def _refuse_overlap(old: str, new: str) -> None:
+    if old == new or is_below(old, new) or is_below(new, old):
+        raise RefusedError(
+            f"{old!r} cannot be renamed to {new!r}: one is the other or lies in it",
+            code="manifest.migration",
+            hint="rename to a path beside it",
+        )

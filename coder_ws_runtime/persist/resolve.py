@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import Anchor, Owner
@@ -20,6 +20,9 @@ from coder_ws_runtime.persist.plan import Plan, Row, Verb, plan
 from coder_ws_runtime.persist.state import Observation
 from coder_ws_runtime.persist.volume import Volume
 from coder_ws_runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from coder_ws_runtime.persist.migrate import Migrated
 
 # How often a path is looked at again when it changes under our hands.
 _ATTEMPTS = 12
@@ -70,6 +73,7 @@ class Workspace:
             raise
         self.ledger = Ledger(layout.ledger_dir)
         workspace = settings.workspace
+        self.id = workspace.id
         self.attic = Attic(self.volume, workspace.name or workspace.id)
 
     def __enter__(self) -> Self:
@@ -205,16 +209,19 @@ class Report:
     outcomes: tuple[Outcome, ...]
     refused: tuple[UserError, ...]
     """Manifests and declarations that are not valid."""
+    migrated: "tuple[Migrated, ...]" = ()
+    """The migrations that were yet to be run."""
 
     @property
     def errors(self) -> list[UserError]:
         """All that is not as declared."""
-        return [*self.refused, *(outcome.error for outcome in self.outcomes if outcome.error)]
+        migrations = [item.error for item in self.migrated if item.error]
+        return [*self.refused, *migrations, *(outcome.error for outcome in self.outcomes if outcome.error)]
 
     @property
     def changed(self) -> bool:
         """Whether anything was done, or would be in a dry run."""
-        return any(outcome.changed for outcome in self.outcomes)
+        return any(item.changed for item in self.migrated) or any(item.changed for item in self.outcomes)
 
 
 def resolve(
@@ -240,7 +247,12 @@ def resolve(
         if not dry_run:
             workspace.volume.clear_staging()
         found = declared(layout, settings)
+        migrated: tuple[Migrated, ...] = ()
+        if found.migrations:
+            from coder_ws_runtime.persist.migrate import migrate  # noqa: PLC0415 - few have any
+
+            migrated = migrate(workspace, found, dry_run=dry_run)
         outcomes = tuple(
             workspace.settle(entry, dry_run=dry_run, progress=progress) for entry in found.entries
         )
-        return Report(outcomes, found.refused)
+        return Report(outcomes, found.refused, migrated)

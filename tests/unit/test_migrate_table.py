@@ -1,0 +1,250 @@
+"""Migrations: one row, one case, on real files; and that each runs once."""
+
+import json
+from dataclasses import dataclass, field
+
+import pytest
+
+from coder_ws_runtime.persist.lease import Lease
+from coder_ws_runtime.persist.migrate import Migrated, migrate
+from coder_ws_runtime.persist.migrate_plan import Row
+from coder_ws_runtime.persist.resolve import Workspace
+from tests.harness.tree import Tree, content, read, write
+from tests.unit.conftest import Command
+
+REMOVE = {"id": "m", "remove": ".old/"}
+RENAME = {"id": "m", "rename": [".old", ".new"]}
+TO_WORKSPACE = {"id": "m", "rescope": {"path": ".old/", "to": "workspace"}}
+TO_OWNER = {"id": "m", "rescope": {"path": ".old/", "to": "owner"}}
+OWN = ".workspaces/w1"
+
+
+@dataclass(frozen=True)
+class Case:
+    """`row`: of the owner's copy, and of this workspace's own copy if it has one."""
+
+    step: dict[str, object]
+    rows: list[Row]
+    volume: dict[str, str] = field(default_factory=dict)
+    then: dict[str, str] = field(default_factory=dict)
+    attic: dict[str, str] = field(default_factory=dict)
+
+
+TABLE = {
+    "remove: nothing there": Case(REMOVE, [Row.NOTHING, Row.NOTHING]),
+    "remove: a directory goes to the attic": Case(
+        REMOVE,
+        [Row.REMOVED, Row.NOTHING],
+        volume={".old/x": "1", ".old/s/y": "2", "other": "3"},
+        then={"other": "3"},
+        attic={".old/x": "1", ".old/s/y": "2"},
+    ),
+    "remove: this workspace's own copy too": Case(
+        REMOVE,
+        [Row.REMOVED, Row.REMOVED],
+        volume={".old/x": "1", f"{OWN}/.old/x": "2", ".workspaces/w2/.old/x": "3"},
+        then={f"{OWN}/": "", ".workspaces/w2/.old/x": "3"},
+        attic={".old/x": "1 2"},
+    ),
+    "remove: what a symlink leads to is not ours": Case(
+        {"id": "m", "remove": "link/x"},
+        [Row.NOTHING, Row.NOTHING],
+        volume={"link": "->.keep", ".keep/x": "1"},
+        then={"link": "->.keep", ".keep/x": "1"},
+    ),
+    "rename: nothing there": Case(
+        RENAME, [Row.NOTHING, Row.NOTHING], volume={".new": "n"}, then={".new": "n"}
+    ),
+    "rename: the new place is free": Case(
+        RENAME, [Row.MOVED, Row.NOTHING], volume={".old/x": "1"}, then={".new/x": "1"}
+    ),
+    "rename: the new place's directory is made": Case(
+        {"id": "m", "rename": [".toolrc", ".config/tool/rc"]},
+        [Row.MOVED, Row.NOTHING],
+        volume={".toolrc": "1"},
+        then={".config/tool/rc": "1"},
+    ),
+    "rename: this workspace's own copy too": Case(
+        RENAME, [Row.NOTHING, Row.MOVED], volume={f"{OWN}/.old": "1"}, then={f"{OWN}/.new": "1"}
+    ),
+    "rename: two directories are merged, the target wins": Case(
+        RENAME,
+        [Row.MERGED, Row.NOTHING],
+        volume={
+            ".old/only": "o",
+            ".old/same": "s",
+            ".old/both": "older",
+            ".old/sub/x": "x",
+            ".new/same": "s",
+            ".new/both": "newer",
+            ".new/mine": "m",
+        },
+        then={".new/only": "o", ".new/same": "s", ".new/both": "newer", ".new/sub/x": "x", ".new/mine": "m"},
+        attic={".new/both": "older"},
+    ),
+    "rename: two files": Case(
+        RENAME,
+        [Row.TARGET_WINS, Row.NOTHING],
+        volume={".old": "older", ".new": "newer"},
+        then={".new": "newer"},
+        attic={".new": "older"},
+    ),
+    "rename: the same file": Case(
+        RENAME, [Row.MERGED, Row.NOTHING], volume={".old": "1", ".new": "1"}, then={".new": "1"}
+    ),
+    "rename: another type": Case(
+        RENAME,
+        [Row.TARGET_WINS, Row.NOTHING],
+        volume={".old/x": "1", ".new": "file"},
+        then={".new": "file"},
+        attic={".new/x": "1"},
+    ),
+    "rename: a link is content": Case(
+        RENAME, [Row.MOVED, Row.NOTHING], volume={".old": "->dotfiles/x"}, then={".new": "->dotfiles/x"}
+    ),
+    "rescope: the owner's copy becomes this workspace's": Case(
+        TO_WORKSPACE, [Row.MOVED], volume={".old/x": "1"}, then={f"{OWN}/.old/x": "1"}
+    ),
+    "rescope: this workspace's becomes the owner's": Case(
+        TO_OWNER, [Row.MOVED], volume={f"{OWN}/.old/x": "1"}, then={f"{OWN}/": "", ".old/x": "1"}
+    ),
+    "rescope: the owner has a copy already": Case(
+        TO_OWNER,
+        [Row.MERGED],
+        volume={f"{OWN}/.old/x": "mine", f"{OWN}/.old/new": "n", ".old/x": "the owner's"},
+        then={f"{OWN}/": "", ".old/x": "the owner's", ".old/new": "n"},
+        attic={".old/x": "mine"},
+    ),
+}
+
+
+def run(tree: Tree, *, dry_run: bool = False, force: bool = False) -> tuple[Migrated, ...]:
+    from coder_ws_runtime.persist.manifest import declared
+
+    with Workspace(tree.layout, tree.settings) as workspace:
+        return migrate(workspace, declared(tree.layout, tree.settings), dry_run=dry_run, force=force)
+
+
+def attic(tree: Tree) -> dict[str, str]:
+    """What is in the attic by path; where there are several versions, all of them."""
+    found: dict[str, str] = {}
+    for path, text in read(tree.layout.state / "attic").items():
+        inner = path.partition("/")[2]
+        if inner:
+            found[inner] = f"{found[inner]} {text}" if inner in found else text
+    return found
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_row(name: str, tree: Tree) -> None:
+    case = TABLE[name]
+    tree.manifest(migrations=[case.step])
+    write(tree.volume, case.volume)
+
+    would = run(tree, dry_run=True)
+    assert [item.row for item in would] == case.rows
+    assert content(tree.volume) == case.volume
+
+    done = run(tree)
+    assert [item.row for item in done] == case.rows
+    assert not [item.error for item in done if item.error]
+    assert content(tree.volume) == case.then
+    assert attic(tree) == case.attic
+
+    if not (tree.volume / ".old").exists():
+        write(tree.volume, {".old": "new content of an old name"})
+    before = read(tree.volume)
+    assert run(tree) == (), "once, and never again"
+    assert read(tree.volume) == before
+
+
+def test_each_workspace_moves_its_own_copy_once(tree: Tree) -> None:
+    tree.manifest(migrations=[RENAME])
+    write(tree.volume, {".old": "owner", f"{OWN}/.old": "one", ".workspaces/w2/.old": "two"})
+    run(tree)
+    from coder_ws_runtime.settings import Settings
+    from coder_ws_runtime.settings import Workspace as Identity
+
+    tree.settings = Settings(workspace=Identity(id="w2", name="other"))
+    assert [(item.step.workspace, item.row) for item in run(tree)] == [("w2", Row.MOVED)]
+    assert content(tree.volume) == {".new": "owner", f"{OWN}/.new": "one", ".workspaces/w2/.new": "two"}
+
+
+def test_a_removal_waits_for_other_workspaces(tree: Tree) -> None:
+    tree.manifest(migrations=[REMOVE])
+    write(tree.volume, {".old/x": "1"})
+    with Workspace(tree.layout, tree.settings) as workspace:
+        other = Lease(workspace.volume, "w2")
+        try:
+            waiting = run(tree)[0]
+            assert (waiting.row, "w2" in waiting.problem) == (Row.WAITS, True)
+            assert content(tree.volume) == {".old/x": "1"}
+            assert run(tree, dry_run=True, force=True)[0].row is Row.REMOVED
+        finally:
+            other.close()
+    assert run(tree)[0].row is Row.REMOVED
+
+
+def test_our_link_to_what_was_moved_goes(tree: Tree) -> None:
+    tree.manifest(".old/")
+    tree.resolve()
+    write(tree.volume, {".old/x": "1"})
+    tree.manifest(".new/", migrations=[RENAME])
+    report = tree.resolve()
+    assert [item.row for item in report.migrated] == [Row.MOVED, Row.NOTHING]
+    assert read(tree.home) == {".new": f"->{tree.volume}/.new"}
+    assert (tree.home / ".new/x").read_text() == "1"
+
+
+def test_a_link_that_is_declared_stays(tree: Tree) -> None:
+    tree.manifest(".old/")
+    tree.resolve()
+    write(tree.volume, {".old/x": "1"})
+    tree.manifest(".old/", migrations=[REMOVE])
+    tree.resolve()
+    assert read(tree.home) == {".old": f"->{tree.volume}/.old"}
+    assert content(tree.volume) == {".old/": ""}
+
+
+def test_two_steps_of_one_id(tree: Tree) -> None:
+    tree.manifest(name="a", migrations=[REMOVE])
+    tree.manifest(name="b", migrations=[RENAME])
+    write(tree.volume, {".old": "1"})
+    errors = [item.error for item in run(tree) if item.error]
+    assert {error.code for error in errors} == {"migration.id-taken"}
+    assert all("b.json:$.migrations[0]" in error.place for error in errors)
+    assert attic(tree) == {".old": "1"}
+
+
+def test_a_step_that_was_edited_after_it_ran(tree: Tree) -> None:
+    tree.manifest(migrations=[REMOVE])
+    run(tree)
+    tree.manifest(migrations=[RENAME])
+    assert {item.error.code for item in run(tree) if item.error} == {"migration.id-taken"}
+
+
+@pytest.mark.parametrize("new", [".old", ".old/inner", "."])
+def test_a_rename_onto_itself_is_refused(new: str, tree: Tree) -> None:
+    tree.manifest(migrations=[{"id": "m", "rename": [".old", new]}])
+    (error,) = tree.resolve().refused
+    assert error.place.endswith("tool.json:$.migrations[0]")
+
+
+def test_the_command(tree: Tree, run: Command) -> None:
+    tree.manifest(migrations=[REMOVE])
+    write(tree.volume, {".old/x": "1"})
+    told = run("migrate", "--dry-run")
+    assert told.out.splitlines() == [
+        "migration m: remove ~/.old: would be moved to the attic",
+        "1 migration would be run, 1 would move something",
+    ]
+    assert "yet to be run" in run("migrate", "--list").out
+    told = run("resolve")
+    assert told.status == 0
+    assert "migration m: remove ~/.old: moved to the attic; in the attic: 2" in told.out
+    assert run("migrate").out == "all migrations were run before; home-persist migrate --list shows when\n"
+    listed = json.loads(run("migrate", "--list", "--json").out)["migrations"]
+    assert [(one["ran"]["row"], one["ran"]["workspace"]) for one in listed] == [
+        ("removed", "w1"),
+        ("nothing", "w1"),
+    ]

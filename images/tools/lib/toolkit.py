@@ -1,0 +1,168 @@
+"""What the recipes of the images share: where a file comes from, whether it is the right one, where it goes.
+
+A recipe is `images/tools/<name>/install`. It runs as root in a build, from a bind mount, with nothing but
+Debian's Python; this directory is mounted, too, and found by `PYTHONPATH`. These build arguments reach it:
+
+MIRROR
+    A server that has every file at `$MIRROR/<host>/<path>`; empty for the publishers' own servers.
+_REMOTE_USER
+    The user of the workspace.
+
+Nothing is installed whose SHA-256 was not named before: by the publisher's own file of checksums, or by our
+lock file, `tools.lock`.
+"""
+
+import json
+import os
+import platform
+import pwd
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from downloads import ToolError
+
+BIN = Path("/usr/local/bin")
+SHARE = Path("/usr/local/share")
+PROFILE = Path("/etc/profile.d")
+# In a build that is /tmp/tools.lock: it is mounted there, for the recipes that want it.
+LOCK = Path(__file__).parents[2] / "tools.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The names that publishers give to one architecture."""
+
+    debian: str
+    """Debian's and Docker's, e.g. `amd64`."""
+    kernel: str
+    """The kernel's and LLVM's, e.g. `x86_64`."""
+    node: str
+    """Node's, e.g. `x64`."""
+
+
+_MACHINES = {
+    "x86_64": Machine("amd64", "x86_64", "x64"),
+    "aarch64": Machine("arm64", "aarch64", "arm64"),
+}
+
+
+def machine(name: str = "") -> Machine:
+    """The architecture that is built for.
+
+    Args:
+        name: as `uname -m` prints it; this machine's by default.
+
+    Raises:
+        ToolError: no image is built for it.
+    """
+    name = name or platform.machine()
+    if name not in _MACHINES:
+        raise ToolError(f"no image is built for {name}; known: {', '.join(_MACHINES)}")
+    return _MACHINES[name]
+
+
+def locked(tool: str) -> dict[str, Any]:
+    """What our lock file says of a tool: its version, and checksums where its publisher has none.
+
+    Raises:
+        ToolError: it says nothing.
+    """
+    try:
+        entry: dict[str, Any] = json.loads(LOCK.read_text("utf-8"))[tool]
+    except (OSError, ValueError, KeyError) as error:
+        raise ToolError(f"{LOCK.name} says nothing of {tool}: {error!r}") from error
+    return entry
+
+
+def unpack(archive: Path, target: Path, *, strip: int = 0) -> None:
+    """Unpack a tar archive.
+
+    Args:
+        archive: compressed or not.
+        target: a directory; made where it is missing.
+        strip: how many leading components of the names are dropped.
+    """
+
+    def without_head(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo | None:
+        _, *rest = ["", *member.name.split("/")[strip:]]
+        if not any(rest):
+            return None
+        names = {"name": "/".join(rest)}
+        if member.islnk():
+            names["linkname"] = "/".join(member.linkname.split("/")[strip:])
+        return tarfile.tar_filter(member.replace(**names, deep=False), path)  # type: ignore[arg-type]
+
+    target.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(archive) as tar:
+        tar.extractall(target, filter=without_head)  # noqa: S202 - the filter is the standard library's
+
+
+def link(target: Path, *names: str, directory: Path = BIN) -> None:
+    """Link a program, by its own name or by others, where it is on PATH."""
+    for name in names or (target.name,):
+        place = directory / name
+        place.unlink(missing_ok=True)
+        place.symlink_to(target)
+
+
+def own(directory: Path) -> None:
+    """Give a tree to the user of the workspace."""
+    user = remote_user()
+    for place in (directory, *directory.rglob("*")):
+        os.chown(place, user.pw_uid, user.pw_gid, follow_symlinks=False)
+
+
+def remote_user() -> pwd.struct_passwd:
+    """The user of the workspace, by `$_REMOTE_USER`.
+
+    Raises:
+        ToolError: there is no such user.
+    """
+    name = os.environ.get("_REMOTE_USER", "")
+    try:
+        return pwd.getpwnam(name)
+    except KeyError as error:
+        raise ToolError(f"_REMOTE_USER is {name!r}: there is no such user") from error
+
+
+def run(*words: str | Path, env: Mapping[str, str] | None = None) -> None:
+    """Run a program; what it prints is the build's output.
+
+    Raises:
+        ToolError: it failed.
+    """
+    done = subprocess.run(words, env={**os.environ, **(env or {})}, check=False)
+    if done.returncode != 0:
+        raise ToolError(f"{words[0]} ended with status {done.returncode}")
+
+
+def apt_install(*packages: str) -> None:
+    """Install packages of Debian, and leave no lists behind."""
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    run("apt-get", "update", "-qq")
+    run("apt-get", "install", "-yqq", "--no-install-recommends", *packages, env=quiet)
+    run("apt-get", "clean")
+    for directory in (Path("/var/lib/apt/lists"), Path("/var/log"), Path("/var/cache/apt")):
+        for place in directory.iterdir():
+            if place.is_dir():
+                shutil.rmtree(place)
+            else:
+                place.unlink()
+
+
+@contextmanager
+def recipe(tool: str) -> Iterator[Path]:
+    """Run a recipe: gives it a directory to work in, and says in one piece why it failed."""
+    with tempfile.TemporaryDirectory(prefix=f"{tool}-") as directory:
+        try:
+            yield Path(directory)
+        except ToolError as error:
+            sys.exit(f"error: {tool}: {error}")

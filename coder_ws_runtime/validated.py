@@ -6,6 +6,7 @@ those bytes and of the model's source: the same bytes need no second validation,
 byte, or another model, does. Why a document was refused is kept likewise.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -64,4 +65,5 @@ def _keep(file: Path, content: bytes) -> None:
         temporary.write_bytes(content)
         temporary.replace(file)
     except OSError:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()

@@ -1,7 +1,7 @@
 """What every test may ask for. What is missing fails in CI, and skips with the reason elsewhere."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 import pytest
@@ -21,6 +21,21 @@ def missing(what: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(f"missing: {what}", pytrace=False)
     pytest.skip(what)
+
+
+Tried = Callable[[str, int], None]
+
+
+@pytest.fixture
+def tried(record_property: Callable[[str, object], None]) -> Tried:
+    """Count what was really tried, e.g. ``tried("kill points tried", 44)``; the sums stand at the end."""
+    return lambda name, count: record_property("tried", [name, count])
+
+
+@pytest.fixture
+def whole(request: pytest.FixtureRequest) -> bool:
+    """Whether all of it is to be tried, or a bounded share."""
+    return bool(request.config.getoption("--whole"))
 
 
 @pytest.fixture(scope="session")

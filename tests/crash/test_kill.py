@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import missing
-from tests.crash.conftest import Tried
+from tests.conftest import Tried, missing
 from tests.crash.points import CALLS, Point, clean, share
 from tests.crash.world import HEALED, RESTORED, VIEW, LossError, World
 

@@ -24,7 +24,7 @@ from coder_ws_runtime.persist.manifest import declared
 from coder_ws_runtime.persist.resolve import Workspace
 from coder_ws_runtime.settings import Settings
 from coder_ws_runtime.settings import Workspace as Identity
-from tests.crash.conftest import Tried
+from tests.conftest import Tried
 from tests.harness.tree import read
 
 HOMES = 2

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.conftest import Tried
+from tests.conftest import Tried
 from tests.harness.shell import ROOT
 from tests.harness.tree import content, read, write
 

@@ -1,8 +1,12 @@
 # The Coder template of these workspaces: one container with systemd as PID 1, booted from our image.
-# Nothing here is pasted into shell: what the workspace needs to know is one JSON document.
+# docs/template.md says how to push it and what each variable is for.
+#
+# No parameter reaches a shell unchecked. What the workspace has to know is one JSON document. The
+# modules of Coder's registry do paste text into scripts of theirs; what they get has been matched
+# against an alphabet in which nothing means anything to a shell.
 
 terraform {
-  required_version = ">= 1.9"
+  required_version = ">= 1.9" # which the modules need, too
 
   required_providers {
     coder = {
@@ -11,27 +15,125 @@ terraform {
     }
     docker = {
       source  = "kreuzwerker/docker"
-      version = ">= 4.0, < 5.0"
+      version = ">= 4.4, < 5.0" # since 4.4 a host's path wins over a volume's name
     }
   }
 }
 
+# What the platform engineer sets when pushing the template ------------------------------------------
+
 variable "image_repository" {
   type        = string
   default     = "ghcr.io/coder-ws-runtime/coder-workspace"
-  description = "Where the images come from; the tag is the stack. Name your own registry here."
+  description = "Where the images come from; the tag is the stack. With a registry in it (ghcr.io/…, docker.io/…) the image is pulled; without one (coder-workspace) it is the host's own."
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9._:-]*(/[a-z0-9][a-z0-9._-]*)*$", var.image_repository))
+    error_message = "Give a repository without tag and digest, e.g. ghcr.io/you/coder-workspace."
+  }
 }
 
 variable "pin_image" {
   type        = bool
   default     = true
-  description = "Ask the registry for the image's digest at every start. Without it the image that the host has is used, and a registry that is down keeps nobody from working."
+  description = "Ask the registry for the image's digest at every start. With false the image that the host has is used, and a registry that is down keeps nobody from working."
+}
+
+variable "registry_config" {
+  type        = string
+  default     = ""
+  sensitive   = true
+  description = "For a private registry: the text of a Docker config.json that holds its credentials."
+}
+
+variable "docker_host" {
+  type        = string
+  default     = ""
+  description = "The Docker engine that runs the workspaces, e.g. ssh://coder@build-2. Empty: the provisioner's own."
 }
 
 variable "docker_socket" {
   type        = string
   default     = "/var/run/docker.sock"
-  description = "The host's Docker socket, as the host names it."
+  description = "The Docker socket that workspaces get, as the engine's host names it."
+
+  validation {
+    condition     = startswith(var.docker_socket, "/")
+    error_message = "Give an absolute path. Which engine runs the workspaces is said by docker_host."
+  }
+}
+
+variable "arch" {
+  type        = string
+  default     = ""
+  description = "amd64 or arm64, where the engine's host is of another kind than the provisioner's. Empty: the provisioner's."
+
+  validation {
+    condition     = contains(["", "amd64", "arm64"], var.arch)
+    error_message = "The images are built for amd64 and arm64."
+  }
+}
+
+variable "home_volume" {
+  type        = string
+  default     = "coder-{owner_id}-home"
+  description = "Name of the volume that one owner's workspaces share; {owner_id} and {owner} are replaced. A user can be renamed, an id stays."
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9_.-]*$", replace(var.home_volume, "/[{]owner(_id)?[}]/", "x"))) && can(regex("[{]owner(_id)?[}]", var.home_volume))
+    error_message = "Give a name of a Docker volume with {owner_id} or {owner} in it: owners do not share a home."
+  }
+}
+
+variable "shared_volume" {
+  type        = string
+  default     = "coder-shared"
+  description = "Name of the volume that all workspaces on a host share at /mnt/shared."
+}
+
+variable "max_memory" {
+  type        = number
+  default     = 64
+  description = "The most memory that a user may choose, in GiB."
+}
+
+variable "max_cpus" {
+  type        = number
+  default     = 16
+  description = "The most cores that a user may choose. Docker refuses more than the host has."
+}
+
+variable "jetbrains_builds" {
+  type = map(string)
+  default = {
+    CL = "261.26222.59"
+    GO = "261.26222.72"
+    IU = "261.22158.277"
+    PS = "261.26222.71"
+    PY = "261.22158.340"
+    RD = "262.8665.328"
+    RM = "261.26222.67"
+    RR = "261.24374.182"
+    WS = "253.29346.242"
+  }
+  description = "The JetBrains IDEs on offer: product code and build that Toolbox installs. Named here, so that nobody asks JetBrains when a workspace starts."
+
+  validation {
+    condition     = length(var.jetbrains_builds) > 0
+    error_message = "Name at least one IDE, e.g. { IU = \"261.22158.277\" }."
+  }
+}
+
+provider "docker" {
+  host = var.docker_host != "" ? var.docker_host : null
+
+  dynamic "registry_auth" {
+    for_each = nonsensitive(var.registry_config != "") ? [split("/", var.image_repository)[0]] : []
+    content {
+      address             = registry_auth.value
+      config_file_content = var.registry_config
+    }
+  }
 }
 
 data "coder_provisioner" "me" {}
@@ -40,10 +142,12 @@ data "coder_workspace_owner" "me" {}
 
 # What a user chooses ---------------------------------------------------------------------------------
 
+# The options are those of images/stacks.toml; a test keeps them equal.
 data "coder_parameter" "workspace_image" {
   name         = "workspace_image"
   display_name = "Image"
   description  = "What is installed beside Docker, Git and Node."
+  icon         = "/icon/container.svg"
   type         = "string"
   form_type    = "radio"
   default      = "base"
@@ -54,18 +158,21 @@ data "coder_parameter" "workspace_image" {
     name        = "Base"
     icon        = "/icon/debian.svg"
     description = "Docker, Git, Node by nvm, Claude Code."
+    icon        = "/icon/debian.svg"
     value       = "base"
   }
   option {
     name        = "Node"
     icon        = "/icon/nodejs.svg"
     description = "The base, under the name that Node projects look for."
+    icon        = "/icon/nodejs.svg"
     value       = "node"
   }
   option {
     name        = "C++"
     icon        = "/icon/cpp.svg"
     description = "LLVM, CMake and sccache on top of the base."
+    icon        = "/icon/cpp.svg"
     value       = "cpp"
   }
 }
@@ -73,39 +180,45 @@ data "coder_parameter" "workspace_image" {
 data "coder_parameter" "repo_url" {
   name         = "repo_url"
   display_name = "Repository"
-  description  = "Cloned into the projects directory at the first start; empty for none."
+  description  = "Cloned into the projects directory where it is not there yet. Empty: none."
+  icon         = "/icon/git.svg"
   type         = "string"
   form_type    = "input"
   default      = ""
   mutable      = true
   order        = 2
+  styling      = jsonencode({ placeholder = "https://github.com/you/project.git" })
 
+  # A component may begin with a dot, and is not . or ..
   validation {
-    regex = "^$|^(https?|ssh|git)://[^[:space:]'\"`$\\\\]+$|^[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+:[^[:space:]'\"`$\\\\]+$"
-    error = "Give a URL as git clone takes it, e.g. https://github.com/you/project.git, or nothing."
+    regex = "^$|^((https?|ssh|git)://([A-Za-z0-9][A-Za-z0-9._~%+:-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?|[A-Za-z0-9][A-Za-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9.-]*:[A-Za-z0-9._~%+@-]*[A-Za-z0-9_~%+@-])(/[.]?[A-Za-z0-9_~%+@-][A-Za-z0-9._~%+@-]*)*/?$"
+    error = "Give a URL as git clone takes it, e.g. https://github.com/you/project.git or git@github.com:you/project.git, of letters, digits and . _ ~ % + @ - / : only. Or nothing."
   }
 }
 
 data "coder_parameter" "directory" {
   name         = "directory"
   display_name = "Directory"
-  description  = "What editors open; an absolute path, empty for the projects directory."
+  description  = "What editors and terminals open: an absolute path. Empty: the cloned repository, else the projects directory."
+  icon         = "/icon/folder.svg"
   type         = "string"
   form_type    = "input"
   default      = ""
   mutable      = true
   order        = 3
+  styling      = jsonencode({ placeholder = "/home/coder/projects" })
 
   validation {
-    regex = "^$|^/[A-Za-z0-9_./ -]*$"
-    error = "Give an absolute path of letters, digits and . _ - /, e.g. /home/coder/projects/app, or nothing."
+    regex = "^$|^(/[.]{0,2}[A-Za-z0-9_@+-][A-Za-z0-9_.@+-]*)+/?$"
+    error = "Give an absolute path of letters, digits and . _ @ + - / without '..', e.g. /home/coder/projects/app. Or nothing."
   }
 }
 
 data "coder_parameter" "additional_ports" {
   name         = "additional_ports"
   display_name = "Additional ports"
-  description  = "Ports of the workspace on the host: 8080, 8080:80 (host:workspace), 5353/udp. They bind to 127.0.0.1 unless another address is named: 0.0.0.0:8080:80."
+  description  = "Ports of the host that lead into the workspace: `8080`, `8080:80` (host:workspace), `5353/udp`. They listen on 127.0.0.1 unless an address is named: `0.0.0.0:8080:80`."
+  icon         = "/icon/widgets.svg"
   type         = "list(string)"
   form_type    = "tag-select"
   default      = jsonencode([])
@@ -116,7 +229,8 @@ data "coder_parameter" "additional_ports" {
 data "coder_parameter" "home_persist_paths" {
   name         = "home_persist_paths"
   display_name = "Paths that last"
-  description  = "Relative to the home; a trailing / means a directory: .config/gh/. They are kept on the owner's volume."
+  description  = "Below the home, kept on your volume beside what the image declares. A trailing / means a directory: `.config/gh/`, `.vimrc`."
+  icon         = "/icon/database.svg"
   type         = "list(string)"
   form_type    = "tag-select"
   default      = jsonencode([])
@@ -127,7 +241,8 @@ data "coder_parameter" "home_persist_paths" {
 data "coder_parameter" "jetbrains_allow_updates" {
   name         = "jetbrains_allow_updates"
   display_name = "JetBrains updates"
-  description  = "Whether Toolbox may update the IDE backends in this workspace."
+  description  = "Whether Toolbox may update the IDE backends. They are shared by all your workspaces."
+  icon         = "/icon/jetbrains-toolbox.svg"
   type         = "bool"
   form_type    = "switch"
   default      = false
@@ -138,69 +253,162 @@ data "coder_parameter" "jetbrains_allow_updates" {
 data "coder_parameter" "memory" {
   name         = "memory"
   display_name = "Memory"
-  description  = "Limit in GiB; 0 for none."
+  description  = "Limit in GiB; 0: none."
+  icon         = "/icon/memory.svg"
   type         = "number"
-  form_type    = "input"
-  default      = 0
-  mutable      = true
-  order        = 7
-
-  validation {
-    min   = 0
-    max   = 1024
-    error = "Give a number of GiB from 0 to 1024."
-  }
-}
-
-data "coder_parameter" "cpus" {
-  name         = "cpus"
-  display_name = "CPUs"
-  description  = "Limit in cores; 0 for none."
-  type         = "number"
-  form_type    = "input"
+  form_type    = "slider"
   default      = 0
   mutable      = true
   order        = 8
 
   validation {
     min   = 0
-    max   = 256
-    error = "Give a number of cores from 0 to 256."
+    max   = var.max_memory
+    error = "Give a number of GiB from {min} to {max}; 0 means no limit."
   }
+}
+
+data "coder_parameter" "cpus" {
+  name         = "cpus"
+  display_name = "CPUs"
+  description  = "Limit in cores; 0: none."
+  icon         = "/icon/memory.svg"
+  type         = "number"
+  form_type    = "slider"
+  default      = 0
+  mutable      = true
+  order        = 9
+
+  validation {
+    min   = 0
+    max   = var.max_cpus
+    error = "Give a number of cores from {min} to {max}; 0 means no limit."
+  }
+}
+
+# The names are the module's own, which would ask for these two itself, and take any text for the branch.
+data "coder_parameter" "dotfiles_uri" {
+  name         = "dotfiles_uri"
+  display_name = "Dotfiles"
+  description  = "A [dotfiles repository](https://dotfiles.github.io) that `coder dotfiles` applies at every start. Empty: none."
+  icon         = "/icon/dotfiles.svg"
+  type         = "string"
+  form_type    = "input"
+  default      = ""
+  mutable      = true
+  order        = 10
+
+  validation {
+    regex = "^$|^(https?://|ssh://|git@|git://)[a-zA-Z0-9._/:@~-]+$"
+    error = "Give a URL as git clone takes it, e.g. https://github.com/you/dotfiles.git, of letters, digits and . _ ~ @ - / : only. Or nothing."
+  }
+}
+
+data "coder_parameter" "dotfiles_branch" {
+  name         = "dotfiles_branch"
+  display_name = "Dotfiles branch"
+  description  = "Empty: the repository's default branch."
+  icon         = "/icon/dotfiles.svg"
+  type         = "string"
+  form_type    = "input"
+  default      = ""
+  mutable      = true
+  order        = 11
+
+  validation {
+    regex = "^$|^[A-Za-z0-9_][A-Za-z0-9._/+-]*$"
+    error = "Give the name of a branch, of letters, digits and . _ / + - only. Or nothing."
+  }
+}
+
+data "coder_workspace_preset" "base" {
+  name        = "Anything with Docker"
+  description = "The base image, without limits."
+  icon        = "/icon/debian.svg"
+  default     = true
+  parameters  = { workspace_image = "base", memory = "0", cpus = "0" }
+}
+
+data "coder_workspace_preset" "node" {
+  name        = "Node"
+  description = "The Node image, 8 GiB."
+  icon        = "/icon/nodejs.svg"
+  parameters  = { workspace_image = "node", memory = tostring(min(8, var.max_memory)), cpus = "0" }
+}
+
+data "coder_workspace_preset" "cpp" {
+  name        = "C++"
+  description = "The C++ image, 16 GiB."
+  icon        = "/icon/cpp.svg"
+  parameters  = { workspace_image = "cpp", memory = tostring(min(16, var.max_memory)), cpus = "0" }
 }
 
 locals {
   home     = "/home/coder"
   projects = "${local.home}/projects"
 
-  directory = coalesce(data.coder_parameter.directory.value, local.projects)
-  stack     = data.coder_parameter.workspace_image.value
-  image     = "${var.image_repository}:${local.stack}"
+  # What the user named, else what was cloned, else where projects live.
+  directory = coalesce(data.coder_parameter.directory.value, try(module.git-clone[0].repo_dir, ""), local.projects)
+
+  # As Docker sees it: what comes before the first slash is a registry if it has a dot or a port.
+  in_registry = can(regex("^(localhost|[^/]*[.:][^/]*)/", var.image_repository))
+  pinned      = var.pin_image && local.in_registry
+  image       = "${var.image_repository}:${data.coder_parameter.workspace_image.value}"
 
   # A port is [address:][host:]workspace[/protocol].
-  port_pattern = "^(?:([0-9.]+):)?(?:([0-9]{1,5}):)?([0-9]{1,5})(?:/(tcp|udp))?$"
+  port_pattern = "^(?:([0-9]+(?:[.][0-9]+){3}):)?(?:([0-9]{1,5}):)?([0-9]{1,5})(?:/(tcp|udp))?$"
   port_texts   = jsondecode(data.coder_parameter.additional_ports.value)
-  bad_ports    = [for text in local.port_texts : text if !can(regex(local.port_pattern, text))]
   ports = [
-    for text in local.port_texts : {
-      ip       = coalesce(regex(local.port_pattern, text)[0], "127.0.0.1")
-      external = tonumber(coalesce(regex(local.port_pattern, text)[1], regex(local.port_pattern, text)[2]))
-      internal = tonumber(regex(local.port_pattern, text)[2])
-      protocol = coalesce(regex(local.port_pattern, text)[3], "tcp")
-    } if can(regex(local.port_pattern, text))
+    for parts in [for text in local.port_texts : regex(local.port_pattern, text) if can(regex(local.port_pattern, text))] : {
+      ip       = coalesce(parts[0], "127.0.0.1")
+      external = tonumber(coalesce(parts[1], parts[2]))
+      internal = tonumber(parts[2])
+      protocol = coalesce(parts[3], "tcp")
+    }
   ]
-  ports_out_of_range = [
-    for port in local.ports : port.external
-    if port.external < 1 || port.external > 65535 || port.internal < 1 || port.internal > 65535
-  ]
-  port_ends = [for port in local.ports : "${port.external}/${port.protocol}"]
+  bad_ports = concat(
+    [for text in local.port_texts : text if !can(regex(local.port_pattern, text))],
+    [
+      for port in local.ports : "${port.ip}:${port.external}:${port.internal}"
+      if !can(cidrhost("${port.ip}/32", 0)) || min(port.external, port.internal) < 1 || max(port.external, port.internal) > 65535
+    ],
+  )
+  # One port of the host may be taken once on each address, and once where it is taken on all of them.
+  port_owners  = { for port in local.ports : "${port.external}/${port.protocol}" => port.ip... }
+  double_ports = [for port, ips in local.port_owners : port if length(ips) > length(contains(ips, "0.0.0.0") ? toset(["all"]) : toset(ips))]
 
-  paths     = jsondecode(data.coder_parameter.home_persist_paths.value)
-  bad_paths = [for path in local.paths : path if length(regexall("[[:cntrl:]]|(^|/)\\.\\.(/|$)", path)) > 0]
+  # The rules of home-persist that can be told from the text alone; coder_ws_runtime/persist/paths.py has them all.
+  paths = jsondecode(data.coder_parameter.home_persist_paths.value)
+  bad_paths = [
+    for path in local.paths : path
+    if can(regex("[[:cntrl:]]|(^|/)[.][.](/|$)|^[./]*$|^([.]/)*[.](home-persist|workspaces|jetbrains-dist)(/|$)|^[/~]",
+    replace(path, "/^(~|[$]HOME|[$][{]HOME[}]|${local.home})//", "")))
+  ]
 
   # A Coder on this host calls itself localhost, which in the container is the container.
-  access_url  = replace(data.coder_workspace.me.access_url, "/\\b(localhost|127\\.0\\.0\\.1)\\b/", "host.docker.internal")
-  init_script = replace(coder_agent.main.init_script, "/\\b(localhost|127\\.0\\.0\\.1)\\b/", "host.docker.internal")
+  loopback    = "/(://)(localhost|127[.]0[.]0[.]1|\\[::1\\])([:/\"'[:space:]]|$)/"
+  on_host     = "$${1}host.docker.internal$${3}"
+  access_url  = replace(data.coder_workspace.me.access_url, local.loopback, local.on_host)
+  init_script = replace(coder_agent.main.init_script, local.loopback, local.on_host)
+
+  # Who a container or a volume belongs to. `home-persist gc` asks Docker for these.
+  owner_labels = {
+    "coder.owner"    = data.coder_workspace_owner.me.name
+    "coder.owner_id" = data.coder_workspace_owner.me.id
+  }
+  workspace_labels = merge(local.owner_labels, {
+    "coder.workspace_id"   = data.coder_workspace.me.id
+    "coder.workspace_name" = data.coder_workspace.me.name
+  })
+
+  volumes = {
+    "/mnt/home-persist" = {
+      name   = replace(replace(var.home_volume, "{owner_id}", data.coder_workspace_owner.me.id), "{owner}", data.coder_workspace_owner.me.name)
+      labels = local.owner_labels
+    }
+    (local.projects) = { name = "coder-${data.coder_workspace.me.id}-projects", labels = local.workspace_labels }
+    "/mnt/shared"    = { name = var.shared_volume, labels = {} }
+  }
 
   # The model of this document is coder_ws_runtime/settings_model.py.
   settings = {
@@ -218,18 +426,84 @@ locals {
   }
 }
 
-# The agent ---------------------------------------------------------------------------------------------
+# The agent and its apps --------------------------------------------------------------------------------
 
 resource "coder_agent" "main" {
   os   = "linux"
-  arch = data.coder_provisioner.me.arch
+  arch = coalesce(var.arch, data.coder_provisioner.me.arch)
+
+  # Keys and passwords stay with Coder: git asks `coder gitssh`, and nothing secret is written to disk.
+  env = data.coder_workspace_owner.me.email == "" ? {} : {
+    GIT_AUTHOR_NAME     = coalesce(data.coder_workspace_owner.me.full_name, data.coder_workspace_owner.me.name)
+    GIT_AUTHOR_EMAIL    = data.coder_workspace_owner.me.email
+    GIT_COMMITTER_NAME  = coalesce(data.coder_workspace_owner.me.full_name, data.coder_workspace_owner.me.name)
+    GIT_COMMITTER_EMAIL = data.coder_workspace_owner.me.email
+  }
+
+  display_apps {
+    vscode                 = false # the module below opens the right directory
+    vscode_insiders        = false
+    web_terminal           = true
+    ssh_helper             = true
+    port_forwarding_helper = true
+  }
 
   metadata {
     key          = "doctor"
     display_name = "Doctor"
     script       = "ws-doctor --metadata"
     interval     = 60
-    timeout      = 10
+    timeout      = 20
+    order        = 1
+  }
+  metadata {
+    key          = "cpu"
+    display_name = "CPU"
+    script       = "coder stat cpu"
+    interval     = 15
+    timeout      = 5
+    order        = 2
+  }
+  metadata {
+    key          = "memory"
+    display_name = "Memory"
+    script       = "coder stat mem"
+    interval     = 15
+    timeout      = 5
+    order        = 3
+  }
+  metadata {
+    key          = "home"
+    display_name = "Home volume"
+    script       = "coder stat disk --path /mnt/home-persist"
+    interval     = 300
+    timeout      = 5
+    order        = 4
+  }
+  metadata {
+    key          = "host"
+    display_name = "Load of the host"
+    script       = "cut -d ' ' -f 1-3 /proc/loadavg"
+    interval     = 60
+    timeout      = 5
+    order        = 5
+  }
+
+  resources_monitoring {
+    memory {
+      enabled   = true
+      threshold = 90
+    }
+    volume {
+      enabled   = true
+      path      = "/mnt/home-persist"
+      threshold = 90
+    }
+    volume {
+      enabled   = true
+      path      = local.projects
+      threshold = 90
+    }
   }
 }
 
@@ -253,31 +527,104 @@ resource "coder_script" "start" {
   EOT
 }
 
+module "git-clone" {
+  source   = "registry.coder.com/coder/git-clone/coder"
+  version  = "~> 2.0"
+  count    = data.coder_workspace.me.start_count
+  agent_id = coder_agent.main.id
+  url      = data.coder_parameter.repo_url.value
+  base_dir = local.projects
+}
+
+module "dotfiles" {
+  source       = "registry.coder.com/coder/dotfiles/coder"
+  version      = "~> 1.4.2"
+  count        = data.coder_parameter.dotfiles_uri.value == "" ? 0 : data.coder_workspace.me.start_count
+  agent_id     = coder_agent.main.id
+  dotfiles_uri = data.coder_parameter.dotfiles_uri.value
+
+  # The module takes no empty branch, and would ask for one where it has null. Its script has the text
+  # between quotation marks: two more of them are an empty one.
+  dotfiles_branch = coalesce(data.coder_parameter.dotfiles_branch.value, "\"\"")
+}
+
+module "code-server" {
+  source   = "registry.coder.com/coder/code-server/coder"
+  version  = "~> 1.5"
+  count    = data.coder_workspace.me.start_count
+  agent_id = coder_agent.main.id
+  folder   = local.directory
+  order    = 1
+}
+
+module "vscode-desktop" {
+  source   = "registry.coder.com/coder/vscode-desktop/coder"
+  version  = "~> 1.2"
+  count    = data.coder_workspace.me.start_count
+  agent_id = coder_agent.main.id
+  folder   = local.directory
+  order    = 2
+}
+
+# With ide_config it asks JetBrains nothing; without, a start needs an answer, and Terraform 1.12.
+module "jetbrains" {
+  source                = "registry.coder.com/coder/jetbrains/coder"
+  version               = "~> 1.4"
+  count                 = data.coder_workspace.me.start_count
+  agent_id              = coder_agent.main.id
+  folder                = local.directory
+  options               = keys(var.jetbrains_builds)
+  ide_config            = { for code, build in var.jetbrains_builds : code => { build = build } }
+  coder_app_order       = 3
+  coder_parameter_order = 7
+}
+
+# Its pages name their own paths from the root, so it needs a host name of its own (a wildcard access URL).
+resource "coder_app" "web-shell" {
+  count        = data.coder_workspace.me.start_count
+  agent_id     = coder_agent.main.id
+  slug         = "web-shell"
+  display_name = "web-shell"
+  icon         = "/icon/terminal.svg"
+  url          = "http://localhost:4000"
+  subdomain    = true
+  share        = "owner"
+  order        = 4
+
+  healthcheck {
+    url       = "http://localhost:4000/api/sessions"
+    interval  = 5
+    threshold = 6
+  }
+}
+
 # The container -----------------------------------------------------------------------------------------
 
 data "docker_registry_image" "workspace" {
-  count = var.pin_image ? 1 : 0
+  count = local.pinned ? 1 : 0
   name  = local.image
 }
 
+# The digest is part of the name: another digest is another image, and another container.
 resource "docker_image" "workspace" {
-  name          = var.pin_image ? "${local.image}@${data.docker_registry_image.workspace[0].sha256_digest}" : local.image
-  keep_locally  = true
-  pull_triggers = var.pin_image ? [data.docker_registry_image.workspace[0].sha256_digest] : []
+  name         = local.pinned ? "${local.image}@${data.docker_registry_image.workspace[0].sha256_digest}" : local.image
+  keep_locally = true
 }
 
 resource "docker_container" "workspace" {
   count = data.coder_workspace.me.start_count
 
-  name     = "coder-${data.coder_workspace_owner.me.name}-${lower(data.coder_workspace.me.name)}"
-  hostname = data.coder_workspace.me.name
+  # Neither name has a dot in it: ada-b's workspace c is not ada's workspace b-c.
+  name     = "coder-${data.coder_workspace_owner.me.name}.${lower(data.coder_workspace.me.name)}"
+  hostname = lower(data.coder_workspace.me.name)
   image    = docker_image.workspace.image_id
 
   # systemd as PID 1 needs it, and so does whoever has the host's Docker socket anyway.
   privileged = true
+  init       = false # some hosts put a process of their own first
   restart    = "unless-stopped"
   memory     = data.coder_parameter.memory.value > 0 ? data.coder_parameter.memory.value * 1024 : null
-  cpus       = data.coder_parameter.cpus.value > 0 ? tostring(data.coder_parameter.cpus.value) : null
+  cpus       = data.coder_parameter.cpus.value > 0 ? data.coder_parameter.cpus.value : null
 
   # systemd takes SIGTERM as "execute yourself anew". Without destroy_grace_seconds the provider kills.
   stop_signal           = "SIGRTMIN+3"
@@ -300,22 +647,29 @@ resource "docker_container" "workspace" {
     ip   = "host-gateway"
   }
 
-  # Volumes are named and not managed: what is no resource is never destroyed with a workspace.
   volumes {
     host_path      = var.docker_socket
     container_path = "/var/run/docker.sock"
   }
-  volumes {
-    volume_name    = "coder-${data.coder_workspace_owner.me.id}-home"
-    container_path = "/mnt/home-persist"
-  }
-  volumes {
-    volume_name    = "coder-${data.coder_workspace.me.id}-projects"
-    container_path = local.projects
-  }
-  volumes {
-    volume_name    = "coder-shared"
-    container_path = "/mnt/shared"
+
+  # Docker makes these where they are missing. They are no resources, so that nothing here destroys
+  # them: not a stop, not the deletion of a workspace, not a slip in this file.
+  dynamic "mounts" {
+    for_each = local.volumes
+    content {
+      type   = "volume"
+      source = mounts.value.name
+      target = mounts.key
+      volume_options {
+        dynamic "labels" {
+          for_each = mounts.value.labels
+          content {
+            label = labels.key
+            value = labels.value
+          }
+        }
+      }
+    }
   }
 
   upload {
@@ -339,12 +693,7 @@ resource "docker_container" "workspace" {
   }
 
   dynamic "labels" {
-    for_each = {
-      "coder.owner"          = data.coder_workspace_owner.me.name
-      "coder.owner_id"       = data.coder_workspace_owner.me.id
-      "coder.workspace_id"   = data.coder_workspace.me.id
-      "coder.workspace_name" = data.coder_workspace.me.name
-    }
+    for_each = local.workspace_labels
     content {
       label = labels.key
       value = labels.value
@@ -354,19 +703,61 @@ resource "docker_container" "workspace" {
   lifecycle {
     precondition {
       condition     = length(local.bad_ports) == 0
-      error_message = "additional_ports: ${join(", ", [for text in local.bad_ports : jsonencode(text)])} is no port. Write 8080, 8080:80, 5353/udp or 0.0.0.0:8080:80."
+      error_message = "additional_ports: ${join(", ", [for text in local.bad_ports : jsonencode(text)])} is no port. Write 8080, 8080:80 (host:workspace), 5353/udp or 0.0.0.0:8080:80, with numbers from 1 to 65535."
     }
     precondition {
-      condition     = length(local.ports_out_of_range) == 0
-      error_message = "additional_ports: a port is a number from 1 to 65535."
-    }
-    precondition {
-      condition     = length(distinct(local.port_ends)) == length(local.port_ends)
-      error_message = "additional_ports: the same port of the host is named twice: ${join(", ", local.port_ends)}."
+      condition     = length(local.double_ports) == 0
+      error_message = "additional_ports: the host's port ${join(", ", local.double_ports)} is named twice. Choose another port of the host for one of them, e.g. 8081:80."
     }
     precondition {
       condition     = length(local.bad_paths) == 0
-      error_message = "home_persist_paths: ${join(", ", [for path in local.bad_paths : jsonencode(path)])} has '..' or a control character. Write paths relative to the home, e.g. .config/gh/."
+      error_message = "home_persist_paths: ${join(", ", [for path in local.bad_paths : jsonencode(path)])} cannot be kept. Write paths below the home, without '..', e.g. .config/gh/ or .vimrc."
     }
+  }
+}
+
+resource "coder_metadata" "workspace" {
+  count       = data.coder_workspace.me.start_count
+  resource_id = docker_container.workspace[0].id
+  icon        = "/icon/docker.png"
+
+  item {
+    key   = "image"
+    value = docker_image.workspace.name
+  }
+  item {
+    key   = "home volume"
+    value = local.volumes["/mnt/home-persist"].name
+  }
+  item {
+    key   = "projects volume"
+    value = local.volumes[local.projects].name
+  }
+}
+
+# The shell version of this template managed volumes. Its workspaces are updated to this one without losing
+# them: they are forgotten, not destroyed.
+removed {
+  from = docker_volume.projects_volume
+  lifecycle {
+    destroy = false
+  }
+}
+removed {
+  from = docker_volume.home_persist
+  lifecycle {
+    destroy = false
+  }
+}
+removed {
+  from = docker_volume.shared
+  lifecycle {
+    destroy = false
+  }
+}
+removed {
+  from = docker_volume.docker_data
+  lifecycle {
+    destroy = false
   }
 }

@@ -139,6 +139,7 @@ for _name, _module in (
     ("schema", "persist_validate"),
 ):
     home_persist.add_lazy(_name, f"coder_ws_runtime.cli.{_module}", _name)
+home_persist.add_lazy("add", "coder_ws_runtime.cli.persist_add", "command")
 
 _INTERRUPTED = "nothing is lost: run it again to go on"
 

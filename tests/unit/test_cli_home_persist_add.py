@@ -1,0 +1,287 @@
+"""`home-persist add`: what is typed, what is kept, and what is said, as rows."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.harness.tree import Tree, content, read, write
+from tests.unit.conftest import Command
+
+REPO = Path(__file__).parents[2]
+
+
+def own(tree: Tree) -> list[object]:
+    """What the user's manifest of all workspaces has."""
+    document = json.loads((tree.layout.state / "manifests/user.json").read_text())
+    return list(document["paths"])
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is typed, what there is, and what the user's manifest has then."""
+
+    typed: str
+    kept: object
+    home: dict[str, str] = field(default_factory=dict)
+    volume: dict[str, str] = field(default_factory=dict)
+    said: str = ""
+
+
+KINDS = {
+    "a directory": Case(".d/", ".d/", {".d/x": "1"}),
+    "a directory without a slash": Case(".d", ".d/", {".d/x": "1"}),
+    "an empty directory": Case(".d", ".d/", {".d/": ""}),
+    "a file": Case(".f", ".f", {".f": "1"}),
+    "a file with a slash": Case(".f/", ".f", {".f": "1"}, said="it is a file, and kept as one"),
+    "the user's own link": Case(".l", ".l", {".l": "->.d", ".d/x": "1"}, said="it is a link"),
+    "nothing": Case(".n", ".n", said="for a directory add ~/.n/"),
+    "nothing, with a slash": Case(".n/", ".n/"),
+    "a directory on the volume": Case(".d", ".d/", volume={".d/x": "1"}),
+    "a link of ours to a directory": Case(".d", ".d/", {".d": "->{volume}/.d"}, {".d/x": "1"}),
+    "a name with spaces": Case("a b/c d", "a b/c d", {"a b/c d": "1"}),
+}
+
+
+@pytest.mark.parametrize("case", KINDS.values(), ids=KINDS.keys())
+def test_kind(tree: Tree, run: Command, case: Case) -> None:
+    write(tree.home, {path: text.replace("{volume}", str(tree.volume)) for path, text in case.home.items()})
+    write(tree.volume, case.volume)
+    told = run("add", case.typed)
+    assert (told.status, own(tree)) == (0, [case.kept])
+    name = str(case.kept).rstrip("/")
+    assert (tree.home / name).readlink() == tree.volume / name
+    assert case.said in told.err
+    assert bool(case.said) == bool(told.err)
+
+
+TYPED = {
+    "~/x": ("", "~/.d"),
+    "$HOME/x": ("", "$HOME/.d"),
+    "absolute": ("", "{home}/.d"),
+    "relative to the home": ("", ".d"),
+    "relative to the home, from below it": ("projects", ".d"),
+    "from here": ("", "./.d"),
+    "from here, upwards": ("projects", "../.d"),
+    "from elsewhere": ("/", ".d"),
+    "with dots and slashes": ("", "~/.//.d//"),
+}
+
+
+@pytest.mark.parametrize(("where", "typed"), TYPED.values(), ids=TYPED.keys())
+def test_typed(tree: Tree, run: Command, monkeypatch: pytest.MonkeyPatch, where: str, typed: str) -> None:
+    write(tree.home, {".d/x": "1", "projects/": ""})
+    monkeypatch.chdir(tree.home / where)
+    told = run("add", typed.replace("{home}", str(tree.home)))
+    assert (told.status, own(tree)) == (0, [".d/"])
+
+
+def test_by_the_real_name_of_the_home(tree: Tree, run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tree.home, {".d/x": "1"})
+    real = tree.home.rename(tree.home.with_name("real"))
+    tree.home.symlink_to(real)
+    monkeypatch.chdir(real)
+    assert run("add", f"{real}/.d").status == 0
+    assert run("add", "./.e/").status == 0
+    assert own(tree) == [".d/", ".e/"]
+
+
+def test_it_is_here_and_not_in_the_home(tree: Tree, run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tree.home, {"projects/notes/x": "1"})
+    monkeypatch.chdir(tree.home / "projects")
+    told = run("add", "notes")
+    assert (told.status, told.err.splitlines()) == (
+        1,
+        [
+            "error: notes: paths are relative to the home, and ~/notes is not there; ~/projects/notes is",
+            "hint: home-persist add ~/projects/notes, or home-persist add ~/notes if that is meant",
+        ],
+    )
+    assert read(tree.volume) == {}, "nothing was done"
+
+
+REFUSED = {
+    "elsewhere": ("/etc/passwd", "path '/etc/passwd' is absolute and not below the home"),
+    "the home": ("~", "path '~' is the whole home"),
+    "another's home": ("~ben/x", "path '~ben/x' names another user's home"),
+    "upwards": ("a/../../b", "leads upwards by '..'"),
+    "the volume's own": (".home-persist/x", "is the volume's own"),
+    "in it another scope": (
+        ".cfg",
+        "~/.cfg: ~/.cfg/own in it has the scope 'workspace', by tool ({manifest}:$.paths[1])",
+    ),
+    "below a file": (".file/x", "~/.file/x: ~/.file is declared as a file, by tool ({manifest}:$.paths[2])"),
+    "below a link": ("link/x", "~/link/x: 'link' on the way to it is a symlink"),
+    "a FIFO": ("fifo", "~/fifo: is a socket, FIFO or device, which is not kept"),
+}
+
+
+@pytest.mark.parametrize(("typed", "message"), REFUSED.values(), ids=REFUSED.keys())
+def test_refused_and_the_others_go_on(tree: Tree, run: Command, typed: str, message: str) -> None:
+    manifest = tree.manifest(".tool/", {"path": ".cfg/own/", "scope": "workspace"}, ".file")
+    write(tree.home, {".good/x": "1", "link": "->.good", ".cfg/z": "1"})
+    os.mkfifo(tree.home / "fifo")
+    told = run("add", typed, ".good")
+    assert told.status == 1
+    assert message.replace("{manifest}", str(manifest)) in told.err
+    assert told.err.count("error: ") == 1
+    assert "hint: " in told.err
+    assert own(tree) == [".good/"]
+
+
+COVERED = {
+    "by a manifest": (
+        ["add", ".tool"],
+        0,
+        "~/.tool: it is kept already [tool, owner], declared in",
+    ),
+    "below a directory": (
+        ["add", ".tool/a/b"],
+        0,
+        "~/.tool/, where it lies, is kept already [tool",
+    ),
+    "by the other scope, which nobody minds": (
+        ["add", ".own"],
+        0,
+        "~/.own: it is kept already [tool, workspace]",
+    ),
+    "by the other scope": (
+        ["add", "--scope", "owner", ".own"],
+        1,
+        "~/.own: it has the scope 'workspace' already, by tool ({manifest}:$.paths[1])",
+    ),
+    "with another mode": (
+        ["add", "--mode", "0700", ".tool"],
+        1,
+        "its mode is what tool declares (",
+    ),
+}
+
+
+@pytest.mark.parametrize(("words", "status", "message"), COVERED.values(), ids=COVERED.keys())
+def test_kept_already(tree: Tree, run: Command, words: list[str], status: int, message: str) -> None:
+    manifest = tree.manifest(".tool/", {"path": ".own/", "scope": "workspace"})
+    told = run(*words)
+    assert told.status == status
+    assert message.replace("{manifest}", str(manifest)) in told.out + told.err
+    assert not (tree.layout.state / "manifests/user.json").exists()
+
+
+def test_twice(tree: Tree, run: Command) -> None:
+    run("add", ".d/", ".d/")
+    assert run("add", ".d").status == 0
+    assert own(tree) == [".d/"]
+
+
+def test_a_directory_over_what_was_added_before(tree: Tree, run: Command) -> None:
+    write(tree.home, {".cfg/a/x": "1", ".cfg/b": "2"})
+    run("add", ".cfg/a")
+    told = run("add", ".cfg")
+    assert (told.status, own(tree)) == (0, [".cfg/a/", ".cfg/"])
+    assert content(tree.volume) == {".cfg/a/x": "1", ".cfg/b": "2"}
+    assert read(tree.home) == {".cfg": f"->{tree.volume}/.cfg"}
+
+
+def test_content_is_moved_at_once(tree: Tree, run: Command) -> None:
+    write(tree.home, {".d/x": "1"})
+    told = run("add", ".d")
+    assert told.out == "~/.d/: is kept from now on [user, owner]; seeded\n"
+    assert (content(tree.volume), read(tree.home)) == ({".d/x": "1"}, {".d": f"->{tree.volume}/.d"})
+
+
+def test_it_lasts(tree: Tree, run: Command) -> None:
+    write(tree.home, {".d/x": "1"})
+    run("add", ".d")
+    tree.lose_container()
+    tree.resolve()
+    assert (tree.home / ".d/x").read_text() == "1"
+
+
+def test_the_scope_of_this_workspace(tree: Tree, run: Command) -> None:
+    write(tree.home, {".d/x": "1"})
+    assert run("add", "--scope", "workspace", ".d").status == 0
+    file = tree.layout.state / "manifests/workspace-w1.json"
+    assert json.loads(file.read_text()) == {"source": "user", "scope": "workspace", "paths": [".d/"]}
+    assert content(tree.volume) == {".workspaces/w1/.d/x": "1"}
+
+
+def test_without_an_id_of_the_workspace(tree: Tree, run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CODER_WORKSPACE_ID")
+    told = run("add", "--scope", "workspace", ".d/")
+    assert told.status == 1
+    assert "the workspace's id is not known\nhint: set CODER_WORKSPACE_ID" in told.err
+
+
+def test_mode(tree: Tree, run: Command) -> None:
+    write(tree.home, {".d/x": "1"})
+    run("add", "--mode", "700", ".d")
+    assert own(tree) == [{"path": ".d/", "mode": "0700"}]
+    assert (tree.volume / ".d").stat().st_mode & 0o777 == 0o700
+    run("add", "--mode", "0750", ".d")
+    assert own(tree) == [{"path": ".d/", "mode": "0750"}], "another mode takes the place of the first"
+    assert (tree.volume / ".d").stat().st_mode & 0o777 == 0o750
+    assert run("add", "--mode", "rwx", ".e/").status == 2
+
+
+def test_what_was_switched_off_is_switched_on(tree: Tree, run: Command) -> None:
+    tree.manifest(".tool/")
+    file = tree.layout.state / "manifests/user.json"
+    write(file.parent, {file.name: '{"source": "user", "except": [".tool/"]}'})
+    told = run("add", ".tool")
+    assert (told.status, told.out) == (0, "~/.tool/: is kept from now on [tool, owner]; created\n")
+    assert json.loads((tree.layout.state / "manifests/user.json").read_text()) == {
+        "source": "user",
+        "except": [],
+    }
+
+
+def test_what_a_person_wrote_stays(tree: Tree, run: Command) -> None:
+    written = {"source": "mine", "description": "hand-made", "paths": [{"path": ".a", "why": "because"}]}
+    write(tree.layout.state, {"manifests/user.json": json.dumps(written)})
+    run("add", ".b")
+    document = json.loads((tree.layout.state / "manifests/user.json").read_text())
+    assert document == {**written, "paths": [*written["paths"], ".b"]}
+
+
+def test_a_bad_manifest_of_the_user(tree: Tree, run: Command) -> None:
+    write(tree.layout.state, {"manifests/user.json": '{"source": "user", "pahts": []}'})
+    told = run("add", ".b")
+    file = tree.layout.state / "manifests/user.json"
+    assert (told.status, told.err.splitlines()) == (
+        1,
+        [
+            f"error: {file}:$.pahts: unknown key 'pahts'",
+            "hint: did you mean 'paths'?; mend it by hand, or move it away",
+        ],
+    )
+    assert file.read_text() == '{"source": "user", "pahts": []}'
+
+
+def test_a_trap_is_named(tree: Tree, run: Command) -> None:
+    write(tree.home, {".npmrc": "x"})
+    told = run("add", ".npmrc")
+    assert told.status == 0
+    assert "NPM_CONFIG_USERCONFIG" in told.err
+
+
+def test_json(tree: Tree, run: Command) -> None:
+    write(tree.home, {".d/x": "1"})
+    document = json.loads(run("add", "--json", ".d", "/etc").out)
+    (path,) = document["paths"]
+    assert (path["added"], path["declared"], path["kind"], path["row"]) == (True, ".d", "directory", "seed")
+    assert document["refused"][0]["code"] == "path.refused"
+
+
+def test_at_once(tree: Tree) -> None:
+    """Many at the same time, each in a process of its own: none is lost."""
+    program = "from coder_ws_runtime.cli.home_persist import main; main()"
+    words = [sys.executable, "-c", program, "add", "--root", str(tree.layout.root)]
+    running = [
+        subprocess.Popen([*words, f".d{index}/"], cwd=REPO, stdout=subprocess.DEVNULL) for index in range(8)
+    ]
+    assert [process.wait(60) for process in running] == [0] * 8
+    assert sorted(map(str, own(tree))) == [f".d{index}/" for index in range(8)]

@@ -1,0 +1,58 @@
+"""Values on the wire, and what a plan makes of them. No provider's own rules are in here."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgpack
+from tf.gen import tfplugin_pb2 as pb
+from tf.types import Unknown
+
+Json = dict[str, Any]
+
+
+def read(value: pb.DynamicValue) -> Any:  # noqa: ANN401 - any value of the template
+    """A value as Terraform sends it. What is known of an unknown value (its refinements) is left out."""
+    if not value.msgpack:
+        return None
+    return msgpack.unpackb(value.msgpack, ext_hook=lambda _code, _data: Unknown)
+
+
+def write(value: object) -> pb.DynamicValue:
+    return pb.DynamicValue(msgpack=msgpack.packb(value, default=lambda _: msgpack.ExtType(0, b"\0")))
+
+
+def filled(block: Json, value: Json, defaults: Mapping[str, Any], computed: object, place: str = "") -> Json:
+    """A configuration with its defaults, and with `computed` where the provider computes.
+
+    The defaults of a provider are not in its schema; they come as dotted paths: `ports.protocol`.
+    """
+    done = dict(value)
+    for name, attribute in block.get("attributes", {}).items():
+        if done.get(name) is None:
+            if f"{place}{name}" in defaults:
+                done[name] = defaults[f"{place}{name}"]
+            elif attribute.get("computed"):
+                done[name] = computed
+    for name, inner in block.get("block_types", {}).items():
+        below = done.get(name)
+        if isinstance(below, list):
+            done[name] = [
+                filled(inner["block"], item, defaults, computed, f"{place}{name}.")
+                if isinstance(item, dict)
+                else item
+                for item in below
+            ]
+        elif isinstance(below, dict):
+            done[name] = filled(inner["block"], below, defaults, computed, f"{place}{name}.")
+    return done
+
+
+def known(value: object, instead: object = None) -> Any:  # noqa: ANN401 - any value of the template
+    """The same with `instead` for what is still unknown."""
+    if value is Unknown:
+        return instead
+    if isinstance(value, list):
+        return [known(item, instead) for item in value]
+    if isinstance(value, dict):
+        return {key: known(item, instead) for key, item in value.items()}
+    return value

@@ -9,7 +9,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -96,7 +96,8 @@ class Anchor:
         mode = 0o755
         pattern: os.stat_result | None = None
         if like and (not base or directory.startswith(base + "/")):
-            pattern = like.status(directory.removeprefix(base).lstrip("/"))
+            with suppress(BlockedPathError):  # a link on the way there: it is no pattern
+                pattern = like.status(directory.removeprefix(base).lstrip("/"))
         if pattern and stat.S_ISDIR(pattern.st_mode):
             mode = stat.S_IMODE(pattern.st_mode)
             owner = Owner(pattern.st_uid, pattern.st_gid)

@@ -9,6 +9,7 @@ from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.attic_items import items, restore
 from coder_ws_runtime.persist.manifest import declared
+from coder_ws_runtime.persist.migrate import migrate
 from coder_ws_runtime.persist.resolve import Workspace
 
 
@@ -17,11 +18,15 @@ def main(verb: str) -> int:
     values = settings.load(layout, os.environ)
     with Workspace(layout, values) as workspace:
         workspace.volume.clear_staging()
-        entries = declared(layout, values).entries
+        found = declared(layout, values)
         if verb == "restore":
             return _restore(workspace)
         failed = False
-        for entry in entries:
+        if verb == "migrate":  # as `home-persist resolve` does
+            for item in migrate(workspace, found):
+                print(f"changed {item.step.id}: {item.row.value} {item.error or ''}")
+                failed = failed or item.error is not None
+        for entry in found.entries:
             outcome = workspace.settle(entry, running=verb == "heal")
             if outcome.changed:
                 print(f"changed {entry.path}: {outcome.row.value}")

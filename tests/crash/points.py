@@ -21,6 +21,7 @@ CALLS = (
     "mkdirat",
     "openat",
     "rename",
+    "renameat",
     "renameat2",
     "rmdir",
     "sendfile",

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import Tried, missing
 from tests.crash.points import CALLS, Point, clean, share
-from tests.crash.world import HEALED, RESTORED, VIEW, LossError, World
+from tests.crash.world import HEALED, MIGRATED, RESTORED, VIEW, LossError, World
 
 SEED = 20261124
 CHUNKS = 4
@@ -33,6 +33,7 @@ VERBS = {
     "heal": Verb("heal", World.save_over_links, (HEALED,), "heal"),
     # Killed, it has happened or not; both are whole.
     "restore": Verb("restore", World.resolved, (VIEW, RESTORED), "resolve"),
+    "migrate": Verb("migrate", World.new_manifest, (MIGRATED,), "migrate"),
 }
 
 

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,23 @@ from tests.crash.world import World
 
 
 @pytest.fixture
-def trace(tmp_path: Path) -> list[Point]:
+def world(tmp_path: Path) -> Iterator[World]:
     if shutil.which("strace") is None:
         missing("strace; ./dev test installs it")
-    world = World.make(tmp_path / "world")
-    points = clean(world, "resolve", tmp_path / "trace")
-    world.remove()
-    return points
+    made = World.make(tmp_path / "world")
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def trace(world: World, tmp_path: Path) -> list[Point]:
+    return clean(world, "resolve", tmp_path / "trace")
+
+
+@pytest.fixture
+def migration(world: World, tmp_path: Path) -> list[Point]:
+    world.new_manifest()
+    return clean(world, "migrate", tmp_path / "trace")
 
 
 def index(trace: list[Point], call: str, pattern: str, after: int = -1) -> int:
@@ -61,3 +72,19 @@ def test_what_lost_is_in_the_attic_before_it_is_removed(trace: list[Point]) -> N
     durable = index(trace, "fsync", r"attic/", after=kept)
     removed = index(trace, "unlinkat", r'home>, "\.image\.home-persist"')
     assert kept < durable < removed
+
+
+def test_a_migration_is_noted_after_all_of_it_is_durable(migration: list[Point]) -> None:
+    moved = index(migration, "renameat2", r'"single", .*/sub>, "single", RENAME_NOREPLACE')
+    durable = index(migration, "fsync", r"\.conf/sub>", after=moved)
+    gone = index(migration, "fsync", r"cws-crash-\w+>", after=durable)
+    noted = index(migration, "renameat", r'staging/.*migrations>, "move.json"', after=gone)
+    index(migration, "fsync", r"/migrations>", after=noted)
+
+
+def test_what_a_migration_removes_is_on_the_disk_elsewhere(migration: list[Point]) -> None:
+    lost = index(migration, "renameat2", r'"both", .*attic/.*"both", RENAME_NOREPLACE')
+    index(migration, "fsync", r"attic/", after=lost)
+    synced = index(migration, "syncfs", r"", after=lost)
+    removed = index(migration, "unlinkat", r'\.from>, "same"')
+    assert synced < removed

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,6 +101,55 @@ SAVED = {
 HEALED = {**VIEW, **SAVED, ".seed/sub/link": word("saved one"), "image": "dangling"}
 RESTORED = {**VIEW, ".wins/both": word("older both")}
 
+# What a new manifest then moves on the volume, and what the user sees when that is done.
+MIGRATIONS = [
+    {"id": "remove", "remove": ".gone/"},
+    {"id": "merge", "rename": [".from/", ".into/"]},
+    {"id": "move", "rename": ["single", ".conf/sub/single"]},
+    {"id": "lose", "rename": ["older", ".conf/newer"]},
+    {"id": "own", "rescope": {"path": ".shared/", "to": "workspace"}},
+    {"id": "common", "rescope": {"path": ".common/", "to": "owner"}},
+]
+MIGRATED_PATHS = [
+    ".into/",
+    ".conf/",
+    {"path": ".shared/", "scope": "workspace"},
+    ".common/",
+]
+OWN = ".workspaces/crash"
+BEFORE = {
+    ".gone/x": word("gone"),
+    ".gone/sub/y": word("gone too"),
+    ".from/both": word("from both"),
+    ".from/new": word("from new"),
+    ".from/same": word("same moved"),
+    ".from/sub/a": word("from sub a"),
+    ".from/sub/b": word("from sub b"),
+    ".into/both": word("into both"),
+    ".into/same": word("same moved"),
+    ".into/sub/b": word("into sub b"),
+    "single": word("single"),
+    "older": word("losing"),
+    ".conf/newer": word("winning"),
+    ".shared/x": word("shared"),
+    f"{OWN}/.common/x": word("own x"),
+    f"{OWN}/.common/y": word("own y"),
+    ".common/x": word("common x"),
+}
+MIGRATED = {
+    **VIEW,
+    ".into/both": word("into both"),
+    ".into/new": word("from new"),
+    ".into/same": word("same moved"),
+    ".into/sub/a": word("from sub a"),
+    ".into/sub/b": word("into sub b"),
+    ".conf/sub/single": word("single"),
+    ".conf/newer": word("winning"),
+    ".shared/x": word("shared"),
+    ".common/x": word("common x"),
+    ".common/y": word("own y"),
+}
+
 
 class LossError(AssertionError):
     """Something that must hold does not."""
@@ -137,8 +187,8 @@ class World:
             (self.base / "home" / path).unlink()
         self._declare(DECLARED)
 
-    def _declare(self, paths: list[str]) -> None:
-        document = {"source": "crash", "paths": paths}
+    def _declare(self, paths: Sequence[object], migrations: Sequence[object] = ()) -> None:
+        document = {"source": "crash", "paths": paths, "migrations": migrations}
         (self.base / "manifests/crash.json").write_text(json.dumps(document))
 
     def resolved(self) -> None:
@@ -153,6 +203,15 @@ class World:
             (self.base / "home" / path).unlink()
         write(self.base / "home", SAVED)
         self.contents = self.contents | frozenset(SAVED.values())
+
+    def new_manifest(self) -> None:
+        """Let a new image bring a manifest with migrations, where an older one's paths are in use."""
+        self.resolved()
+        write(self.volume, BEFORE)
+        for path in (".gone", "single"):
+            (self.base / "home" / path).symlink_to(self.volume / path)
+        self._declare([*DECLARED, *MIGRATED_PATHS], MIGRATIONS)
+        self.contents = self.contents | frozenset(BEFORE.values())
 
     def copy(self, base: Path) -> "World":
         """Another world in the same state. Times and owners are kept, and link texts are rewritten."""

@@ -206,6 +206,15 @@ def test_a_link_that_is_declared_stays(tree: Tree) -> None:
     assert content(tree.volume) == {".old/": ""}
 
 
+def test_into_a_directory_that_is_linked_already(tree: Tree) -> None:
+    tree.manifest(".conf/")
+    tree.resolve()
+    write(tree.volume, {".old": "1"})
+    tree.manifest(".conf/", migrations=[{"id": "m", "rename": [".old", ".conf/sub/new"]}])
+    assert not tree.resolve().errors
+    assert (tree.home / ".conf/sub/new").read_text() == "1"
+
+
 def test_two_steps_of_one_id(tree: Tree) -> None:
     tree.manifest(name="a", migrations=[REMOVE])
     tree.manifest(name="b", migrations=[RENAME])

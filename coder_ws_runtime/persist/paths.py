@@ -14,8 +14,15 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 SET_ASIDE_SUFFIX = ".home-persist"
 """Ends the name under which content lies beside its path while a link takes its place."""
 
-# The name with which content is set aside is longer by a dot and the suffix.
-_NAME_MAX = 255 - 1 - len(SET_ASIDE_SUFFIX)
+COPY_SUFFIX = f"{SET_ASIDE_SUFFIX}-copy"
+"""Ends the name of a copy that is to come back to the home, and may not be whole."""
+
+SWAP_SUFFIX = f"{SET_ASIDE_SUFFIX}-swap"
+"""Ends the name of a whole copy that is about to be swapped with the link, and then of the link."""
+
+_RESERVED = (SET_ASIDE_SUFFIX, COPY_SUFFIX, SWAP_SUFFIX)
+# The names beside a path are longer by a dot and a suffix.
+_NAME_MAX = 255 - 1 - max(len(suffix) for suffix in _RESERVED)
 
 
 def normalise(written: str, home: str) -> str:
@@ -54,8 +61,8 @@ def _fault(path: str, components: list[str]) -> tuple[str, str] | None:
         (".." in components, "leads upwards by '..'", "write the path without it"),
         (bool(_OWN.intersection(components[:1])), "is the volume's own", "choose another name"),
         (
-            any(part.endswith(SET_ASIDE_SUFFIX) for part in components),
-            f"has a name that ends in {SET_ASIDE_SUFFIX!r}, which is reserved",
+            any(part.endswith(_RESERVED) for part in components),
+            "has a name that ends as our own do, in '.home-persist' or the like",
             "choose another name",
         ),
         (

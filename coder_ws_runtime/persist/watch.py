@@ -162,6 +162,15 @@ class Daemon:
         for path in self.entries.keys() - before.keys():
             self.due[path] = 0.0
 
+    def _declare_anew(self) -> None:
+        """Read the declarations if they changed.
+
+        `home-persist remove` takes a path out of them before it puts content in the place of the link:
+        that is no save. So this is asked before each path, and not once for a sweep that may take long.
+        """
+        if self._signature() != self.signature:
+            self._declare()
+
     def _validate(self) -> None:
         """Let a child validate what is new, so that pydantic does not stay in our memory."""
         child = os.fork()
@@ -207,11 +216,8 @@ class Daemon:
     def _settle_due(self) -> None:
         now = time.monotonic()
         paths = [path for path, when in self.due.items() if when <= now]
-        if paths and self._signature() != self.signature:
-            # `home-persist remove` takes a path out of the declarations before it puts content in
-            # the place of the link: that is no save.
-            self._declare()
         for path in paths:
+            self._declare_anew()
             if self.due.pop(path, None) is not None and path in self.entries:
                 # A link that went with its directory was not deleted by itself.
                 self._settle(self.entries[path], running=path not in self.above)
@@ -272,11 +278,12 @@ class Daemon:
 
     def _sweep(self, lease: Lease, *, running: bool) -> None:
         """Look at every path."""
-        if self._signature() != self.signature:
-            self._declare()
-        for entry in list(self.entries.values()):
-            self.due.pop(entry.path, None)
-            self._settle(entry, running=running)
+        self._declare_anew()
+        for path in list(self.entries):
+            self._declare_anew()
+            if path in self.entries:
+                self.due.pop(path, None)
+                self._settle(self.entries[path], running=running)
         lease.renew()
         self.workspace.volume.clear_staging()
         if self.workspace.attic.used:
@@ -287,6 +294,7 @@ class Daemon:
 
     def _last_sweep(self) -> None:
         """Keep what was saved last; what is still being written is copied as it is."""
+        self._declare_anew()
         for entry in self.entries.values():
             outcome = self._settle(entry, running=False)
             if outcome.error and outcome.error.code in _BUSY:

@@ -1,0 +1,225 @@
+"""Stop keeping paths: out of the declarations, and their content back to the home."""
+
+import difflib
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from coder_ws_runtime.errors import RefusedError, UserError
+from coder_ws_runtime.fs.copying import Progress
+from coder_ws_runtime.fs.writers import BusyError
+from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.compare import kind_of
+from coder_ws_runtime.persist.entries import Declared, Entry, Kind, Scope
+from coder_ws_runtime.persist.failures import failure_of
+from coder_ws_runtime.persist.giving_back import GivingBack
+from coder_ws_runtime.persist.lease import held_elsewhere
+from coder_ws_runtime.persist.manifest import declared, on_volume
+from coder_ws_runtime.persist.paths import is_below
+from coder_ws_runtime.persist.resolve import Workspace
+from coder_ws_runtime.persist.user import UserFiles, editing
+from coder_ws_runtime.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What became of one path."""
+
+    path: str
+    """Relative to the home."""
+    entry: Entry | None = None
+    """What is kept no more."""
+    returned: bool = False
+    """Whether its content came back to the home."""
+    attic: str = ""
+    """The batch of the attic that has the volume's copy."""
+    others: tuple[str, ...] = ()
+    """The workspaces for which the volume's copy stays where it is."""
+    still: Entry | None = None
+    """What keeps the path all the same."""
+    error: UserError | None = None
+
+
+class Removal:
+    """`home-persist remove`, path after path.
+
+    Args:
+        workspace: home, volume and attic.
+        layout: where everything is.
+        settings: which workspace this is.
+        scope: only what has this scope; None: any.
+        switch_off: also what the user did not declare: an exception of the user's own takes it out.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        layout: Layout,
+        settings: Settings,
+        *,
+        scope: Scope | None = None,
+        switch_off: bool = False,
+    ) -> None:
+        self.workspace = workspace
+        self.layout = layout
+        self.settings = settings
+        self.scope = scope
+        self.switch_off = switch_off
+        self.progress: Progress | None = None
+
+    def run(self, paths: Iterable[str], progress: Progress | None = None) -> list[Removed]:
+        """Stop keeping paths; one that is refused does not keep the others from being done.
+
+        Args:
+            paths: relative to the home, normalised.
+            progress: told the number of bytes after each copied file.
+        """
+        self.progress = progress
+        done: list[Removed] = []
+        for path in paths:
+            try:
+                done.append(self._one(path))
+            except UserError as error:
+                done.append(Removed(path, error=error))
+            except BusyError as error:
+                done.append(Removed(path, error=_in_use(path, str(error))))
+            except OSError as error:
+                done.append(Removed(path, error=failure_of(f"~/{path}", error)))
+        return done
+
+    def _one(self, path: str) -> Removed:
+        known = declared(self.layout, self.settings)
+        files = UserFiles(self.layout, self.settings.workspace.id)
+        entry = next((entry for entry in known.entries if entry.path == path), None)
+        if entry is None and files.has(path):  # covered by a parent: nothing has to move
+            self._forget(path)
+            return Removed(path, still=_parent(known, path))
+        if entry is None:
+            return self._left_over(path, known)
+        self._refuse_scope(entry)
+        if not self.switch_off and not _is_own(files, entry):
+            if not files.has(path):
+                raise _of_another(entry)
+            self._forget(path)
+            return Removed(path, still=entry)
+        outcome = self.workspace.settle(entry, progress=self.progress)
+        if outcome.error:
+            raise outcome.error
+        return self._give_back(entry)
+
+    def _give_back(self, entry: Entry) -> Removed:
+        own_id = self.settings.workspace.id
+        others: list[str] = []
+        if entry.scope is Scope.OWNER and self.workspace.volume.anchor.status(entry.on_volume):
+            others = held_elsewhere(self.layout.volume, own_id)
+        attic = self.workspace.attic
+        before = attic.batch if attic.used else ""
+        giving = GivingBack(self.workspace, entry, lambda: self._forget(entry.path), self.progress)
+        returned = giving.run(keep=bool(others))
+        batch = attic.batch if attic.used and attic.batch != before else ""
+        # What was covered by it and is declared by itself has to be linked by itself now.
+        for inner in declared(self.layout, self.settings).entries:
+            if is_below(inner.path, entry.path):
+                self.workspace.settle(inner, progress=self.progress)
+        return Removed(entry.path, entry, returned=returned, attic=batch, others=tuple(others))
+
+    def _forget(self, path: str) -> None:
+        """Take a path out of the user's declarations, or into the exceptions."""
+        with editing(self.layout, self.workspace.volume, self.settings.workspace.id) as files:
+            files.drop(path)
+            known = declared(self.layout, self.settings).entries
+            if self.switch_off and any(e.path == path and not _is_own(files, e) for e in known):
+                files.document(self.scope or Scope.OWNER).setdefault("except", []).append(path)
+
+    def _left_over(self, path: str, known: Declared) -> Removed:
+        """What is on the volume and not declared: an earlier run was interrupted, or it was forgotten.
+
+        Raises:
+            RefusedError: there is nothing of it; what the user may have meant is named.
+        """
+        parent = _parent(known, path)
+        if parent is not None:
+            raise RefusedError(
+                f"is kept as a part of ~/{parent.path}/, by {parent.source} ({parent.place})",
+                code="path.covered",
+                place=f"~/{path}",
+                hint=f"only the whole can be removed: home-persist remove ~/{parent.path}",
+            )
+        inner = [f"~/{entry.path}" for entry in known.entries if is_below(entry.path, path)]
+        if inner:
+            raise RefusedError(
+                f"is not declared itself, {', '.join(inner)} in it {'is' if len(inner) == 1 else 'are'}",
+                code="path.not-declared",
+                place=f"~/{path}",
+                hint=f"home-persist remove {' '.join(inner)}",
+            )
+        for scope in Scope:
+            if self.scope in (None, scope):
+                with suppress(RefusedError):  # without an id there is nothing of this workspace
+                    place = on_volume(path, scope, self.settings.workspace.id)
+                    found = self.workspace.volume.anchor.status(place)
+                    link = self.workspace.home.status(path) is not None and self._is_linked(path, place)
+                    if found or link:
+                        kind = kind_of(found) if found else Kind.FILE
+                        return self._give_back(Entry(path, kind, scope, "", "", place))
+        raise _unknown(path, known)
+
+    def _is_linked(self, path: str, place: str) -> bool:
+        seen = self.workspace.glance(Entry(path, Kind.FILE, Scope.OWNER, "", "", place))
+        return seen.home is not None and seen.home.target == seen.link
+
+    def _refuse_scope(self, entry: Entry) -> None:
+        if self.scope not in (None, entry.scope) and not self.switch_off:
+            raise RefusedError(
+                f"has the scope '{entry.scope.value}', by {entry.source} ({entry.place})",
+                code="path.other-scope",
+                place=f"~/{entry.path}",
+                hint=f"home-persist remove --scope {entry.scope.value} ~/{entry.path}",
+            )
+
+
+def _is_own(files: UserFiles, entry: Entry) -> bool:
+    """Whether the user's own declaration of a path is the one that counts: the first does."""
+    return any(entry.place.startswith(f"{file}:") for file in files.files.values())
+
+
+def _parent(known: Declared, path: str) -> Entry | None:
+    return next((entry for entry in known.entries if is_below(path, entry.path)), None)
+
+
+def _of_another(entry: Entry) -> UserError:
+    mend = f"home-persist remove --switch-off ~/{entry.path} stops it in all your workspaces"
+    if entry.source == "template":
+        mend = f"take it out of the workspace's parameters in Coder, or: {mend}"
+    return RefusedError(
+        f"is declared by {entry.source} ({entry.place}), not by you",
+        code="path.not-yours",
+        place=f"~/{entry.path}",
+        hint=mend,
+    )
+
+
+def _unknown(path: str, known: Declared) -> UserError:
+    off = [entry for entry in known.excepted if entry.path == path]
+    if off:
+        return RefusedError(
+            "is switched off already", code="path.off", place=f"~/{path}", hint=f"home-persist add ~/{path}"
+        )
+    names = [f"~/{entry.path}" for entry in known.entries]
+    near = difflib.get_close_matches(f"~/{path}", names, n=1)
+    return RefusedError(
+        "is not declared",
+        code="path.not-declared",
+        place=f"~/{path}",
+        hint=f"did you mean {near[0]!r}?" if near else "home-persist status shows what is",
+    )
+
+
+def _in_use(path: str, inside: str) -> UserError:
+    what = f"a program is writing {inside!r} in it" if inside else "a program is writing it"
+    return RefusedError(
+        f"{what}; nothing was moved",
+        code="path.in-use",
+        place=f"~/{path}",
+        hint=f"close the program (fuser -v ~/{path} names it), then: home-persist remove ~/{path}",
+    )

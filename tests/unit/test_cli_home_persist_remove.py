@@ -1,0 +1,281 @@
+"""`home-persist remove`: what comes back, what stays, and what is said, as rows."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from coder_ws_runtime.fs.anchored import Owner
+from coder_ws_runtime.fs.copying import Identity
+from coder_ws_runtime.persist import giving_back
+from coder_ws_runtime.persist.lease import Lease
+from coder_ws_runtime.persist.remove import Removal
+from coder_ws_runtime.persist.resolve import Workspace
+from coder_ws_runtime.persist.volume import Volume
+from tests.harness.tree import Tree, content, read, write
+from tests.unit.conftest import Command
+
+OWN = "manifests/user.json"
+
+
+def declare(tree: Tree, *paths: object, file: str = OWN, **more: object) -> Path:
+    """The user's own declaration, as `add` writes it."""
+    target = tree.layout.state / file
+    write(tree.layout.state, {file: json.dumps({"source": "user", "paths": list(paths), **more})})
+    return target
+
+
+def declared(tree: Tree, file: str = OWN) -> dict[str, object]:
+    """The user's manifest."""
+    document: dict[str, object] = json.loads((tree.layout.state / file).read_text())
+    return document
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the user declared and what there is; then what is there when it is kept no more."""
+
+    path: str
+    home: dict[str, str] = field(default_factory=dict)
+    volume: dict[str, str] = field(default_factory=dict)
+    back: dict[str, str] = field(default_factory=dict)
+    attic: dict[str, str] = field(default_factory=dict)
+    said: str = "its content is back in the home"
+
+
+TREE = {".d/x": "1", ".d/e/": ""}
+ROWS = {
+    "a directory": Case(
+        ".d/", {}, {".d/x": "1", ".d/e/": ""}, {".d/x": "1", ".d/e/": ""}, {".d/x": "1", ".d/e/": ""}
+    ),
+    "a file": Case(".f", {}, {".f": "1"}, {".f": "1"}, {".f": "1"}),
+    "a file below directories": Case("a/b/f", {}, {"a/b/f": "1"}, {"a/b/f": "1"}, {"a/b/f": "1"}),
+    "a file that was never written": Case(".f", said="the home had nothing of it"),
+    "a link": Case(".l", {}, {".l": "->x"}, {".l": "->x"}, {".l": "->x"}),
+    "what is in the home only": Case(".d/", {".d/x": "1"}, {}, {".d/x": "1"}, {".d/x": "1"}),
+    "two copies": Case(".f", {".f": "home"}, {".f": "volume"}, {".f": "volume"}, {".f": "volume"}),
+}
+
+
+@pytest.mark.parametrize("case", ROWS.values(), ids=ROWS.keys())
+def test_row(tree: Tree, run: Command, case: Case) -> None:
+    declare(tree, case.path)
+    write(tree.home, case.home)
+    write(tree.volume, case.volume)
+    told = run("remove", case.path)
+    assert (told.status, told.err) == (0, "")
+    assert told.out.startswith(f"~/{case.path.rstrip('/')}: is kept no more; {case.said}")
+    assert read(tree.home) == case.back
+    assert {path: text for path, text in content(tree.volume).items() if not path.endswith("/")} == {}
+    assert case.attic.items() <= tree.attic().items()
+    assert declared(tree)["paths"] == []
+    assert tree.resolve().outcomes == ()
+    assert read(tree.home) == case.back, "it is not linked again"
+
+
+def test_modes_times_and_names_come_back(tree: Tree, run: Command) -> None:
+    declare(tree, ".d/")
+    tree.resolve()
+    one = tree.home / ".d/one"
+    one.write_text("1")
+    (tree.home / ".d/two").hardlink_to(one)
+    os.utime(one, ns=(1, 123456789))
+    one.chmod(0o640)
+    run("remove", ".d")
+    found = one.lstat()
+    assert (found.st_mode & 0o777, found.st_mtime_ns, found.st_nlink) == (0o640, 123456789, 2)
+    assert not (tree.home / ".d").is_symlink()
+
+
+def test_added_again_it_is_the_homes_that_counts(tree: Tree, run: Command) -> None:
+    write(tree.home, {".f": "1"})
+    run("add", ".f")
+    run("remove", ".f")
+    (tree.home / ".f").write_text("edited")
+    run("add", ".f")
+    assert content(tree.volume) == {".f": "edited"}
+
+
+OTHERS = {
+    "of a manifest": (
+        [".tool"],
+        "~/.tool: is declared by tool ({manifest}:$.paths[0]), not by you",
+        "home-persist remove --switch-off ~/.tool stops it in all your workspaces",
+    ),
+    "of the template": (
+        [".notes"],
+        "~/.notes: is declared by template ({settings}:$.home_persist_paths[0]), not by you",
+        (
+            "take it out of the workspace's parameters in Coder, or: home-persist remove --switch-off"
+            " ~/.notes stops it in all your workspaces"
+        ),
+    ),
+    "a part of what is kept": (
+        [".own/x"],
+        "~/.own/x: is kept as a part of ~/.own/, by user ({user}:$.paths[0])",
+        "only the whole can be removed: home-persist remove ~/.own",
+    ),
+    "what holds something that is kept": (
+        [".cfg"],
+        "~/.cfg: is not declared itself, ~/.cfg/a in it is",
+        "home-persist remove ~/.cfg/a",
+    ),
+    "in another scope": (
+        ["--scope", "workspace", ".own"],
+        "~/.own: has the scope 'owner', by user ({user}:$.paths[0])",
+        "home-persist remove --scope owner ~/.own",
+    ),
+    "a typo": ([".onw"], "~/.onw: is not declared", "did you mean '~/.own'?"),
+    "something else": (["zzz"], "~/zzz: is not declared", "home-persist status shows what is"),
+    "switched off already": ([".off"], "~/.off: is switched off already", "home-persist add ~/.off"),
+}
+
+
+@pytest.mark.parametrize(("words", "message", "hint"), OTHERS.values(), ids=OTHERS.keys())
+def test_refused(tree: Tree, run: Command, words: list[str], message: str, hint: str) -> None:
+    manifest = tree.manifest(".tool/", ".off/")
+    tree.layout.settings_file.parent.mkdir(parents=True)
+    tree.layout.settings_file.write_text(json.dumps({"home_persist_paths": [".notes/"]}))
+    user = declare(tree, ".own/", ".cfg/a", **{"except": [".off/"]})
+    tree.resolve()
+    before = read(tree.home)
+    told = run("remove", *words)
+    for key, value in {"manifest": manifest, "settings": tree.layout.settings_file, "user": user}.items():
+        message = message.replace(f"{{{key}}}", str(value))
+    assert (told.status, told.err) == (1, f"error: {message}\nhint: {hint}\n")
+    assert read(tree.home) == before
+
+
+def test_switched_off(tree: Tree, run: Command) -> None:
+    tree.manifest(".tool/")
+    write(tree.home, {".tool/x": "1"})
+    tree.resolve()
+    told = run("remove", "--switch-off", ".tool")
+    assert (told.status, read(tree.home)) == (0, {".tool/x": "1"})
+    assert declared(tree)["except"] == [".tool"]
+    tree.resolve()
+    assert read(tree.home) == {".tool/x": "1"}
+    run("add", ".tool")
+    assert read(tree.home) == {".tool": f"->{tree.volume}/.tool"}
+
+
+def test_switched_off_in_this_workspace(tree: Tree, run: Command) -> None:
+    tree.manifest(".tool/")
+    tree.resolve()
+    assert run("remove", "--switch-off", "--scope", "workspace", ".tool").status == 0
+    assert declared(tree, "manifests/workspace-w1.json")["except"] == [".tool"]
+
+
+def test_of_this_workspace(tree: Tree, run: Command) -> None:
+    declare(tree, ".d/", file="manifests/workspace-w1.json", scope="workspace")
+    write(tree.volume, {".workspaces/w1/.d/x": "1"})
+    assert run("remove", ".d").status == 0
+    assert (read(tree.home), tree.attic()) == ({".d/x": "1"}, {".d/x": "1"})
+
+
+def test_a_manifest_keeps_it_all_the_same(tree: Tree, run: Command) -> None:
+    manifest = tree.manifest(".d/")
+    declare(tree, ".d/")
+    tree.resolve()
+    told = run("remove", ".d")
+    assert told.out.startswith("~/.d: is not yours any more, but it is still kept [tool, owner], declared in")
+    assert str(manifest) in told.out
+    assert (tree.home / ".d").is_symlink()
+
+
+def test_what_was_covered_is_kept_by_itself(tree: Tree, run: Command) -> None:
+    declare(tree, ".cfg/a/", ".cfg/")
+    write(tree.home, {".cfg/a/x": "1", ".cfg/b": "2"})
+    tree.resolve()
+    assert run("remove", ".cfg").status == 0
+    assert read(tree.home) == {".cfg/a": f"->{tree.volume}/.cfg/a", ".cfg/b": "2"}
+    assert content(tree.volume) == {".cfg/a/x": "1"}
+
+
+def test_what_is_left_on_the_volume_goes_to_the_attic(tree: Tree, run: Command) -> None:
+    write(tree.volume, {".old/x": "1"})
+    told = run("remove", ".old")
+    assert (told.status, content(tree.volume), tree.attic()) == (0, {}, {".old/x": "1"})
+
+
+def test_another_workspace_runs(tree: Tree, run: Command) -> None:
+    declare(tree, ".d/")
+    write(tree.home, {".d/x": "1"})
+    tree.resolve()
+    with Volume(tree.volume, Owner(os.getuid(), os.getgid())) as volume:
+        lease = Lease(volume, "other")
+        told = run("remove", ".d")
+        assert "1 other workspace of yours runs, so the volume's copy stays for now" in told.err
+        assert (read(tree.home), content(tree.volume)) == ({".d/x": "1"}, {".d/x": "1"})
+        lease.close()
+    assert run("remove", ".d").status == 0
+    assert (read(tree.home), content(tree.volume), tree.attic()) == ({".d/x": "1"}, {}, {".d/x": "1"})
+
+
+def test_a_program_writes_it(tree: Tree, run: Command) -> None:
+    declare(tree, ".d/")
+    write(tree.home, {".d/log": "1"})
+    tree.resolve()
+    with (tree.home / ".d/log").open("a"):
+        told = run("remove", ".d")
+    assert (told.status, declared(tree)["paths"]) == (1, [".d/"])
+    assert "~/.d: a program is writing 'log' in it; nothing was moved" in told.err
+    assert read(tree.home) == {".d": f"->{tree.volume}/.d"}
+
+
+def test_a_save_in_the_moment_of_the_swap_is_kept(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    declare(tree, ".f")
+    write(tree.home, {".f": "old"})
+    tree.resolve()
+    check = giving_back.unchanged
+    calls: list[str] = []
+
+    def save(fd: int, name: str, identities: Mapping[str, Identity]) -> None:
+        check(fd, name, identities)
+        calls.append(name)
+        if len(calls) == 2:  # the last look before the swap
+            write(tree.home, {"new": "saved"})
+            (tree.home / "new").rename(tree.home / ".f")
+
+    monkeypatch.setattr(giving_back, "unchanged", save)
+    with Workspace(tree.layout, tree.settings) as workspace:
+        (done,) = Removal(workspace, tree.layout, tree.settings).run([".f"])
+    assert done.error is None
+    assert (read(tree.home), tree.attic()) == ({".f": "saved"}, {".f": "old"})
+
+
+def test_what_an_interrupted_run_left(tree: Tree, run: Command) -> None:
+    """A partial copy goes; a whole one may be a save, so it is in the attic."""
+    declare(tree, ".f")
+    write(tree.home, {"..f.home-persist-copy": "par", "..f.home-persist-swap": "whole"})
+    write(tree.volume, {".f": "whole one"})
+    assert run("remove", ".f").status == 0
+    assert read(tree.home) == {".f": "whole one"}
+    assert sorted(read(tree.layout.state / "attic").values()) == ["whole", "whole one"]
+
+
+def test_json(tree: Tree, run: Command) -> None:
+    declare(tree, ".d/")
+    write(tree.home, {".d/x": "1"})
+    document = json.loads(run("remove", "--json", ".d", ".e").out)
+    first, second = document["paths"]
+    assert (first["removed"], first["returned"], bool(first["attic"])) == (True, True, True)
+    assert second["error"]["code"] == "path.not-declared"
+
+
+def test_the_copy_is_as_cp_makes_it(tree: Tree, run: Command) -> None:
+    declare(tree, ".d/")
+    write(tree.home, {".d/x": "1", ".d/l": "->x", ".d/deep/er/y": "2"})
+    tree.resolve()
+    before = tar(tree.volume / ".d")
+    run("remove", ".d")
+    assert tar(tree.home / ".d") == before
+
+
+def tar(directory: Path) -> bytes:
+    words = ["tar", "-C", directory, "--sort=name", "-c", "."]
+    return subprocess.run(words, capture_output=True, check=True).stdout

@@ -134,6 +134,7 @@ for _name, _module in (
     ("status", "persist_status"),
     ("attic", "persist_attic"),
     ("migrate", "persist_migrate"),
+    ("gc", "persist_gc"),
     ("watch", "persist_watch"),
     ("validate", "persist_validate"),
     ("schema", "persist_validate"),

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from coder_ws_runtime import docker_api
 from coder_ws_runtime.boot.docker_group.observe import Observed, Reach, observe
 from coder_ws_runtime.boot.docker_group.plan import GROUP, Case, Plan, plan
-from coder_ws_runtime.doctor import docker_api
+from coder_ws_runtime.docker_api import DockerApiError
 from coder_ws_runtime.doctor.context import Context, account, text
-from coder_ws_runtime.doctor.docker_api import DockerApiError
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import (
     Finding,

@@ -8,12 +8,15 @@ was last known to be held.
 import fcntl
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from coder_ws_runtime.persist.volume import STATE, Volume
 
 _SUFFIX = ".lock"
+_NAME_LIMIT = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,8 @@ class LeaseState:
     held: bool
     seen: float
     """When it was last known to be held, in seconds since the epoch."""
+    called: str = ""
+    """What its user called the workspace; empty if not known."""
 
 
 class Lease:
@@ -32,30 +37,66 @@ class Lease:
     Args:
         volume: the owner's volume.
         workspace_id: this workspace; without an id the host name stands for it.
+        called: what its user calls it; kept in the file, for when the workspace is gone.
     """
 
-    def __init__(self, volume: Volume, workspace_id: str) -> None:
+    def __init__(self, volume: Volume, workspace_id: str, called: str = "") -> None:
+        self._volume = volume
+        self._called = called
         self._name = f"{workspace_id or socket.gethostname()}{_SUFFIX}"
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        with volume.directory("leases") as fd:
-            self._fd = os.open(self._name, flags, 0o644, dir_fd=fd)
-            volume.owner.take(self._name, fd)
+        self._fd = _open(volume, self._name)
         self.held = False
         self.renew()
 
     def renew(self) -> None:
         """Note that it is held now; take it if another process of this workspace had it before."""
+        if not os.fstat(self._fd).st_nlink:  # removed by `gc`, which took us for gone
+            os.close(self._fd)
+            self._fd = _open(self._volume, self._name)
+            self.held = False
         if not self.held:
             try:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return
             self.held = True
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, self._called.encode(), 0)
         os.utime(self._fd)
 
     def close(self) -> None:
         """Give it back."""
         os.close(self._fd)
+
+
+def _open(volume: Volume, name: str) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    with volume.directory("leases") as fd:
+        opened = os.open(name, flags, 0o644, dir_fd=fd)
+        volume.owner.take(name, fd)
+    return opened
+
+
+@contextmanager
+def retired(volume: Volume, workspace_id: str) -> Iterator[bool]:
+    """Hold the lease of a workspace that is gone, and remove it at the end.
+
+    Yields:
+        Whether it could be had; False: the workspace is running after all, and its lease stays.
+    """
+    name = f"{workspace_id}{_SUFFIX}"
+    opened = _open(volume, name)
+    try:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+        with volume.directory("leases") as fd:
+            os.unlink(name, dir_fd=fd)
+    finally:
+        os.close(opened)
 
 
 def leases(volume: Path) -> list[LeaseState]:
@@ -75,7 +116,9 @@ def leases(volume: Path) -> list[LeaseState]:
         except OSError:
             continue
         try:
-            found.append(LeaseState(name.removesuffix(_SUFFIX), _is_held(fd), os.fstat(fd).st_mtime))
+            called = os.pread(fd, _NAME_LIMIT, 0).decode(errors="replace")
+            identity = name.removesuffix(_SUFFIX)
+            found.append(LeaseState(identity, _is_held(fd), os.fstat(fd).st_mtime, called))
         finally:
             os.close(fd)
     return found

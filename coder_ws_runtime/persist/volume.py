@@ -28,6 +28,7 @@ from typing import Self
 from coder_ws_runtime.errors import NoVolumeError
 from coder_ws_runtime.fs.anchored import Anchor, Owner, open_directory, sync_directory
 from coder_ws_runtime.fs.removing import remove_tree
+from coder_ws_runtime.fs.usage import measure
 
 STATE = ".home-persist"
 _OPEN_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -129,6 +130,17 @@ class Volume:
                 self._staging = Staging(fd, self.owner)
         return self._staging
 
+    def left_in_staging(self) -> int:
+        """How many bytes dead processes left unpublished."""
+        if not self.anchor.status(f"{STATE}/staging"):
+            return 0
+        with self.directory("staging") as fd:
+            total = 0
+            for token in _left_over(fd):
+                with suppress(FileNotFoundError):
+                    total += measure(fd, token).size
+            return total
+
     def clear_staging(self) -> None:
         """Remove copies that dead processes left unpublished."""
         if self.anchor.status(f"{STATE}/staging"):
@@ -181,6 +193,14 @@ class Staging:
 
 def _clear_staging(fd: int) -> None:
     """Remove what dead processes left in the staging directory `fd`."""
+    for token in _left_over(fd):
+        with suppress(OSError):  # not ours to remove
+            remove_tree(fd, token)
+            os.unlink(f"{token}.lock", dir_fd=fd)
+
+
+def _left_over(fd: int) -> Iterator[str]:
+    """The tokens of dead processes; while one is looked at, no other process takes it for its own."""
     for lock_name in os.listdir(fd):
         if not lock_name.endswith(".lock"):
             continue
@@ -190,10 +210,8 @@ def _clear_staging(fd: int) -> None:
             continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with suppress(FileNotFoundError):
-                remove_tree(fd, lock_name.removesuffix(".lock"))
-                os.unlink(lock_name, dir_fd=fd)
-        except OSError:  # in use, or not ours to remove
+            yield lock_name.removesuffix(".lock")
+        except OSError:  # in use
             pass
         finally:
             os.close(lock)

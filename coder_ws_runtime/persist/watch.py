@@ -81,7 +81,7 @@ class Daemon:
         with Workspace(self.layout, values) as workspace:
             self.workspace = workspace
             self.workspace_id = values.workspace.id
-            lease = Lease(workspace.volume, self.workspace_id)
+            lease = Lease(workspace.volume, self.workspace_id, workspace.attic.workspace)
             self.watches = Watches(workspace.home)
             try:
                 self._watch_declarations()

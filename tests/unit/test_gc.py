@@ -1,0 +1,149 @@
+"""What becomes of the copies of other workspaces: the table, and the command on real files."""
+
+import json
+import os
+import time
+
+import pytest
+
+from coder_ws_runtime.fs.usage import Usage
+from coder_ws_runtime.persist.gc import Bounds, Engine, Left, Verdict, judge
+from coder_ws_runtime.persist.lease import Lease
+from coder_ws_runtime.persist.resolve import Workspace
+from tests.harness.tree import Tree, content, read, write
+from tests.unit.conftest import Command
+
+DAY = 86400.0
+NOTHING = Engine()
+CONTAINER = Engine(workspaces=frozenset({"w2"}))
+PROJECTS = Engine(volumes=("coder-w2-projects", "other"))
+
+TABLE = {
+    # id, lease held, days since it ran, Docker, what becomes of it
+    "this workspace": ("w1", False, 400, NOTHING, Verdict.CURRENT),
+    "running": ("w2", True, 0, NOTHING, Verdict.LEASED),
+    "running, and long not noted": ("w2", True, 400, None, Verdict.LEASED),
+    "it has a container": ("w2", False, 400, CONTAINER, Verdict.CONTAINER),
+    "Docker has nothing of it": ("w2", False, 2, NOTHING, Verdict.GONE),
+    "Docker has nothing of it, and it ran today": ("w2", False, 0.5, NOTHING, Verdict.RECENT),
+    "stopped: its projects are there": ("w2", False, 89, PROJECTS, Verdict.RECENT),
+    "stopped for long": ("w2", False, 91, PROJECTS, Verdict.OLD),
+    "Docker does not answer": ("w2", False, 89, None, Verdict.RECENT),
+    "Docker does not answer, and it is old": ("w2", False, 91, None, Verdict.OLD),
+}
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_row(name: str) -> None:
+    workspace_id, held, days, engine, expected = TABLE[name]
+    now = 1e9
+    left = Left(workspace_id, held, now - days * DAY, Usage(0, 0, 0, complete=True))
+    assert judge(left, engine, "w1", now, Bounds()) is expected
+
+
+def ran(tree: Tree, workspace_id: str, days: float, *, called: str = "") -> None:
+    """A lease that was last held so many days ago."""
+    with Workspace(tree.layout, tree.settings) as workspace:
+        Lease(workspace.volume, workspace_id, called).close()
+    at = time.time() - days * DAY
+    os.utime(tree.layout.state / f"leases/{workspace_id}.lock", (at, at))
+
+
+@pytest.fixture
+def left(tree: Tree) -> Tree:
+    """Three workspaces: ours, an old one, and a recent one."""
+    write(
+        tree.volume,
+        {
+            ".tool/x": "the owner's",
+            ".workspaces/w1/.cache/x": "ours",
+            ".workspaces/old/.cache/x": "old",
+            ".workspaces/new/.cache/x": "new",
+            ".home-persist/migrations/old/m.json": "{}",
+            ".home-persist/manifests/workspace-old.json": '{"source": "user"}',
+        },
+    )
+    ran(tree, "w1", 400)
+    ran(tree, "old", 91, called="last-year")
+    ran(tree, "new", 1)
+    return tree
+
+
+KEPT = {".tool/x": "the owner's", ".workspaces/w1/.cache/x": "ours", ".workspaces/new/.cache/x": "new"}
+
+
+def test_without_yes_nothing_is_done(left: Tree, run: Command) -> None:
+    before = read(left.volume)
+    told = run("gc")
+    assert told.status == 0
+    assert read(left.volume) == before
+    lines = {line.split()[0]: line for line in told.out.splitlines()}
+    assert "kept: this workspace" in lines["w1"]
+    assert "last-year" in lines["old"]
+    assert (
+        lines["old"].endswith("91 days ago  20.0 KiB  not seen for long")
+        or "not seen for long" in lines["old"]
+    )
+    assert "kept: too recent to tell" in lines["new"]
+    assert "--yes does it" in told.out
+    assert "Docker cannot be reached" in told.err
+
+
+def test_with_yes_it_is_gone_with_all_that_belongs_to_it(left: Tree, run: Command) -> None:
+    told = run("gc", "--yes")
+    assert (told.status, "removed: 1 workspace, " in told.out) == (0, True)
+    assert content(left.volume) == KEPT
+    state = read(left.layout.state)
+    assert not [path for path in state if "old" in path]
+    assert "leases/new.lock" in state
+    assert run("gc", "--yes").out.endswith("nothing to remove\n")
+
+
+def test_the_bound_is_an_option(left: Tree, run: Command) -> None:
+    told = json.loads(run("gc", "--older-than", "0.5", "--json").out)
+    assert {one["id"]: one["verdict"] for one in told["workspaces"]} == {
+        "w1": "current",
+        "old": "old",
+        "new": "old",
+    }
+    assert told["docker"]["answers"] is False
+
+
+def test_one_that_is_running_is_kept(left: Tree, run: Command) -> None:
+    with Workspace(left.layout, left.settings) as workspace:
+        lease = Lease(workspace.volume, "old")
+        try:
+            run("gc", "--yes", "--older-than", "0")
+        finally:
+            lease.close()
+    assert (left.volume / ".workspaces/old/.cache/x").exists()
+
+
+def test_a_lease_that_was_removed_is_taken_anew(tree: Tree) -> None:
+    with Workspace(tree.layout, tree.settings) as workspace:
+        lease = Lease(workspace.volume, "w1", "dev")
+        file = tree.layout.state / "leases/w1.lock"
+        file.unlink()
+        lease.renew()
+        assert file.read_text() == "dev"
+        assert lease.held
+        lease.close()
+
+
+def test_what_interrupted_runs_left_and_what_the_attic_has_too_much(left: Tree, run: Command) -> None:
+    write(left.layout.state, {"staging/dead/1/x": "torn", "staging/dead.lock": ""})
+    write(left.layout.state / "attic", {"20200101T000000.000Z-dev/file": "long ago"})
+    told = run("gc")
+    assert "left by interrupted runs" in told.out
+    assert "1 file (4.0 KiB) in the attic beyond its bounds" in told.out
+    run("gc", "--yes")
+    assert not list((left.layout.state / "staging").iterdir())
+    assert not left.attic()
+
+
+def test_without_an_id_nothing_is_touched(left: Tree, run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CODER_WORKSPACE_ID")
+    told = run("gc", "--yes", "--older-than", "0")
+    assert told.status == 2
+    assert "hint: set CODER_WORKSPACE_ID" in told.err
+    assert (left.volume / ".workspaces/old").exists()

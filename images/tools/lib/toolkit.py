@@ -147,7 +147,8 @@ def run(*words: str | Path, env: Mapping[str, str] | None = None) -> None:
 def apt_install(*packages: str) -> None:
     """Install packages of Debian, and leave no lists behind."""
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-    run("apt-get", "update", "-qq")
+    # Without it an index that is not signed, or not there, is a warning.
+    run("apt-get", "update", "-qq", "--error-on=any")
     run("apt-get", "install", "-yqq", "--no-install-recommends", *packages, env=quiet)
     run("apt-get", "clean")
     for directory in (Path("/var/lib/apt/lists"), Path("/var/log"), Path("/var/cache/apt")):

@@ -1,9 +1,11 @@
 """The images: Debian's, pulled or made here, and ours, built from this checkout."""
 
 import hashlib
+import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.harness.engine import Engine
@@ -88,8 +90,13 @@ def _import(engine: Engine, root: list[str], tree: Path) -> None:
         raise DevError(f"{DEBIAN} could not be imported: {done.stderr.strip()}")
 
 
-def build(engine: Engine, stack: str) -> str:
+def build(engine: Engine, stack: str, args: Mapping[str, str] | None = None) -> str:
     """Build a stack's image and return its name; layers that have not changed are kept.
+
+    Args:
+        engine: where.
+        stack: a name of images/stacks.toml.
+        args: build arguments; those that a Dockerfile does not declare are not given to it.
 
     Raises:
         DevError: there is no such stack, or the build failed.
@@ -98,10 +105,17 @@ def build(engine: Engine, stack: str) -> str:
     if stack not in known:
         raise DevError(f"there is no stack {stack!r}", f"known: {', '.join(known)}")
     parent = known[stack].parent
-    args = {}
+    dockerfile = ROOT / f"images/{stack}/Dockerfile"
+    given = {name: value for name, value in (args or {}).items() if name in _declared(dockerfile)}
     if parent:
-        args["BASE"] = build(engine, parent)
+        given["BASE"] = build(engine, parent, args)
     else:
         ensure_debian(engine)
-    engine.build(ROOT / f"images/{stack}/Dockerfile", tag(stack), ROOT, args=args)
+    engine.build(dockerfile, tag(stack), ROOT, args=given)
     return tag(stack)
+
+
+def _declared(dockerfile: Path) -> set[str]:
+    """The names of a Dockerfile's arguments."""
+    lines = re.findall(r"^ARG (.*)$", dockerfile.read_text(), re.MULTILINE)
+    return {word.partition("=")[0] for line in lines for word in line.split()}

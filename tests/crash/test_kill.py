@@ -33,6 +33,8 @@ VERBS = {
     "heal": Verb("heal", World.save_over_links, (HEALED,), "heal"),
     # Killed, it has happened or not; both are whole.
     "restore": Verb("restore", World.resolved, (VIEW, RESTORED), "resolve"),
+    # The user sees the same before and after; only a person's second try ends it.
+    "remove": Verb("remove", World.add_own, (VIEW,), "remove"),
     "migrate": Verb("migrate", World.new_manifest, (MIGRATED,), "migrate"),
 }
 

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from coder_ws_runtime.persist.paths import COPY_SUFFIX
 from tests.harness.shell import ROOT
 from tests.harness.tree import write
 
@@ -33,6 +34,9 @@ DECLARED = [
     "dir-for-file",
     ".file-for-dir/",
 ]
+
+# What the user added, where `remove` is what is struck.
+ADDED = [".seed", ".merge", "file", ".deep/a/b"]
 
 
 def word(name: str) -> str:
@@ -196,6 +200,14 @@ class World:
         done = self.run("resolve")
         assert done.returncode == 0, done.stdout + done.stderr
 
+    def add_own(self) -> None:
+        """The user declares ADDED, and a resolve is done."""
+        own = [path for path in DECLARED if path.rstrip("/") in ADDED]
+        self._declare([path for path in DECLARED if path not in own])
+        document = {"source": "user", "paths": own}
+        write(self.volume, {".home-persist/manifests/user.json": json.dumps(document)})
+        self.resolved()
+
     def save_over_links(self) -> None:
         """Let programs replace links by what they save, and delete one."""
         self.resolved()
@@ -273,6 +285,8 @@ class World:
         return found
 
     def _own(self, path: Path) -> bool:
+        if any(part.endswith(COPY_SUFFIX) for part in path.parts):
+            return True  # torn as those in the staging directory may be
         state = self.volume / ".home-persist"
         return path.is_relative_to(state) and not path.is_relative_to(state / "attic")
 
@@ -315,5 +329,6 @@ class World:
         if "changed" in again.stdout or self.files() != before:
             raise LossError(f"the third run changed something: {again.stdout}")
         left = list((self.volume / ".home-persist/staging").glob("*"))
+        left += (self.base / "home").rglob("*.home-persist*")
         if left:
             raise LossError(f"left in staging: {left}")

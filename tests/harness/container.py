@@ -6,6 +6,7 @@ nothing of the template is left out in silence.
 """
 
 import base64
+import csv
 import io
 import tarfile
 from collections.abc import Callable, Mapping
@@ -32,7 +33,7 @@ _TERRAFORM_ONLY = frozenset(
     }
 )
 # Translated below, not flag by flag.
-_ELSEWHERE = frozenset({"name", "image", "entrypoint", "command", "upload", "privileged"})
+_ELSEWHERE = frozenset({"name", "image", "entrypoint", "command", "init", "upload", "privileged"})
 
 
 class UnknownAttributeError(Exception):
@@ -63,6 +64,9 @@ def create(
             raise UnknownAttributeError(name)
         _check_blocks(name, value)
         words += _FLAGS[name](value)
+    # The engine may be set to put an init process of its own first: here false says something.
+    if attributes.get("init") is not None:
+        words.append(f"--init={str(attributes['init']).lower()}")
     if is_set.get("privileged"):
         words += engine.security(is_set["image"])
     _check_blocks("upload", is_set.get("upload", []))
@@ -129,10 +133,12 @@ def _check_blocks(name: str, value: Any) -> None:  # noqa: ANN401 - any JSON val
                 raise UnknownAttributeError(f"{name}.{key}")
 
 
+_VOLUME_OPTIONS = {"labels", "no_copy"}
 _BLOCKS = {
     "capabilities": {"add", "drop"},
     "host": {"host", "ip"},
     "labels": {"label", "value"},
+    "mounts": {"read_only", "source", "target", "type", "volume_options"},
     "ports": {"external", "internal", "ip", "protocol"},
     "upload": {"content", "content_base64", "executable", "file", "permissions"},
     "volumes": {"container_path", "host_path", "read_only", "volume_name"},
@@ -154,6 +160,26 @@ def _volumes(volumes: list[dict[str, Any]]) -> list[str]:
         source = volume.get("host_path") or volume["volume_name"]
         option = ":ro" if volume.get("read_only") else ""
         words += ["-v", f"{source}:{volume['container_path']}{option}"]
+    return words
+
+
+def _mounts(mounts: list[dict[str, Any]]) -> list[str]:
+    words: list[str] = []
+    for mount in mounts:
+        parts = [f"type={mount['type']}", f"source={mount['source']}", f"target={mount['target']}"]
+        if mount.get("read_only"):
+            parts.append("readonly")
+        for options in mount.get("volume_options") or []:
+            for key, inner in options.items():
+                if key not in _VOLUME_OPTIONS and inner not in (None, False, [], {}, ""):
+                    raise UnknownAttributeError(f"mounts.volume_options.{key}")
+            parts += [f"volume-label={pair['label']}={pair['value']}" for pair in options.get("labels") or []]
+            if options.get("no_copy"):
+                parts.append("volume-nocopy")
+        # The flag takes a line of CSV.
+        line = io.StringIO()
+        csv.writer(line, lineterminator="").writerow(parts)
+        words += ["--mount", line.getvalue()]
     return words
 
 
@@ -184,7 +210,6 @@ _FLAGS: dict[str, Callable[[Any], list[str]]] = {
     "group_add": _each("--group-add"),
     "host": lambda hosts: [w for host in hosts for w in ("--add-host", f"{host['host']}:{host['ip']}")],
     "hostname": _one("--hostname"),
-    "init": lambda _: ["--init"],
     "ipc_mode": _one("--ipc"),
     "labels": lambda labels: [w for pair in labels for w in ("--label", f"{pair['label']}={pair['value']}")],
     "log_driver": _one("--log-driver"),
@@ -193,6 +218,7 @@ _FLAGS: dict[str, Callable[[Any], list[str]]] = {
     ],
     "memory": lambda megabytes: [f"--memory={megabytes}m"],
     "memory_swap": lambda megabytes: [f"--memory-swap={megabytes if megabytes < 0 else f'{megabytes}m'}"],
+    "mounts": _mounts,
     "network_mode": _one("--network"),
     "ports": _ports,
     "restart": _one("--restart"),

@@ -2,8 +2,9 @@
 
 import sys
 import time
+from pathlib import Path
 
-from tests.harness import images
+from tests.harness import images, recorded
 from tests.harness.engine import Engine
 from tests.harness.shell import DevError, say
 from tests.harness.workspace import Workspace
@@ -11,9 +12,9 @@ from tests.harness.workspace import Workspace
 _NAME = "dev"
 
 
-def workspace(engine: Engine) -> Workspace:
+def workspace(engine: Engine, record: Path = recorded.RECORD) -> Workspace:
     """The workspace of `./dev up`; its id stays the same, so that its own copies are found again."""
-    space = Workspace(engine, _NAME, workspace_id="00000000-0000-4000-8000-000000000001")
+    space = Workspace(engine, _NAME, workspace_id="00000000-0000-4000-8000-000000000001", record=record)
     return space.without_coder()
 
 
@@ -24,7 +25,7 @@ def up(engine: Engine) -> int:
     kept = engine.has_image(image)
     say("checking the base image" if kept else "building the base image, which takes a few minutes")
     images.build(engine, "base")
-    space = workspace(engine)
+    space = workspace(engine, recorded.fresh())
     if space.is_running() and _same_image(engine, space.container, image):
         say(f"kept: container {space.container} runs this checkout's image")
     else:

@@ -8,13 +8,12 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from tests.harness import recorded
 from tests.harness.container import Upload, create
 from tests.harness.engine import Engine
 from tests.harness.images import PREFIX, tag
 from tests.harness.shell import DevError
 
-PLANNED = Path(__file__).with_name("planned.json")
-"""The attributes of the template's container, with the parameters' defaults."""
 READY_SECONDS = 60.0
 
 # A stand-in for the script that Coder's server gives: that one downloads the agent and becomes it. What
@@ -41,10 +40,18 @@ class Workspace:
         owner: workspaces of one owner share the home volume.
         image: the image's name; the base of this checkout by default.
         workspace_id: Coder's id; a new one by default.
+        record: the template's plan.
     """
 
     def __init__(
-        self, engine: Engine, name: str, *, owner: str = "ada", image: str = "", workspace_id: str = ""
+        self,
+        engine: Engine,
+        name: str,
+        *,
+        owner: str = "ada",
+        image: str = "",
+        workspace_id: str = "",
+        record: Path = recorded.RECORD,
     ) -> None:
         self.engine = engine
         self.name = name
@@ -53,22 +60,13 @@ class Workspace:
         self.projects_volume = f"{PREFIX}-{owner}-{name}-projects"
         self.shared_volume = f"{PREFIX}-shared"
         self.workspace_id = workspace_id or str(uuid.uuid4())
-        self.settings: dict[str, Any] = {
-            "version": 1,
-            "workspace": {
-                "id": self.workspace_id,
-                "name": name,
-                "owner": owner,
-                "access_url": "http://host.docker.internal:7080",
-            },
-            "home_persist_paths": [],
-            "projects": "/home/coder/projects",
-            "jetbrains": {"allow_updates": False},
-            "web_shell": {"directory": "/home/coder/projects", "title": name},
-        }
-        self.agent_script = AGENT_STAND_IN
-        self.attributes: dict[str, Any] = copy.deepcopy(json.loads(PLANNED.read_text()))
+        self.plan = recorded.load(record, name=name, owner=owner, workspace_id=self.workspace_id)
+        """What the template plans beside the container: the agent, its scripts and apps."""
+        self.attributes: dict[str, Any] = self.plan.pop("container")
         self.attributes["image"] = image or tag("base")
+        planned = {upload["file"]: upload["content"] for upload in self.attributes["upload"]}
+        self.settings: dict[str, Any] = json.loads(planned[SETTINGS_FILE])
+        self.agent_script = AGENT_STAND_IN
         self.uploads: list[Upload] = []
 
     def without_coder(self) -> "Workspace":
@@ -80,18 +78,20 @@ class Workspace:
     # Life -----------------------------------------------------------------------------------------
 
     def planned(self) -> dict[str, Any]:
-        """The planned attributes with this workspace's names, token and uploads."""
+        """The planned attributes with what is this workspace's own: names, settings, and the agent's script.
+
+        Names begin with the prefix of this checkout, so that nothing of a workspace in use is touched.
+        """
         planned = copy.deepcopy(self.attributes)
         planned["name"] = self.container
         planned["hostname"] = self.name
         volumes = {
             "/mnt/home-persist": self.home_volume,
-            "/home/coder/projects": self.projects_volume,
+            self.settings["projects"]: self.projects_volume,
             "/mnt/shared": self.shared_volume,
         }
-        for volume in planned["volumes"]:
-            if not volume.get("host_path"):
-                volume["volume_name"] = volumes[volume["container_path"]]
+        for mount in planned["mounts"]:
+            mount["source"] = volumes[mount["target"]]
         contents = {SETTINGS_FILE: json.dumps(self.settings), AGENT_FILE: self.agent_script}
         for upload in planned["upload"]:
             upload["content"] = contents[upload["file"]]

@@ -156,9 +156,9 @@ class Terraform:
         )
         return Plan(file, json.loads(self.run("show", "-json", str(file))))
 
-    def apply(self, plan: Plan, state: Path) -> Json:
+    def apply(self, plan: Plan, state: Path, *, environment: Mapping[str, str] | None = None) -> Json:
         """Carry a plan out, and return the state."""
-        self.run("apply", "-lock=false", f"-state={state}", str(plan.file))
+        self.run("apply", "-lock=false", f"-state={state}", str(plan.file), environment=environment)
         return json.loads(self.run("show", "-json", str(state)))
 
 

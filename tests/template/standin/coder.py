@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -18,6 +19,8 @@ _DISPLAY_APPS = {
     "ssh_helper": True,
     "port_forwarding_helper": True,
 }
+TOKEN = "CODER_RUNNING_WORKSPACE_AGENT_TOKEN_" + sha256(b"").hexdigest()
+"""An environment variable: the token of an agent that runs already."""
 
 
 class Coder(Rules):
@@ -93,7 +96,7 @@ class Coder(Rules):
         script = script.replace("${ACCESS_URL}", urljoin(self.url, "/")).replace(
             "${AUTH_TYPE}", values["auth"]
         )
-        return {"token": _new(), "init_script": script}
+        return {"token": self._get(TOKEN, _new()), "init_script": script}
 
     def _workspace(self) -> Json:
         transition = self._get("CODER_WORKSPACE_TRANSITION", "start")

@@ -77,7 +77,6 @@ class Docker(Rules):
             "wait": False,
             "wait_timeout": 60,
         },
-        "docker_image": {"platform": ""},
     }
     updated: Mapping[str, frozenset[str]] = {
         "docker_container": frozenset(_UPDATED),

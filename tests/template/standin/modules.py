@@ -4,6 +4,7 @@ A stand-in declares what the real module declares, in its simplest form, as Terr
 """
 
 import contextlib
+import copy
 import http.server
 import io
 import json
@@ -71,7 +72,16 @@ _BEHAVIOUR: dict[str, Json] = {
             }
         },
     },
+    "coder/git-clone/coder": {
+        "locals": {
+            "folder": '${var.folder_name != "" ? var.folder_name : '
+            'var.url != "" ? replace(basename(var.url), ".git", "") : ""}'
+        },
+        "count": {"coder_script.git_clone": '${var.url != "" ? 1 : 0}'},
+        "output": {"repo_dir": '${local.folder != "" ? "${var.base_dir}/${local.folder}" : ""}'},
+    },
     "coder/dotfiles/coder": {
+        "count": {"coder_app.dotfiles": "${var.manual_update ? 1 : 0}"},
         "data": {
             "coder_parameter": {
                 "dotfiles_uri": {
@@ -88,7 +98,7 @@ _BEHAVIOUR: dict[str, Json] = {
                     "mutable": True,
                 },
             }
-        }
+        },
     },
 }
 _APP = {"agent_id": "${var.agent_id}", "url": "http://localhost", "display_name": "stand-in"}
@@ -108,10 +118,13 @@ def interfaces() -> dict[str, Json]:
 def stand_in(name: str, interface: Json) -> Json:
     """A module with this interface, as Terraform's JSON."""
     behaviour = _BEHAVIOUR.get(name, {})
-    resources = json.loads(json.dumps(behaviour.get("resource", {})))
-    for resource in interface["managed_resources"].values():
-        simple = _APP | {"slug": _slug(resource["name"])} if resource["type"] == "coder_app" else _SCRIPT
-        resources.setdefault(resource["type"], {}).setdefault(resource["name"], simple)
+    resources = copy.deepcopy(behaviour.get("resource", {}))
+    for address, resource in interface["managed_resources"].items():
+        own = resource["name"]
+        simple = _APP | {"slug": own.replace("_", "-")} if resource["type"] == "coder_app" else dict(_SCRIPT)
+        if address in behaviour.get("count", {}):
+            simple["count"] = behaviour["count"][address]
+        resources.setdefault(resource["type"], {}).setdefault(own, simple)
     calls = {
         call["name"]: {
             "source": call["source"],
@@ -124,7 +137,7 @@ def stand_in(name: str, interface: Json) -> Json:
         }
         for call in interface["module_calls"].values()
     }
-    return {
+    whole = {
         "terraform": {
             "required_version": ", ".join(interface["required_core"]),
             "required_providers": {
@@ -140,22 +153,24 @@ def stand_in(name: str, interface: Json) -> Json:
         "data": behaviour.get("data", {}),
         "resource": resources,
         "module": calls,
-        "output": {output: {"value": f"made up: {output}"} for output in interface["outputs"]},
+        "output": {
+            output: {"value": behaviour.get("output", {}).get(output, f"made up: {output}")}
+            for output in interface["outputs"]
+        },
     }
+    return {key: value for key, value in whole.items() if value}
 
 
 def _variable(details: Json, validation: tuple[str, str] | None) -> Json:
-    made: Json = {"type": re.sub(r"\s+", " ", details["type"])} if details.get("type") else {}
+    # In JSON a type is an expression on one line.
+    kind = re.sub(r"(?<![{(])\s*\n\s*(?![})])", ", ", details.get("type") or "any")
+    made: Json = {"type": re.sub(r"\s+", " ", kind)}
     if not details["required"]:
         # A default is no template: Terraform takes it as it is.
         made["default"] = details["default"]
     if validation:
         made["validation"] = {"condition": validation[0], "error_message": validation[1]}
     return made
-
-
-def _slug(name: str) -> str:
-    return name.replace("_", "-")
 
 
 def _archive(module: Json) -> bytes:

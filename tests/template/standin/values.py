@@ -1,6 +1,6 @@
 """Values on the wire, and what a plan makes of them. No provider's own rules are in here."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgpack
@@ -21,10 +21,19 @@ def write(value: object) -> pb.DynamicValue:
     return pb.DynamicValue(msgpack=msgpack.packb(value, default=lambda _: msgpack.ExtType(0, b"\0")))
 
 
-def filled(block: Json, value: Json, defaults: Mapping[str, Any], computed: object, place: str = "") -> Json:
+def filled(
+    block: Json,
+    value: Json,
+    defaults: Mapping[str, Any],
+    computed: object,
+    place: str = "",
+    *,
+    in_set: bool = False,
+) -> Json:
     """A configuration with its defaults, and with `computed` where the provider computes.
 
-    The defaults of a provider are not in its schema; they come as dotted paths: `ports.protocol`.
+    The defaults of a provider are not in its schema; they come as dotted paths: `ports.protocol`. In a set of
+    blocks the old SDK plans an empty text for one that is not given.
     """
     done = dict(value)
     for name, attribute in block.get("attributes", {}).items():
@@ -33,18 +42,27 @@ def filled(block: Json, value: Json, defaults: Mapping[str, Any], computed: obje
                 done[name] = defaults[f"{place}{name}"]
             elif attribute.get("computed"):
                 done[name] = computed
+            elif in_set and attribute["type"] == "string":
+                done[name] = ""
     for name, inner in block.get("block_types", {}).items():
-        below = done.get(name)
-        if isinstance(below, list):
-            done[name] = [
-                filled(inner["block"], item, defaults, computed, f"{place}{name}.")
-                if isinstance(item, dict)
-                else item
-                for item in below
-            ]
-        elif isinstance(below, dict):
-            done[name] = filled(inner["block"], below, defaults, computed, f"{place}{name}.")
+        done[name] = _each(
+            done.get(name),
+            lambda item, inner=inner, name=name: filled(
+                inner["block"],
+                item,
+                defaults,
+                computed,
+                f"{place}{name}.",
+                in_set=in_set or inner["nesting_mode"] == "set",
+            ),
+        )
     return done
+
+
+def _each(value: object, change: Callable[[Json], Json]) -> object:
+    if isinstance(value, list):
+        return [change(item) if isinstance(item, dict) else item for item in value]
+    return change(value) if isinstance(value, dict) else value
 
 
 def known(value: object, instead: object = None) -> Any:  # noqa: ANN401 - any value of the template

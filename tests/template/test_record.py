@@ -1,0 +1,9 @@
+"""What `./dev up` and tests/workspace boot is what the template plans."""
+
+from tests.harness.recorded import RECORD
+from tests.template.record import record, written
+from tests.template.terraform import Terraform
+
+
+def test_the_recorded_plan_is_the_template_s(terraform: Terraform) -> None:
+    assert RECORD.read_text() == written(record(terraform)), "main.tf has changed: ./dev plan"

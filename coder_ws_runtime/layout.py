@@ -90,6 +90,11 @@ class Layout:
         return self.root / "usr/local/share"
 
     @property
+    def available(self) -> Path:
+        """Manifests that count only where they are enabled, one ``<source>.json`` each."""
+        return self.share / "home-persist/available"
+
+    @property
     def group_file(self) -> Path:
         """The groups, as in group(5)."""
         return self.root / "etc/group"

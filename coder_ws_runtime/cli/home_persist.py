@@ -142,6 +142,8 @@ for _name, _module in (
     home_persist.add_lazy(_name, f"coder_ws_runtime.cli.{_module}", _name)
 home_persist.add_lazy("add", "coder_ws_runtime.cli.persist_add", "command")
 home_persist.add_lazy("remove", "coder_ws_runtime.cli.persist_remove", "command")
+for _name in ("available", "enable", "disable"):
+    home_persist.add_lazy(_name, "coder_ws_runtime.cli.persist_optional", _name)
 
 _INTERRUPTED = "nothing is lost: run it again to go on"
 

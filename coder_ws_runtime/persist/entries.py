@@ -1,7 +1,9 @@
 """What is declared, as plain values."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 
 from coder_ws_runtime.errors import UserError
 
@@ -86,3 +88,5 @@ class Declared:
     refused: tuple[UserError, ...]
     excepted: tuple[Entry, ...] = ()
     """What a later manifest says is not to be persisted."""
+    enabled: Mapping[str, Path] = field(default_factory=dict)
+    """The optional manifests that count, by name."""

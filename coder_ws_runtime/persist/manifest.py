@@ -6,7 +6,8 @@ A manifest is a JSON file::
 
 Sources count in this order: the image's manifests by file name, the template's paths, the user's
 own. A path in the `except` of a manifest counts no more than if no source before it had declared it:
-``{"source": "user", "paths": [], "except": [".claude/"]}``.
+``{"source": "user", "paths": [], "except": [".claude/"]}``. A name in its `enable` is that of an
+optional manifest, which counts just before the one that enables it.
 
 A bad manifest is refused whole, a bad path of the template or of the user by itself; the others
 still apply.
@@ -60,14 +61,26 @@ def template_entries(layout: Layout, settings: Settings) -> list[Entry]:
 
 def manifest_files(layout: Layout) -> list[Path]:
     """The image's manifests, in their order."""
+    return _manifests_in(layout.manifest_dir)
+
+
+def available_file(layout: Layout, name: str) -> Path:
+    """Where the optional manifest of a name lies, if the image has it."""
+    return layout.available / f"{name}.json"
+
+
+def available_files(layout: Layout) -> list[Path]:
+    """The optional manifests that the image has, by name."""
+    return _manifests_in(layout.available)
+
+
+def _manifests_in(directory: Path) -> list[Path]:
     try:
-        names = sorted(os.listdir(layout.manifest_dir))
+        names = sorted(os.listdir(directory))
     except OSError:
         return []
     return [
-        layout.manifest_dir / name
-        for name in names
-        if name.endswith(".json") and name[0] != "." and name != SCHEMA
+        directory / name for name in names if name.endswith(".json") and name[0] != "." and name != SCHEMA
     ]
 
 
@@ -181,20 +194,30 @@ class _Collected:
         self.excepted: list[Entry] = []
         self.steps: list[Step] = []
         self.refused: list[UserError] = []
+        self.enabled: dict[str, Path] = {}
 
     def manifest(self, file: Path) -> None:
-        """Add one manifest, or refuse it whole."""
+        """Add one manifest with those that it enables, or refuse it whole."""
 
         def add() -> None:
             value = read(self.layout, file)
             entries = entries_of(self.layout, value, str(file), self.workspace_id)
             steps = list(steps_of(self.layout, value, str(file), self.workspace_id))
             excepted = excepted_of(self.layout, value, str(file))
+            for name in value["enable"]:
+                self._enable(name)
             self.excepted += [entry for entry in self.found if entry.path in excepted]
             self.found = [entry for entry in self.found if entry.path not in excepted] + entries
             self.steps += steps
 
         self._or_refuse(add)
+
+    def _enable(self, name: str) -> None:
+        """Add an optional manifest, once. Another image of the same owner may not have it: no fault."""
+        file = available_file(self.layout, name)
+        if name not in self.enabled and file.exists():
+            self.enabled[name] = file
+            self.manifest(file)
 
     def path(self, value: object, source: str, place: str) -> None:
         """Add one path, or refuse it."""
@@ -225,7 +248,8 @@ class _Collected:
         entries, conflicts = combined(self.found)
         paths = {entry.path for entry in entries}
         excepted = tuple(entry for entry in self.excepted if entry.path not in paths)
-        return Declared(tuple(entries), tuple(self.steps), (*self.refused, *conflicts), excepted)
+        refused = (*self.refused, *conflicts)
+        return Declared(tuple(entries), tuple(self.steps), refused, excepted, dict(self.enabled))
 
 
 def excepted_of(layout: Layout, manifest: dict[str, Any], place: str) -> set[str]:

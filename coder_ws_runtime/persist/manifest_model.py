@@ -22,6 +22,16 @@ Scope = Annotated[
 ]
 
 
+Name = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        description="A tool's name; it appears in reports.",
+        examples=["claude-code"],
+    ),
+]
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -88,11 +98,7 @@ class ManifestDocument(_Model):
         description="Where this schema lies, for editors.",
         examples=["./schema.json"],
     )
-    source: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
-        description="The tool's name; it appears in reports.",
-        examples=["claude-code"],
-    )
+    source: Name
     description: str = Field(default="", description="What the tool is and what of it lasts, in one line.")
     scope: Scope = "owner"
     paths: list[AnyPath] = Field(
@@ -103,6 +109,12 @@ class ManifestDocument(_Model):
         alias="except",
         max_length=100_000,
         description="Paths that manifests before this one declare, and that are not to be kept.",
+    )
+    enable: list[Name] = Field(
+        default_factory=list,
+        max_length=1000,
+        description="Optional manifests of the image that count too, by the names of their files.",
+        examples=[["docker"]],
     )
     migrations: list[Migration] = Field(
         default_factory=list, description="Steps that are run once per volume, before paths are linked."
@@ -125,8 +137,10 @@ def validate(document: bytes, *, place: str) -> dict[str, Any]:
         raise _refused(error, ManifestDocument, place) from error
     return {
         "source": manifest.source,
+        "description": manifest.description,
         "paths": [_path(path, manifest.scope) for path in manifest.paths],
         "except": manifest.except_,
+        "enable": manifest.enable,
         "migrations": [migration.model_dump(exclude_none=True) for migration in manifest.migrations],
     }
 

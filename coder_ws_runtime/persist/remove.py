@@ -1,9 +1,11 @@
 """Stop keeping paths: out of the declarations, and their content back to the home."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.copying import Progress
@@ -75,17 +77,19 @@ class Removal:
             progress: told the number of bytes after each copied file.
         """
         self.progress = progress
-        done: list[Removed] = []
-        for path in paths:
-            try:
-                done.append(self._one(path))
-            except UserError as error:
-                done.append(Removed(path, error=error))
-            except BusyError as error:
-                done.append(Removed(path, error=_in_use(path, str(error))))
-            except OSError as error:
-                done.append(Removed(path, error=failure_of(f"~/{path}", error)))
-        return done
+        return [self.attempt(path, partial(self._one, path)) for path in paths]
+
+    @staticmethod
+    def attempt(path: str, step: Callable[[], Removed]) -> Removed:
+        """What `step` did for a path; what a user or a file system caused becomes a part of it."""
+        try:
+            return step()
+        except UserError as error:
+            return Removed(path, error=error)
+        except BusyError as error:
+            return Removed(path, error=_in_use(path, str(error)))
+        except OSError as error:
+            return Removed(path, error=failure_of(f"~/{path}", error))
 
     def _one(self, path: str) -> Removed:
         known = declared(self.layout, self.settings)
@@ -99,22 +103,31 @@ class Removal:
         self._refuse_scope(entry)
         if not self.switch_off and not _is_own(files, entry):
             if not files.has(path):
-                raise _of_another(entry)
+                raise _of_another(entry, self.layout)
             self._forget(path)
             return Removed(path, still=entry)
         outcome = self.workspace.settle(entry, progress=self.progress)
         if outcome.error:
             raise outcome.error
-        return self._give_back(entry)
+        return self.give_back(entry, lambda: self._forget(entry.path))
 
-    def _give_back(self, entry: Entry) -> Removed:
+    def give_back(self, entry: Entry, forget: Callable[[], None]) -> Removed:
+        """Give one path back to the home, and put the volume's copy into the attic.
+
+        Args:
+            entry: the path; its link is in the home, or it is not there.
+            forget: takes it out of the declarations.
+
+        Raises:
+            BusyError, UserError, OSError: as :meth:`coder_ws_runtime.persist.giving_back.GivingBack.run`.
+        """
         own_id = self.settings.workspace.id
         others: list[str] = []
         if entry.scope is Scope.OWNER and self.workspace.volume.anchor.status(entry.on_volume):
             others = held_elsewhere(self.layout.volume, own_id)
         attic = self.workspace.attic
         before = attic.batch if attic.used else ""
-        giving = GivingBack(self.workspace, entry, lambda: self._forget(entry.path), self.progress)
+        giving = GivingBack(self.workspace, entry, forget, self.progress)
         returned = giving.run(keep=bool(others))
         batch = attic.batch if attic.used and attic.batch != before else ""
         # What was covered by it and is declared by itself has to be linked by itself now.
@@ -161,7 +174,9 @@ class Removal:
                     link = self.workspace.home.status(path) is not None and self._is_linked(path, place)
                     if found or link:
                         kind = kind_of(found) if found else Kind.FILE
-                        return self._give_back(Entry(path, kind, scope, "", "", place))
+                        return self.give_back(
+                            Entry(path, kind, scope, "", "", place), lambda: self._forget(path)
+                        )
         raise _unknown(path, known)
 
     def _is_linked(self, path: str, place: str) -> bool:
@@ -187,8 +202,11 @@ def _parent(known: Declared, path: str) -> Entry | None:
     return next((entry for entry in known.entries if is_below(path, entry.path)), None)
 
 
-def _of_another(entry: Entry) -> UserError:
+def _of_another(entry: Entry, layout: Layout) -> UserError:
     mend = f"home-persist remove --switch-off ~/{entry.path} stops it in all your workspaces"
+    file = Path(entry.place.partition(":$")[0])
+    if file.parent == layout.available:
+        mend = f"home-persist disable {file.stem}, or: {mend}"
     if entry.source == "template":
         mend = f"take it out of the workspace's parameters in Coder, or: {mend}"
     return RefusedError(

@@ -1,0 +1,162 @@
+"""``home-persist available``, ``enable`` and ``disable``: the optional manifests of the image."""
+
+from typing import Any
+
+import click
+
+from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
+from coder_ws_runtime.cli.persist_remove import say_removed
+from coder_ws_runtime.errors import ExitStatus
+from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.entries import Entry, Scope
+from coder_ws_runtime.persist.optional import Optional, Switched
+from coder_ws_runtime.persist.optional import available as read_available
+from coder_ws_runtime.persist.optional import disable as run_disable
+from coder_ws_runtime.persist.optional import enable as run_enable
+from coder_ws_runtime.persist.remove import Removal
+from coder_ws_runtime.persist.resolve import Workspace
+from coder_ws_runtime.settings import Settings
+
+
+def _settings(layout: Layout) -> Settings:
+    values, faults = workspace_settings(layout)
+    for fault in faults:
+        render.complain(fault)
+    return values
+
+
+@click.command(
+    epilog=render.examples(
+        ("home-persist available", "what the image knows how to keep"),
+        ("home-persist enable docker", "keep it from now on"),
+    )
+)
+@render.with_json
+@render.with_layout
+def available(layout: Layout, *, as_json: bool) -> int:
+    """List what the image knows how to keep, and what of it is on."""
+    return _list(layout, as_json=as_json)
+
+
+@click.command(
+    epilog=render.examples(
+        ("home-persist enable", "what there is"),
+        ("home-persist enable git gh", "keep both, for all your workspaces"),
+        ("home-persist enable --scope workspace npm", "… for this one alone"),
+    )
+)
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option(
+    "--scope",
+    type=click.Choice([scope.value for scope in Scope]),
+    default=Scope.OWNER.value,
+    show_default=True,
+    help="Where it is to count: in all your workspaces, or in this one.",
+)
+@render.with_json
+@render.with_layout
+def enable(layout: Layout, names: tuple[str, ...], scope: str, *, as_json: bool) -> int:
+    """Keep what the optional manifest NAME of the image declares; without NAME, list them.
+
+    The name is remembered on the volume, so it lasts, and a newer image may know better what the tool
+    keeps where. Content moves to the volume at once.
+
+    Exit status: 0 done, 1 some were refused, 2 wrong usage, 3 no usable volume.
+    """
+    if not names:
+        return _list(layout, as_json=as_json)
+    refuse_root(layout)
+    values = _settings(layout)
+    with Workspace(layout, values) as workspace:
+        done = run_enable(workspace, layout, values, names, Scope(scope))
+    return _tell(done, "is on", "is on already", as_json=as_json)
+
+
+@click.command(
+    epilog=render.examples(
+        ("home-persist disable docker", "keep it no more"),
+        ("home-persist available", "what is on"),
+    )
+)
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@render.with_json
+@render.with_layout
+def disable(layout: Layout, names: tuple[str, ...], *, as_json: bool) -> int:
+    """Keep what the optional manifest NAME declares no more.
+
+    Its content comes back to the home, as with 'home-persist remove', which says more of that.
+
+    Exit status: 0 done, 1 some were refused, 2 wrong usage, 3 no usable volume.
+    """
+    refuse_root(layout)
+    values = _settings(layout)
+    with Workspace(layout, values) as workspace:
+        done = run_disable(Removal(workspace, layout, values), names)
+    return _tell(done, "is off", "is off", as_json=as_json)
+
+
+def _tell(done: list[Switched], now: str, already: str, *, as_json: bool) -> int:
+    if as_json:
+        render.say_json({"version": 1, "names": [_switched_as_json(one) for one in done]})
+    else:
+        for one in done:
+            if not one.error:
+                render.say(f"{one.name}: {now if one.changed else already}", {"name": one.name})
+            for outcome in one.outcomes:
+                if not outcome.error:
+                    entry = outcome.entry
+                    render.say(f"~/{entry.path}{entry.slash}: {outcome.row.value}", {"path": entry.path})
+            for removed in one.removed:
+                if not removed.error:
+                    say_removed(removed)
+            for error in one.errors:
+                render.complain(error)
+    return ExitStatus.REFUSED if any(one.errors for one in done) else ExitStatus.DONE
+
+
+def _list(layout: Layout, *, as_json: bool) -> int:
+    found = read_available(layout, _settings(layout))
+    if as_json:
+        render.say_json({"version": 1, "available": [_as_json(item) for item in found]})
+        return ExitStatus.DONE
+    rows = [
+        [item.name, _state(item), " ".join(_name(entry) for entry in item.entries), item.description]
+        for item in found
+    ]
+    if rows:
+        for line in render.table(["NAME", "STATE", "PATHS", "WHAT"], rows):
+            render.say(line)
+    for item in found:
+        if item.fault:
+            render.complain(item.fault)
+    on = sum(item.enabled for item in found)
+    render.say(f"{len(found)} optional, {on} on; home-persist enable NAME")
+    return ExitStatus.REFUSED if any(item.fault for item in found) else ExitStatus.DONE
+
+
+def _state(item: Optional) -> str:
+    return render.style("on", fg="green") if item.enabled else "off"
+
+
+def _name(entry: Entry) -> str:
+    return f"~/{entry.path}{entry.slash}"
+
+
+def _as_json(item: Optional) -> dict[str, Any]:
+    return {
+        "name": item.name,
+        "description": item.description or None,
+        "enabled": item.enabled,
+        "paths": [{"path": entry.path, "scope": entry.scope.value} for entry in item.entries],
+        "fault": item.fault.as_dict() if item.fault else None,
+    }
+
+
+def _switched_as_json(one: Switched) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "changed": one.changed,
+        "paths": [*(o.entry.path for o in one.outcomes), *(r.path for r in one.removed)],
+        "errors": [error.as_dict() for error in one.errors],
+    }

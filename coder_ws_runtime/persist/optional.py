@@ -1,0 +1,209 @@
+"""Optional manifests: the image has them, and they count where the user enables them.
+
+What is remembered is the name, not the paths: another image's manifest of that name may know better
+what its version of the tool keeps where.
+"""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from coder_ws_runtime.errors import RefusedError, UserError
+from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.entries import Entry, Kind, Scope
+from coder_ws_runtime.persist.manifest import (
+    available_file,
+    available_files,
+    declared,
+    entries_of,
+    manifest_files,
+    read,
+)
+from coder_ws_runtime.persist.paths import is_below
+from coder_ws_runtime.persist.remove import Removal, Removed
+from coder_ws_runtime.persist.resolve import Outcome, Workspace
+from coder_ws_runtime.persist.user import UserFiles, editing
+from coder_ws_runtime.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Optional:
+    """One optional manifest of the image."""
+
+    name: str
+    description: str
+    entries: tuple[Entry, ...]
+    enabled: bool
+    fault: UserError | None = None
+    """Why it cannot be enabled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """What became of one name."""
+
+    name: str
+    changed: bool = False
+    """Whether what is remembered changed."""
+    outcomes: tuple[Outcome, ...] = ()
+    """Enabled: what was done to make its paths true."""
+    removed: tuple[Removed, ...] = ()
+    """Disabled: what became of its paths."""
+    error: UserError | None = None
+
+    @property
+    def errors(self) -> list[UserError]:
+        """All that went wrong."""
+        found = (self.error, *(o.error for o in self.outcomes), *(r.error for r in self.removed))
+        return [error for error in found if error]
+
+
+def available(layout: Layout, settings: Settings) -> list[Optional]:
+    """The optional manifests that the image has, by name."""
+    enabled = declared(layout, settings).enabled
+    found: list[Optional] = []
+    for file in available_files(layout):
+        try:
+            manifest = read(layout, file)
+            entries = entries_of(layout, manifest, str(file), settings.workspace.id)
+        except UserError as error:
+            found.append(Optional(file.stem, "", (), file.stem in enabled, error))
+        else:
+            what = manifest["description"]
+            found.append(Optional(file.stem, what, tuple(entries), file.stem in enabled))
+    return found
+
+
+def enable(
+    workspace: Workspace, layout: Layout, settings: Settings, names: Iterable[str], scope: Scope
+) -> list[Switched]:
+    """Let optional manifests count, durably, and make their paths true.
+
+    Args:
+        workspace: home and volume.
+        layout: where everything is.
+        settings: which workspace this is.
+        names: of the manifests.
+        scope: where they are to count: in all workspaces of the owner, or in this one.
+    """
+    before = {entry.path for entry in declared(layout, settings).entries}
+    done = [_enable_one(workspace, layout, settings, name, scope) for name in names]
+    fresh = [entry for entry in declared(layout, settings).entries if entry.path not in before]
+    outcomes = [workspace.settle(entry) for entry in fresh]
+    return [
+        Switched(
+            one.name,
+            one.changed,
+            tuple(outcome for outcome in outcomes if _is_of(outcome.entry, layout, one.name)),
+            error=one.error,
+        )
+        for one in done
+    ]
+
+
+def _enable_one(
+    workspace: Workspace, layout: Layout, settings: Settings, name: str, scope: Scope
+) -> Switched:
+    try:
+        _known(layout, name)
+        if name in declared(layout, settings).enabled:
+            return Switched(name)
+        # One that is not valid, or has paths of the workspace where its id is not known, says so here.
+        file = available_file(layout, name)
+        entries_of(layout, read(layout, file), str(file), settings.workspace.id)
+        with editing(layout, workspace.volume, settings.workspace.id) as files:
+            files.document(scope).setdefault("enable", []).append(name)
+    except UserError as error:
+        return Switched(name, error=error)
+    return Switched(name, changed=True)
+
+
+def disable(removal: Removal, names: Iterable[str]) -> list[Switched]:
+    """Let optional manifests count no more; what only they keep comes back to the home.
+
+    Args:
+        removal: what gives content back.
+        names: of the manifests.
+    """
+    return [_disable_one(removal, name) for name in names]
+
+
+def _disable_one(removal: Removal, name: str) -> Switched:
+    layout, settings = removal.layout, removal.settings
+    try:
+        files = UserFiles(layout, settings.workspace.id)
+        was = any(name in document.get("enable", ()) for document in files.documents.values())
+        entries = _entries(removal, name)
+        linked = [entry for entry in entries if _is_linked(removal.workspace, entry)]
+        if not was and not linked:
+            _known(layout, name)
+            raise RefusedError(
+                f"{name!r} is not enabled",
+                code="optional.not-enabled",
+                hint="home-persist available shows what is",
+            )
+    except UserError as error:
+        return Switched(name, error=error)
+
+    def give_back(entry: Entry) -> Removed:
+        settled = removal.workspace.settle(entry, progress=removal.progress)
+        if settled.error:
+            raise settled.error
+        return removal.give_back(entry, lambda: _drop(removal, name))
+
+    others = [entry for entry in declared(layout, settings).entries if not _is_of(entry, layout, name)]
+    alone = [entry for entry in entries if not any(_covers(other, entry) for other in others)]
+    removed = [removal.attempt(entry.path, partial(give_back, entry)) for entry in alone]
+    _drop(removal, name)
+    return Switched(name, changed=was, removed=tuple(removed))
+
+
+def _drop(removal: Removal, name: str) -> None:
+    """Take a name out of the user's manifests."""
+    workspace_id = removal.settings.workspace.id
+    with editing(removal.layout, removal.workspace.volume, workspace_id) as files:
+        for document in files.documents.values():
+            if name in document.get("enable", ()):
+                document["enable"] = [other for other in document["enable"] if other != name]
+
+
+def _entries(removal: Removal, name: str) -> list[Entry]:
+    """The paths of an optional manifest; none if this image does not have it."""
+    file = available_file(removal.layout, name)
+    if not file.exists():
+        return []
+    workspace_id = removal.settings.workspace.id
+    return entries_of(removal.layout, read(removal.layout, file), str(file), workspace_id)
+
+
+def _is_linked(workspace: Workspace, entry: Entry) -> bool:
+    seen = workspace.glance(entry)
+    return seen.home is not None and seen.home.kind is Kind.LINK and seen.home.target == seen.link
+
+
+def _covers(other: Entry, entry: Entry) -> bool:
+    return other.path == entry.path or is_below(entry.path, other.path)
+
+
+def _is_of(entry: Entry, layout: Layout, name: str) -> bool:
+    return entry.place.startswith(f"{available_file(layout, name)}:")
+
+
+def _known(layout: Layout, name: str) -> None:
+    """Refuse a name that no optional manifest has."""
+    if name in {file.stem for file in manifest_files(layout)}:
+        raise RefusedError(
+            f"{name!r} is no optional manifest: the image has it on for everybody",
+            code="optional.always",
+            hint="home-persist status shows its paths",
+        )
+    names = [file.stem for file in available_files(layout)]
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        known = f"known: {', '.join(names)}" if names else "this image has none"
+        raise RefusedError(
+            f"no optional manifest {name!r}",
+            code="optional.unknown",
+            hint=f"did you mean {near[0]!r}?" if near else known,
+        )

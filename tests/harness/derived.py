@@ -1,4 +1,4 @@
-"""Images that tests build on the base: with programs, with content in the home."""
+"""Images that tests build on the base: with programs, with homes that come from a layer."""
 
 import os
 import shutil
@@ -8,16 +8,17 @@ from pathlib import Path
 
 from tests.harness.engine import Engine
 from tests.harness.images import PREFIX, tag
+from tests.harness.shell import ROOT
 
 
-def build(engine: Engine, directory: Path, *, home: dict[str, str] | None = None) -> str:
+def build(engine: Engine, directory: Path, *, sources: tuple[str, ...] = ()) -> str:
     """Build the Dockerfile of a directory on the base image, and return the image's name.
 
     Args:
         engine: where.
         directory: has the Dockerfile; the context has besides it ``certificates.pem``, the certificates
-            that this machine trusts, and ``home``.
-        home: texts by their path in the image's home.
+            that this machine trusts, and ``src``.
+        sources: files of this checkout that come into ``src``.
 
     Raises:
         DevError: the build failed.
@@ -28,9 +29,9 @@ def build(engine: Engine, directory: Path, *, home: dict[str, str] | None = None
         shutil.copytree(directory, context, dirs_exist_ok=True)
         certificates = Path(trusted).read_bytes() if trusted and Path(trusted).exists() else b""
         (Path(context) / "certificates.pem").write_bytes(certificates)
-        for path, text in {".image": "", **(home or {})}.items():
-            file = Path(context) / "home" / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
+        for source in sources:
+            copy = Path(context) / "src" / source
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / source, copy)
         engine.build(directory / "Dockerfile", name, Path(context), args={"BASE": tag("base")})
     return name

@@ -49,9 +49,9 @@ def add_hook(layout: Layout) -> AddHook:
 
 @pytest.fixture
 def no_process_left(tmp_path: Path) -> Iterator[None]:
-    """Hooks that are to be ended mark what they start with the test's directory."""
+    """Hooks that are to be ended mark what they start with the directory of the test and run."""
     yield
-    left = subprocess.run(["pgrep", "-f", f"sleep.*{tmp_path.name}"], capture_output=True, check=False)
+    left = subprocess.run(["pgrep", "-f", f"sleep.*{tmp_path}"], capture_output=True, check=False)
     assert not left.stdout
 
 
@@ -142,7 +142,7 @@ def test_a_hook_runs_in_the_home_with_nothing_to_read(layout: Layout, add_hook: 
 
 @pytest.mark.usefixtures("no_process_left")
 def test_a_hook_that_hangs_is_ended_with_all_that_it_started(layout: Layout, add_hook: AddHook) -> None:
-    sleep = f"exec -a 'sleep {layout.root.name}' sleep 1000"
+    sleep = f"exec -a 'sleep {layout.root}' sleep 1000"
     add_hook("hang", f"echo waiting; ({sleep}) & {sleep}", shebang="#!/bin/bash")
     add_hook("next")
     began = time.monotonic()
@@ -158,7 +158,7 @@ def test_a_hook_that_does_not_want_to_end_is_killed(
     layout: Layout, add_hook: AddHook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("coder_ws_runtime.process.GRACE", 0.3)
-    loop = f"trap '' TERM; (exec -a 'sleep {layout.root.name}' sleep 1000) & while :; do sleep 0.05; done"
+    loop = f"trap '' TERM; (exec -a 'sleep {layout.root}' sleep 1000) & while :; do sleep 0.05; done"
     add_hook("stubborn", loop, shebang="#!/bin/bash")
     assert run(layout, time_limit=0.3)["stubborn"].ending is Ending.TIMED_OUT
 
@@ -386,9 +386,7 @@ def test_broken_settings_do_not_keep_the_hooks_from_running(
 def test_whoever_stops_the_run_stops_the_hook(
     number: signal.Signals, status: int, layout: Layout, add_hook: AddHook
 ) -> None:
-    add_hook(
-        "hang", f"touch $HOME/began; exec -a 'sleep {layout.root.name}' sleep 1000", shebang="#!/bin/bash"
-    )
+    add_hook("hang", f"touch $HOME/began; exec -a 'sleep {layout.root}' sleep 1000", shebang="#!/bin/bash")
     code = "from coder_ws_runtime.cli.ws_boot import main; main()"
     with subprocess.Popen(
         [sys.executable, "-c", code, "hooks", "--root", str(layout.root)], cwd=REPO, stderr=subprocess.PIPE

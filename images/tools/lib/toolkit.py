@@ -32,7 +32,8 @@ from downloads import ToolError
 BIN = Path("/usr/local/bin")
 SHARE = Path("/usr/local/share")
 PROFILE = Path("/etc/profile.d")
-# In a build that is /tmp/tools.lock: it is mounted there, for the recipes that want it.
+MANIFESTS = Path("/etc/home-persist.d")
+# In a build that is /dev/tools.lock: it is mounted there, for the recipes that want it.
 LOCK = Path(__file__).parents[2] / "tools.lock"
 
 

@@ -1,0 +1,65 @@
+"""The images of the stacks, built once for all tests from the mirror of stand-ins."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from tests.harness import images, mirror
+from tests.harness.engine import Engine
+from tests.harness.shell import ROOT
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """The mirror of stand-ins, while it runs."""
+
+    tree: Path
+    args: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def standin(engine: Engine) -> Iterator[Mirror]:
+    with mirror.stand_ins(engine) as args:
+        yield Mirror(mirror.TREE, args)
+
+
+@pytest.fixture(scope="module")
+def image(engine: Engine, standin: Mirror) -> Callable[[str], str]:
+    """Builds a stack and returns the image's name."""
+    return lambda stack: images.build(engine, stack, standin.args)
+
+
+Recipe = Callable[..., CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def recipe(engine: Engine, standin: Mirror) -> Recipe:
+    """Runs a recipe as a build does, in a container of an image."""
+
+    def run(tool: str, image: str, *, then: str = "true", **arguments: str) -> CompletedProcess[str]:
+        words = ["--rm", "--network=host", "-e", "PYTHONPATH=/dev/tools/lib"]
+        words += ["-v", f"{ROOT}/images/tools:/dev/tools:ro"]
+        words += ["-v", f"{ROOT}/images/tools.lock:/dev/tools.lock:ro"]
+        for name, value in {**standin.args, **arguments}.items():
+            words += ["-e", f"{name}={value}"]
+        script = f"/dev/tools/{tool}/install && {then}"
+        return engine.docker("run", *words, image, "bash", "-c", script, check=False)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def faults(engine: Engine) -> Callable[..., str]:
+    """What an image has against its files of assertions; empty if nothing."""
+
+    def check(image: str, *stacks: str) -> str:
+        mount = f"{ROOT}/tests/images/assertions:/dev/assertions:ro"
+        files = [f"/dev/assertions/{stack}.toml" for stack in stacks]
+        words = ["run", "--rm", "-v", mount, image, "python3", "/dev/assertions/check.py", *files]
+        done = engine.docker(*words, check=False)
+        return done.stderr if done.returncode else ""
+
+    return check

@@ -158,21 +158,18 @@ data "coder_parameter" "workspace_image" {
     name        = "Base"
     icon        = "/icon/debian.svg"
     description = "Docker, Git, Node by nvm, Claude Code."
-    icon        = "/icon/debian.svg"
     value       = "base"
   }
   option {
     name        = "Node"
     icon        = "/icon/nodejs.svg"
     description = "The base, under the name that Node projects look for."
-    icon        = "/icon/nodejs.svg"
     value       = "node"
   }
   option {
     name        = "C++"
     icon        = "/icon/cpp.svg"
     description = "LLVM, CMake and sccache on top of the base."
-    icon        = "/icon/cpp.svg"
     value       = "cpp"
   }
 }

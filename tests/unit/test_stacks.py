@@ -47,11 +47,16 @@ def test_the_template_offers_exactly_the_stacks() -> None:
     )
     assert block
     options = [
-        dict(re.findall(r'^\s+(\w+)\s+= "([^"]*)"$', option, re.MULTILINE))
+        sorted(re.findall(r'^\s+(\w+)\s+= "([^"]*)"$', option, re.MULTILINE))
         for option in re.findall(r"^  option \{\n(.*?)^  \}", block[1], re.DOTALL | re.MULTILINE)
     ]
     assert options == [
-        {"name": stack.title, "description": stack.description, "icon": stack.icon, "value": stack.name}
+        [
+            ("description", stack.description),
+            ("icon", stack.icon),
+            ("name", stack.title),
+            ("value", stack.name),
+        ]
         for stack in STACKS.values()
     ]
 

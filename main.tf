@@ -156,19 +156,16 @@ data "coder_parameter" "workspace_image" {
 
   option {
     name        = "Base"
-    icon        = "/icon/debian.svg"
     description = "Docker, Git, Node by nvm, Claude Code."
     value       = "base"
   }
   option {
     name        = "Node"
-    icon        = "/icon/nodejs.svg"
     description = "The base, under the name that Node projects look for."
     value       = "node"
   }
   option {
     name        = "C++"
-    icon        = "/icon/cpp.svg"
     description = "LLVM, CMake and sccache on top of the base."
     value       = "cpp"
   }

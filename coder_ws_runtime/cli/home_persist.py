@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from coder_ws_runtime import journal
-from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli import progress, render
 from coder_ws_runtime.cli.loading import workspace_settings
 from coder_ws_runtime.errors import ExitStatus
 from coder_ws_runtime.layout import Layout
@@ -36,12 +36,14 @@ def resolve(layout: Layout, *, dry_run: bool, quiet: bool, as_json: bool) -> int
 
     What the home has and the volume lacks is moved there first; where both have something, one of
     them wins and the other goes to the attic (docs/persistence.md has the table). Nothing is ever
-    removed that exists nowhere else. Run it as often as you like.
+    removed that exists nowhere else. Run it as often as you like; interrupted, it goes on when it is run
+    again.
     """
     from coder_ws_runtime.persist.resolve import resolve as run_resolve  # noqa: PLC0415 - not for --help
 
     values, faults = workspace_settings(layout)
-    report = run_resolve(layout, values, dry_run=dry_run)
+    with progress.shown(again="home-persist resolve", quiet=quiet) as monitor:
+        report = run_resolve(layout, values, dry_run=dry_run, monitor=monitor)
     report = replace(report, refused=(*faults, *report.refused))
     if as_json:
         render.say_json(_as_json(report, dry_run=dry_run))

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli import progress, render
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.errors import ExitStatus, UserError
 from coder_ws_runtime.layout import Layout
@@ -62,7 +62,8 @@ def command(
     wishes, refused = _wishes(layout, paths, Scope(scope) if scope else None, mode)
     added: list[Added] = []
     if wishes:
-        with Workspace(layout, values) as workspace:
+        again = "home-persist resolve"
+        with progress.shown(again=again) as monitor, Workspace(layout, values, monitor) as workspace:
             added = add(workspace, layout, values, wishes)
     if as_json:
         render.say_json({"version": 1, "paths": [_as_json(one) for one in added], "refused": _dicts(refused)})

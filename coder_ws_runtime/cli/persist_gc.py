@@ -4,12 +4,13 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import click
 
 from coder_ws_runtime import settings
-from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli import progress, render
 from coder_ws_runtime.docker_api import DockerApiError
 from coder_ws_runtime.errors import ExitStatus, UsageError, UserError
 from coder_ws_runtime.layout import Layout
@@ -71,7 +72,8 @@ def gc(layout: Layout, *, yes: bool, older_than: float, as_json: bool) -> int:
     values = settings.load(layout, os.environ)
     if not values.workspace.id:
         raise UsageError("the id of this workspace is not known", code="gc.no-id", hint=WORKSPACE_ID_HINT)
-    with Workspace(layout, values) as workspace:
+    again = f"home-persist gc{' --yes' if yes else ''}"
+    with progress.shown(again=again) as monitor, Workspace(layout, values, monitor) as workspace:
         found = _look(layout, workspace, Bounds(old=older_than * _DAY))
         errors = _remove(workspace, found) if yes else []
     if as_json:
@@ -104,16 +106,22 @@ def _look(layout: Layout, workspace: Workspace, bounds: Bounds) -> _Found:
 
 def _remove(workspace: Workspace, found: _Found) -> list[UserError]:
     errors: list[UserError] = []
+    monitor = workspace.monitor
     for left, verdict in found.workspaces:
         if verdict.removed:
             try:
-                collecting.remove(workspace.volume, left.workspace_id)
+                with monitor.work(left.called or left.workspace_id, partial(_files, left), files=True):
+                    collecting.remove(workspace.volume, left.workspace_id, monitor.advance)
             except UserError as error:
                 errors.append(error)
     workspace.volume.clear_staging()
     if found.attic_files:
         prune(workspace.volume, time.time())
     return errors
+
+
+def _files(left: Left) -> int:
+    return left.usage.files
 
 
 def _say(found: _Found, errors: Sequence[UserError], *, done: bool) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli import progress, render
 from coder_ws_runtime.cli.loading import workspace_settings
 from coder_ws_runtime.errors import ExitStatus
 from coder_ws_runtime.layout import Layout
@@ -55,7 +55,8 @@ def migrate(  # noqa: PLR0913 - one argument an option
     values, faults = workspace_settings(layout)
     found = declared(layout, values)
     errors = [*faults, *found.refused]
-    with Workspace(layout, values) as workspace:
+    shown = progress.shown(again="home-persist migrate", quiet=quiet)
+    with shown as monitor, Workspace(layout, values, monitor) as workspace:
         if listing:
             return _list(history(workspace, found), as_json=as_json)
         done = run_migrations(workspace, found, dry_run=dry_run, force=force)

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli import progress, render
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.cli.persist_remove import say_removed
 from coder_ws_runtime.errors import ExitStatus
@@ -68,7 +68,8 @@ def enable(layout: Layout, names: tuple[str, ...], scope: str, *, as_json: bool)
         return _list(layout, as_json=as_json)
     refuse_root(layout)
     values = _settings(layout)
-    with Workspace(layout, values) as workspace:
+    again = "home-persist resolve"
+    with progress.shown(again=again) as monitor, Workspace(layout, values, monitor) as workspace:
         done = run_enable(workspace, layout, values, names, Scope(scope))
     return _tell(done, "is on", "is on already", as_json=as_json)
 
@@ -91,7 +92,8 @@ def disable(layout: Layout, names: tuple[str, ...], *, as_json: bool) -> int:
     """
     refuse_root(layout)
     values = _settings(layout)
-    with Workspace(layout, values) as workspace:
+    again = "home-persist disable, with the same words"
+    with progress.shown(again=again) as monitor, Workspace(layout, values, monitor) as workspace:
         done = run_disable(Removal(workspace, layout, values), names)
     return _tell(done, "is off", "is off", as_json=as_json)
 

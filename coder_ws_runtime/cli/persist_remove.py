@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli import progress, render
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.errors import ExitStatus, UserError
 from coder_ws_runtime.layout import Layout
@@ -51,7 +51,8 @@ def command(
     for fault in faults:
         render.complain(fault)
     wanted, refused = _wanted(layout, paths)
-    with Workspace(layout, values) as workspace:
+    again = "home-persist remove, with the same words"
+    with progress.shown(again=again) as monitor, Workspace(layout, values, monitor) as workspace:
         removal = Removal(
             workspace, layout, values, scope=Scope(scope) if scope else None, switch_off=switch_off
         )

@@ -64,6 +64,11 @@ def warn(message: str, fields: Fields | None = None) -> None:
     _write(f"{prefix}{message}", sys.stderr, fields, journal.WARNING)
 
 
+def note(message: str, fields: Fields | None = None) -> None:
+    """One line about work that goes on: to the journal, or to stderr."""
+    _write(message, sys.stderr, fields, journal.INFO)
+
+
 def complain(error: UserError) -> None:
     """What a user caused: ``error: …``, and ``hint: …`` if there is one."""
     where = f"{error.place}: " if error.place else ""

@@ -62,7 +62,7 @@ class Copied:
 
 
 Progress = Callable[[int], None]
-"""Called with the number of bytes after each file."""
+"""Called with the number of bytes as they are copied, and of holes as they are skipped."""
 
 
 def copy(
@@ -81,7 +81,7 @@ def copy(
         durable: whether the copy and everything below it is on disk when this returns (its name
             is not: sync its directory). Without it the caller syncs, e.g. many copies at once.
         refuse_writers: refuse to copy what a program has open for writing.
-        progress: told of each file.
+        progress: told of the bytes.
 
     Raises:
         BusyError: a program has a file open for writing.
@@ -180,14 +180,13 @@ class _Copy:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             writing = os.open(target, flags, 0o600, dir_fd=target_fd)
             try:
-                _content(reading, writing, found)
+                _content(reading, writing, found, self.progress)
                 self._metadata(reading, writing, found)
             finally:
                 os.close(writing)
             if Identity.of(os.fstat(reading)) != identity:
                 raise ChangedError(path)
             self.done.size += found.st_size
-            self.progress(found.st_size)
         finally:
             os.close(reading)
 
@@ -227,13 +226,13 @@ class _Copy:
             os.chown(name, found.st_uid, found.st_gid, dir_fd=fd, follow_symlinks=False)
 
 
-def _content(reading: int, writing: int, found: os.stat_result) -> None:
+def _content(reading: int, writing: int, found: os.stat_result, progress: Progress) -> None:
     """Copy the bytes; a file with holes keeps them (SEEK_DATA of lseek(2))."""
     size = found.st_size
     if size == 0:
         return
     if found.st_blocks * 512 >= size:
-        _range(reading, writing, 0, size)
+        _range(reading, writing, 0, size, progress)
         return
     os.ftruncate(writing, size)
     offset = 0
@@ -242,13 +241,15 @@ def _content(reading: int, writing: int, found: os.stat_result) -> None:
             start = os.lseek(reading, offset, os.SEEK_DATA)
         except OSError as error:
             if error.errno == errno.ENXIO:  # only a hole is left
+                progress(size - offset)
                 return
             raise
+        progress(start - offset)
         offset = os.lseek(reading, start, os.SEEK_HOLE)
-        _range(reading, writing, start, offset)
+        _range(reading, writing, start, offset, progress)
 
 
-def _range(reading: int, writing: int, start: int, end: int) -> None:
+def _range(reading: int, writing: int, start: int, end: int, progress: Progress) -> None:
     """Copy one range, in the kernel (sendfile(2) crosses file systems, copy_file_range(2) may not)."""
     os.lseek(writing, start, os.SEEK_SET)
     while start < end:
@@ -256,3 +257,4 @@ def _range(reading: int, writing: int, start: int, end: int) -> None:
         if count == 0:  # it became shorter: the identity tells
             return
         start += count
+        progress(count)

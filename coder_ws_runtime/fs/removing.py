@@ -8,7 +8,7 @@ was written since, or may yet be written, stays.
 import errno
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from coder_ws_runtime.fs.anchored import open_directory
 from coder_ws_runtime.fs.copying import Identity
@@ -72,8 +72,14 @@ def _is_written(name: str, fd: int) -> bool:
         os.close(opened)
 
 
-def remove_tree(fd: int, name: str) -> None:
-    """Remove a tree, whatever it is. Only for what is ours alone: staging, what the attic drops."""
+def remove_tree(fd: int, name: str, progress: Callable[[int], None] | None = None) -> None:
+    """Remove a tree, whatever it is. Only for what is ours alone: staging, what the attic drops.
+
+    Args:
+        fd: the directory that holds it.
+        name: its name there.
+        progress: told of each thing that is no directory when it is gone.
+    """
     try:
         os.unlink(name, dir_fd=fd)
     except FileNotFoundError:
@@ -85,7 +91,10 @@ def remove_tree(fd: int, name: str) -> None:
             if os.fstat(opened).st_mode & stat.S_IRWXU != stat.S_IRWXU:
                 os.fchmod(opened, stat.S_IRWXU)
             for inner in os.listdir(opened):
-                remove_tree(opened, inner)
+                remove_tree(opened, inner, progress)
         finally:
             os.close(opened)
         os.rmdir(name, dir_fd=fd)
+    else:
+        if progress:
+            progress(1)

@@ -83,6 +83,13 @@ def apply(entry: Entry, seen: Observation, actions: Iterable[Action], context: C
         run.carry_out(action)
 
 
+def in_home(entry: Entry, path: str, origin: Origin) -> str:
+    """Where content of an entry lies, relative to the home; `path` is relative to the entry."""
+    directory, slash, name = entry.path.rpartition("/")
+    base = f"{directory}{slash}{origin_name(origin, name)}"
+    return f"{base}/{path}" if path else base
+
+
 class _Run:
     def __init__(self, entry: Entry, seen: Observation, context: Context) -> None:
         self.entry = entry
@@ -257,9 +264,7 @@ class _Run:
         return f"{self.entry.on_volume}/{path}" if path else self.entry.on_volume
 
     def _in_home(self, path: str, origin: Origin = Origin.HOME) -> str:
-        directory, slash, name = self.entry.path.rpartition("/")
-        base = f"{directory}{slash}{origin_name(origin, name)}"
-        return f"{base}/{path}" if path else base
+        return in_home(self.entry, path, origin)
 
     # The home -------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ projects). Where Docker cannot tell, the age of the lease does.
 """
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -166,11 +167,16 @@ def _newest(volume: Volume, place: str) -> float:
     return newest
 
 
-def remove(volume: Volume, workspace_id: str) -> None:
+def remove(volume: Volume, workspace_id: str, progress: Callable[[int], None] | None = None) -> None:
     """Remove all that the volume has of a workspace, for good.
 
     Its copies are first renamed into the staging directory, so that they are there whole or not at all; if
     we die while they are removed, the next run of any command goes on.
+
+    Args:
+        volume: the owner's volume.
+        workspace_id: whose copies.
+        progress: told of each file that is gone.
 
     Raises:
         RefusedError: it is running after all, or the file system refuses.
@@ -187,7 +193,7 @@ def remove(volume: Volume, workspace_id: str) -> None:
             ):
                 kernel.rename_new(fd, last, volume.staging.fd, name)
                 sync_directory(fd)
-            volume.staging.discard(name)
+            volume.staging.discard(name, progress)
             for rest in (f"migrations/{workspace_id}", f"manifests/workspace-{workspace_id}.json"):
                 with suppress(FileNotFoundError), volume.anchor.parent(f"{STATE}/{rest}") as (fd, last):
                     remove_tree(fd, last)

@@ -147,7 +147,7 @@ def _disable_one(removal: Removal, name: str) -> Switched:
         return Switched(name, error=error)
 
     def give_back(entry: Entry) -> Removed:
-        settled = removal.workspace.settle(entry, progress=removal.progress)
+        settled = removal.workspace.settle(entry)
         if settled.error:
             raise settled.error
         return removal.give_back(entry, lambda: _drop(removal, name))

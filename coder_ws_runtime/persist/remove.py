@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 
 from coder_ws_runtime.errors import RefusedError, UserError
-from coder_ws_runtime.fs.copying import Progress
 from coder_ws_runtime.fs.writers import BusyError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.compare import kind_of
@@ -17,6 +16,7 @@ from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.giving_back import GivingBack
 from coder_ws_runtime.persist.lease import held_elsewhere
 from coder_ws_runtime.persist.manifest import declared, on_volume
+from coder_ws_runtime.persist.monitor import amount
 from coder_ws_runtime.persist.paths import is_below
 from coder_ws_runtime.persist.resolve import Workspace
 from coder_ws_runtime.persist.user import UserFiles, editing
@@ -67,16 +67,13 @@ class Removal:
         self.settings = settings
         self.scope = scope
         self.switch_off = switch_off
-        self.progress: Progress | None = None
 
-    def run(self, paths: Iterable[str], progress: Progress | None = None) -> list[Removed]:
+    def run(self, paths: Iterable[str]) -> list[Removed]:
         """Stop keeping paths; one that is refused does not keep the others from being done.
 
         Args:
             paths: relative to the home, normalised.
-            progress: told the number of bytes after each copied file.
         """
-        self.progress = progress
         return [self.attempt(path, partial(self._one, path)) for path in paths]
 
     @staticmethod
@@ -106,7 +103,7 @@ class Removal:
                 raise _of_another(entry, self.layout)
             self._forget(path)
             return Removed(path, still=entry)
-        outcome = self.workspace.settle(entry, progress=self.progress)
+        outcome = self.workspace.settle(entry)
         if outcome.error:
             raise outcome.error
         return self.give_back(entry, lambda: self._forget(entry.path))
@@ -127,13 +124,16 @@ class Removal:
             others = held_elsewhere(self.layout.volume, own_id)
         attic = self.workspace.attic
         before = attic.batch if attic.used else ""
-        giving = GivingBack(self.workspace, entry, forget, self.progress)
-        returned = giving.run(keep=bool(others))
+        monitor = self.workspace.monitor
+        giving = GivingBack(self.workspace, entry, forget, monitor.advance)
+        there = (self.workspace.volume.anchor, entry.on_volume)
+        with monitor.work(f"~/{entry.path}{entry.slash}", lambda: amount([there])):
+            returned = giving.run(keep=bool(others))
         batch = attic.batch if attic.used and attic.batch != before else ""
         # What was covered by it and is declared by itself has to be linked by itself now.
         for inner in declared(self.layout, self.settings).entries:
             if is_below(inner.path, entry.path):
-                self.workspace.settle(inner, progress=self.progress)
+                self.workspace.settle(inner)
         return Removed(entry.path, entry, returned=returned, attic=batch, others=tuple(others))
 
     def _forget(self, path: str) -> None:

@@ -15,6 +15,7 @@ from coder_ws_runtime.persist.entries import Entry
 from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.ledger import Ledger
 from coder_ws_runtime.persist.manifest import declared
+from coder_ws_runtime.persist.monitor import Monitor, amount
 from coder_ws_runtime.persist.observe import glance, observe
 from coder_ws_runtime.persist.plan import Plan, Row, Verb, plan
 from coder_ws_runtime.persist.state import Observation
@@ -50,13 +51,15 @@ class Workspace:
     Args:
         layout: where they are.
         settings: which workspace this is.
+        monitor: told of work that may be long.
 
     Raises:
         NoVolumeError: there is no usable volume.
         RefusedError: there is no home.
     """
 
-    def __init__(self, layout: Layout, settings: Settings) -> None:
+    def __init__(self, layout: Layout, settings: Settings, monitor: Monitor | None = None) -> None:
+        self.monitor = monitor or Monitor()
         try:
             self.home = Anchor(layout.home)
         except OSError as error:
@@ -111,7 +114,7 @@ class Workspace:
             entry: what is declared.
             running: as for :func:`coder_ws_runtime.persist.plan.plan`.
             dry_run: only say what would be done first.
-            progress: told the number of bytes after each copied file.
+            progress: told the number of bytes as they are copied, in the place of the monitor.
         """
         acted: Plan | None = None
         now = Plan(Row.FAILED)
@@ -161,8 +164,15 @@ class Workspace:
         # Loaded only when something is to be done: most runs find everything in place.
         from coder_ws_runtime.persist import apply  # noqa: PLC0415
 
-        context = apply.Context(self.home, self.volume, self.ledger, self.attic, progress)
-        apply.apply(entry, seen, now.actions, context)
+        tell = progress or self.monitor.advance
+        context = apply.Context(self.home, self.volume, self.ledger, self.attic, tell)
+
+        def total() -> int:
+            sides = ((action.origin, path) for action in now.actions for path in action.paths)
+            return amount((self.home, apply.in_home(entry, path, origin)) for origin, path in sides)
+
+        with self.monitor.work(f"~/{entry.path}{entry.slash}", total):
+            apply.apply(entry, seen, now.actions, context)
 
     def save(self, entry: Entry) -> None:
         """Copy what the home has to the volume, even what is being written, and leave the home as it is.
@@ -229,7 +239,7 @@ def resolve(
     settings: Settings,
     *,
     dry_run: bool = False,
-    progress: Callable[[int], None] | None = None,
+    monitor: Monitor | None = None,
 ) -> Report:
     """Make all declared paths true.
 
@@ -237,13 +247,13 @@ def resolve(
         layout: where everything is.
         settings: which workspace this is, and what its template declares.
         dry_run: change nothing; the report says what would be done.
-        progress: told the number of bytes after each copied file.
+        monitor: told of work that may be long, and of each path that is done.
 
     Raises:
         NoVolumeError: there is no usable volume.
         RefusedError: there is no home.
     """
-    with Workspace(layout, settings) as workspace:
+    with Workspace(layout, settings, monitor) as workspace:
         if not dry_run:
             workspace.volume.clear_staging()
         found = declared(layout, settings)
@@ -252,7 +262,9 @@ def resolve(
             from coder_ws_runtime.persist.migrate import migrate  # noqa: PLC0415 - few have any
 
             migrated = migrate(workspace, found, dry_run=dry_run)
-        outcomes = tuple(
-            workspace.settle(entry, dry_run=dry_run, progress=progress) for entry in found.entries
-        )
-        return Report(outcomes, found.refused, migrated)
+        outcomes: list[Outcome] = []
+        workspace.monitor.paths = len(found.entries)
+        for entry in found.entries:
+            outcomes.append(workspace.settle(entry, dry_run=dry_run))
+            workspace.monitor.settled += 1
+        return Report(tuple(outcomes), found.refused, migrated)

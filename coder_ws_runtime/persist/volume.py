@@ -20,7 +20,7 @@ import fcntl
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
@@ -175,10 +175,10 @@ class Staging:
         self._count += 1
         return str(self._count)
 
-    def discard(self, name: str) -> None:
-        """Remove one copy, whole or not."""
+    def discard(self, name: str, progress: Callable[[int], None] | None = None) -> None:
+        """Remove one copy, whole or not; `progress` is told of each file."""
         with suppress(FileNotFoundError):
-            remove_tree(self.fd, name)
+            remove_tree(self.fd, name, progress)
 
     def close(self) -> None:
         """Remove it with all that is still in it."""

@@ -1,0 +1,140 @@
+"""Long work, shown: a bar on a terminal, a line every few seconds elsewhere; and what Ctrl-C does to it."""
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import click
+
+from coder_ws_runtime.cli import render
+from coder_ws_runtime.errors import UserError
+from coder_ws_runtime.persist.monitor import Monitor
+
+_FIRST = 1.0
+"""Seconds that work may take before anything is shown."""
+_BAR_PERIOD = 0.2
+_LINE_PERIOD = 5.0
+
+
+class Progress(Monitor):
+    """Shows work that lasts.
+
+    A thread of its own shows it: what takes long at the end is one system call, the one that waits for
+    the disk.
+
+    Args:
+        first: seconds before anything is shown.
+        period: seconds between lines where there is no terminal.
+    """
+
+    def __init__(self, *, first: float = _FIRST, period: float = _LINE_PERIOD) -> None:
+        super().__init__()
+        self._first = first
+        self._bar_wanted = render.terminal(sys.stderr)
+        self._period = _BAR_PERIOD if self._bar_wanted else period
+        self._done = 0
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def advance(self, count: int) -> None:
+        """So many bytes, or files, more are done."""
+        self._done += count
+
+    def begin(self, total: Callable[[], int], *, files: bool) -> None:
+        """Work begins at `at`."""
+        self._done = 0
+        self._over.clear()
+        self._thread = threading.Thread(target=self._show, args=(self.at, total, files), daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """That work has ended."""
+        self._over.set()
+        if self._thread:
+            self._thread.join()
+            self._thread = None
+
+    def _show(self, what: str, total: Callable[[], int], files: bool) -> None:  # noqa: FBT001 - of the thread
+        if self._over.wait(self._first):
+            return
+        whole = max(total(), self._done, 1)
+        if self._bar_wanted:
+            self._show_bar(what, whole, files=files)
+        else:
+            self._show_lines(what, whole, files=files)
+
+    def _show_bar(self, what: str, whole: int, *, files: bool) -> None:
+        label = f"{what}, {whole} files" if files else f"{what}, {render.size(whole)}"
+        bar: Any
+        with click.progressbar(length=whole, label=label, file=sys.stderr) as bar:
+            bar.start = time.time() - self._first
+            shown = 0
+            while not self._over.wait(self._period):
+                done = min(self._done, whole)
+                if done == whole:
+                    bar.label = f"{what}, waiting for the disk"
+                bar.update(done - shown)
+                shown = done
+
+    def _show_lines(self, what: str, whole: int, *, files: bool) -> None:
+        while True:
+            done = min(self._done, whole)
+            how = f"{done} of {whole} files" if files else f"{render.size(done)} of {render.size(whole)}"
+            waits = ", waiting for the disk" if done == whole else ""
+            render.note(f"{what}: {how}{waits}", {"done": done, "total": whole})
+            if self._over.wait(self._period):
+                return
+
+
+@contextmanager
+def shown(*, again: str, quiet: bool = False) -> Iterator[Monitor]:
+    """A monitor for the work of a command, which Ctrl-C and SIGTERM end in good order.
+
+    Args:
+        again: the command that goes on with the work.
+        quiet: show nothing.
+
+    Raises:
+        click.exceptions.Exit: it was interrupted; what is done and how to go on has been said.
+    """
+    monitor = Monitor() if quiet else Progress()
+    former = _let_sigterm_interrupt()
+    try:
+        yield monitor
+    except KeyboardInterrupt:
+        if render.terminal(sys.stderr):  # the line has ^C in it
+            click.echo(err=True)
+        render.complain(
+            UserError(
+                _how_far(monitor),
+                code="cli.interrupted",
+                hint=f"nothing is lost; to go on: {again}",
+            )
+        )
+        raise click.exceptions.Exit(render.INTERRUPTED) from None
+    finally:
+        if former is not None:
+            signal.signal(signal.SIGTERM, former)
+
+
+def _how_far(monitor: Monitor) -> str:
+    at = f" at {monitor.at}" if monitor.at else ""
+    if not monitor.paths:
+        return f"interrupted{at}"
+    return f"interrupted{at}; {monitor.settled} of {monitor.paths} paths are in place"
+
+
+def _let_sigterm_interrupt() -> Any:  # noqa: ANN401 - what signal.signal returns
+    """What SIGTERM did before; None if it was not changed."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    return signal.signal(signal.SIGTERM, interrupt)

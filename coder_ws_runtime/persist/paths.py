@@ -68,7 +68,7 @@ def _fault(path: str, components: list[str]) -> tuple[str, str] | None:
         (
             any(len(part.encode(errors="replace")) > _NAME_MAX for part in components),
             f"has a name longer than {_NAME_MAX} bytes",
-            "no file system can hold it",
+            "choose a shorter one",
         ),
     )
     return next(((why, hint) for broken, why, hint in rules if broken), None)

@@ -1,0 +1,67 @@
+"""The rules for a declared path, a row each."""
+
+import pytest
+
+from coder_ws_runtime.errors import RefusedError
+from coder_ws_runtime.persist.paths import normalise
+
+HOME = "/home/coder"
+
+SAME = [
+    # as written, relative to the home
+    (".claude.json", ".claude.json"),
+    (".claude/", ".claude"),
+    ("~/.claude/", ".claude"),
+    ("$HOME/.claude/", ".claude"),
+    ("${HOME}/.claude/", ".claude"),
+    ("/home/coder/.claude/", ".claude"),
+    ("./.config//gh/.", ".config/gh"),
+    ("a b/ä", "a b/ä"),
+    ("foo..bar", "foo..bar"),
+    ("...", "..."),
+    (".config/~x", ".config/~x"),
+    ("n" * 241, "n" * 241),
+    ("a/.workspaces", "a/.workspaces"),
+]
+
+
+@pytest.mark.parametrize(("written", "path"), SAME)
+def test_the_same_path_is_written_in_several_ways(written: str, path: str) -> None:
+    assert normalise(written, HOME) == path
+
+
+REFUSED = [
+    # as written, why
+    ("", "the whole home"),
+    ("/", "absolute"),
+    ("~", "the whole home"),
+    ("~/", "the whole home"),
+    (".", "the whole home"),
+    ("$HOME", "the whole home"),
+    ("${HOME}/", "the whole home"),
+    ("/home/coder/", "the whole home"),
+    ("/etc/passwd", "absolute"),
+    ("/home/coder2/x", "absolute"),
+    ("~root/x", "another user's home"),
+    ("..", "'..'"),
+    ("a/../b", "'..'"),
+    ("~/../x", "'..'"),
+    ("a\nb", "control character"),
+    ("a\x00", "control character"),
+    ("a\x7f", "control character"),
+    ("\ud800", "Unicode"),
+    (".home-persist", "the volume's own"),
+    (".home-persist/attic/", "the volume's own"),
+    ("~/.workspaces/x", "the volume's own"),
+    (".jetbrains-dist/", "the volume's own"),
+    ("a/.b.home-persist", "reserved"),
+    ("n" * 242, "241 bytes"),
+    ("ä" * 121, "241 bytes"),
+]
+
+
+@pytest.mark.parametrize(("written", "why"), REFUSED)
+def test_what_is_refused_says_why_and_how_to_mend_it(written: str, why: str) -> None:
+    with pytest.raises(RefusedError, match=why) as refused:
+        normalise(written, HOME)
+    assert refused.value.hint

@@ -158,16 +158,19 @@ data "coder_parameter" "workspace_image" {
     name        = "Base"
     description = "Docker, Git, Node by nvm, Claude Code."
     value       = "base"
+    icon        = "/icon/debian.svg"
   }
   option {
     name        = "Node"
     description = "The base, under the name that Node projects look for."
     value       = "node"
+    icon        = "/icon/nodejs.svg"
   }
   option {
     name        = "C++"
     description = "LLVM, CMake and sccache on top of the base."
     value       = "cpp"
+    icon        = "/icon/cpp.svg"
   }
 }
 

@@ -9,6 +9,8 @@ import pytest
 from tests.conftest import missing
 from tests.template.terraform import Plan, Terraform, ready
 
+UNPINNED = {"pin_image": "false"}
+
 
 @pytest.fixture(scope="session")
 def terraform() -> Iterator[Terraform]:
@@ -20,15 +22,15 @@ def terraform() -> Iterator[Terraform]:
 
 @pytest.fixture(scope="session")
 def plan(terraform: Terraform) -> Plan:
-    """The first start of a workspace, with every parameter at its default."""
-    return terraform.plan()
+    """The first start of a workspace, with every parameter at its default. No registry is asked."""
+    return terraform.plan(variables=UNPINNED)
 
 
 @pytest.fixture(scope="session")
-def running(terraform: Terraform, plan: Plan) -> Path:
-    """The state of a workspace that was started so."""
+def running(terraform: Terraform) -> Path:
+    """The state of a workspace that was started so, from an image that is pinned by its digest."""
     if terraform.real:
         missing("the real providers would make containers of the images of a registry; stand-ins record them")
     state = terraform.directory / "running.tfstate"
-    terraform.apply(plan, state)
+    terraform.apply(terraform.plan(), state)
     return state

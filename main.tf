@@ -388,23 +388,10 @@ locals {
   access_url  = replace(data.coder_workspace.me.access_url, local.loopback, local.on_host)
   init_script = replace(coder_agent.main.init_script, local.loopback, local.on_host)
 
-  # Who a container or a volume belongs to. `home-persist gc` asks Docker for these.
-  owner_labels = {
-    "coder.owner"    = data.coder_workspace_owner.me.name
-    "coder.owner_id" = data.coder_workspace_owner.me.id
-  }
-  workspace_labels = merge(local.owner_labels, {
-    "coder.workspace_id"   = data.coder_workspace.me.id
-    "coder.workspace_name" = data.coder_workspace.me.name
-  })
-
   volumes = {
-    "/mnt/home-persist" = {
-      name   = replace(replace(var.home_volume, "{owner_id}", data.coder_workspace_owner.me.id), "{owner}", data.coder_workspace_owner.me.name)
-      labels = local.owner_labels
-    }
-    (local.projects) = { name = "coder-${data.coder_workspace.me.id}-projects", labels = local.workspace_labels }
-    "/mnt/shared"    = { name = var.shared_volume, labels = {} }
+    "/mnt/home-persist" = replace(replace(var.home_volume, "{owner_id}", data.coder_workspace_owner.me.id), "{owner}", data.coder_workspace_owner.me.name)
+    "/mnt/shared"       = var.shared_volume
+    (local.projects)    = "coder-${data.coder_workspace.me.id}-projects"
   }
 
   # The model of this document is coder_ws_runtime/settings_model.py.
@@ -650,22 +637,13 @@ resource "docker_container" "workspace" {
   }
 
   # Docker makes these where they are missing. They are no resources, so that nothing here destroys
-  # them: not a stop, not the deletion of a workspace, not a slip in this file.
-  dynamic "mounts" {
+  # them: not a stop, not the deletion of a workspace, not a slip in this file. They have no labels,
+  # which the provider sets only on Docker 26 and newer; `home-persist gc` goes by the name.
+  dynamic "volumes" {
     for_each = local.volumes
     content {
-      type   = "volume"
-      source = mounts.value.name
-      target = mounts.key
-      volume_options {
-        dynamic "labels" {
-          for_each = mounts.value.labels
-          content {
-            label = labels.key
-            value = labels.value
-          }
-        }
-      }
+      volume_name    = volumes.value
+      container_path = volumes.key
     }
   }
 
@@ -689,8 +667,14 @@ resource "docker_container" "workspace" {
     }
   }
 
+  # `home-persist gc` asks Docker for the id: a workspace that has a container is not gone.
   dynamic "labels" {
-    for_each = local.workspace_labels
+    for_each = {
+      "coder.owner"          = data.coder_workspace_owner.me.name
+      "coder.owner_id"       = data.coder_workspace_owner.me.id
+      "coder.workspace_id"   = data.coder_workspace.me.id
+      "coder.workspace_name" = data.coder_workspace.me.name
+    }
     content {
       label = labels.key
       value = labels.value
@@ -724,11 +708,11 @@ resource "coder_metadata" "workspace" {
   }
   item {
     key   = "home volume"
-    value = local.volumes["/mnt/home-persist"].name
+    value = local.volumes["/mnt/home-persist"]
   }
   item {
     key   = "projects volume"
-    value = local.volumes[local.projects].name
+    value = local.volumes[local.projects]
   }
 }
 

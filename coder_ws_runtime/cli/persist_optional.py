@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from coder_ws_runtime.cli import progress, render
+from coder_ws_runtime.cli.completion import optional_name
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.cli.persist_remove import say_removed
 from coder_ws_runtime.errors import ExitStatus
@@ -46,7 +47,7 @@ def available(layout: Layout, *, as_json: bool) -> int:
         ("home-persist enable --scope workspace npm", "… for this one alone"),
     )
 )
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=optional_name)
 @click.option(
     "--scope",
     type=click.Choice([scope.value for scope in Scope]),
@@ -80,7 +81,7 @@ def enable(layout: Layout, names: tuple[str, ...], scope: str, *, as_json: bool)
         ("home-persist available", "what is on"),
     )
 )
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=optional_name)
 @render.with_json
 @render.with_layout
 def disable(layout: Layout, names: tuple[str, ...], *, as_json: bool) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from coder_ws_runtime.cli import progress, render
+from coder_ws_runtime.cli.completion import removable_path
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.errors import ExitStatus, UserError
 from coder_ws_runtime.layout import Layout
@@ -24,7 +25,7 @@ from coder_ws_runtime.persist.typed import typed, working_directory
         ("home-persist attic list ~/.config/gh", "the volume's copy, for 30 days"),
     ),
 )
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path())
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", shell_complete=removable_path)
 @click.option(
     "--scope",
     type=click.Choice([scope.value for scope in Scope]),

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli.completion import any_path
 from coder_ws_runtime.cli.loading import workspace_settings
 from coder_ws_runtime.errors import ExitStatus, RefusedError
 from coder_ws_runtime.fs.usage import Usage
@@ -19,7 +20,7 @@ _COLOURS = {State.LINKED: "green", State.UNWRITTEN: "green", State.OFF: "bright_
 
 
 @click.command()
-@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=any_path)
 @click.option("--exact", is_flag=True, help="Count every size to the end, however long it takes.")
 @render.with_json
 @render.with_layout

@@ -1,0 +1,65 @@
+"""What a shell offers after TAB: declared paths, and the names of optional manifests."""
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import click
+
+from coder_ws_runtime.cli.loading import workspace_settings
+from coder_ws_runtime.errors import UserError
+from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.entries import Declared, Entry
+from coder_ws_runtime.persist.manifest import available_files, declared, user_files
+
+Complete = Callable[[click.Context, click.Parameter, str], list[str]]
+
+_SPECIAL = re.compile(r"([^\w./~$+@%=:,-])")
+
+
+def any_path(context: click.Context, _: click.Parameter, word: str) -> list[str]:
+    """Every declared path."""
+    layout, found = _declared(context)
+    return _offered(layout, found.entries, word)
+
+
+def removable_path(context: click.Context, _: click.Parameter, word: str) -> list[str]:
+    """What `remove` takes: the user's own, with ``--switch-off`` every declared path."""
+    layout, found = _declared(context)
+    entries = found.entries
+    if not context.params.get("switch_off"):
+        own = tuple(f"{file}:" for file in user_files(layout, _workspace_id(layout)))
+        entries = tuple(entry for entry in entries if entry.place.startswith(own))
+    return _offered(layout, entries, word)
+
+
+def optional_name(context: click.Context, _: click.Parameter, word: str) -> list[str]:
+    """What `enable` takes: what is not on yet; and `disable` what is."""
+    layout, found = _declared(context)
+    on = context.info_name == "disable"
+    names = found.enabled if on else (file.stem for file in available_files(layout))
+    return [name for name in names if name.startswith(word) and (name in found.enabled) == on]
+
+
+def _layout(context: click.Context) -> Layout:
+    return Layout.of(Path(context.params.get("root") or "/"), os.environ)
+
+
+def _workspace_id(layout: Layout) -> str:
+    return workspace_settings(layout)[0].workspace.id
+
+
+def _declared(context: click.Context) -> tuple[Layout, Declared]:
+    layout = _layout(context)
+    try:
+        return layout, declared(layout, workspace_settings(layout)[0])
+    except UserError:
+        return layout, Declared((), (), ())
+
+
+def _offered(layout: Layout, entries: Iterable[Entry], word: str) -> list[str]:
+    """Paths written as the user began to write them, and quoted for the shell."""
+    prefix = next((p for p in ("~/", "$HOME/", f"{layout.home}/") if word.startswith(p)), "")
+    names = [f"{prefix}{entry.path}{entry.slash}" for entry in entries]
+    return [_SPECIAL.sub(r"\\\1", name) for name in names if name.startswith(word)]

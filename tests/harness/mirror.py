@@ -7,6 +7,7 @@ It serves the stand-ins of tests/images as `http://<here>/<host>/<path>`, which 
 import functools
 import http.server
 import os
+import socketserver
 import threading
 import urllib.error
 import urllib.request
@@ -58,6 +59,13 @@ def stand_ins(engine: Engine) -> Iterator[dict[str, str]]:
         yield {"MIRROR": address, **args}
 
 
+class Server(socketserver.ThreadingTCPServer):
+    """Not the one of http.server, which asks the name service for this host's name at each start."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+
 @contextmanager
 def serve(tree: Path, *, port: int | None = None) -> Iterator[str]:
     """Serve a directory to this host.
@@ -75,12 +83,11 @@ def serve(tree: Path, *, port: int | None = None) -> Iterator[str]:
     if port is None:
         port = 20000 + int(PREFIX.rpartition("-")[2], 16) % 10000
     handler = functools.partial(Silent, directory=str(tree))
-    http.server.ThreadingHTTPServer.allow_reuse_address = True
-    with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+    with Server(("127.0.0.1", port), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}"
+            yield f"http://127.0.0.1:{server.server_address[1]}"
         finally:
             server.shutdown()
             thread.join()

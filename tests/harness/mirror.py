@@ -4,6 +4,7 @@ It serves the stand-ins of tests/images as `http://<here>/<host>/<path>`, which 
 `MIRROR` for.
 """
 
+import fcntl
 import functools
 import http.server
 import os
@@ -54,7 +55,10 @@ def stand_ins(engine: Engine) -> Iterator[dict[str, str]]:
     """Make the stand-ins that are not made yet, and serve them. Gives the build arguments that use them."""
     from tests.images import standins_cpp
 
-    args = standins_cpp.make(TREE, engine)
+    TREE.mkdir(parents=True, exist_ok=True)
+    with (TREE / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        args = standins_cpp.make(TREE, engine)
     with serve(TREE) as address:
         yield {"MIRROR": address, **args}
 
@@ -63,6 +67,8 @@ class Server(socketserver.ThreadingTCPServer):
     """Not the one of http.server, which asks the name service for this host's name at each start."""
 
     allow_reuse_address = True
+    # Two workers of the tests serve the same tree at the same port.
+    allow_reuse_port = True
     daemon_threads = True
 
 

@@ -113,10 +113,13 @@ def apt_llvm(mirror: Path, version: str, engine: Engine) -> str:
     engine.build(
         HERE / "apt_llvm/Dockerfile", image, HERE / "apt_llvm", args={"LLVM": version, "DEBIAN": DEBIAN}
     )
-    container = engine.docker("create", image).stdout.strip()
-    try:
-        mirror.mkdir(parents=True, exist_ok=True)
-        engine.docker("cp", f"{container}:/mirror/apt.llvm.org", mirror)
-    finally:
-        engine.docker("rm", container)
+    made = engine.inspect(image)["Id"]
+    stamp = mirror / "apt.llvm.org.image"
+    if not stamp.exists() or stamp.read_text() != made:
+        container = engine.docker("create", image).stdout.strip()
+        try:
+            engine.docker("cp", f"{container}:/mirror/apt.llvm.org", mirror)
+        finally:
+            engine.docker("rm", container)
+        stamp.write_text(made)
     return (mirror / "apt.llvm.org/fingerprint").read_text()

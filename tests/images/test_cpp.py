@@ -56,10 +56,6 @@ def space(cpp: str, spaces: Spaces) -> Workspace:
     return spaces.new("cpp", image=cpp).boot()
 
 
-def test_the_image_has_what_it_says(cpp: str, faults: Callable[..., str]) -> None:
-    assert faults(cpp, "base", "cpp") == ""
-
-
 def test_llvm_comes_from_its_own_repository(space: Workspace) -> None:
     """Debian has the same version, which apt takes for the newer one."""
     assert "standin" in space.out("dpkg-query -W -f '${Version}' clang-22")

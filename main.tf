@@ -356,17 +356,18 @@ locals {
   port_pattern = "^(?:([0-9]+(?:[.][0-9]+){3}):)?(?:([0-9]{1,5}):)?([0-9]{1,5})(?:/(tcp|udp))?$"
   port_texts   = jsondecode(data.coder_parameter.additional_ports.value)
   ports = [
-    for parts in [for text in local.port_texts : regex(local.port_pattern, text) if can(regex(local.port_pattern, text))] : {
-      ip       = coalesce(parts[0], "127.0.0.1")
-      external = tonumber(coalesce(parts[1], parts[2]))
-      internal = tonumber(parts[2])
-      protocol = coalesce(parts[3], "tcp")
+    for port in [for text in local.port_texts : { text = text, parts = regex(local.port_pattern, text) } if can(regex(local.port_pattern, text))] : {
+      text     = port.text
+      ip       = coalesce(port.parts[0], "127.0.0.1")
+      external = tonumber(coalesce(port.parts[1], port.parts[2]))
+      internal = tonumber(port.parts[2])
+      protocol = coalesce(port.parts[3], "tcp")
     }
   ]
   bad_ports = concat(
     [for text in local.port_texts : text if !can(regex(local.port_pattern, text))],
     [
-      for port in local.ports : "${port.ip}:${port.external}:${port.internal}"
+      for port in local.ports : port.text
       if !can(cidrhost("${port.ip}/32", 0)) || min(port.external, port.internal) < 1 || max(port.external, port.internal) > 65535
     ],
   )

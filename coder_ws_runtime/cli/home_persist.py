@@ -26,7 +26,12 @@ def home_persist() -> None:
     """
 
 
-@home_persist.command()
+@home_persist.command(
+    epilog=render.examples(
+        ("home-persist resolve --dry-run", "what would be done"),
+        ("home-persist resolve", "do it"),
+    )
+)
 @click.option("-n", "--dry-run", is_flag=True, help="Change nothing; say what would be done.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @render.with_json
@@ -132,20 +137,26 @@ def _outcome_as_json(outcome: Outcome) -> dict[str, Any]:
 
 
 # In the order of --help. `resolve` is here, because it is what every boot waits for.
-for _name, _module in (
-    ("status", "persist_status"),
-    ("attic", "persist_attic"),
-    ("migrate", "persist_migrate"),
-    ("gc", "persist_gc"),
-    ("watch", "persist_watch"),
-    ("validate", "persist_validate"),
-    ("schema", "persist_validate"),
+for _module, *_names in (
+    ("persist_status", "status"),
+    ("persist_add", "add"),
+    ("persist_remove", "remove"),
+    ("persist_optional", "available", "enable", "disable"),
+    ("persist_attic", "attic"),
+    ("persist_validate", "validate", "schema"),
+    ("persist_migrate", "migrate"),
+    ("persist_gc", "gc"),
+    ("persist_watch", "watch"),
 ):
-    home_persist.add_lazy(_name, f"coder_ws_runtime.cli.{_module}", _name)
-home_persist.add_lazy("add", "coder_ws_runtime.cli.persist_add", "command")
-home_persist.add_lazy("remove", "coder_ws_runtime.cli.persist_remove", "command")
-for _name in ("available", "enable", "disable"):
-    home_persist.add_lazy(_name, "coder_ws_runtime.cli.persist_optional", _name)
+    for _name in _names:
+        home_persist.add_lazy(_name, f"coder_ws_runtime.cli.{_module}", _name)
+
+home_persist.epilog = render.examples(
+    ("home-persist status", "what is kept, and how it is"),
+    ("home-persist add ~/.config/gh", "keep a path of your own"),
+    ("home-persist available", "what the image can keep besides"),
+    ("home-persist add --help", "more of a command"),
+)
 
 _INTERRUPTED = "nothing is lost: run it again to go on"
 

@@ -10,7 +10,8 @@ from coder_ws_runtime.cli import progress, render
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.errors import ExitStatus, UserError
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.adding import Added, Wish, add
+from coder_ws_runtime.persist.adding import Added, Wish
+from coder_ws_runtime.persist.adding import add as run_add
 from coder_ws_runtime.persist.entries import Scope
 from coder_ws_runtime.persist.resolve import Workspace
 from coder_ws_runtime.persist.traps import trap
@@ -27,7 +28,7 @@ def _mode(_: click.Context, __: click.Parameter, value: str | None) -> int | Non
 
 
 @click.command(
-    "add",
+    short_help="Keep a path from now on.",
     epilog=render.examples(
         ("home-persist add ~/.config/gh", "keep a directory, for all your workspaces"),
         ("home-persist add .terraformrc .aws", "several; without ~/ they are relative to the home"),
@@ -44,9 +45,7 @@ def _mode(_: click.Context, __: click.Parameter, value: str | None) -> int | Non
 @click.option("--mode", callback=_mode, metavar="OCTAL", help="The mode that it is to have, e.g. 0700.")
 @render.with_json
 @render.with_layout
-def command(
-    layout: Layout, paths: tuple[str, ...], scope: str | None, mode: int | None, *, as_json: bool
-) -> int:
+def add(layout: Layout, paths: tuple[str, ...], scope: str | None, mode: int | None, *, as_json: bool) -> int:
     """Keep PATH from now on: its content moves to the volume, and a link takes its place.
 
     This is remembered on the volume, so it lasts, and counts in all your workspaces, or with --scope
@@ -64,7 +63,7 @@ def command(
     if wishes:
         again = "home-persist resolve"
         with progress.shown(again=again) as monitor, Workspace(layout, values, monitor) as workspace:
-            added = add(workspace, layout, values, wishes)
+            added = run_add(workspace, layout, values, wishes)
     if as_json:
         render.say_json({"version": 1, "paths": [_as_json(one) for one in added], "refused": _dicts(refused)})
     else:

@@ -9,6 +9,7 @@ import click
 
 from coder_ws_runtime import settings
 from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli.completion import any_path
 from coder_ws_runtime.errors import ExitStatus, RefusedError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.attic_items import Bounds, Item, batch_time, items, prune, restore
@@ -28,8 +29,15 @@ def attic() -> None:
     """
 
 
-@attic.command("list")
-@click.argument("path", required=False)
+@attic.command(
+    "list",
+    short_help="List what is in the attic, the newest first.",
+    epilog=render.examples(
+        ("home-persist attic list", "everything, the newest first"),
+        ("home-persist attic list ~/.claude", "what is there of it"),
+    ),
+)
+@click.argument("path", required=False, shell_complete=any_path)
 @render.with_json
 @render.with_layout
 def list_(layout: Layout, path: str | None, *, as_json: bool) -> None:
@@ -70,8 +78,15 @@ def _rows(found: Iterable[Item], known: Declared) -> list[list[str]]:
     return rows
 
 
-@attic.command("restore")
-@click.argument("path")
+@attic.command(
+    "restore",
+    short_help="Put a path back on the volume.",
+    epilog=render.examples(
+        ("home-persist attic restore ~/.npmrc", "the newest copy, if nothing is in its place"),
+        ("home-persist attic restore --force ~/.npmrc", "in exchange for what is there now"),
+    ),
+)
+@click.argument("path", shell_complete=any_path)
 @click.option("--batch", help="From this batch; else from the newest that has the path.")
 @click.option("-f", "--force", is_flag=True, help="Put what is there now into the attic in exchange.")
 @render.with_layout
@@ -111,8 +126,22 @@ def _declaring(known: Declared, path: str) -> Entry:
     )
 
 
-@attic.command("prune")
-@click.option("--older-than", type=click.FloatRange(min=0), default=30.0, show_default=True, metavar="DAYS")
+@attic.command(
+    "prune",
+    short_help="Remove for good what is old.",
+    epilog=render.examples(
+        ("home-persist attic prune", "what would be removed"),
+        ("home-persist attic prune --older-than 7 --yes", "remove what is older than a week"),
+    ),
+)
+@click.option(
+    "--older-than",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    metavar="DAYS",
+    help="What is older goes.",
+)
 @click.option("--yes", is_flag=True, help="Do it; without this it is only said.")
 @render.with_layout
 def prune_(layout: Layout, older_than: float, *, yes: bool) -> int:

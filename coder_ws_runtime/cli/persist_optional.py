@@ -36,16 +36,21 @@ def _settings(layout: Layout) -> Settings:
 @render.with_json
 @render.with_layout
 def available(layout: Layout, *, as_json: bool) -> int:
-    """List what the image knows how to keep, and what of it is on."""
+    """List what the image knows how to keep, and what of it is on.
+
+    What most people want kept is on for everybody ('home-persist status' shows it). For the rest the
+    image has optional manifests, one for each tool, that you enable by name.
+    """
     return _list(layout, as_json=as_json)
 
 
 @click.command(
+    short_help="Keep what an optional manifest declares.",
     epilog=render.examples(
-        ("home-persist enable", "what there is"),
+        ("home-persist available", "what there is"),
         ("home-persist enable git gh", "keep both, for all your workspaces"),
         ("home-persist enable --scope workspace npm", "… for this one alone"),
-    )
+    ),
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=optional_name)
 @click.option(
@@ -76,10 +81,11 @@ def enable(layout: Layout, names: tuple[str, ...], scope: str, *, as_json: bool)
 
 
 @click.command(
+    short_help="Keep what an optional manifest declares no more.",
     epilog=render.examples(
         ("home-persist disable docker", "keep it no more"),
         ("home-persist available", "what is on"),
-    )
+    ),
 )
 @click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=optional_name)
 @render.with_json

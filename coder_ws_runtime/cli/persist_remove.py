@@ -17,7 +17,7 @@ from coder_ws_runtime.persist.typed import typed, working_directory
 
 
 @click.command(
-    "remove",
+    short_help="Stop keeping a path; its content comes back.",
     epilog=render.examples(
         ("home-persist remove ~/.config/gh", "stop keeping what was added"),
         ("home-persist remove --switch-off ~/.claude", "… and what the image or the template declares"),
@@ -34,7 +34,7 @@ from coder_ws_runtime.persist.typed import typed, working_directory
 @click.option("--switch-off", is_flag=True, help="Also what the image or the template declares.")
 @render.with_json
 @render.with_layout
-def command(
+def remove(
     layout: Layout, paths: tuple[str, ...], scope: str | None, *, switch_off: bool, as_json: bool
 ) -> int:
     """Stop keeping PATH: its content comes back to the home, and is gone with this container.

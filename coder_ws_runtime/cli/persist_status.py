@@ -19,7 +19,13 @@ from coder_ws_runtime.sizes import size
 _COLOURS = {State.LINKED: "green", State.UNWRITTEN: "green", State.OFF: "bright_black"}
 
 
-@click.command()
+@click.command(
+    epilog=render.examples(
+        ("home-persist status", "everything"),
+        ("home-persist status ~/.config", "what is kept below it"),
+        ("home-persist status --json", "for programs"),
+    )
+)
 @click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=any_path)
 @click.option("--exact", is_flag=True, help="Count every size to the end, however long it takes.")
 @render.with_json

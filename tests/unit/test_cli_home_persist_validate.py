@@ -164,4 +164,5 @@ def test_our_own(run: Command, file: Path) -> None:
     if file.name == "schema.json":
         return
     told = run("validate", str(file))
-    assert (told.status, told.err) == (0, ""), "valid, and no trap"
+    # Which of their paths get a warning, and why: test_manifests_shipped.py.
+    assert told.status == 0, told.err

@@ -45,7 +45,7 @@ class Progress(Monitor):
         """So many bytes, or files, more are done."""
         self._done += count
 
-    def begin(self, total: Callable[[], int], *, files: bool) -> None:
+    def begin(self, total: Callable[[], int] | None, *, files: bool) -> None:
         """Work begins at `at`."""
         self._done = 0
         self._over.clear()
@@ -59,8 +59,11 @@ class Progress(Monitor):
             self._thread.join()
             self._thread = None
 
-    def _show(self, what: str, total: Callable[[], int], files: bool) -> None:  # noqa: FBT001 - of the thread
+    def _show(self, what: str, total: Callable[[], int] | None, files: bool) -> None:  # noqa: FBT001 - of the thread
         if self._over.wait(self._first):
+            return
+        if total is None:
+            render.note(f"{what}: waits for the daemon or another command, which works on it")
             return
         whole = max(total(), self._done, 1)
         if self._bar_wanted:

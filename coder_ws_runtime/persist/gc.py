@@ -1,8 +1,8 @@
 """What workspaces that are gone have left on the volume: find it, judge it, remove it.
 
 A workspace that is stopped has no container, and its data must stay. So Docker's word alone counts only
-where nothing of the workspace is left: no container with its label, and no volume named after it (its
-projects). Where Docker cannot tell, the age of the lease does.
+where nothing of the workspace is left: no container with its label, and no volume (its projects) with its
+label or its id in the name. Where Docker cannot tell, the age of the lease does.
 """
 
 import os
@@ -64,8 +64,14 @@ class Engine:
 
     workspaces: frozenset[str] = frozenset()
     """The ids of those that have a container, running or not."""
+    projects: frozenset[str] = frozenset()
+    """The ids of those that have a volume with their label."""
     volumes: tuple[str, ...] = ()
-    """The names of all volumes."""
+    """The names of all volumes: without a label, a name that has the id in it counts."""
+
+    def has_volume(self, workspace_id: str) -> bool:
+        """Whether there is a volume of a workspace."""
+        return workspace_id in self.projects or any(workspace_id in name for name in self.volumes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,7 @@ def judge(left: Left, engine: Engine | None, own: str, now: float, bounds: Bound
     if engine is not None:
         if left.workspace_id in engine.workspaces:
             return Verdict.CONTAINER
-        if age > bounds.gone and not any(left.workspace_id in name for name in engine.volumes):
+        if age > bounds.gone and not engine.has_volume(left.workspace_id):
             return Verdict.GONE
     return Verdict.OLD if age > bounds.old else Verdict.RECENT
 
@@ -111,9 +117,11 @@ def ask(socket: Path) -> Engine:
     containers = docker_api.get(socket, f"/containers/json?all=1&filters={labelled}")
     volumes = docker_api.get(socket, "/volumes")
     try:
+        known = volumes["Volumes"] or ()
         return Engine(
             frozenset(container["Labels"][LABEL] for container in containers),
-            tuple(volume["Name"] for volume in volumes["Volumes"] or ()),
+            frozenset(label[LABEL] for volume in known if LABEL in (label := volume["Labels"] or {})),
+            tuple(volume["Name"] for volume in known),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise docker_api.DockerApiError("answers with something else than containers and volumes") from error

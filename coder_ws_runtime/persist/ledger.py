@@ -6,7 +6,11 @@ image. One line per link is appended when it is made, so that a crash forgets on
 next resolve notes that one again.
 """
 
+import fcntl
+import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _FILE = "links"
@@ -58,6 +62,26 @@ class Ledger:
         if path in self._links:
             self._append(f"{path}\t\n")
             del self._links[path]
+
+    @contextmanager
+    def lock(self, path: str, *, wait: bool) -> Iterator[None]:
+        """Hold a path of this container, against the other commands and the daemon.
+
+        Two that move the same path lose nothing, but each undoes the other's plan, and both copy all of it.
+
+        Raises:
+            BlockingIOError: another process has it, and `wait` is false.
+            OSError: the directory cannot be written.
+        """
+        directory = self.directory / "locks"
+        directory.mkdir(parents=True, exist_ok=True)
+        name = hashlib.sha256(path.encode()).hexdigest()[:32]
+        lock = os.open(directory / name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            yield
+        finally:
+            os.close(lock)
 
     def _append(self, line: str) -> None:
         if self._fd is None:

@@ -21,11 +21,12 @@ class Monitor:
     def advance(self, count: int) -> None:
         """So many bytes, or files, more are done."""
 
-    def begin(self, total: Callable[[], int], *, files: bool) -> None:
+    def begin(self, total: Callable[[], int] | None, *, files: bool) -> None:
         """Work begins at `at`.
 
         Args:
             total: counts what there is to do; called from another thread, and only if somebody looks.
+                None: another process is at work, and we wait for it.
             files: whether files are counted, not bytes.
         """
 
@@ -33,7 +34,7 @@ class Monitor:
         """That work has ended, however it did."""
 
     @contextmanager
-    def work(self, what: str, total: Callable[[], int], *, files: bool = False) -> Iterator[None]:
+    def work(self, what: str, total: Callable[[], int] | None, *, files: bool = False) -> Iterator[None]:
         """Tell of one piece of work while it lasts; arguments as for `begin`."""
         self.at = what
         self.begin(total, files=files)

@@ -1,7 +1,8 @@
 """Make what is declared true: look, plan, carry out, path by path, until nothing is left to do."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -60,6 +61,8 @@ class Workspace:
 
     def __init__(self, layout: Layout, settings: Settings, monitor: Monitor | None = None) -> None:
         self.monitor = monitor or Monitor()
+        self.patient = True
+        """Whether to wait for another process of this container that works on the same path."""
         try:
             self.home = Anchor(layout.home)
         except OSError as error:
@@ -122,15 +125,19 @@ class Workspace:
         batch = self.attic.batch if self.attic.used else ""
         for attempt in range(_ATTEMPTS):
             try:
-                seen = self.look(entry)
-                now = plan(entry, seen, running=running)
-                if not now.actions:
-                    error = _refusal(entry, now)
-                    break
-                acted = acted or now
-                if dry_run:
-                    break
-                self._apply(entry, seen, now, progress)
+                # Most paths need nothing; only what does is looked at as a whole, and locked.
+                now = plan(entry, self.glance(entry), running=running)
+                with self._alone(entry) if now.actions and not dry_run else nullcontext():
+                    if now.actions:
+                        seen = self.look(entry)
+                        now = plan(entry, seen, running=running)
+                    if not now.actions:
+                        error = _refusal(entry, now)
+                        break
+                    acted = acted or now
+                    if dry_run:
+                        break
+                    self._apply(entry, seen, now, progress)
             except (ChangedError, FileNotFoundError):
                 time.sleep(min(0.001 * 2**attempt, 0.2))
             except BusyError as busy:
@@ -138,7 +145,7 @@ class Workspace:
                 break
             except OSError as failure:
                 now = acted or Plan(Row.FAILED)
-                error = failure_of(f"~/{entry.path}", failure)
+                error = _failure(entry, failure)
                 break
         else:
             error = RefusedError(
@@ -157,6 +164,19 @@ class Workspace:
             error=error,
             attic=self.attic.batch if self.attic.used and self.attic.batch != batch else "",
         )
+
+    @contextmanager
+    def _alone(self, entry: Entry) -> Iterator[None]:
+        """Keep other processes of this container from working on the path."""
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self.ledger.lock(entry.path, wait=False))
+            except BlockingIOError:
+                if not self.patient:
+                    raise
+                with self.monitor.work(f"~/{entry.path}{entry.slash}", None):
+                    stack.enter_context(self.ledger.lock(entry.path, wait=True))
+            yield
 
     def _apply(
         self, entry: Entry, seen: Observation, now: Plan, progress: Callable[[int], None] | None
@@ -202,6 +222,17 @@ def _in_use(entry: Entry, busy: BusyError) -> UserError:
         code="path.in-use",
         place=path,
         hint=f"close the program (fuser -v {path} names it), then: home-persist resolve",
+    )
+
+
+def _failure(entry: Entry, failure: OSError) -> UserError:
+    if not isinstance(failure, BlockingIOError):
+        return failure_of(f"~/{entry.path}", failure)
+    return RefusedError(
+        "another command works on it",
+        code="path.busy",
+        place=f"~/{entry.path}",
+        hint="when that has ended: home-persist resolve",
     )
 
 

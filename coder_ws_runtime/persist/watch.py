@@ -80,6 +80,7 @@ class Daemon:
         values = self.load()
         with Workspace(self.layout, values) as workspace:
             self.workspace = workspace
+            workspace.patient = False  # the watchdog does not wait either
             self.workspace_id = values.workspace.id
             lease = Lease(workspace.volume, self.workspace_id, workspace.attic.workspace)
             self.watches = Watches(workspace.home)

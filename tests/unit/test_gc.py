@@ -16,7 +16,8 @@ from tests.unit.conftest import Command
 DAY = 86400.0
 NOTHING = Engine()
 CONTAINER = Engine(workspaces=frozenset({"w2"}))
-PROJECTS = Engine(volumes=("coder-w2-projects", "other"))
+PROJECTS = Engine(projects=frozenset({"w2"}))
+NAMED = Engine(volumes=("coder-w2-projects", "other"))
 
 TABLE = {
     # id, lease held, days since it ran, Docker, what becomes of it
@@ -27,6 +28,7 @@ TABLE = {
     "Docker has nothing of it": ("w2", False, 2, NOTHING, Verdict.GONE),
     "Docker has nothing of it, and it ran today": ("w2", False, 0.5, NOTHING, Verdict.RECENT),
     "stopped: its projects are there": ("w2", False, 89, PROJECTS, Verdict.RECENT),
+    "stopped: a volume is named after it": ("w2", False, 89, NAMED, Verdict.RECENT),
     "stopped for long": ("w2", False, 91, PROJECTS, Verdict.OLD),
     "Docker does not answer": ("w2", False, 89, None, Verdict.RECENT),
     "Docker does not answer, and it is old": ("w2", False, 91, None, Verdict.OLD),

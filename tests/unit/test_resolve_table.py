@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from coder_ws_runtime.persist.manifest import declared
 from coder_ws_runtime.persist.plan import Row
+from coder_ws_runtime.persist.resolve import Workspace
 from tests.harness.tree import Tree, content, read, write
 
 LINK = "->{volume}/"
@@ -186,3 +188,17 @@ def test_row(tree: Tree, case: Case) -> None:
     before = read(tree.volume)
     assert not tree.resolve().changed, "the second resolve changes nothing"
     assert read(tree.volume) == before
+
+
+def test_a_path_that_another_process_works_on(tree: Tree) -> None:
+    tree.manifest("f")
+    write(tree.home, {"f": "1"})
+    (entry,) = declared(tree.layout, tree.settings).entries
+    with Workspace(tree.layout, tree.settings) as other, other.ledger.lock("f", wait=False):
+        with Workspace(tree.layout, tree.settings) as workspace:
+            workspace.patient = False
+            outcome = workspace.settle(entry)
+        assert outcome.error is not None
+        assert outcome.error.code == "path.busy"
+        assert read(tree.home) == {"f": "1"}
+    assert tree.settle("f").row is Row.SEED

@@ -83,10 +83,9 @@ def _socket_problem(context: Context, seen: Observed, planned: Plan) -> Finding 
         return failure("no Docker socket is mounted", remedy, evidence=[f"{path}: no such file"])
     evidence = [_describe(path, seen)]
     if planned.finding:
-        stale = planned.finding.code == "docker-group.stale"
         template = planned.case in {Case.HIDDEN, Case.UNREACHABLE, Case.NO_USER}
-        where = Where.CLIENT if stale else Where.TEMPLATE if template else Where.HOST
-        commands = (context.restart(),) if stale else ()
+        where = Where.TEMPLATE if template else Where.CLIENT
+        commands = () if template else (context.restart(),)
         return failure(
             planned.finding.message, Remedy(planned.finding.hint, commands, where), evidence=evidence
         )
@@ -175,6 +174,8 @@ def bind_mounts(context: Context) -> Verdict:
         version = context.know(_version)
     except (PermissionError, DockerApiError):
         return skipped("the Docker daemon does not answer; see docker.server")
+    if not isinstance(containers, list):
+        return skipped("the Docker daemon gives no list of containers; see docker.server")
     own = own_container(context.layout.proc)
     ours: dict[str, Any] = next((item for item in containers if item.get("Id") == own), {})
     findings = [

@@ -13,6 +13,13 @@ _MARK = "--- report ---"
 _BAD = ("failure", "crashed")
 
 
+@dataclass(frozen=True)
+class Template:
+    """What is wrong with the template: a change of the workspace before it is booted anew."""
+
+    change: Callable[[Workspace], None]
+
+
 def _nothing(_: Workspace) -> None:
     """The remedy's commands are all that is to be done."""
 
@@ -24,9 +31,8 @@ class Row:
     check: str
     broken: str
     """How, in words."""
-    by: str | Callable[[Workspace], None]
-    """What breaks it: a script for root in the running workspace, or what changes the template's
-    description of the workspace before it is booted."""
+    by: str | Callable[[Workspace], None] | Template
+    """What breaks it: a script for root in the workspace, something outside of it, or the template."""
     finding: str
     """Part of the sentence that names the problem."""
     remedy: str
@@ -79,23 +85,26 @@ def prove(row: Row, space: Workspace) -> None:
 
 
 def _prove(row: Row, space: Workspace, plan: tuple[dict[str, Any], dict[str, Any], str]) -> None:
-    if callable(row.by):
-        space.remove()
-        row.by(space)
-        space.boot()
+    if isinstance(row.by, Template):
+        row.by.change(space)
+        _restart(space)
     else:
-        space.out(row.by, user="root")
+        _do(row.by, space)
     before = _shell(space, row, [])
     finding = _expected(row, before)
     space.attributes, space.settings, space.agent_script = plan
-    if callable(row.cause):
-        row.cause(space)
-    else:
-        space.out(row.cause, user="root")
+    _do(row.cause, space)
     after = _apply(space, row, finding["remedy"])
     assert row.check not in findings(after), findings(after)
     space.out(row.after, user="root")
     assert findings(look(space)) == {}, "the workspace is healthy again, for the next row"
+
+
+def _do(what: str | Callable[[Workspace], None], space: Workspace) -> None:
+    if callable(what):
+        what(space)
+    else:
+        space.out(what, user="root")
 
 
 def _expected(row: Row, report: Mapping[str, Any]) -> dict[str, Any]:

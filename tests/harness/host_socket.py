@@ -4,6 +4,7 @@ Stands in for the hosts that we do not have here: one where the group `docker` h
 Docker Desktop, whose socket is root's alone, and one whose daemon is restarted.
 """
 
+import contextlib
 import os
 import socket
 import threading
@@ -24,6 +25,9 @@ class HostSocket:
 
     def __init__(self, path: Path, gid: int, *, uid: int = 0, mode: int = 0o660) -> None:
         self.path = path
+        self.gid = gid
+        self.answer: bytes | None = None
+        """What is said to whoever connects, in the place of the engine's answer."""
         self._listening = socket.socket(socket.AF_UNIX)
         self._listening.bind(str(path))
         os.chown(path, uid, gid)
@@ -43,10 +47,18 @@ class HostSocket:
                 client, _ = self._listening.accept()
             except OSError:
                 return
-            threading.Thread(target=_serve, args=(client,), daemon=True).start()
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        if self.answer is None:
+            _pass_on(client)
+            return
+        with client, contextlib.suppress(OSError):  # whoever has heard enough hangs up
+            client.recv(65536)
+            client.sendall(self.answer)
 
 
-def _serve(client: socket.socket) -> None:
+def _pass_on(client: socket.socket) -> None:
     with client, socket.socket(socket.AF_UNIX) as engine:
         engine.connect(ENGINE)
         there = threading.Thread(target=_pump, args=(client, engine), daemon=True)

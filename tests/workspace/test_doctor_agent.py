@@ -7,7 +7,7 @@ for 30 s between downloads, and for 24 hours once it has given up.
 import pytest
 
 from tests.conftest import Spaces
-from tests.harness.doctor import Row, prove
+from tests.harness.doctor import Row, Template, prove
 from tests.harness.workspace import AGENT_FILE, AGENT_STAND_IN, Workspace
 
 pytestmark = pytest.mark.docker
@@ -36,7 +36,7 @@ ROWS = [
     Row(
         "agent.token",
         "the template gives no token",
-        _no_token,
+        Template(_no_token),
         "the container has no CODER_AGENT_TOKEN",
         'env = ["CODER_AGENT_TOKEN=${coder_agent.main.token}"]',
     ),
@@ -117,7 +117,7 @@ ROWS = [
     Row(
         "agent.build",
         "the container has outlived its build",
-        _outdated,
+        Template(_outdated),
         "Coder refuses the agent: this container is of an older build",
         "start the workspace again",
     ),

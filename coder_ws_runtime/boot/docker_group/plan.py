@@ -239,7 +239,8 @@ def _silent(sock: Socket) -> Finding | None:
     return Finding(
         "docker-group.silent",
         "nobody answers at the Docker socket",
-        "the host's Docker daemon does not run: start it there; the workspace needs nothing then",
+        "the host's Docker daemon does not run: start it there, then restart the workspace, because the"
+        " daemon makes a new socket",
     )
 
 

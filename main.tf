@@ -44,6 +44,11 @@ variable "registry_config" {
   default     = ""
   sensitive   = true
   description = "For a private registry: the text of a Docker config.json that holds its credentials."
+
+  validation {
+    condition     = var.registry_config == "" || can(jsondecode(var.registry_config).auths)
+    error_message = "Give the text of a Docker config.json: {\"auths\": {\"ghcr.io\": {\"auth\": \"…\"}}}."
+  }
 }
 
 variable "docker_host" {
@@ -128,7 +133,7 @@ provider "docker" {
   host = var.docker_host != "" ? var.docker_host : null
 
   dynamic "registry_auth" {
-    for_each = nonsensitive(var.registry_config != "") ? [split("/", var.image_repository)[0]] : []
+    for_each = local.in_registry && nonsensitive(var.registry_config != "") ? [split("/", var.image_repository)[0]] : []
     content {
       address             = registry_auth.value
       config_file_content = var.registry_config

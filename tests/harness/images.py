@@ -119,3 +119,20 @@ def _declared(dockerfile: Path) -> set[str]:
     """The names of a Dockerfile's arguments."""
     lines = re.findall(r"^ARG (.*)$", dockerfile.read_text(), re.MULTILINE)
     return {word.partition("=")[0] for line in lines for word in line.split()}
+
+
+def sizes(engine: Engine, stack: str) -> list[tuple[str, int]]:
+    """The layers of a stack's image that have more than 1 MiB, the lowest first: what made it, and bytes."""
+    words = ["history", "--human=false", "--no-trunc", "--format", "{{.Size}}\t{{.CreatedBy}}", tag(stack)]
+    rows = [line.split("\t", 1) for line in engine.docker(*words).stdout.splitlines()]
+    return [(_layer(made), int(size)) for size, made in reversed(rows) if int(size) >= 1 << 20]
+
+
+def _layer(made: str) -> str:
+    """A layer's name: the recipe, or what the instruction begins with; Debian's has none."""
+    recipe = re.search(r"/tools/([\w-]+)/install", made)
+    if recipe:
+        return recipe[1]
+    if "apt-get install" in made:
+        return "Debian's packages"
+    return re.sub(r"^RUN .* -c |# buildkit", "", made).strip()[:40] or "debian:trixie-slim"

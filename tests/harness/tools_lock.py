@@ -51,7 +51,8 @@ STEPS: dict[str, tuple[Step, ...]] = {
     "llvm": (),
     "node": (node,),
     "nvm": (partial(github, "nvm-sh/nvm"), partial(files, _NVM)),
-    "rtk": (partial(github, "rtk-ai/rtk"),),
+    # Version 1.0.0 has another licence: somebody decides.
+    "rtk": (),
     "sccache": (partial(github, "mozilla/sccache"),),
     "web-shell": (partial(github, "SoureCode/web-shell"),),
 }

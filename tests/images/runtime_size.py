@@ -64,7 +64,7 @@ def files(packages: Iterable[str]) -> Iterator[Path]:
 
 def compressed(parts: Iterable[Path]) -> int:
     sink = Sink()
-    with tarfile.open(fileobj=sink, mode="w|gz") as tar:
+    with tarfile.open(fileobj=sink, mode="w|gz", compresslevel=6) as tar:
         for part in parts:
             tar.add(part)
     return sink.size

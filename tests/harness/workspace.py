@@ -90,8 +90,9 @@ class Workspace:
             self.settings["projects"]: self.projects_volume,
             "/mnt/shared": self.shared_volume,
         }
-        for mount in planned["mounts"]:
-            mount["source"] = volumes[mount["target"]]
+        for volume in planned["volumes"]:
+            if not volume.get("host_path"):
+                volume["volume_name"] = volumes[volume["container_path"]]
         contents = {SETTINGS_FILE: json.dumps(self.settings), AGENT_FILE: self.agent_script}
         for upload in planned["upload"]:
             upload["content"] = contents[upload["file"]]

@@ -1,0 +1,20 @@
+"""docs/doctor.md has the table of all checks, as the catalogue has them."""
+
+from pathlib import Path
+
+from coder_ws_runtime.doctor.catalogue import CHECKS
+
+DOCS = Path(__file__).parents[2] / "docs/doctor.md"
+BEGIN, END = "<!-- begin of the checks", "<!-- end of the checks -->"
+
+
+def table() -> str:
+    """The table that belongs between the marks."""
+    rows = [f"| `{item.id}` | {item.explanation} |" for item in CHECKS]
+    return "\n".join(["| check | what is well if it is |", "| --- | --- |", *rows])
+
+
+def test_the_table_is_that_of_the_catalogue() -> None:
+    _, _, rest = DOCS.read_text().partition(BEGIN)
+    there = rest.partition("-->\n")[2].partition(END)[0].strip()
+    assert there == table(), f"put this between the marks of {DOCS.name}:\n{table()}"

@@ -115,6 +115,19 @@ def build(engine: Engine, stack: str, args: Mapping[str, str] | None = None) -> 
     return tag(stack)
 
 
+def remove(engine: Engine) -> list[str]:
+    """Remove the images of this checkout, and return their names.
+
+    By name: another checkout of the same commit has the same image under a name of its own, and
+    keeps it.
+    """
+    words = ["images", "--format", "{{.Repository}}:{{.Tag}}", "--filter", f"reference={PREFIX}/*"]
+    names = [name for name in engine.docker(*words).stdout.split() if not name.endswith(":<none>")]
+    if names:
+        engine.docker("rmi", "-f", *names, check=False)
+    return names
+
+
 def _declared(dockerfile: Path) -> set[str]:
     """The names of a Dockerfile's arguments."""
     lines = re.findall(r"^ARG (.*)$", dockerfile.read_text(), re.MULTILINE)

@@ -55,9 +55,7 @@ def down(engine: Engine, *, everything: bool) -> None:
     say(f"removed: container {space.container}" if there else "there was no workspace")
     if everything:
         say("removed: its volumes")
-        names = engine.docker("images", "-q", f"{images.PREFIX}/coder-workspace").stdout.split()
-        if names:
-            engine.docker("rmi", "-f", *names, check=False)
+        if images.remove(engine):
             say("removed: the images of this checkout")
     else:
         say(f"kept: volume {space.home_volume}")

@@ -34,6 +34,10 @@ def show() -> int:
         shutil.copy(manifest, manifests)
     demo = {"source": "sandbox", "paths": [".claude/", ".claude.json", ".config/notes/"]}
     (manifests / "zz-sandbox.json").write_text(json.dumps(demo))
+    # A workspace has a name for the copies that are its own; here too, for whoever types a command.
+    settings = TREE / "etc/coder/workspace.json"
+    settings.parent.mkdir(exist_ok=True)
+    settings.write_text(json.dumps({"workspace": {"id": "sandbox", "name": "sandbox"}}))
     if fresh:
         say("a home with content, as an image brings it or a program writes it")
         _write(home)
@@ -75,11 +79,7 @@ def _command(verb: str) -> str:
 
 def _home_persist(verb: str) -> str:
     """Run `home-persist` of this checkout on the tree."""
-    done = run(
-        [VENV / "bin/home-persist", verb, "--root", TREE],
-        env={"CODER_WORKSPACE_ID": "sandbox"},
-        check=False,
-    )
+    done = run([VENV / "bin/home-persist", verb, "--root", TREE], check=False)
     said = (done.stdout + done.stderr).rstrip()
     if done.returncode != 0:
         raise DevError(f"home-persist {verb} ended with status {done.returncode}:\n{said}")

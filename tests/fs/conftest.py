@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from coder_ws_runtime.fs.copying import Copied, copy
+from coder_ws_runtime.fs.copying import Copied, Progress, copy
 from coder_ws_runtime.fs.removing import remove_copied
 from tests.conftest import missing
 
@@ -23,8 +23,11 @@ class Two:
     source_fd: int
     target_fd: int
 
-    def copy(self, name: str = "tree", **options: bool) -> Copied:
-        return copy((self.source_fd, name), (self.target_fd, name), **options)
+    def copy(
+        self, name: str = "tree", *, refuse_writers: bool = True, progress: Progress | None = None
+    ) -> Copied:
+        source, target = (self.source_fd, name), (self.target_fd, name)
+        return copy(source, target, refuse_writers=refuse_writers, progress=progress)
 
     def remove(self, copied: Copied, name: str = "tree") -> list[str]:
         return remove_copied(self.source_fd, name, copied.identities)

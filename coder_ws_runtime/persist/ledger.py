@@ -3,9 +3,11 @@
 It lies in the container's own layer and dies with it, as the home does. Content in the place of a
 recorded link was written since, by a program of this container; any other content came with the
 image. One line per link is appended when it is made, so that a crash forgets one at most, and the
-next resolve notes that one again.
+next resolve notes that one again. What other processes append is read as it comes: the daemon has to
+know the links that a command has made since it started.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -25,27 +27,34 @@ class Ledger:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._links = self._read()
+        self._links: dict[str, str] = {}
+        self._read_to = 0
         self._fd: int | None = None
 
     def _read(self) -> dict[str, str]:
+        """The links, with what was appended since the last call."""
         try:
-            text = (self.directory / _FILE).read_text()
-        except (OSError, UnicodeDecodeError):
-            return {}
-        links: dict[str, str] = {}
-        # A line that a crash cut short has no newline at its end; it is not whole.
-        for line in text.split("\n")[:-1]:
+            if os.stat(self.directory / _FILE).st_size == self._read_to:
+                return self._links
+            with open(self.directory / _FILE, "rb") as file:
+                file.seek(self._read_to)
+                text = file.read()
+        except OSError:
+            return self._links
+        # A line without its newline is being written, or a crash cut it short; it is not whole.
+        whole = text[: text.rfind(b"\n") + 1]
+        self._read_to += len(whole)
+        for line in whole.decode(errors="replace").split("\n"):
             path, separator, target = line.partition("\t")
             if separator and target:
-                links[path] = target
+                self._links[path] = target
             elif separator:
-                links.pop(path, None)
-        return links
+                self._links.pop(path, None)
+        return self._links
 
     def has(self, path: str, target: str) -> bool:
         """Whether this container has made the link at `path` with the text `target`."""
-        return self._links.get(path) == target
+        return self._read().get(path) == target
 
     def record(self, path: str, target: str) -> None:
         """Note a link.
@@ -53,15 +62,13 @@ class Ledger:
         Raises:
             OSError: the ledger cannot be written.
         """
-        if self._links.get(path) != target:
-            self._append(f"{path}\t{target}\n")
-            self._links[path] = target
+        if not self.has(path, target):
+            self._append(f"{path}\t{target}")
 
     def forget(self, path: str) -> None:
         """Note that a path is no longer ours. Raises OSError as `record`."""
-        if path in self._links:
-            self._append(f"{path}\t\n")
-            del self._links[path]
+        if path in self._read():
+            self._append(f"{path}\t")
 
     @contextmanager
     def lock(self, path: str, *, wait: bool) -> Iterator[None]:
@@ -88,7 +95,10 @@ class Ledger:
             self.directory.mkdir(parents=True, exist_ok=True)
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             self._fd = os.open(self.directory / _FILE, flags, 0o644)
-        os.write(self._fd, line.encode())
+        # It begins with a newline, too: should a crash have cut a line short, it spoils no other.
+        text = f"\n{line}\n".encode()
+        if os.write(self._fd, text) < len(text):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def close(self) -> None:
         """Close the file."""

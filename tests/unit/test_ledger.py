@@ -1,0 +1,43 @@
+"""Which links this container has made, as several of its processes know it."""
+
+from pathlib import Path
+
+import pytest
+
+from coder_ws_runtime.persist.ledger import Ledger
+from coder_ws_runtime.persist.manifest import declared
+from coder_ws_runtime.persist.plan import Row
+from coder_ws_runtime.persist.resolve import Workspace
+from tests.harness.tree import Tree, content
+
+
+def test_a_save_over_a_link_that_a_command_made_since_the_daemon_started(tree: Tree) -> None:
+    with Workspace(tree.layout, tree.settings) as daemon:
+        tree.manifest("f")
+        (tree.home / "f").write_text("older")
+        tree.resolve()
+        (tree.home / "new").write_text("newer")
+        (tree.home / "new").rename(tree.home / "f")
+        (entry,) = declared(tree.layout, tree.settings).entries
+        assert daemon.settle(entry, running=True).row is Row.HOME_WINS
+    assert content(tree.volume) == {"f": "newer"}
+    assert tree.attic() == {"f": "older"}
+
+
+def test_what_another_process_forgot(tmp_path: Path) -> None:
+    one, other = Ledger(tmp_path), Ledger(tmp_path)
+    one.record("f", "/volume/f")
+    assert other.has("f", "/volume/f")
+    other.forget("f")
+    assert not one.has("f", "/volume/f")
+
+
+@pytest.mark.parametrize("cut", range(2, 15))
+def test_a_line_that_a_crash_cut_short_spoils_no_other(cut: int, tmp_path: Path) -> None:
+    Ledger(tmp_path).record("one", "/volume/one")
+    whole = (tmp_path / "links").read_bytes()
+    Ledger(tmp_path).record("two", "/volume/two")
+    (tmp_path / "links").write_bytes(whole + b"\ntwo\t/volume/two\n"[:-cut])
+    Ledger(tmp_path).record("three", "/volume/three")
+    assert all(Ledger(tmp_path).has(name, f"/volume/{name}") for name in ("one", "three"))
+    assert not Ledger(tmp_path).has("two", "/volume/two")

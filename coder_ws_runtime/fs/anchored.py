@@ -9,7 +9,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -189,6 +189,35 @@ def finish_directory(fd: int, name: str, mode: int, owner: Owner) -> None:
 def open_directory(name: str, fd: int) -> int:
     """A descriptor for reading the directory `name` of the directory `fd`; never through a link."""
     return os.open(name, _READ_DIR, dir_fd=fd)
+
+
+@contextmanager
+def nested() -> Iterator[None]:
+    """Turn RecursionError into what file systems say, in the walk of a tree that has no end to speak of."""
+    try:
+        yield
+    except RecursionError as error:
+        raise OSError(errno.ENAMETOOLONG, "directories are nested too deeply") from error
+
+
+@contextmanager
+def writable(*places: tuple[int, str]) -> Iterator[None]:
+    """Let us write to directories of ours whose mode does not, as a Go module cache has them.
+
+    Args:
+        places: each a directory's descriptor and a name in it, ``.`` for itself; whatever is no
+            directory, not ours, or writable already is left as it is.
+    """
+    with ExitStack() as stack:
+        for fd, name in places:
+            with suppress(OSError):
+                opened = os.open(name, _READ_DIR, dir_fd=fd)
+                stack.callback(os.close, opened)
+                found = os.fstat(opened)
+                if found.st_uid == os.geteuid() and not found.st_mode & stat.S_IWUSR:
+                    os.fchmod(opened, stat.S_IMODE(found.st_mode) | stat.S_IWUSR | stat.S_IXUSR)
+                    stack.callback(os.fchmod, opened, stat.S_IMODE(found.st_mode))
+        yield
 
 
 def sync_directory(fd: int) -> None:

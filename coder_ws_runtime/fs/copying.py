@@ -13,10 +13,11 @@ import contextlib
 import errno
 import os
 import stat
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from coder_ws_runtime.fs.anchored import below, open_directory
+from coder_ws_runtime.fs.anchored import below, nested, open_directory
 from coder_ws_runtime.fs.writers import BusyError, ignore_lease_breaks, is_written
 
 _CHUNK = 1 << 20
@@ -61,10 +62,27 @@ class Copied:
     size: int = 0
 
 
+COARSE = 5
+"""CLOCK_REALTIMECOARSE of clock_gettime(2): where the times of files come from."""
+_TICK = 10_000_000
+"""Nanoseconds; the longest tick of that clock (HZ=100)."""
+
+
+def let_pass(found: os.stat_result) -> None:
+    """Wait until a change of a file must show in its time; to be called before its content is read.
+
+    Before Linux 6.13 two writes within one tick of the clock leave the same time, so that the second, of
+    the same length, would pass for the first.
+    """
+    while 0 <= found.st_mtime_ns - time.clock_gettime_ns(COARSE) < _TICK:
+        time.sleep(0.0005)
+
+
 Progress = Callable[[int], None]
 """Called with the number of bytes as they are copied, and of holes as they are skipped."""
 
 
+@nested()
 def copy(
     source: tuple[int, str],
     target: tuple[int, str],
@@ -174,6 +192,7 @@ class _Copy:
                 raise ChangedError(path)
             if self.refuse_writers and is_written(reading):
                 raise BusyError(path)
+            let_pass(found)
             identity = self.done.identities[path] = Identity.of(found)
             if found.st_nlink > 1 and self._hard_link(found, target_fd, target, path):
                 return

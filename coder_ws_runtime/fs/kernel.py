@@ -4,7 +4,10 @@ Imported only by what changes something: ctypes takes milliseconds to load.
 """
 
 import ctypes
+import errno
 import os
+
+from coder_ws_runtime.fs.anchored import writable
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _NOREPLACE = 1
@@ -12,9 +15,18 @@ _EXCHANGE = 2
 
 
 def _renameat2(source_fd: int, source: str, target_fd: int, target: str, flags: int) -> None:
-    if _libc.renameat2(source_fd, os.fsencode(source), target_fd, os.fsencode(target), flags) != 0:
-        number = ctypes.get_errno()
+    number = _renamed(source_fd, source, target_fd, target, flags)
+    if number == errno.EACCES:
+        # A directory that moves is written to itself: its entry ".." changes.
+        with writable((source_fd, "."), (target_fd, "."), (source_fd, source), (target_fd, target)):
+            number = _renamed(source_fd, source, target_fd, target, flags)
+    if number:
         raise OSError(number, os.strerror(number), source, None, target)
+
+
+def _renamed(source_fd: int, source: str, target_fd: int, target: str, flags: int) -> int:
+    done = _libc.renameat2(source_fd, os.fsencode(source), target_fd, os.fsencode(target), flags)
+    return ctypes.get_errno() if done else 0
 
 
 def rename_new(source_fd: int, source: str, target_fd: int, target: str) -> None:

@@ -10,7 +10,7 @@ import os
 import stat
 from collections.abc import Callable, Mapping
 
-from coder_ws_runtime.fs.anchored import open_directory
+from coder_ws_runtime.fs.anchored import nested, open_directory, writable
 from coder_ws_runtime.fs.copying import Identity
 from coder_ws_runtime.fs.writers import ignore_lease_breaks, is_written
 
@@ -29,7 +29,8 @@ def remove_copied(fd: int, name: str, identities: Mapping[str, Identity]) -> lis
     """
     ignore_lease_breaks()
     kept: list[str] = []
-    _remove(fd, name, "", identities, kept)
+    with nested():
+        _remove(fd, name, "", identities, kept)
     return kept
 
 
@@ -51,8 +52,9 @@ def _remove(fd: int, name: str, path: str, identities: Mapping[str, Identity], k
         return
     opened = open_directory(name, fd)
     try:
-        for inner in os.listdir(opened):
-            _remove(opened, inner, f"{path}/{inner}" if path else inner, identities, kept)
+        with writable((opened, ".")):
+            for inner in os.listdir(opened):
+                _remove(opened, inner, f"{path}/{inner}" if path else inner, identities, kept)
     finally:
         os.close(opened)
     try:
@@ -80,6 +82,11 @@ def remove_tree(fd: int, name: str, progress: Callable[[int], None] | None = Non
         name: its name there.
         progress: told of each thing that is no directory when it is gone.
     """
+    with nested():
+        _remove_tree(fd, name, progress)
+
+
+def _remove_tree(fd: int, name: str, progress: Callable[[int], None] | None) -> None:
     try:
         os.unlink(name, dir_fd=fd)
     except FileNotFoundError:
@@ -91,7 +98,7 @@ def remove_tree(fd: int, name: str, progress: Callable[[int], None] | None = Non
             if os.fstat(opened).st_mode & stat.S_IRWXU != stat.S_IRWXU:
                 os.fchmod(opened, stat.S_IRWXU)
             for inner in os.listdir(opened):
-                remove_tree(opened, inner, progress)
+                _remove_tree(opened, inner, progress)
         finally:
             os.close(opened)
         os.rmdir(name, dir_fd=fd)

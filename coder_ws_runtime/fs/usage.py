@@ -37,7 +37,11 @@ def measure(fd: int, name: str, *, until: float | None = None) -> Usage:
         FileNotFoundError: it is not there.
     """
     count = _Count(until)
-    count.add(os.stat(name, dir_fd=fd, follow_symlinks=False), fd, name)
+    found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+    try:
+        count.add(found, fd, name)
+    except RecursionError:
+        count.complete = False
     return Usage(count.size, count.length, count.files, count.complete)
 
 

@@ -22,7 +22,7 @@ from coder_ws_runtime.persist.entries import Entry
 from coder_ws_runtime.persist.ledger import Ledger
 from coder_ws_runtime.persist.observe import aside_name, origin_name
 from coder_ws_runtime.persist.plan import Action, Verb, points_into
-from coder_ws_runtime.persist.state import Observation, Origin
+from coder_ws_runtime.persist.state import Difference, Observation, Origin
 from coder_ws_runtime.persist.volume import Volume
 
 # What renameat2(2) says where it cannot exchange: a directory of an overlayfs image layer, a file
@@ -100,6 +100,8 @@ class _Run:
         self.safe: dict[str, Identity] = {
             pair.path: pair.identity for pair in seen.pairs if pair.identity is not None
         }
+        # What is left in place, and was left out of what was compared.
+        self.special = {pair.path for pair in seen.pairs if pair.difference is Difference.SPECIAL}
         self.plain_steps: dict[Verb, Callable[[], None]] = {
             Verb.MAKE_TARGET: self.make_target,
             Verb.MAKE_TARGET_PARENT: self.make_target_parent,
@@ -255,7 +257,8 @@ class _Run:
         except BaseException:
             staging.discard(name)
             raise
-        if copied.special:  # it came after we looked
+        special = {f"{path}/{inner}" if path else inner for inner in copied.special}
+        if special - self.special:  # it came after we looked
             staging.discard(name)
             raise ChangedError(path)
         return _Copy(path, name, copied)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.fs import kernel
-from coder_ws_runtime.fs.anchored import open_directory, sync_directory
+from coder_ws_runtime.fs.anchored import nested, open_directory, sync_directory, writable
 from coder_ws_runtime.fs.removing import remove_tree
 from coder_ws_runtime.persist.attic import DIRECTORY, batches
 from coder_ws_runtime.persist.failures import failure_of
@@ -51,6 +51,7 @@ def batch_time(batch: str) -> float:
     return calendar.timegm(clock) + int(batch[16:19]) / 1000 if batch[16:19].isdigit() else 0.0
 
 
+@nested()
 def items(volume: Volume) -> list[Item]:
     """All that is in the attic, the newest first."""
     found: list[Item] = []
@@ -109,7 +110,11 @@ def prune(volume: Volume, now: float, bounds: Bounds | None = None) -> list[Item
     gone = to_prune(items(volume), now, bounds or Bounds())
     for item in gone:
         relative = f"{DIRECTORY}/{item.batch}/{item.path}".rstrip("/")
-        with suppress(FileNotFoundError), volume.anchor.parent(relative) as (fd, name):
+        with (
+            suppress(FileNotFoundError),
+            volume.anchor.parent(relative) as (fd, name),
+            writable((fd, ".")),
+        ):
             remove_tree(fd, name)
         _remove_empty(volume, relative)
     return gone
@@ -119,7 +124,7 @@ def _remove_empty(volume: Volume, relative: str) -> None:
     """Remove the directories above a path that are empty now, up to the batch."""
     while (relative := relative.rpartition("/")[0]) != DIRECTORY:
         try:
-            with volume.anchor.parent(relative) as (fd, name):
+            with volume.anchor.parent(relative) as (fd, name), writable((fd, ".")):
                 os.rmdir(name, dir_fd=fd)
         except OSError:  # not empty, or gone already
             return

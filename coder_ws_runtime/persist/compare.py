@@ -5,8 +5,8 @@ import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError, below, open_directory
-from coder_ws_runtime.fs.copying import ChangedError, Identity
+from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError, below, nested, open_directory
+from coder_ws_runtime.fs.copying import ChangedError, Identity, let_pass
 from coder_ws_runtime.fs.writers import BusyError, ignore_lease_breaks, is_written
 from coder_ws_runtime.persist.attic import DIRECTORY as ATTIC
 from coder_ws_runtime.persist.attic import batches
@@ -16,6 +16,7 @@ from coder_ws_runtime.persist.state import Difference, Pair
 _CHUNK = 1 << 18
 
 
+@nested()
 def compare(
     home_side: tuple[int, str], volume: Anchor, entry: Entry, *, refuse_writers: bool = True
 ) -> tuple[Pair, ...]:
@@ -86,6 +87,7 @@ class _Comparison:
                 for inner in sorted(os.listdir(inside)):
                     self.entry(inside, inner, its_inside, inner, f"{path}/{inner}" if path else inner)
             return
+        let_pass(mine)
         same = _same_link if kind is Kind.LINK else self._same_bytes
         if mine.st_size != its.st_size or not same(here, name, there, other):
             kept = identity if kind is Kind.FILE and self._in_attic(here, name, path) else None

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.fs import kernel
-from coder_ws_runtime.fs.anchored import open_directory, sync_directory
+from coder_ws_runtime.fs.anchored import nested, open_directory, sync_directory
 from coder_ws_runtime.fs.copying import ChangedError, Copied, Identity, Progress, copy
 from coder_ws_runtime.fs.removing import remove_copied, remove_tree
 from coder_ws_runtime.fs.writers import BusyError, is_written
@@ -201,7 +201,8 @@ def unchanged(fd: int, name: str, identities: Mapping[str, Identity]) -> None:
         BusyError: a program has.
     """
     seen: set[str] = set()
-    _compare(fd, name, "", identities, seen)
+    with nested():
+        _compare(fd, name, "", identities, seen)
     if seen != identities.keys():
         raise ChangedError(name)
 

@@ -196,9 +196,15 @@ def _conflict(entry: Entry, seen: Observation) -> Plan:
 def _content(seen: Observation, home: Node) -> Plan:
     """Content in the home, of the type that is declared and that the volume has, if it has any."""
     special = _special(seen.pairs)
-    saved, lost = _saved(Origin.HOME, seen.pairs, home_wins=lambda _: seen.recorded)
     if special:
-        return _left_in_place(special, saved)
+        # It goes on being written where it is, so the later copy wins.
+        saved, lost = _saved(
+            Origin.HOME,
+            seen.pairs,
+            home_wins=lambda pair: seen.recorded or (pair.newer and pair.identity is None),
+        )
+        return _left_in_place(special, (*saved, *lost))
+    saved, lost = _saved(Origin.HOME, seen.pairs, home_wins=lambda _: seen.recorded)
     actions = (*saved, *lost, REPLACE_CONTENT, RECORD)
     if seen.volume is None:
         return Plan(Row.SEED, actions)
@@ -221,8 +227,9 @@ def _recover(seen: Observation) -> Plan:
         Origin.ASIDE, seen.pairs, home_wins=lambda pair: pair.newer and pair.identity is None
     )
     if special:
-        return _left_in_place(special, saved)
-    return Plan(Row.RECOVER, (*saved, *lost, DROP_ASIDE))
+        return _left_in_place(special, (*saved, *lost))
+    # It was swapped with our link, and we may have died before that was noted.
+    return Plan(Row.RECOVER, (*saved, *lost, RECORD, DROP_ASIDE))
 
 
 def _saved(

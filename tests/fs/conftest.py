@@ -2,7 +2,8 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,9 @@ import pytest
 from coder_ws_runtime.fs.copying import Copied, Progress, copy
 from coder_ws_runtime.fs.removing import remove_copied
 from tests.conftest import missing
+
+CODER = 1000
+"""A user's number, as in the images."""
 
 
 @dataclass(frozen=True)
@@ -44,3 +48,30 @@ def two(tmp_path: Path) -> Iterator[Two]:
         for fd in opened:
             stack.callback(os.close, fd)
         yield Two(tmp_path, target, *opened)
+
+
+def own(tree: Path) -> None:
+    """All of it is coder's, so that nothing but our care keeps us from it."""
+    if os.geteuid() == 0:
+        for directory, names, files in os.walk(tree):
+            for name in (".", *names, *files):
+                os.chown(Path(directory) / name, CODER, CODER, follow_symlinks=False)
+
+
+def as_user(uid: int, work: Callable[[], None]) -> None:
+    """Do something in a process of that user; what it raises is raised here."""
+    if os.geteuid() != 0:
+        missing("root, to be another user")
+    child = os.fork()
+    if child == 0:
+        try:
+            if uid:
+                os.setgroups([])
+                os.setresgid(uid, uid, uid)
+                os.setresuid(uid, uid, uid)
+            work()
+        except BaseException:  # noqa: BLE001 - a child must not come back into pytest
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "see what it printed"

@@ -5,13 +5,14 @@ import shutil
 import socket
 import stat
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from coder_ws_runtime.fs import copying
-from coder_ws_runtime.fs.copying import ChangedError
+from coder_ws_runtime.fs.copying import COARSE, ChangedError
 from coder_ws_runtime.fs.removing import remove_tree
 from coder_ws_runtime.fs.writers import BusyError
 from tests.conftest import missing
@@ -169,3 +170,14 @@ def test_a_file_that_changes_while_it_is_read_is_told(two: Two) -> None:
     file.write_text("before")
     with pytest.raises(ChangedError):
         two.copy(progress=lambda _: file.write_text("after, and longer"))
+
+
+def test_a_file_that_was_written_just_now_is_read_when_its_clock_has_gone_on(two: Two) -> None:
+    """So that a second write, of the same length, within the same tick cannot pass for the first."""
+    file = two.source / "tree"
+    file.write_text("just now")
+    now = time.clock_gettime_ns(COARSE) + 5_000_000
+    os.utime(file, ns=(now, now))
+    read_at: list[int] = []
+    two.copy(progress=lambda _: read_at.append(time.clock_gettime_ns(COARSE)))
+    assert read_at[0] > now

@@ -8,8 +8,7 @@ import os
 import shutil
 import tempfile
 import threading
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +18,9 @@ from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.persist.attic_items import items, restore
 from coder_ws_runtime.persist.resolve import Workspace
-from tests.conftest import missing
+from tests.fs.conftest import CODER, as_user, own
 from tests.harness.tree import Tree, write
 
-CODER = 1000
 SECRET = "the secret outside"
 ROUNDS = 40
 
@@ -72,14 +70,6 @@ class Place:
         ]
 
 
-def own(tree: Path) -> None:
-    """All of it is coder's, so that nothing but our care keeps us from it."""
-    if os.geteuid() == 0:
-        for directory, names, files in os.walk(tree):
-            for name in (".", *names, *files):
-                os.chown(Path(directory) / name, CODER, CODER, follow_symlinks=False)
-
-
 @pytest.fixture(scope="module", autouse=True)
 def _all_is_imported(tmp_path_factory: pytest.TempPathFactory) -> None:
     """What is imported late is imported now: `coder` may not be able to read this Python."""
@@ -103,25 +93,6 @@ def place() -> Iterator[Place]:
     made.fill()
     yield made
     shutil.rmtree(base)
-
-
-def as_user(uid: int, work: Callable[[], None]) -> None:
-    """Do something in a process of that user; what it raises is raised here."""
-    if os.geteuid() != 0:
-        missing("root, to be another user")
-    child = os.fork()
-    if child == 0:
-        try:
-            if uid:
-                os.setgroups([])
-                os.setresgid(uid, uid, uid)
-                os.setresuid(uid, uid, uid)
-            work()
-        except BaseException:  # noqa: BLE001 - a child must not come back into pytest
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "see what it printed"
 
 
 def everything(tree: Tree) -> None:

@@ -1,6 +1,10 @@
 """The table of what happens to a declared path: one row, one case, on real files."""
 
+import os
+import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -202,3 +206,83 @@ def test_a_path_that_another_process_works_on(tree: Tree) -> None:
         assert outcome.error.code == "path.busy"
         assert read(tree.home) == {"f": "1"}
     assert tree.settle("f").row is Row.SEED
+
+
+@dataclass(frozen=True)
+class Special:
+    """A directory with a FIFO stays in the home; what else is in it: there, on the volume, in the attic."""
+
+    home: str
+    volume: str = ""
+    home_is_later: bool = True
+    then_volume: str = ""
+    attic: dict[str, str] = field(default_factory=dict)
+
+
+SPECIAL = {
+    "the volume has nothing": Special("h", then_volume="h"),
+    "the home's is later": Special("h", "v", then_volume="h", attic={".d/x": "v"}),
+    "the image's is older": Special("h", "v", home_is_later=False, then_volume="v", attic={".d/x": "h"}),
+}
+
+
+@pytest.mark.parametrize("case", SPECIAL.values(), ids=SPECIAL)
+def test_a_directory_with_a_fifo_is_kept_as_far_as_can_be(case: Special, tree: Tree) -> None:
+    tree.manifest(".d/")
+    write(tree.home, {".d/x": case.home})
+    os.mkfifo(tree.home / ".d/fifo")
+    if case.volume:
+        write(tree.volume, {".d/x": case.volume})
+        os.utime(tree.volume / ".d/x", ns=(0, (-1 if case.home_is_later else 1) * 10**9 + _written(tree)))
+    outcome = tree.settle(".d")
+    assert outcome.error is not None
+    assert outcome.error.code == "path.special"
+    assert (tree.home / ".d/x").read_text() == case.home
+    assert content(tree.volume) == {".d/x": case.then_volume}
+    assert tree.attic() == case.attic
+    assert not tree.resolve().changed
+    write(tree.home, {".d/x": "saved"})
+    os.utime(tree.home / ".d/x", ns=(0, 2 * 10**9 + _written(tree)))
+    tree.resolve()
+    assert content(tree.volume) == {".d/x": "saved"}, "it goes on being kept"
+
+
+def _written(tree: Tree) -> int:
+    return (tree.home / ".d/x").stat().st_mtime_ns
+
+
+def test_a_save_after_a_crash_that_had_put_the_link_in_place(tree: Tree) -> None:
+    """The link was there, though it was not noted: what took its place is the newer save."""
+    tree.manifest("f")
+    write(tree.volume, {"f": "older"})
+    write(tree.home, {".f.home-persist": "older", "f": "newer"})
+    assert tree.resolve().errors == []
+    assert content(tree.volume) == {"f": "newer"}
+    assert tree.attic() == {"f": "older"}
+
+
+@pytest.fixture
+def deep(tree: Tree) -> Iterator[Path]:
+    """A directory in the home that is too deep for a path name, made from within."""
+    top = tree.home / ".deep"
+    top.mkdir()
+    fd = os.open(top, os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("d", dir_fd=fd)
+        inner = os.open("d", os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = inner
+    os.close(fd)
+    yield top
+    subprocess.run(["rm", "-r", top], check=True)  # Python's own way to remove it ends as ours does
+
+
+def test_a_tree_without_an_end_keeps_no_other_from_being_kept(tree: Tree, deep: Path) -> None:
+    tree.manifest(f"{deep.name}/", ".e/")
+    write(tree.home, {".e/x": "1"})
+    report = tree.resolve()
+    assert [(error.place, error.message) for error in report.errors] == [
+        ("~/.deep", "directories are nested too deeply; left as it was")
+    ]
+    assert (tree.home / ".e").is_symlink()
+    assert not list((tree.layout.state / "staging").iterdir())

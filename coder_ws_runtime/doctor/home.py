@@ -27,6 +27,7 @@ from coder_ws_runtime.layout import DEFAULT_USER
 from coder_ws_runtime.persist.entries import Declared, Entry, Kind
 from coder_ws_runtime.persist.lease import leases
 from coder_ws_runtime.persist.manifest import declared
+from coder_ws_runtime.persist.observe import aside_name
 from coder_ws_runtime.persist.plan import Plan, plan, points_into
 from coder_ws_runtime.persist.resolve import Workspace
 from coder_ws_runtime.persist.state import Observation
@@ -115,10 +116,14 @@ def links(context: Context) -> Verdict:
 
 
 def is_linked(context: Context, entry: Entry) -> bool:
-    """Whether the link says what it should and leads somewhere; a file may yet have to be written."""
+    """Whether the link says what it should and leads somewhere; a file may yet have to be written.
+
+    What an interrupted run set aside beside it has to be put in order first.
+    """
     target = f"{context.layout.volume}/{entry.on_volume}"
+    place = context.layout.home / entry.path
     try:
-        if os.readlink(context.layout.home / entry.path) != target:
+        if os.readlink(place) != target or os.path.lexists(place.with_name(aside_name(place.name))):
             return False
     except OSError:
         return False

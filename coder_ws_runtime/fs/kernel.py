@@ -1,4 +1,6 @@
-"""System calls that Python does not wrap: renameat2(2) and syncfs(2).
+"""System calls that Python does not wrap: renameat2(2) and syncfs(2), and what stands in for their flags.
+
+NFS and many a FUSE file system know no flags (EINVAL); nothing is replaced there either.
 
 Imported only by what changes something: ctypes takes milliseconds to load.
 """
@@ -6,12 +8,17 @@ Imported only by what changes something: ctypes takes milliseconds to load.
 import ctypes
 import errno
 import os
+import stat
+from contextlib import suppress
 
 from coder_ws_runtime.fs.anchored import writable
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _NOREPLACE = 1
 _EXCHANGE = 2
+_NO_FLAGS = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
+CANNOT_EXCHANGE = (errno.EXDEV, *_NO_FLAGS)
+"""What `exchange` says where it cannot: a directory of an overlayfs image layer, a file system without it."""
 
 
 def _renameat2(source_fd: int, source: str, target_fd: int, target: str, flags: int) -> None:
@@ -30,18 +37,57 @@ def _renamed(source_fd: int, source: str, target_fd: int, target: str, flags: in
 
 
 def rename_new(source_fd: int, source: str, target_fd: int, target: str) -> None:
-    """Rename, and never over anything: FileExistsError if the target is there."""
-    _renameat2(source_fd, source, target_fd, target, _NOREPLACE)
+    """Rename, and never over anything: FileExistsError if the target is there.
+
+    Without renameat2(2) a directory takes the place of an empty one that we made, which rename(2) replaces
+    only while it is empty, and a file has both names for a moment.
+    """
+    try:
+        _renameat2(source_fd, source, target_fd, target, _NOREPLACE)
+    except OSError as error:
+        if error.errno not in _NO_FLAGS:
+            raise
+    else:
+        return
+    if stat.S_ISDIR(os.stat(source, dir_fd=source_fd, follow_symlinks=False).st_mode):
+        os.mkdir(target, 0o700, dir_fd=target_fd)
+        try:
+            os.rename(source, target, src_dir_fd=source_fd, dst_dir_fd=target_fd)
+        except OSError as error:
+            with suppress(OSError):
+                os.rmdir(target, dir_fd=target_fd)
+            if error.errno == errno.ENOTEMPTY:
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target) from error
+            raise
+    else:
+        os.link(source, target, src_dir_fd=source_fd, dst_dir_fd=target_fd, follow_symlinks=False)
+        os.unlink(source, dir_fd=source_fd)
 
 
 def exchange(first_fd: int, first: str, second_fd: int, second: str) -> None:
     """Swap two names in one step.
 
     Raises:
-        OSError: EXDEV for a directory that comes from an overlayfs image layer, EINVAL where the
-            file system cannot do it, ENOENT if one of them is not there.
+        OSError: one of CANNOT_EXCHANGE; ENOENT if one of them is not there.
     """
     _renameat2(first_fd, first, second_fd, second, _EXCHANGE)
+
+
+def swap(kept_fd: int, kept: str, fd: int, name: str) -> None:
+    """Swap two names in one step, or in three renames where that is not to be had.
+
+    Should we die between those, what was at `name` is at `kept` with the suffix ``.older``, and nothing is
+    at `name`.
+    """
+    try:
+        exchange(kept_fd, kept, fd, name)
+    except OSError as error:
+        if error.errno not in CANNOT_EXCHANGE:
+            raise
+        older = f"{kept}.older"
+        rename_new(fd, name, kept_fd, older)
+        rename_new(kept_fd, kept, fd, name)
+        rename_new(kept_fd, older, kept_fd, kept)
 
 
 def sync_file_system(fd: int) -> None:

@@ -6,7 +6,6 @@ only what is still what was copied. Where something has changed since it was loo
 so (:class:`ChangedError`), and the caller looks and plans again.
 """
 
-import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
@@ -25,9 +24,6 @@ from coder_ws_runtime.persist.plan import Action, Verb, points_into
 from coder_ws_runtime.persist.state import Difference, Observation, Origin
 from coder_ws_runtime.persist.volume import Volume
 
-# What renameat2(2) says where it cannot exchange: a directory of an overlayfs image layer, a file
-# system or a kernel without it.
-_CANNOT_EXCHANGE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 _DEFAULT_MODE = 0o755
 
 
@@ -178,25 +174,13 @@ class _Run:
                 ):
                     # First whole into the attic, then swapped: at no moment is either of them missing.
                     kernel.rename_new(self.context.volume.staging.fd, copy_.name, attic_fd, attic_name)
-                    self._swap(attic_fd, attic_name, fd, last)
+                    # Should we die in between, the home still has the newer content, and the attic the older.
+                    try:
+                        kernel.swap(attic_fd, attic_name, fd, last)
+                    except FileNotFoundError:
+                        kernel.rename_new(attic_fd, attic_name, fd, last)
                     staged.sync_name(attic_fd)
                     staged.sync_name(fd)
-
-    @staticmethod
-    def _swap(attic_fd: int, attic_name: str, fd: int, last: str) -> None:
-        try:
-            kernel.exchange(attic_fd, attic_name, fd, last)
-        except FileNotFoundError:
-            kernel.rename_new(attic_fd, attic_name, fd, last)
-        except OSError as error:
-            if error.errno not in _CANNOT_EXCHANGE:
-                raise
-            # Two renames: should we die between them, the home still has the newer content, and the
-            # attic has the older.
-            older = f"{attic_name}.older"
-            kernel.rename_new(fd, last, attic_fd, older)
-            kernel.rename_new(attic_fd, attic_name, fd, last)
-            kernel.rename_new(attic_fd, older, attic_fd, attic_name)
 
     def to_attic(self, origin: Origin, paths: tuple[str, ...]) -> None:
         """Copy content of the home side to the attic."""
@@ -294,7 +278,7 @@ class _Run:
         with self.context.home.parent(self.entry.path) as (fd, name):
             aside = aside_name(name)
             self._symlink(fd, aside)
-            kernel.exchange(fd, aside, fd, name)
+            kernel.swap(fd, aside, fd, name)
             # What we swapped out is looked at again: it may no longer be the link that we saw.
             if self._is_our_link(fd, aside):
                 os.unlink(aside, dir_fd=fd)
@@ -318,7 +302,7 @@ class _Run:
                 kernel.exchange(fd, aside, fd, name)
             except OSError as error:
                 os.unlink(aside, dir_fd=fd)
-                if error.errno not in _CANNOT_EXCHANGE:
+                if error.errno not in kernel.CANNOT_EXCHANGE:
                     raise
                 self._remove(fd, name)
                 self._symlink(fd, name)

@@ -160,7 +160,7 @@ def restore(volume: Volume, batch: str, path: str, on_volume: str, *, force: boo
             except FileExistsError:
                 if not force:
                     raise
-                kernel.exchange(attic_fd, attic_name, fd, name)
+                kernel.swap(attic_fd, attic_name, fd, name)
             sync_directory(fd)
             sync_directory(attic_fd)
     except FileExistsError as error:

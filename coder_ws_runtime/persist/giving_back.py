@@ -7,7 +7,6 @@ The volume's copy is the last to go, by a rename into the attic. A crash between
 whole copy on the volume; what it leaves beside the link is cleared by the next run.
 """
 
-import errno
 import os
 import stat
 import time
@@ -28,7 +27,6 @@ from coder_ws_runtime.persist.resolve import Workspace
 from coder_ws_runtime.persist.volume import STATE
 
 _ATTEMPTS = 8
-_CANNOT_EXCHANGE = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -123,7 +121,7 @@ class GivingBack:
         try:
             kernel.exchange(fd, whole, fd, name)
         except OSError as error:
-            if error.errno not in _CANNOT_EXCHANGE:
+            if error.errno not in kernel.CANNOT_EXCHANGE:
                 raise
             os.unlink(name, dir_fd=fd)
             kernel.rename_new(fd, whole, fd, name)

@@ -64,6 +64,8 @@ def clean(world: World, verb: str, output: Path) -> list[Point]:
             continue
         if call == "write" and re.match(r"[12]<", text):
             continue
+        if "(INJECTED)" in text:  # it fails in every run of this world, and cannot be struck as well
+            continue
         points.append(Point(call, counts[call], text))
     return points
 

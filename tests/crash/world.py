@@ -166,6 +166,8 @@ class World:
     base: Path
     volume: Path
     contents: frozenset[str]
+    faults: tuple[str, ...] = ()
+    """Words for strace: what every run has to live with."""
 
     @classmethod
     def make(cls, base: Path) -> "World":
@@ -238,7 +240,7 @@ class World:
                 target = str(path.readlink()).replace(str(self.volume), str(volume))
                 path.unlink()
                 path.symlink_to(target)
-        return World(base, volume, self.contents)
+        return World(base, volume, self.contents, self.faults)
 
     def remove(self) -> None:
         shutil.rmtree(self.volume, ignore_errors=True)
@@ -261,7 +263,8 @@ class World:
     def run(self, verb: str, *strace: str) -> subprocess.CompletedProcess[str]:
         """Run one verb of the driver in a process of its own, under strace if there are words for it."""
         argv = [sys.executable, "-m", "tests.crash.driver", verb]
-        if strace:
+        if strace or self.faults:
+            strace = (*self.faults, *(strace or ("-o", "/dev/null")))
             # Not --seccomp-bpf: with it strace 6.1 injects nothing.
             argv = ["strace", "-qqq", "--signal=none", *strace, *argv]
         return subprocess.run(

@@ -304,11 +304,21 @@ class _Run:
                 os.unlink(aside, dir_fd=fd)
                 if error.errno not in kernel.CANNOT_EXCHANGE:
                     raise
-                self._remove(fd, name)
-                self._symlink(fd, name)
+                self._remove_and_link(fd, name)
                 return
             self.record()
             self._remove(fd, aside)
+
+    def _remove_and_link(self, fd: int, name: str) -> None:
+        """Where nothing can be swapped. Should we die in between, nobody must take it for a deleted link."""
+        self.context.ledger.forget(self.entry.path)
+        try:
+            self._remove(fd, name)
+            self._symlink(fd, name)
+        except BaseException:
+            if self.seen.recorded:
+                self.record()
+            raise
 
     def record(self) -> None:
         self.context.ledger.record(self.entry.path, self.seen.link)

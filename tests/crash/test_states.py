@@ -31,7 +31,19 @@ HOMES = 2
 # Declared paths, and the files that programs write in them.
 DECLARED = ["file", ".dir/", ".a/b/"]
 FILES = ["file", ".dir/one", ".dir/sub/two", ".a/b/c"]
-MUTATING = ("mkdir", "symlink", "unlink", "rmdir", "link", "replace", "fchmod", "fsync", "utime", "sendfile")
+MUTATING = (
+    "mkdir",
+    "symlink",
+    "unlink",
+    "rmdir",
+    "link",
+    "replace",
+    "write",
+    "fchmod",
+    "fsync",
+    "utime",
+    "sendfile",
+)
 KERNEL = ("rename_new", "exchange", "sync_file_system")
 
 homes = st.integers(0, HOMES - 1)

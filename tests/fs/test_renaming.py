@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from coder_ws_runtime.fs import kernel
-from tests.harness.tree import read, write
+from coder_ws_runtime.persist.manifest import declared
+from coder_ws_runtime.persist.plan import Row
+from coder_ws_runtime.persist.resolve import Workspace
+from tests.harness.tree import Tree, content, read, write
 
 FLAGS = ["flags", "no flags"]
 
@@ -88,3 +91,38 @@ def test_swap(before: dict[str, str], place: Path) -> None:
     done(place, lambda fd: kernel.swap(fd, "a", fd, "b"))
     other = {"a": "b", "b": "a"}
     assert read(place) == {other[path[0]] + path[1:]: text for path, text in before.items()}
+
+
+@pytest.mark.parametrize("path", ["f", ".d/"])
+def test_killed_where_nothing_is_in_the_place_of_the_link(path: str, tmp_path: Path) -> None:
+    """Where they cannot be swapped, content goes before the link comes: that is no deleted link."""
+    tree = Tree.at(tmp_path)
+    tree.manifest(path)
+    file = path if path == "f" else f"{path}x"
+    write(tree.home, {file: "older"})
+    tree.resolve()
+    (tree.home / path.rstrip("/")).unlink()
+    write(tree.home, {file: "newer"})
+    child = os.fork()
+    if child == 0:
+        calls = 0
+        real = os.symlink
+
+        def symlink(*args: object, **kwargs: object) -> None:
+            nonlocal calls
+            calls += 1
+            if calls == 2:  # the first makes the one that was to be swapped
+                os._exit(9)
+            real(*args, **kwargs)  # type: ignore[arg-type]
+
+        os.symlink = symlink  # type: ignore[assignment]
+        kernel._renamed = lambda *_: errno.EINVAL  # noqa: SLF001 - in this child only
+        tree.resolve()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert not os.path.lexists(tree.home / path.rstrip("/"))
+    (entry,) = declared(tree.layout, tree.settings).entries
+    with Workspace(tree.layout, tree.settings) as workspace:
+        assert workspace.settle(entry, running=True).row is Row.LINK
+    assert (tree.home / file).read_text() == "newer"
+    assert content(tree.volume) == {file: "newer"}

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
 from tests.harness import engine as engines
-from tests.harness import images
+from tests.harness import images, recorded
 from tests.harness.engine import Engine
 from tests.harness.workspace import Workspace
 
@@ -71,10 +72,23 @@ class Spaces:
         self.worker = worker
         self.made: list[Workspace] = []
 
-    def new(self, name: str, *, owner: str = "ada", image: str = "", workspace_id: str = "") -> Workspace:
+    def new(
+        self,
+        name: str,
+        *,
+        owner: str = "ada",
+        image: str = "",
+        workspace_id: str = "",
+        record: Path = recorded.RECORD,
+    ) -> Workspace:
         """A workspace that is not booted yet. The same owner means the same home volume."""
         space = Workspace(
-            self.engine, name, owner=f"{self.worker}-{owner}", image=image, workspace_id=workspace_id
+            self.engine,
+            name,
+            owner=f"{self.worker}-{owner}",
+            image=image,
+            workspace_id=workspace_id,
+            record=record,
         )
         space.remove()
         self.made.append(space)

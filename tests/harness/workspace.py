@@ -173,6 +173,19 @@ class Workspace:
         """Run a script in the user's login shell."""
         return self.exec("bash", "-lc", script, user=user)
 
+    def as_agent(self, script: str) -> subprocess.CompletedProcess[str]:
+        """Run a planned script as the agent does: by its own interpreter, in the agent's environment.
+
+        Raises:
+            AssertionError: the agent does not run.
+        """
+        ran = self.exec("sh", "-c", 'cat "/proc/$(systemctl show -P MainPID coder-agent)/environ"')
+        assert ran.returncode == 0, ran.stderr
+        own = self.plan["agent"].get("env", {})
+        pairs = [*ran.stdout.split("\0")[:-1], *(f"{name}={value}" for name, value in own.items())]
+        interpreter = script.partition("\n")[0].removeprefix("#!") if script.startswith("#!") else "/bin/bash"
+        return self.exec("env", "-i", "-C", "/home/coder", *pairs, *interpreter.split(), "-c", script)
+
     def out(self, script: str, *, user: str = "coder") -> str:
         """What a script prints, without the last newline.
 

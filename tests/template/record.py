@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,11 @@ IDENTITY = {
 Json = dict[str, Any]
 
 
-def record(terraform: Terraform, parameters: dict[str, object] | None = None) -> Json:
+def record(
+    terraform: Terraform,
+    parameters: Mapping[str, object] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Json:
     """The container, the agent's environment and metadata, and the template's own scripts and apps.
 
     The agent is made first: its token and its script are known only then.
@@ -31,19 +36,21 @@ def record(terraform: Terraform, parameters: dict[str, object] | None = None) ->
     Args:
         terraform: on the template.
         parameters: other than the defaults.
+        environment: what Coder says of the workspace, other than `IDENTITY`.
     """
+    identity = {**IDENTITY, **(environment or {})}
     state = terraform.directory / "record.tfstate"
 
     def planned_with(word: str) -> Plan:
         return terraform.plan(
             parameters,
-            environment=IDENTITY,
+            environment=identity,
             variables={"image_repository": "recorded"},
             state=state,
             words=[word],
         )
 
-    terraform.apply(planned_with("-target=coder_agent.main"), state, environment=IDENTITY)
+    terraform.apply(planned_with("-target=coder_agent.main"), state, environment=identity)
     plan = planned_with("-refresh=false")
     state.unlink()
     resources = plan.json["planned_values"]["root_module"]["resources"]

@@ -55,6 +55,11 @@ variable "docker_host" {
   type        = string
   default     = ""
   description = "The Docker engine that runs the workspaces, e.g. ssh://coder@build-2. Empty: the provisioner's own."
+
+  validation {
+    condition     = var.docker_host == "" || can(regex("^(unix|tcp|ssh)://.", var.docker_host))
+    error_message = "Give a URL as DOCKER_HOST has it, e.g. ssh://coder@build-2 or unix:///run/docker.sock."
+  }
 }
 
 variable "docker_socket" {
@@ -94,18 +99,33 @@ variable "shared_volume" {
   type        = string
   default     = "coder-shared"
   description = "Name of the volume that all workspaces on a host share at /mnt/shared."
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9_.-]+$", var.shared_volume))
+    error_message = "Give a name of a Docker volume, of letters, digits and _ . - only."
+  }
 }
 
 variable "max_memory" {
   type        = number
   default     = 64
   description = "The most memory that a user may choose, in GiB."
+
+  validation {
+    condition     = var.max_memory >= 1 && floor(var.max_memory) == var.max_memory
+    error_message = "Give a whole number of GiB, 1 at least."
+  }
 }
 
 variable "max_cpus" {
   type        = number
   default     = 16
   description = "The most cores that a user may choose. Docker refuses more than the host has."
+
+  validation {
+    condition     = var.max_cpus >= 1 && floor(var.max_cpus) == var.max_cpus
+    error_message = "Give a whole number of cores, 1 at least."
+  }
 }
 
 variable "jetbrains_builds" {
@@ -219,7 +239,7 @@ data "coder_parameter" "directory" {
 data "coder_parameter" "additional_ports" {
   name         = "additional_ports"
   display_name = "Additional ports"
-  description  = "Ports of the host that lead into the workspace: `8080`, `8080:80` (host:workspace), `5353/udp`. They listen on 127.0.0.1 unless an address is named: `0.0.0.0:8080:80`."
+  description  = "Ports of the host that lead into the workspace: `8080`, `8080:80` (host:workspace), `5353/udp`. They listen on 127.0.0.1 unless an address is named: `0.0.0.0:8080:80`, `[::]:8080:80`."
   icon         = "/icon/widgets.svg"
   type         = "list(string)"
   form_type    = "tag-select"
@@ -349,6 +369,11 @@ locals {
   home     = "/home/coder"
   projects = "${local.home}/projects"
 
+  # As git names a clone, but for what github.com and gitlab.com show of a branch, which the module takes, too.
+  # Left to the module, you.github.io would be youhub.io, and git@host:project would be that whole text.
+  repo_root = replace(data.coder_parameter.repo_url.value, "/^(https://github[.]com/.+?)/tree/.*|^(https://gitlab[.]com/.+?)/-/tree/.*/", "$1$2")
+  repo_name = try(regex("([^/:]+?)(?:[.]git)?/?$", local.repo_root)[0], "")
+
   # What the user named, else what was cloned, else where projects live.
   directory = coalesce(data.coder_parameter.directory.value, try(module.git-clone[0].repo_dir, ""), local.projects)
 
@@ -358,12 +383,13 @@ locals {
   image       = "${var.image_repository}:${data.coder_parameter.workspace_image.value}"
 
   # A port is [address:][host:]workspace[/protocol].
-  port_pattern = "^(?:([0-9]+(?:[.][0-9]+){3}):)?(?:([0-9]{1,5}):)?([0-9]{1,5})(?:/(tcp|udp))?$"
+  port_pattern = "^(?:([0-9]+(?:[.][0-9]+){3}|\\[[0-9A-Fa-f:.]+\\]):)?(?:([0-9]{1,5}):)?([0-9]{1,5})(?:/(tcp|udp))?$"
   port_texts   = jsondecode(data.coder_parameter.additional_ports.value)
   ports = [
     for port in [for text in local.port_texts : { text = text, parts = regex(local.port_pattern, text) } if can(regex(local.port_pattern, text))] : {
-      text     = port.text
-      ip       = coalesce(port.parts[0], "127.0.0.1")
+      text = port.text
+      # In one way of writing; nothing if it is no address.
+      ip       = try(cidrhost(port.parts[0] == null ? "127.0.0.1/32" : startswith(port.parts[0], "[") ? "${trim(port.parts[0], "[]")}/128" : "${port.parts[0]}/32", 0), "")
       external = tonumber(coalesce(port.parts[1], port.parts[2]))
       internal = tonumber(port.parts[2])
       protocol = coalesce(port.parts[3], "tcp")
@@ -371,20 +397,17 @@ locals {
   ]
   bad_ports = concat(
     [for text in local.port_texts : text if !can(regex(local.port_pattern, text))],
-    [
-      for port in local.ports : port.text
-      if !can(cidrhost("${port.ip}/32", 0)) || min(port.external, port.internal) < 1 || max(port.external, port.internal) > 65535
-    ],
+    [for port in local.ports : port.text if port.ip == "" || min(port.external, port.internal) < 1 || max(port.external, port.internal) > 65535],
   )
-  # One port of the host may be taken once on each address, and once where it is taken on all of them.
-  port_owners  = { for port in local.ports : "${port.external}/${port.protocol}" => port.ip... }
-  double_ports = [for port, ips in local.port_owners : port if length(ips) > length(contains(ips, "0.0.0.0") ? toset(["all"]) : toset(ips))]
+  # One port of the host may be taken once on each address, and once where it is taken on all of a family.
+  port_owners  = { for port in local.ports : "${port.external}/${port.protocol}${strcontains(port.ip, ":") ? " of IPv6" : ""}" => port.ip... }
+  double_ports = [for port, ips in local.port_owners : port if length(ips) > length(anytrue([for ip in ips : contains(["0.0.0.0", "::"], ip)]) ? toset(["all"]) : toset(ips))]
 
   # The rules of home-persist that can be told from the text alone; coder_ws_runtime/persist/paths.py has them all.
   paths = jsondecode(data.coder_parameter.home_persist_paths.value)
   bad_paths = [
     for path in local.paths : path
-    if can(regex("[[:cntrl:]]|(^|/)[.][.](/|$)|^[./]*$|^([.]/)*[.](home-persist|workspaces|jetbrains-dist)(/|$)|^[/~]",
+    if can(regex("[[:cntrl:]]|(^|/)[.][.](/|$)|^([.]?/)*[.]?$|^([.]?/)*[.](home-persist|workspaces|jetbrains-dist)(/|$)|[.]home-persist(-copy|-swap)?(/|$)|^[/~]|^([$]HOME|[$][{]HOME[}])$",
     replace(path, "/^(~|[$]HOME|[$][{]HOME[}]|${local.home})//", "")))
   ]
 
@@ -518,12 +541,13 @@ resource "coder_script" "start" {
 }
 
 module "git-clone" {
-  source   = "registry.coder.com/coder/git-clone/coder"
-  version  = "~> 2.0"
-  count    = data.coder_workspace.me.start_count
-  agent_id = coder_agent.main.id
-  url      = data.coder_parameter.repo_url.value
-  base_dir = local.projects
+  source      = "registry.coder.com/coder/git-clone/coder"
+  version     = "~> 2.0"
+  count       = data.coder_workspace.me.start_count
+  agent_id    = coder_agent.main.id
+  url         = data.coder_parameter.repo_url.value
+  base_dir    = local.projects
+  folder_name = local.repo_name
 }
 
 module "dotfiles" {
@@ -690,7 +714,7 @@ resource "docker_container" "workspace" {
   lifecycle {
     precondition {
       condition     = length(local.bad_ports) == 0
-      error_message = "additional_ports: ${join(", ", [for text in local.bad_ports : jsonencode(text)])} is no port. Write 8080, 8080:80 (host:workspace), 5353/udp or 0.0.0.0:8080:80, with numbers from 1 to 65535."
+      error_message = "additional_ports: ${join(", ", [for text in local.bad_ports : jsonencode(text)])} is no port. Write 8080, 8080:80 (host:workspace), 5353/udp, 0.0.0.0:8080:80 or [::]:8080:80, with numbers from 1 to 65535."
     }
     precondition {
       condition     = length(local.double_ports) == 0

@@ -4,8 +4,8 @@ import json
 import sys
 from pathlib import Path
 
-from tests.harness import engine, images
-from tests.harness.shell import say
+from tests.harness import engine, mirror
+from tests.harness.shell import ROOT, say
 from tests.harness.workspace import Workspace
 
 HERE = Path(__file__).parent
@@ -27,7 +27,7 @@ def main() -> int:
         print(f"error: no such benchmark: {unknown[0]}\nhint: known: {', '.join(MEASURED)}", file=sys.stderr)
         return 2
     docker = engine.ensure()
-    images.build(docker, "base")
+    mirror.build(docker, "base")
     space = Workspace(docker, "bench", owner="bench")
     space.remove()
     try:
@@ -41,8 +41,8 @@ def main() -> int:
             say(MEASURED[name][0])
             results[name] = json.loads(space.out(f"python3 /tmp/inside.py {name}"))
             print(f"    {_line(name, results[name])}", flush=True)
-        (images.ROOT / ".dev").mkdir(exist_ok=True)
-        (images.ROOT / ".dev/bench.json").write_text(json.dumps(results, indent=2))
+        (ROOT / ".dev").mkdir(exist_ok=True)
+        (ROOT / ".dev/bench.json").write_text(json.dumps(results, indent=2))
     finally:
         space.remove(volumes=True)
     return 0

@@ -1,28 +1,32 @@
 """A local mirror of the tools' publishers, for builds that do not reach them, and for tests.
 
 It serves the stand-ins of tests/images as `http://<here>/<host>/<path>`, which is what the recipes take
-`MIRROR` for.
+`MIRROR` for. Of npm's registry it is a real mirror.
 """
 
 import fcntl
 import functools
+import hashlib
 import http.server
+import json
 import os
+import re
 import socketserver
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.harness import images, npm_registry
 from tests.harness.engine import Engine
-from tests.harness.images import PREFIX
-from tests.harness.shell import STATE, say
+from tests.harness.shell import ROOT, STATE, say
+from tests.harness.stacks import lineage
 
 TREE = STATE / "mirror"
 # Build arguments that the recipes know; whoever sets one in the environment means it.
-ARGUMENTS = ("MIRROR", "LLVM_SOURCE", "LLVM_VERSION", "LLVM_KEY")
+ARGUMENTS = ("MIRROR", "TOOLS", "LLVM_SOURCE", "LLVM_VERSION")
 _PUBLISHER = "https://github.com"
 _SECONDS = 5.0
 
@@ -38,29 +42,43 @@ def reached() -> bool:
         return False
 
 
+def build(engine: Engine, stack: str) -> str:
+    """Build a stack's image as this machine can, and return its name; see `images.build`."""
+    with arguments(engine, recipes(lineage(stack))) as args:
+        return images.build(engine, stack, args)
+
+
+def recipes(stacks: Iterable[str]) -> list[str]:
+    """The recipes that these stacks' Dockerfiles run."""
+    files = [ROOT / f"images/{stack}/Dockerfile" for stack in stacks]
+    return [name for file in files for name in re.findall(r"/tools/([\w-]+)/install", file.read_text())]
+
+
 @contextmanager
-def arguments(engine: Engine) -> Iterator[dict[str, str]]:
+def arguments(engine: Engine, tools: Iterable[str]) -> Iterator[dict[str, str]]:
     """The build arguments of this machine: the environment's, or those of a mirror while this lasts."""
     given = {name: os.environ[name] for name in ARGUMENTS if os.environ.get(name)}
     if "MIRROR" in given or reached():
         yield given
         return
     say(f"{_PUBLISHER} does not answer: the tools come from a mirror of stand-ins")
-    with stand_ins(engine) as args:
+    with stand_ins(engine, tools) as args:
         yield {**args, **given}
 
 
 @contextmanager
-def stand_ins(engine: Engine) -> Iterator[dict[str, str]]:
+def stand_ins(engine: Engine, tools: Iterable[str]) -> Iterator[dict[str, str]]:
     """Make the stand-ins that are not made yet, and serve them. Gives the build arguments that use them."""
-    from tests.images import standins_cpp
+    from tests.images import standins
 
     TREE.mkdir(parents=True, exist_ok=True)
     with (TREE / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        args = standins_cpp.make(TREE, engine)
-    with serve(TREE) as address:
-        yield {"MIRROR": address, **args}
+        differs = standins.make(TREE, engine, tools)
+    # The same port each time: it is an argument of the builds, and a layer is kept for the same arguments.
+    port = 20000 + int(hashlib.sha256(standins.content()).hexdigest()[:8], 16) % 10000
+    with serve(TREE, port=port) as address:
+        yield {"MIRROR": address, **({"TOOLS": json.dumps(differs)} if differs else {})}
 
 
 class Server(socketserver.ThreadingTCPServer):
@@ -73,22 +91,25 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 @contextmanager
-def serve(tree: Path, *, port: int | None = None) -> Iterator[str]:
-    """Serve a directory to this host.
+def serve(tree: Path, *, port: int = 0) -> Iterator[str]:
+    """Serve a directory to this host, and npm's registry.
 
     Args:
         tree: what to serve.
-        port: by default the same one each time for this checkout: it is an argument of the builds, and
-            a layer is kept for the same arguments only.
+        port: by default one that is free.
     """
 
-    class Silent(http.server.SimpleHTTPRequestHandler):
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path.startswith(npm_registry.PLACE) and not os.path.isfile(f"{tree}{self.path}"):
+                npm_registry.answer(self, tree)
+            else:
+                super().do_GET()
+
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    if port is None:
-        port = 20000 + int(PREFIX.rpartition("-")[2], 16) % 10000
-    handler = functools.partial(Silent, directory=str(tree))
+    handler = functools.partial(Handler, directory=str(tree))
     with Server(("127.0.0.1", port), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()

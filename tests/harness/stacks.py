@@ -32,3 +32,13 @@ class Stack:
 def stacks() -> dict[str, Stack]:
     """All stacks by name, in the table's order: a parent comes before its children."""
     return {name: Stack(name, **row) for name, row in tomllib.loads(TABLE.read_text()).items()}
+
+
+def lineage(name: str) -> list[str]:
+    """A stack with its parents, the root first; empty if there is no such stack."""
+    known = stacks()
+    found: list[str] = []
+    while name in known:
+        found.insert(0, name)
+        name = known[name].parent or ""
+    return found

@@ -4,7 +4,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.harness import images, recorded
+from tests.harness import images, mirror, recorded
 from tests.harness.engine import Engine
 from tests.harness.shell import DevError, say
 from tests.harness.workspace import Workspace
@@ -24,7 +24,7 @@ def up(engine: Engine) -> int:
     image = images.tag("base")
     kept = engine.has_image(image)
     say("checking the base image" if kept else "building the base image, which takes a few minutes")
-    images.build(engine, "base")
+    mirror.build(engine, "base")
     space = workspace(engine, recorded.fresh())
     if space.is_running() and _same_image(engine, space.container, image):
         say(f"kept: container {space.container} runs this checkout's image")

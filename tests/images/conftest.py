@@ -10,6 +10,7 @@ import pytest
 from tests.harness import images, mirror
 from tests.harness.engine import Engine
 from tests.harness.shell import ROOT
+from tests.harness.stacks import stacks
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Mirror:
 
 @pytest.fixture(scope="module")
 def standin(engine: Engine) -> Iterator[Mirror]:
-    with mirror.stand_ins(engine) as args:
+    with mirror.stand_ins(engine, mirror.recipes(stacks())) as args:
         yield Mirror(mirror.TREE, args)
 
 

@@ -256,9 +256,50 @@ def test_a_recipe_says_in_one_piece_why_it_failed() -> None:
         raise ToolError("it is missing")
 
 
-def test_a_tool_that_is_not_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(toolkit, "LOCK", tmp_path / "tools.lock")
-    (tmp_path / "tools.lock").write_text('{"nvm": {"version": "1.2.3"}}')
+    (tmp_path / "tools.lock").write_text('{"nvm": {"version": "1.2.3", "sha256": {"nvm.sh": "ab"}}}')
+
+
+@pytest.mark.usefixtures("lock")
+def test_a_tool_that_is_not_locked() -> None:
     assert toolkit.locked("nvm")["version"] == "1.2.3"
     with pytest.raises(ToolError, match=r"tools\.lock says nothing of rtk"):
         toolkit.locked("rtk")
+
+
+@pytest.mark.usefixtures("lock")
+def test_another_version_than_the_locked_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOOLS", '{"nvm": {"version": "1.3.0"}, "rtk": {"version": "2.0.0"}}')
+    assert toolkit.locked("nvm") == {"version": "1.3.0", "sha256": {"nvm.sh": "ab"}}
+
+
+@pytest.mark.usefixtures("lock")
+@pytest.mark.parametrize("given", ["nvm=1.3.0", '["nvm"]', '{"nvm": "1.3.0"}'])
+def test_tools_that_are_no_object_of_objects(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOOLS", given)
+    with pytest.raises(ToolError, match="it is a JSON object as in"):
+        toolkit.locked("nvm")
+
+
+def test_variables_for_shells_and_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolkit, "PROFILE", tmp_path)
+    monkeypatch.setattr(toolkit, "UNITS", tmp_path / "units")
+    toolkit.variables("tool", {"ONE": "1", "TWO": "a b"})
+    assert (tmp_path / "tool.sh").read_text() == "export ONE=1\nexport TWO='a b'\n"
+    assert (tmp_path / "units/tool.conf").read_text() == ('[Manager]\nDefaultEnvironment="ONE=1" "TWO=a b"\n')
+
+
+def test_a_tool_that_is_installed_has_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolkit, "SHARE", tmp_path)
+    with toolkit.recipe("rtk"):
+        assert not (tmp_path / "rtk").exists()
+    assert (tmp_path / "rtk").is_dir()
+
+
+def test_a_tool_that_is_not_installed_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolkit, "SHARE", tmp_path)
+    with pytest.raises(SystemExit), toolkit.recipe("rtk"):
+        raise ToolError("it is missing")
+    assert not (tmp_path / "rtk").exists()

@@ -5,17 +5,20 @@ Debian's Python; this directory is mounted, too, and found by `PYTHONPATH`. Thes
 
 MIRROR
     A server that has every file at `$MIRROR/<host>/<path>`; empty for the publishers' own servers.
+TOOLS
+    A JSON object as in the lock file: what it says of a tool counts instead.
 _REMOTE_USER
     The user of the workspace.
 
-Nothing is installed whose SHA-256 was not named before: by the publisher's own file of checksums, or by our
-lock file, `tools.lock`.
+Nothing is installed whose checksum was not named before: by the publisher's own file of checksums, by npm's
+registry, or by our lock file, `tools.lock`.
 """
 
 import json
 import os
 import platform
 import pwd
+import shlex
 import shutil
 import subprocess
 import sys
@@ -27,14 +30,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from downloads import ToolError
+from downloads import Downloads, ToolError
 
 BIN = Path("/usr/local/bin")
 SHARE = Path("/usr/local/share")
 PROFILE = Path("/etc/profile.d")
+UNITS = Path("/etc/systemd/system.conf.d")
 MANIFESTS = Path("/etc/home-persist.d")
 # In a build that is /dev/tools.lock: it is mounted there, for the recipes that want it.
 LOCK = Path(__file__).parents[2] / "tools.lock"
+NPM = "https://registry.npmjs.org"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +79,18 @@ def locked(tool: str) -> dict[str, Any]:
     """What our lock file says of a tool: its version, and checksums where its publisher has none.
 
     Raises:
-        ToolError: it says nothing.
+        ToolError: it says nothing, or `TOOLS` is no JSON object of objects.
     """
     try:
         entry: dict[str, Any] = json.loads(LOCK.read_text("utf-8"))[tool]
     except (OSError, ValueError, KeyError) as error:
         raise ToolError(f"{LOCK.name} says nothing of {tool}: {error!r}") from error
-    return entry
+    given = os.environ.get("TOOLS") or "{}"
+    try:
+        return {**entry, **json.loads(given).get(tool, {})}
+    except (ValueError, AttributeError, TypeError) as error:
+        example = '{"node": {"version": "24.1.0"}}'
+        raise ToolError(f"TOOLS is {given!r}; it is a JSON object as in {LOCK.name}: {example}") from error
 
 
 def unpack(archive: Path, target: Path, *, strip: int = 0) -> None:
@@ -160,11 +170,56 @@ def apt_install(*packages: str) -> None:
                 place.unlink()
 
 
+def npm_install(package: str | Path, home: Path, work: Path, *, downloads: Downloads | None = None) -> None:
+    """Install a package of npm with what it needs, for everybody; npm verifies what it downloads.
+
+    Args:
+        package: `name@version`, or a package's archive.
+        home: where it lies then; its programs are in `bin`.
+        work: a directory that does not last.
+        downloads: where the registry is.
+
+    Raises:
+        ToolError: npm failed; it has said why.
+    """
+    settings = {
+        "registry": (downloads or Downloads()).address(NPM),
+        "cache": str(work / "npm"),
+        "audit": "false",
+        "fund": "false",
+        "update_notifier": "false",
+        # As Downloads does: five tries, and a second before the next one.
+        "fetch_retries": "4",
+        "fetch_retry_mintimeout": "1000",
+        "fetch_retry_factor": "2",
+        "loglevel": "warn",
+    }
+    shutil.rmtree(home, ignore_errors=True)
+    words = ("install", "--global", "--prefix", home, package)
+    # Its compiled code would be kept in /tmp.
+    environment = {"NODE_DISABLE_COMPILE_CACHE": "1"}
+    environment.update({f"npm_config_{name}": value for name, value in settings.items()})
+    run(BIN / "npm", *words, env=environment)
+
+
+def variables(tool: str, values: Mapping[str, str]) -> None:
+    """Variables for every login shell and for every unit, and so for all that these start."""
+    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in values.items()]
+    (PROFILE / f"{tool}.sh").write_text("".join(lines))
+    UNITS.mkdir(parents=True, exist_ok=True)
+    words = " ".join(f'"{name}={value}"' for name, value in values.items())
+    (UNITS / f"{tool}.conf").write_text(f"[Manager]\nDefaultEnvironment={words}\n")
+
+
 @contextmanager
 def recipe(tool: str) -> Iterator[Path]:
-    """Run a recipe: gives it a directory to work in, and says in one piece why it failed."""
+    """Run a recipe: gives it a directory to work in, and says in one piece why it failed.
+
+    The tool has a directory in `SHARE` then, by which `ws-doctor` sees that the image has the tool.
+    """
     with tempfile.TemporaryDirectory(prefix=f"{tool}-") as directory:
         try:
             yield Path(directory)
+            (SHARE / tool).mkdir(exist_ok=True)
         except ToolError as error:
             sys.exit(f"error: {tool}: {error}")

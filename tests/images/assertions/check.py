@@ -68,16 +68,20 @@ def absent(expected: dict[str, list[str]]) -> Iterator[str]:
             yield f"package {package}: must not be installed"
 
 
-SECTIONS = {"commands": commands, "files": files, "units": units, "absent": absent}
+# Commands leave files behind: they are the last.
+SECTIONS = {"absent": absent, "files": files, "units": units, "commands": commands}
 
 
-def check(file: Path) -> Iterator[str]:
-    """What of one file is not so. A section that nobody knows is an error."""
-    tables: dict[str, Any] = tomllib.loads(file.read_text())
-    for name, expected in tables.items():
-        yield from SECTIONS[name](expected)
+def check(files: list[Path]) -> Iterator[str]:
+    """What is not so. A section that nobody knows is an error."""
+    tables: list[dict[str, Any]] = [tomllib.loads(file.read_text()) for file in files]
+    unknown = {name for table in tables for name in table} - set(SECTIONS)
+    if unknown:
+        yield f"no such section: {', '.join(sorted(unknown))}"
+    for name, section in SECTIONS.items():
+        for table in tables:
+            yield from section(table.get(name, {}))
 
 
 if __name__ == "__main__":
-    faults = [fault for name in sys.argv[1:] for fault in check(Path(name))]
-    sys.exit("\n".join(faults) or 0)
+    sys.exit("\n".join(check([Path(name) for name in sys.argv[1:]])) or 0)

@@ -92,6 +92,8 @@ def say_removed(one: Removed) -> None:
         render.say(f"~/{one.path}: is not yours any more, but {what} is still kept {by}")
         return
     where = "its content is back in the home" if one.returned else "the home had nothing of it"
+    if one.mounted:
+        where = "what is mounted stays as it is"
     if one.attic:
         where += f", and the volume's copy is in the attic: {one.attic}"
     render.say(f"~/{one.path}: is kept no more; {where}", {"path": one.path, "attic": one.attic or None})

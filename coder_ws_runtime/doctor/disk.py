@@ -4,7 +4,6 @@ import os
 import re
 from pathlib import Path
 
-from coder_ws_runtime.boot.docker_group.observe import unescaped
 from coder_ws_runtime.doctor.context import Context, text
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import (
@@ -18,6 +17,7 @@ from coder_ws_runtime.doctor.findings import (
     skipped,
     warning,
 )
+from coder_ws_runtime.fs.mounts import unescaped
 from coder_ws_runtime.sizes import size
 
 _LITTLE = 0.10

@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from coder_ws_runtime.boot.docker_group.observe import parse_mounts
 from coder_ws_runtime.doctor import systemd
 from coder_ws_runtime.doctor.context import Context, account, text
 from coder_ws_runtime.doctor.engine import Need, check
@@ -23,6 +22,7 @@ from coder_ws_runtime.doctor.findings import (
 )
 from coder_ws_runtime.doctor.systemd import Unit
 from coder_ws_runtime.errors import UserError
+from coder_ws_runtime.fs.mounts import parse_mounts
 from coder_ws_runtime.layout import DEFAULT_USER
 from coder_ws_runtime.persist.entries import Declared, Entry, Kind
 from coder_ws_runtime.persist.lease import leases

@@ -13,7 +13,7 @@ from coder_ws_runtime.persist.entries import Entry, Kind, Scope
 from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.manifest import declared, entry_of
 from coder_ws_runtime.persist.paths import is_below
-from coder_ws_runtime.persist.plan import points_into
+from coder_ws_runtime.persist.plan import mounted, points_into
 from coder_ws_runtime.persist.resolve import Outcome, Workspace
 from coder_ws_runtime.persist.user import SOURCE, UserFiles, editing
 from coder_ws_runtime.settings import Settings
@@ -217,6 +217,10 @@ def _kind(workspace: Workspace, wish: Wish, workspace_id: str) -> Kind | None:
                 place=f"~/{wish.path}",
                 hint="it is made anew by its program; add what lies beside it one by one",
             )
+        mount = workspace.mounted_in(wish.path)
+        if mount is not None:
+            what, hint = mounted(mount)
+            raise RefusedError(what, code="path.mounted", place=f"~/{wish.path}", hint=hint)
         target = _link(workspace.home, wish.path) if kind is Kind.LINK else ""
         if not points_into(target, str(workspace.volume.path)):
             return kind

@@ -147,10 +147,7 @@ def _disable_one(removal: Removal, name: str) -> Switched:
         return Switched(name, error=error)
 
     def give_back(entry: Entry) -> Removed:
-        settled = removal.workspace.settle(entry)
-        if settled.error:
-            raise settled.error
-        return removal.give_back(entry, lambda: _drop(removal, name))
+        return removal.stop_keeping(entry, lambda: _drop(removal, name))
 
     others = [entry for entry in declared(layout, settings).entries if not _is_of(entry, layout, name)]
     alone = [entry for entry in entries if not any(_covers(other, entry) for other in others)]

@@ -26,6 +26,7 @@ class Row(Enum):
     DELETED = "deleted"
     RECOVER = "recovered"
     SPECIAL = "not linked"
+    MOUNTED = "mounted"
     FAILED = "failed"
 
 
@@ -99,15 +100,36 @@ def plan(entry: Entry, seen: Observation, *, running: bool = False) -> Plan:
         return _nothing(entry, seen, running=running)
     if home.kind is Kind.LINK and points_into(home.target, seen.volume_root):
         return _our_link(entry, seen, home)
-    if home.kind is Kind.SPECIAL:
-        what = "a socket, FIFO or device lies in the place of the link"
-        return Plan(Row.SPECIAL, problem=what, hint=_SPECIAL_HINT, refused=True)
+    if seen.mounted is not None or home.kind is Kind.SPECIAL:
+        return _immovable(seen)
     if _type_conflict(entry, home, seen.volume):
         return _conflict(entry, seen)
     return _content(seen, home)
 
 
 _SPECIAL_HINT = "stop the program that made it, remove it, then: home-persist resolve"
+
+
+def _immovable(seen: Observation) -> Plan:
+    if seen.mounted is not None:
+        what, hint = mounted(seen.mounted)
+        return Plan(Row.MOUNTED, problem=what, hint=hint, refused=True)
+    what = "a socket, FIFO or device lies in the place of the link"
+    return Plan(Row.SPECIAL, problem=what, hint=_SPECIAL_HINT, refused=True)
+
+
+def mounted(inside: str) -> tuple[str, str]:
+    """What is to be said of content that is a mount point, or has one in it, and how to mend it.
+
+    What is mounted lasts by itself, or was mounted to be there for a while. A link cannot take its place, and
+    what a move empties is somebody's file system.
+    """
+    if not inside:
+        return (
+            "something is mounted there, which is not moved",
+            "leave it out: what is mounted need not be kept",
+        )
+    return f"{inside!r} in it is a mount point, which is not moved", "declare what else is in it one by one"
 
 
 def points_into(target: str, volume_root: str) -> bool:

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from coder_ws_runtime.persist.lease import held_elsewhere
 from coder_ws_runtime.persist.manifest import declared, on_volume
 from coder_ws_runtime.persist.monitor import amount
 from coder_ws_runtime.persist.paths import is_below
+from coder_ws_runtime.persist.plan import Row
 from coder_ws_runtime.persist.resolve import Workspace
 from coder_ws_runtime.persist.user import UserFiles, editing
 from coder_ws_runtime.settings import Settings
@@ -33,6 +34,8 @@ class Removed:
     """What is kept no more."""
     returned: bool = False
     """Whether its content came back to the home."""
+    mounted: bool = False
+    """Whether the home's content is mounted, and so was never linked."""
     attic: str = ""
     """The batch of the attic that has the volume's copy."""
     others: tuple[str, ...] = ()
@@ -103,10 +106,18 @@ class Removal:
                 raise _of_another(entry, self.layout)
             self._forget(path)
             return Removed(path, still=entry)
+        return self.stop_keeping(entry, lambda: self._forget(entry.path))
+
+    def stop_keeping(self, entry: Entry, forget: Callable[[], None]) -> Removed:
+        """Give a declared path back; before that it is made true, so that all of it is on the volume.
+
+        What cannot be linked because it is a mount point stays as it is. Raises as `give_back`.
+        """
         outcome = self.workspace.settle(entry)
-        if outcome.error:
+        mounted = outcome.row is Row.MOUNTED
+        if outcome.error and not mounted:
             raise outcome.error
-        return self.give_back(entry, lambda: self._forget(entry.path))
+        return replace(self.give_back(entry, forget), mounted=mounted)
 
     def give_back(self, entry: Entry, forget: Callable[[], None]) -> Removed:
         """Give one path back to the home, and put the volume's copy into the attic.
@@ -223,13 +234,12 @@ def _unknown(path: str, known: Declared) -> UserError:
         return RefusedError(
             "is switched off already", code="path.off", place=f"~/{path}", hint=f"home-persist add ~/{path}"
         )
-    names = [f"~/{entry.path}" for entry in known.entries]
-    near = difflib.get_close_matches(f"~/{path}", names, n=1)
+    near = difflib.get_close_matches(path, [entry.path for entry in known.entries], n=1)
     return RefusedError(
         "is not declared",
         code="path.not-declared",
         place=f"~/{path}",
-        hint=f"did you mean {near[0]!r}?" if near else "home-persist status shows what is",
+        hint=f"did you mean '~/{near[0]}'?" if near else "home-persist status shows what is",
     )
 
 

@@ -3,16 +3,17 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import Anchor, Owner
 from coder_ws_runtime.fs.copying import ChangedError
+from coder_ws_runtime.fs.mounts import mounted_in
 from coder_ws_runtime.fs.writers import BusyError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.attic import Attic
-from coder_ws_runtime.persist.entries import Entry
+from coder_ws_runtime.persist.entries import Entry, Kind
 from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.ledger import Ledger
 from coder_ws_runtime.persist.manifest import declared
@@ -78,6 +79,7 @@ class Workspace:
             self.home.close()
             raise
         self.ledger = Ledger(layout.ledger_dir)
+        self._proc = layout.proc
         workspace = settings.workspace
         self.id = workspace.id
         self.attic = Attic(self.volume, workspace.name or workspace.id)
@@ -96,12 +98,22 @@ class Workspace:
     def look(self, entry: Entry, *, refuse_writers: bool = True) -> Observation:
         """What is there of one path. Raises as :func:`coder_ws_runtime.persist.observe.observe`."""
         recorded = self.ledger.has(entry.path, f"{self.volume.path}/{entry.on_volume}")
-        return observe(entry, self.home, self.volume.anchor, recorded=recorded, refuse_writers=refuse_writers)
+        seen = observe(entry, self.home, self.volume.anchor, recorded=recorded, refuse_writers=refuse_writers)
+        return self._with_mounts(entry, seen)
 
     def glance(self, entry: Entry) -> Observation:
         """What is there of one path, without its content. Raises as `look`."""
         recorded = self.ledger.has(entry.path, f"{self.volume.path}/{entry.on_volume}")
-        return glance(entry, self.home, self.volume.anchor, recorded=recorded)
+        return self._with_mounts(entry, glance(entry, self.home, self.volume.anchor, recorded=recorded))
+
+    def mounted_in(self, path: str) -> str | None:
+        """A mount point at or below a path of the home, relative to that; None if there is none."""
+        return mounted_in(self._proc, self.home.path / path)
+
+    def _with_mounts(self, entry: Entry, seen: Observation) -> Observation:
+        if seen.home is None or seen.home.kind is Kind.LINK:
+            return seen
+        return replace(seen, mounted=self.mounted_in(entry.path))
 
     def settle(
         self,
@@ -240,7 +252,8 @@ def _refusal(entry: Entry, now: Plan) -> UserError | None:
     """A settled plan that leaves the path other than declared, as an error."""
     if not now.refused:
         return None
-    return RefusedError(now.problem, code="path.special", place=f"~/{entry.path}", hint=now.hint)
+    code = "path.mounted" if now.row is Row.MOUNTED else "path.special"
+    return RefusedError(now.problem, code=code, place=f"~/{entry.path}", hint=now.hint)
 
 
 @dataclass(frozen=True, slots=True)

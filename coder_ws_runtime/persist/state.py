@@ -69,5 +69,7 @@ class Observation:
     """Whether the directory that holds the path is there in the home."""
     volume_parent: bool = True
     """Whether the directory that holds the target is there on the volume."""
+    mounted: str | None = None
+    """A mount point in the home's content, relative to the entry: empty for the path itself."""
     pairs: tuple[Pair, ...] = ()
     """The content of one origin (set aside, else home), compared with the volume."""

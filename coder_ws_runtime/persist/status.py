@@ -37,6 +37,7 @@ class State(Enum):
     OTHER_TYPE = "other type"
     INTERRUPTED = "interrupted"
     IN_THE_WAY = "in the way"
+    MOUNTED = "mounted"
     BLOCKED = "blocked"
     UNREADABLE = "unreadable"
     OFF = "switched off"
@@ -65,6 +66,8 @@ MEANING = {
     State.INTERRUPTED: "a run was interrupted halfway and nothing is lost; home-persist resolve goes on",
     State.IN_THE_WAY: "a socket, FIFO or device has the place of the link; stop the program that made it, and"
     " remove it",
+    State.MOUNTED: "something is mounted there or in it, so it is left as it is; take it out of the"
+    " declarations, or declare what else is in it",
     State.BLOCKED: "a symlink or a file is on the way to it; declare that instead, or remove it",
     State.UNREADABLE: "it cannot be looked at",
     State.OFF: "declared, and switched off by you; home-persist add switches it on again",
@@ -98,6 +101,8 @@ def _of_link(entry: Entry, seen: Observation) -> State:
 
 
 def _of_content(entry: Entry, seen: Observation, home: Node) -> State:
+    if seen.mounted is not None:
+        return State.MOUNTED
     if home.kind is Kind.SPECIAL:
         return State.IN_THE_WAY
     if other_type(entry.kind, home.kind) or (seen.volume is not None and seen.volume.kind is not home.kind):

@@ -19,7 +19,6 @@ from coder_ws_runtime.boot.docker_group.observe import (
     User,
     observe,
     parse_groups,
-    parse_mounts,
     parse_users,
 )
 from coder_ws_runtime.boot.docker_group.plan import (
@@ -202,20 +201,6 @@ def test_group_file_with_odd_lines() -> None:
 def test_passwd_file_with_odd_lines() -> None:
     text = "root:x:0:0:root:/root:/bin/bash\ncoder:x:1000:1001::/home/coder:/bin/zsh\n+::::::\nx:y\n"
     assert list(parse_users(text)) == [User("root", 0, 0), User("coder", 1000, 1001)]
-
-
-def test_mounts_the_last_over_a_path_counts() -> None:
-    text = (
-        "91 73 0:48 / /run rw - tmpfs tmpfs rw\n"
-        "96 91 254:0 /run/docker.sock /run/docker.sock rw - ext4 /dev/vda rw\n"
-        "97 91 0:48 /ws-docker/docker.sock /run/docker.sock rw - tmpfs tmpfs rw\n"
-        "98 91 0:5 / /mnt/a\\040b rw - tmpfs tmpfs rw\n"
-    )
-    assert parse_mounts(text) == {
-        "/run": "/",
-        "/run/docker.sock": "/ws-docker/docker.sock",
-        "/mnt/a b": "/",
-    }
 
 
 # On a tree ---------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from coder_ws_runtime.fs.mounts import parse_mounts
 from coder_ws_runtime.layout import DEFAULT_USER, Layout
 
 CONNECT_LIMIT = 2.0
@@ -135,26 +136,6 @@ def parse_users(text: str) -> Iterator[User]:
         match line.split(":"):
             case [name, _, uid, gid, _, _, _] if name and uid.isdecimal() and gid.isdecimal():
                 yield User(name, int(uid), int(gid))
-
-
-def parse_mounts(text: str) -> dict[str, str]:
-    """Where something is mounted, and which path of its file system that is (proc_pid_mountinfo(5)).
-
-    Where several mounts lie over each other, the last counts.
-    """
-    mounts = {}
-    for line in text.splitlines():
-        fields = line.split(" ")
-        if len(fields) > 4:  # noqa: PLR2004 - mount ID, parent ID, device, root, mount point
-            mounts[unescaped(fields[4])] = unescaped(fields[3])
-    return mounts
-
-
-def unescaped(field: str) -> str:
-    """A field of mountinfo as it is: blanks and backslashes are written as octal numbers in it."""
-    for octal, char in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-        field = field.replace(octal, char)
-    return field
 
 
 def _cover(layout: Layout, mounts: dict[str, str]) -> Cover:

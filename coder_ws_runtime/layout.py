@@ -11,6 +11,9 @@ from pathlib import Path
 
 DEFAULT_USER = "coder"
 
+WORKSPACE_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+"""What an id of a workspace looks like: one path component, because it names a directory on the volume."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:

@@ -4,12 +4,13 @@ The model that validates it is :mod:`coder_ws_runtime.settings_model`; here is w
 package works with.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from coder_ws_runtime.errors import UsageError
-from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.layout import WORKSPACE_ID, Layout
 from coder_ws_runtime.validated import normalised
 
 
@@ -69,7 +70,7 @@ def load(layout: Layout, env: Mapping[str, str] | None = None) -> Settings:
         env: ``CODER_WORKSPACE_ID`` replaces the workspace's id.
 
     Raises:
-        UsageError: the document is not valid; place and hint name the first fault.
+        UsageError: the document or that id is not valid; place and hint name the first fault.
     """
     file = layout.settings_file
     values: dict[str, Any] = {}
@@ -106,8 +107,24 @@ def load(layout: Layout, env: Mapping[str, str] | None = None) -> Settings:
     return _with_environment(settings, env or {})
 
 
+def identifier(env: Mapping[str, str]) -> str:
+    """The workspace's id that the environment names; empty if it names none.
+
+    Raises:
+        UsageError: what it names is no id.
+    """
+    named = env.get("CODER_WORKSPACE_ID", "")
+    if named and not re.match(WORKSPACE_ID, named):
+        raise UsageError(
+            f"CODER_WORKSPACE_ID is {named!r}, which is no id of a workspace",
+            code="settings.invalid",
+            hint="unset it, and the id of the settings document counts",
+        )
+    return named
+
+
 def _with_environment(settings: Settings, env: Mapping[str, str]) -> Settings:
-    identifier = env.get("CODER_WORKSPACE_ID")
-    if not identifier:
+    named = identifier(env)
+    if not named:
         return settings
-    return replace(settings, workspace=replace(settings.workspace, id=identifier))
+    return replace(settings, workspace=replace(settings.workspace, id=named))

@@ -19,19 +19,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from coder_ws_runtime.errors import UsageError
 from coder_ws_runtime.faults import first_fault
+from coder_ws_runtime.layout import WORKSPACE_ID
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-# One path component: the id names a directory on the volume.
-_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 _LINE = r"^[^\x00-\x1f\x7f]*$"
 
 
 class _Workspace(_Model):
-    id: str = Field(default="", pattern=rf"(?:{_ID}|^$)")
+    id: str = Field(default="", pattern=rf"(?:{WORKSPACE_ID}|^$)")
     name: str = Field(default="", pattern=_LINE)
     owner: str = Field(default="", pattern=_LINE)
     access_url: str = Field(default="", pattern=_LINE)

@@ -20,42 +20,36 @@ _SPECIAL = re.compile(r"([^\w./~$+@%=:,-])")
 
 def any_path(context: click.Context, _: click.Parameter, word: str) -> list[str]:
     """Every declared path."""
-    layout, found = _declared(context)
+    layout, _id, found = _declared(context)
     return _offered(layout, found.entries, word)
 
 
 def removable_path(context: click.Context, _: click.Parameter, word: str) -> list[str]:
     """What `remove` takes: the user's own, with ``--switch-off`` every declared path."""
-    layout, found = _declared(context)
+    layout, workspace_id, found = _declared(context)
     entries = found.entries
     if not context.params.get("switch_off"):
-        own = tuple(f"{file}:" for file in user_files(layout, _workspace_id(layout)))
+        own = tuple(f"{file}:" for file in user_files(layout, workspace_id))
         entries = tuple(entry for entry in entries if entry.place.startswith(own))
     return _offered(layout, entries, word)
 
 
 def optional_name(context: click.Context, _: click.Parameter, word: str) -> list[str]:
     """What `enable` takes: what is not on yet; and `disable` what is."""
-    layout, found = _declared(context)
+    layout, _id, found = _declared(context)
     on = context.info_name == "disable"
     names = found.enabled if on else (file.stem for file in available_files(layout))
     return [name for name in names if name.startswith(word) and (name in found.enabled) == on]
 
 
-def _layout(context: click.Context) -> Layout:
-    return Layout.of(Path(context.params.get("root") or "/"), os.environ)
-
-
-def _workspace_id(layout: Layout) -> str:
-    return workspace_settings(layout)[0].workspace.id
-
-
-def _declared(context: click.Context) -> tuple[Layout, Declared]:
-    layout = _layout(context)
+def _declared(context: click.Context) -> tuple[Layout, str, Declared]:
+    """The workspace, its id, and what is declared; nothing where that cannot be told."""
+    layout = Layout.of(Path(context.params.get("root") or "/"), os.environ)
     try:
-        return layout, declared(layout, workspace_settings(layout)[0])
+        values = workspace_settings(layout)[0]
+        return layout, values.workspace.id, declared(layout, values)
     except UserError:
-        return layout, Declared((), (), ())
+        return layout, "", Declared((), (), ())
 
 
 def _offered(layout: Layout, entries: Iterable[Entry], word: str) -> list[str]:

@@ -3,23 +3,26 @@
 import os
 from pathlib import Path
 
+import click
+
 from coder_ws_runtime import settings
 from coder_ws_runtime.errors import UsageError, UserError
-from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.layout import DEFAULT_USER, Layout
 from coder_ws_runtime.settings import Settings, Workspace
 
 
 def refuse_root(layout: Layout) -> None:
-    """Refuse to write into the user's home as root, whose files the user could not change.
+    """Refuse to write into the user's home and volume as root, whose files the user could not change.
 
     Raises:
         UsageError: we are root, and this is the running system.
     """
     if os.geteuid() == 0 and layout.root == Path("/"):
+        command = click.get_current_context().command_path
         raise UsageError(
-            "this writes into the user's home, so it runs as the user, not as root",
+            "this writes what is the user's, so it runs as the user, not as root",
             code="cli.root",
-            hint="run it without sudo",
+            hint=f"run it without sudo; in root's shell: sudo -H -u {DEFAULT_USER} {command}",
         )
 
 
@@ -27,9 +30,12 @@ def workspace_settings(layout: Layout) -> tuple[Settings, list[UserError]]:
     """The settings, or the defaults with the reason why they do not count.
 
     A bad document must not keep a home from being there: what does not need it still works.
+
+    Raises:
+        UsageError: CODER_WORKSPACE_ID is no id.
     """
+    named = settings.identifier(os.environ)
     try:
         return settings.load(layout, os.environ), []
     except UserError as error:
-        workspace = Workspace(id=os.environ.get("CODER_WORKSPACE_ID", ""))
-        return Settings(workspace=workspace), [error]
+        return Settings(workspace=Workspace(id=named)), [error]

@@ -2,30 +2,40 @@
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
+from typing import Any
 
 import click
 
 from coder_ws_runtime import settings
 from coder_ws_runtime.cli import render
 from coder_ws_runtime.cli.completion import any_path
+from coder_ws_runtime.cli.loading import refuse_root
 from coder_ws_runtime.errors import ExitStatus, RefusedError
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.attic_items import Bounds, Item, batch_time, items, prune, restore
-from coder_ws_runtime.persist.entries import Declared, Entry
+from coder_ws_runtime.persist.attic_items import Bounds, Item, batch_time, items, prune, restore, to_prune
+from coder_ws_runtime.persist.entries import Entry
 from coder_ws_runtime.persist.manifest import declared
-from coder_ws_runtime.persist.paths import is_below, normalise
+from coder_ws_runtime.persist.paths import is_below
 from coder_ws_runtime.persist.resolve import Workspace
+from coder_ws_runtime.persist.typed import typed, working_directory
 
 _DAY = 86400.0
 
 
-@click.group(cls=render.Group)
+@click.group(
+    cls=render.Group,
+    epilog=render.examples(
+        ("home-persist attic list", "what is there"),
+        ("home-persist attic restore ~/.npmrc", "put the newest copy back"),
+    ),
+)
 def attic() -> None:
     """See what lost against another copy, and put it back.
 
-    Where home and volume both had content, one of them won; the other is kept here for 30 days.
+    Where home and volume both had content, one of them won; the other is kept here for 30 days, and so
+    is what 'home-persist remove' took from the volume and what a program deleted.
     """
 
 
@@ -34,37 +44,55 @@ def attic() -> None:
     short_help="List what is in the attic, the newest first.",
     epilog=render.examples(
         ("home-persist attic list", "everything, the newest first"),
-        ("home-persist attic list ~/.claude", "what is there of it"),
+        ("home-persist attic list ~/.claude", "each file that is there of it"),
     ),
 )
 @click.argument("path", required=False, shell_complete=any_path)
 @render.with_json
 @render.with_layout
 def list_(layout: Layout, path: str | None, *, as_json: bool) -> None:
-    """List what is in the attic, the newest first; with PATH only what is there of it."""
-    with Workspace(layout, settings.load(layout, os.environ)) as workspace:
-        found = items(workspace.volume)
-    if path:
-        wanted = normalise(path, str(layout.home))
-        found = [item for item in found if item.path == wanted or is_below(item.path, wanted)]
+    """List what is in the attic, the newest first; with PATH each file that is there of it.
+
+    A batch is what one run put there: its name is the time in UTC, and the workspace.
+    """
+    values = settings.load(layout, os.environ)
+    with Workspace(layout, values) as workspace:
+        everything = found = items(workspace.volume)
+    wanted = _typed(layout, path, "list") if path else ""
+    if wanted:
+        found = _of(found, wanted)
     if as_json:
-        render.say_json(
-            [{"batch": item.batch, "path": item.path, "size": item.size} for item in found],
-        )
+        render.say_json({"version": 1, "items": [_as_json(item) for item in found]})
         return
-    for line in render.table(["BATCH", "PATH", "FILES", "SIZE"], _rows(found, _entries(layout))):
-        render.say(line)
     if not found:
-        render.say("nothing is in the attic")
+        render.say(f"nothing of ~/{wanted} is in the attic" if wanted else "nothing is in the attic")
+        hint = render.nearest_path(wanted, [item.path for item in everything]) if wanted else ""
+        if hint:
+            render.say(hint)
+        return
+    known = () if wanted else declared(layout, values).entries
+    for line in render.table(["BATCH", "PATH", "FILES", "SIZE", "AGE"], _rows(found, known)):
+        render.say(line)
 
 
-def _entries(layout: Layout) -> Declared:
-    return declared(layout, settings.load(layout, os.environ))
+def _typed(layout: Layout, path: str, command: str) -> str:
+    """The path relative to the home that the user means."""
+    cwd = working_directory(os.environ.get("PWD", ""))
+    return typed(path, layout.home, cwd, command=f"home-persist attic {command}")
 
 
-def _rows(found: Iterable[Item], known: Declared) -> list[list[str]]:
+def _of(found: Iterable[Item], path: str) -> list[Item]:
+    return [item for item in found if item.path.rstrip("/") == path or is_below(item.path, path)]
+
+
+def _as_json(item: Item) -> dict[str, Any]:
+    return {"batch": item.batch, "time": batch_time(item.batch), "path": item.path, "size": item.size}
+
+
+def _rows(found: Iterable[Item], known: Sequence[Entry]) -> list[list[str]]:
     """One row per batch and declared path; what is not declared any more has a row per file."""
-    paths = {entry.path for entry in known.entries}
+    paths = {entry.path for entry in known}
+    now = time.time()
 
     def key(item: Item) -> tuple[str, str]:
         parts = item.path.split("/")
@@ -74,7 +102,8 @@ def _rows(found: Iterable[Item], known: Declared) -> list[list[str]]:
     rows: list[list[str]] = []
     for (batch, path), group in groupby(found, key=key):
         listed = list(group)
-        rows.append([batch, f"~/{path}", str(len(listed)), render.size(sum(item.size for item in listed))])
+        size = render.size(sum(item.size for item in listed))
+        rows.append([batch, f"~/{path}", str(len(listed)), size, render.ago(now - batch_time(batch))])
     return rows
 
 
@@ -84,45 +113,68 @@ def _rows(found: Iterable[Item], known: Declared) -> list[list[str]]:
     epilog=render.examples(
         ("home-persist attic restore ~/.npmrc", "the newest copy, if nothing is in its place"),
         ("home-persist attic restore --force ~/.npmrc", "in exchange for what is there now"),
+        ("home-persist attic restore --batch 20260131T093000.000Z-dev ~/.npmrc", "an older one"),
     ),
 )
 @click.argument("path", shell_complete=any_path)
-@click.option("--batch", help="From this batch; else from the newest that has the path.")
+@click.option("--batch", metavar="BATCH", help="From this batch; else from the newest that has the path.")
 @click.option("-f", "--force", is_flag=True, help="Put what is there now into the attic in exchange.")
+@render.with_json
 @render.with_layout
-def restore_(layout: Layout, path: str, batch: str | None, *, force: bool) -> None:
+def restore_(layout: Layout, path: str, batch: str | None, *, force: bool, as_json: bool) -> None:
     """Put PATH back on the volume, where the link in the home leads.
 
-    If there is something in its place, nothing is done unless --force is given.
+    If there is something in its place, nothing is done unless --force is given; then that goes to the
+    attic.
+
+    Exit status: 0 done, 1 refused, 2 wrong usage, 3 no usable volume.
     """
-    wanted = normalise(path, str(layout.home))
-    entry = _declaring(_entries(layout), wanted)
-    with Workspace(layout, settings.load(layout, os.environ)) as workspace:
+    refuse_root(layout)
+    wanted = _typed(layout, path, "restore")
+    values = settings.load(layout, os.environ)
+    known = declared(layout, values).entries
+    with Workspace(layout, values) as workspace:
+        found = items(workspace.volume)
+        entry = _declaring(known, found, wanted)
         if batch is None:
-            found = items(workspace.volume)
-            batch = next((i.batch for i in found if i.path == wanted or is_below(i.path, wanted)), "")
+            batch = next((item.batch for item in _of(found, wanted)), "")
         if not batch:
+            near = render.nearest_path(wanted, [item.path for item in found])
             raise RefusedError(
                 "is not in the attic",
                 code="attic.unknown",
                 place=f"~/{wanted}",
-                hint="home-persist attic list",
+                hint=near or "home-persist attic list shows what is",
             )
         target = entry.on_volume + wanted.removeprefix(entry.path)
-        restore(workspace.volume, batch, wanted, target, force=force)
-    render.say(f"~/{wanted}: restored from {batch}", {"path": wanted, "batch": batch})
+        exchanged = restore(workspace.attic, batch, wanted, target, force=force)
+    if as_json:
+        render.say_json({"version": 1, "path": wanted, "batch": batch, "attic": exchanged or None})
+        return
+    lost = f"; what was there is in the attic: {exchanged}" if exchanged else ""
+    render.say(f"~/{wanted}: restored from {batch}{lost}", {"path": wanted, "batch": batch})
 
 
-def _declaring(known: Declared, path: str) -> Entry:
-    """The entry that a path belongs to."""
-    for entry in known.entries:
+def _declaring(known: Sequence[Entry], found: Sequence[Item], path: str) -> Entry:
+    """The entry that a path belongs to.
+
+    Raises:
+        RefusedError: there is none; the hint is what the user may have meant.
+    """
+    for entry in known:
         if path == entry.path or is_below(path, entry.path):
             return entry
+    inner = [f"~/{entry.path}" for entry in known if is_below(entry.path, path) and _of(found, entry.path)]
+    here = bool(_of(found, path))
+    names = [*(entry.path for entry in known), *(item.path for item in found)]
+    hint = "" if here else render.nearest_path(path, names)
+    if inner:
+        hint = f"what is declared in it has one: {', '.join(inner)}"
     raise RefusedError(
         "is not declared, so it has no place on the volume",
         code="path.not-declared",
         place=f"~/{path}",
-        hint=f"declare it first: home-persist add {path}",
+        hint=hint or f"to give it one: home-persist add ~/{path}",
     )
 
 
@@ -143,21 +195,34 @@ def _declaring(known: Declared, path: str) -> Entry:
     help="What is older goes.",
 )
 @click.option("--yes", is_flag=True, help="Do it; without this it is only said.")
+@render.with_json
 @render.with_layout
-def prune_(layout: Layout, older_than: float, *, yes: bool) -> int:
+def prune_(layout: Layout, older_than: float, *, yes: bool, as_json: bool) -> int:
     """Remove for good what is older than DAYS, and what is beyond 1 GiB or 50 versions of a file.
 
     The daemon does the same by itself, with 30 days.
     """
-    from coder_ws_runtime.persist.attic_items import to_prune  # noqa: PLC0415 - kept beside its use
-
+    if yes:
+        refuse_root(layout)
     bounds = Bounds(age=older_than * _DAY)
     with Workspace(layout, settings.load(layout, os.environ)) as workspace:
         now = time.time()
         gone = prune(workspace.volume, now, bounds) if yes else to_prune(items(workspace.volume), now, bounds)
-    for item in gone:
-        age = (now - batch_time(item.batch)) / _DAY
-        render.say(f"{item.batch} ~/{item.path} ({age:.0f} days, {render.size(item.size)})")
-    word = "removed" if yes else "would be removed; --yes does it"
-    render.say(f"{len(gone)} file{'' if len(gone) == 1 else 's'} {word}")
+    if as_json:
+        render.say_json({"version": 1, "done": yes, "items": [_as_json(item) for item in gone]})
+        return ExitStatus.DONE
+    for line in render.table(["BATCH", "PATH", "SIZE", "AGE"], _pruned(gone, now)) if gone else ():
+        render.say(line)
+    if not gone:
+        render.say("nothing to remove")
+        return ExitStatus.DONE
+    what = f"{len(gone)} file{'' if len(gone) == 1 else 's'}, {render.size(sum(item.size for item in gone))}"
+    render.say(f"removed: {what}" if yes else f"would be removed: {what}; --yes does it")
     return ExitStatus.DONE
+
+
+def _pruned(gone: Iterable[Item], now: float) -> list[list[str]]:
+    return [
+        [item.batch, f"~/{item.path}", render.size(item.size), render.ago(now - batch_time(item.batch))]
+        for item in gone
+    ]

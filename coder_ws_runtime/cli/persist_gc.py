@@ -11,6 +11,7 @@ import click
 
 from coder_ws_runtime import settings
 from coder_ws_runtime.cli import progress, render
+from coder_ws_runtime.cli.loading import refuse_root
 from coder_ws_runtime.docker_api import DockerApiError
 from coder_ws_runtime.errors import ExitStatus, UsageError, UserError
 from coder_ws_runtime.layout import Layout
@@ -69,6 +70,8 @@ def gc(layout: Layout, *, yes: bool, older_than: float, as_json: bool) -> int:
     copies, which all workspaces share, are not touched. What interrupted runs left behind is removed
     too, and of the attic what is beyond its bounds (home-persist attic prune).
     """
+    if yes:
+        refuse_root(layout)
     values = settings.load(layout, os.environ)
     if not values.workspace.id:
         raise UsageError("the id of this workspace is not known", code="gc.no-id", hint=WORKSPACE_ID_HINT)
@@ -130,7 +133,7 @@ def _say(found: _Found, errors: Sequence[UserError], *, done: bool) -> None:
         [
             left.workspace_id,
             left.called or "-",
-            _ago(now - left.seen) if left.seen else "-",
+            render.ago(now - left.seen) if left.seen else "-",
             render.size(left.usage.size),
             render.style(verdict.value, fg="yellow" if verdict.removed else "green"),
         ]
@@ -149,11 +152,6 @@ def _say(found: _Found, errors: Sequence[UserError], *, done: bool) -> None:
     for error in errors:
         render.complain(error)
     render.say(_summary(found, len(errors), done=done))
-
-
-def _ago(seconds: float) -> str:
-    days = int(seconds // _DAY)
-    return "today" if days <= 0 else f"{days} day{'' if days == 1 else 's'} ago"
 
 
 def _summary(found: _Found, failed: int, *, done: bool) -> str:

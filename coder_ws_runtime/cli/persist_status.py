@@ -1,5 +1,6 @@
 """``home-persist status``: how things are."""
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,9 +12,10 @@ from coder_ws_runtime.cli.loading import workspace_settings
 from coder_ws_runtime.errors import ExitStatus, RefusedError
 from coder_ws_runtime.fs.usage import Usage
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.paths import is_below, normalise
+from coder_ws_runtime.persist.paths import is_below
 from coder_ws_runtime.persist.status import MEANING, PathStatus, State, Status
 from coder_ws_runtime.persist.status import status as read_status
+from coder_ws_runtime.persist.typed import typed, working_directory
 from coder_ws_runtime.sizes import size
 
 _COLOURS = {State.LINKED: "green", State.UNWRITTEN: "green", State.OFF: "bright_black"}
@@ -57,15 +59,16 @@ def _chosen(layout: Layout, items: tuple[PathStatus, ...], paths: tuple[str, ...
     Raises:
         RefusedError: there is nothing of that name; the hint names the nearest.
     """
-    wanted = [normalise(path, str(layout.home)) for path in paths]
+    cwd = working_directory(os.environ.get("PWD", ""))
+    wanted = [typed(path, layout.home, cwd, command="home-persist status") for path in paths]
     for path in wanted:
         if not any(_concerns(item, path) for item in items):
-            known = [f"~/{item.entry.path}" for item in items]
+            hint = render.nearest_path(path, [item.entry.path for item in items])
             raise RefusedError(
                 "is not declared",
                 code="path.not-declared",
                 place=f"~/{path}",
-                hint=render.nearest(f"~/{path}", known) if known else f"home-persist add {path}",
+                hint=hint or f"home-persist status shows what is; to keep it: home-persist add ~/{path}",
             )
     return tuple(item for item in items if not wanted or any(_concerns(item, path) for path in wanted))
 

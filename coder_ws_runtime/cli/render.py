@@ -9,6 +9,7 @@ import functools
 import importlib
 import json
 import os
+import pwd
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -162,6 +163,24 @@ def nearest(word: str, known: Sequence[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
 
 
+def nearest_path(path: str, known: Sequence[str]) -> str:
+    """A hint that names the nearest of paths relative to the home; empty if none is near."""
+    import difflib  # noqa: PLC0415 - as above
+
+    # Without the ~/ that all have in common.
+    near = difflib.get_close_matches(path, known, n=1)
+    return f"did you mean '~/{near[0]}'?" if near else ""
+
+
+def ago(seconds: float) -> str:
+    """How long ago something was, in one number."""
+    for length, word in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        count = int(seconds // length)
+        if count:
+            return f"{count} {word}{'' if count == 1 else 's'} ago"
+    return "just now"
+
+
 def group(name: str, *, invoke_without_command: bool = False) -> Callable[[Callable[..., Any]], Group]:
     """Declare the top command `name`, with ``-h``, ``--help`` and ``--version``.
 
@@ -192,9 +211,16 @@ def with_layout(command: Callable[..., R]) -> Callable[..., R]:
     )
     @functools.wraps(command)
     def with_root(*args: Any, root: Path, **kwargs: Any) -> R:  # noqa: ANN401 - whatever `command` takes
-        return command(*args, layout=Layout.of(root, os.environ), **kwargs)
+        return command(*args, layout=Layout.of(root, _environment()), **kwargs)
 
     return with_root
+
+
+def _environment() -> Mapping[str, str]:
+    """The environment. root's own home is not the one that persists: what root looks at is the user's."""
+    if os.geteuid() == 0 and os.environ.get("HOME") == pwd.getpwuid(0).pw_dir:
+        return {name: value for name, value in os.environ.items() if name != "HOME"}
+    return os.environ
 
 
 def with_json(command: Callable[..., R]) -> Callable[..., R]:

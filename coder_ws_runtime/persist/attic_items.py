@@ -2,6 +2,7 @@
 
 import calendar
 import os
+import shlex
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.fs.anchored import nested, open_directory, sync_directory, writable
 from coder_ws_runtime.fs.removing import remove_tree
-from coder_ws_runtime.persist.attic import DIRECTORY, batches
+from coder_ws_runtime.persist.attic import DIRECTORY, Attic, batches
 from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.volume import Volume
 
@@ -130,24 +131,29 @@ def _remove_empty(volume: Volume, relative: str) -> None:
             return
 
 
-def restore(volume: Volume, batch: str, path: str, on_volume: str, *, force: bool) -> None:
+def restore(attic: Attic, batch: str, path: str, on_volume: str, *, force: bool) -> str:
     """Put one path of a batch back in its place on the volume.
 
-    It is one rename: onto nothing, or, with `force`, in exchange for what is there, which then has
-    its place in the attic.
+    It is one rename: onto nothing, or, with `force`, in exchange for what is there, which then moves to a
+    new batch: it is to be kept as long as everything else that comes to the attic now.
 
     Args:
-        volume: the volume.
+        attic: where what is there goes.
         batch: the batch's name.
         path: relative to the home; a file, or a directory with all that the batch has of it.
         on_volume: where it belongs, relative to the volume.
         force: exchange it for what is there.
 
+    Returns:
+        The batch that has what was there; empty if there was nothing.
+
     Raises:
         RefusedError: there is something in its place, the batch does not have it, or the file system
             refuses.
     """
+    volume = attic.volume
     inside = f"{DIRECTORY}/{batch}/{path}"
+    exchanged = ""
     try:
         volume.anchor.make_directories(on_volume.rpartition("/")[0], owner=volume.owner)
         with (
@@ -161,14 +167,20 @@ def restore(volume: Volume, batch: str, path: str, on_volume: str, *, force: boo
                 if not force:
                     raise
                 kernel.swap(attic_fd, attic_name, fd, name)
+                exchanged = batch
             sync_directory(fd)
             sync_directory(attic_fd)
+            if exchanged:
+                # Where it is now it is safe, too, and only goes sooner.
+                with suppress(OSError):
+                    exchanged = _renewed(attic, path, attic_fd, attic_name)
     except FileExistsError as error:
         raise RefusedError(
             "the volume has something in its place",
             code="attic.in-the-way",
             place=f"~/{path}",
-            hint="compare the two; --force puts it there, and what is there into the attic",
+            hint=f"see what differs: diff -r {shlex.quote(f'{volume.path}/{on_volume}')}"
+            f" {shlex.quote(f'{volume.path}/{inside}')}; --force exchanges the two",
         ) from error
     except FileNotFoundError as error:
         raise RefusedError(
@@ -180,3 +192,13 @@ def restore(volume: Volume, batch: str, path: str, on_volume: str, *, force: boo
     except OSError as error:
         raise failure_of(f"~/{path}", error) from error
     _remove_empty(volume, inside)
+    return exchanged
+
+
+def _renewed(attic: Attic, path: str, fd: int, name: str) -> str:
+    """Move what the attic has at a place to a batch of now, which is returned."""
+    with attic.place(path) as (new_fd, new_name):
+        kernel.rename_new(fd, name, new_fd, new_name)
+        sync_directory(new_fd)
+    sync_directory(fd)
+    return attic.batch

@@ -36,7 +36,7 @@ def normalise(written: str, home: str) -> str:
     Raises:
         RefusedError: the path is not allowed; the caller knows the place.
     """
-    path = written
+    path = "" if written == home.rstrip("/") else written
     for prefix in ("~/", "$HOME/", "${HOME}/", home.rstrip("/") + "/"):
         if path.startswith(prefix):
             path = path[len(prefix) :]

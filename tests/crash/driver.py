@@ -44,7 +44,7 @@ def _restore(workspace: Workspace) -> int:
     """Exchange what lost in .wins/ for what won, once."""
     for item in items(workspace.volume):
         if item.path == ".wins/both":
-            restore(workspace.volume, item.batch, item.path, item.path, force=True)
+            restore(workspace.attic, item.batch, item.path, item.path, force=True)
             print(f"changed {item.path}")
             return 0
     return 1

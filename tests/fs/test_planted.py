@@ -106,7 +106,7 @@ def everything(tree: Tree) -> None:
                     workspace.save(outcome.entry)
             for item in list(items(workspace.volume)):
                 with contextlib.suppress(OSError, UserError):
-                    restore(workspace.volume, item.batch, item.path, item.path, force=True)
+                    restore(workspace.attic, item.batch, item.path, item.path, force=True)
 
 
 # Where a link to the outside is planted; what was there is gone.

@@ -40,6 +40,7 @@ REFUSED = [
     ("$HOME", "the whole home"),
     ("${HOME}/", "the whole home"),
     ("/home/coder/", "the whole home"),
+    ("/home/coder", "the whole home"),
     ("/etc/passwd", "absolute"),
     ("/home/coder2/x", "absolute"),
     ("~root/x", "another user's home"),

@@ -179,4 +179,4 @@ def test_a_volume_of_the_shell_version_is_taken_over(spaces: Spaces) -> None:
     )
     space.boot()
     assert space.out("cat ~/.claude/old ~/.claude.json") == "kept\n{}"
-    assert space.out("home-persist attic list --json") == "[]"
+    assert json.loads(space.out("home-persist attic list --json"))["items"] == []

@@ -1,0 +1,220 @@
+"""`home-persist attic`: what is listed, put back and removed for good, and what is said, as rows."""
+
+import json
+import re
+import time
+from dataclasses import dataclass, field
+
+import pytest
+
+from coder_ws_runtime.persist.attic import stamp
+from tests.harness.tree import Tree, content, read, write
+from tests.unit.conftest import Command
+
+DAY = 86400.0
+NEW, OLD, ANCIENT = (stamp(time.time() - days * DAY, "dev") for days in (2.1, 20.1, 40.1))
+ATTIC = {
+    f"{NEW}/.d/x": "newer",
+    f"{NEW}/.d/sub/y": "y",
+    f"{OLD}/.d/x": "older",
+    f"{OLD}/.rc": "rc",
+    f"{ANCIENT}/.gone/z": "z",
+}
+
+
+@pytest.fixture
+def filled(tree: Tree) -> Tree:
+    """A workspace with an attic. It keeps ~/.d/, ~/.rc, and ~/.own/ for itself; ~/.d/x is there already."""
+    tree.manifest(".d/", ".rc", {"path": ".own/", "scope": "workspace"})
+    write(tree.volume, {".d/x": "now"})
+    write(tree.layout.state / "attic", ATTIC)
+    tree.resolve()
+    return tree
+
+
+def attic(tree: Tree) -> dict[str, str]:
+    """By batch and path; a batch of this test's own run is called `fresh`."""
+    found = read(tree.layout.state / "attic")
+    known = (NEW, OLD, ANCIENT)
+    return {
+        path if path.startswith(known) else f"fresh/{path.partition('/')[2]}": text
+        for path, text in found.items()
+    }
+
+
+# list ------------------------------------------------------------------------------------------------
+
+LISTED = {
+    "all: a row for each batch and declared path": (
+        [],
+        [
+            ["BATCH", "PATH", "FILES", "SIZE", "AGE"],
+            [NEW, "~/.d", "2", "8.0 KiB", "2 days ago"],
+            [OLD, "~/.d", "1", "4.0 KiB", "20 days ago"],
+            [OLD, "~/.rc", "1", "4.0 KiB", "20 days ago"],
+            [ANCIENT, "~/.gone/z", "1", "4.0 KiB", "40 days ago"],
+        ],
+    ),
+    "a path: a row for each file": (
+        ["~/.d"],
+        [
+            ["BATCH", "PATH", "FILES", "SIZE", "AGE"],
+            [NEW, "~/.d/sub/y", "1", "4.0 KiB", "2 days ago"],
+            [NEW, "~/.d/x", "1", "4.0 KiB", "2 days ago"],
+            [OLD, "~/.d/x", "1", "4.0 KiB", "20 days ago"],
+        ],
+    ),
+    "a file": (
+        ["$HOME/.rc"],
+        [["BATCH", "PATH", "FILES", "SIZE", "AGE"], [OLD, "~/.rc", "1", "4.0 KiB", "20 days ago"]],
+    ),
+    "nothing of it": ([".own"], [["nothing of ~/.own is in the attic"]]),
+    "a typo": ([".rx"], [["nothing of ~/.rx is in the attic"], ["did you mean '~/.rc'?"]]),
+}
+
+
+@pytest.mark.parametrize(("words", "rows"), LISTED.values(), ids=LISTED)
+def test_list(filled: Tree, run: Command, words: list[str], rows: list[list[str]]) -> None:
+    told = run("attic", "list", *words)
+    shown = [re.split(r"  +", line) for line in told.out.splitlines()]
+    assert (told.status, shown, told.err) == (0, rows, "")
+    assert content(filled.volume) == {".d/x": "now", ".workspaces/w1/.own/": ""}
+
+
+def test_list_of_nothing(tree: Tree, run: Command) -> None:
+    assert run("attic", "list").out == "nothing is in the attic\n"
+
+
+def test_list_as_json(filled: Tree, run: Command) -> None:
+    document = json.loads(run("attic", "list", "--json", ".rc").out)
+    (item,) = document["items"]
+    assert (document["version"], item["batch"], item["path"], item["size"]) == (1, OLD, ".rc", 4096)
+    assert abs(time.time() - 20.1 * DAY - item["time"]) < 3600
+    assert filled.volume.exists()
+
+
+# restore ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Put:
+    """What is restored, what the volume has then, and what the attic has in place of what it had."""
+
+    words: list[str]
+    volume: dict[str, str]
+    gone: list[str] = field(default_factory=list)
+    fresh: dict[str, str] = field(default_factory=dict)
+
+
+OWN = {".workspaces/w1/.own/": ""}
+PUT = {
+    "a file that is not there": Put([".rc"], {".d/x": "now", ".rc": "rc", **OWN}, [f"{OLD}/.rc"]),
+    "by its absolute path": Put(["{home}/.rc"], {".d/x": "now", ".rc": "rc", **OWN}, [f"{OLD}/.rc"]),
+    "a part that is not there": Put([".d/sub"], {".d/x": "now", ".d/sub/y": "y", **OWN}, [f"{NEW}/.d/sub/y"]),
+    "over newer content, by --force": Put(
+        ["--force", ".d/x"], {".d/x": "newer", **OWN}, [f"{NEW}/.d/x"], {"fresh/.d/x": "now"}
+    ),
+    "an older batch, by --force": Put(
+        ["--force", "--batch", OLD, ".d/x"], {".d/x": "older", **OWN}, [f"{OLD}/.d/x"], {"fresh/.d/x": "now"}
+    ),
+    "a directory, by --force": Put(
+        ["-f", ".d"],
+        {".d/x": "newer", ".d/sub/y": "y", **OWN},
+        [f"{NEW}/.d/x", f"{NEW}/.d/sub/y"],
+        {"fresh/.d/x": "now"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PUT.values(), ids=PUT)
+def test_restore(filled: Tree, run: Command, case: Put) -> None:
+    told = run("attic", "restore", *(word.replace("{home}", str(filled.home)) for word in case.words))
+    assert (told.status, told.err) == (0, "")
+    assert content(filled.volume) == case.volume
+    kept = {path: text for path, text in ATTIC.items() if path not in case.gone}
+    assert attic(filled) == {**kept, **case.fresh}
+    assert ("; what was there is in the attic: " in told.out) == bool(case.fresh)
+
+
+REFUSED = {
+    "something is in its place": (
+        [".d/x"],
+        (
+            "error: ~/.d/x: the volume has something in its place\nhint: see what differs: diff -r"
+            f" {{volume}}/.d/x {{volume}}/.home-persist/attic/{NEW}/.d/x; --force exchanges the two"
+        ),
+    ),
+    "it is not in the attic": (
+        [".own"],
+        "error: ~/.own: is not in the attic\nhint: home-persist attic list shows what is",
+    ),
+    "a file of it is not": ([".d/xy"], "error: ~/.d/xy: is not in the attic\nhint: did you mean '~/.d/x'?"),
+    "not in that batch": (
+        ["--batch", NEW, ".rc"],
+        f"error: ~/.rc: batch {NEW!r} does not have it\nhint: home-persist attic list",
+    ),
+    "a typo": (
+        [".rcc"],
+        "error: ~/.rcc: is not declared, so it has no place on the volume\nhint: did you mean '~/.rc'?",
+    ),
+    "it was declared once": (
+        [".gone"],
+        (
+            "error: ~/.gone: is not declared, so it has no place on the volume\n"
+            "hint: to give it one: home-persist add ~/.gone"
+        ),
+    ),
+    "not below the home": (
+        ["/etc/passwd"],
+        "error: path '/etc/passwd' is absolute and not below the home\nhint: write it relative to the home",
+    ),
+}
+
+
+@pytest.mark.parametrize(("words", "said"), REFUSED.values(), ids=REFUSED)
+def test_restore_is_refused_and_nothing_moves(
+    filled: Tree, run: Command, words: list[str], said: str
+) -> None:
+    before = read(filled.volume)
+    told = run("attic", "restore", *words)
+    assert (told.status, told.err) == (1, said.replace("{volume}", str(filled.volume)) + "\n")
+    content_now = {path: text for path, text in read(filled.volume).items() if "/locks/" not in path}
+    assert content_now == {path: text for path, text in before.items() if "/locks/" not in path}
+
+
+def test_what_is_declared_within_is_named(tree: Tree, run: Command) -> None:
+    tree.manifest(".cfg/a/", ".cfg/b/")
+    write(tree.layout.state / "attic", {f"{NEW}/.cfg/a/x": "1"})
+    told = run("attic", "restore", ".cfg")
+    assert told.err.endswith("hint: what is declared in it has one: ~/.cfg/a\n")
+
+
+def test_restore_as_json(filled: Tree, run: Command) -> None:
+    document = json.loads(run("attic", "restore", "--json", "--force", ".d/x").out)
+    assert (document["path"], document["batch"]) == (".d/x", NEW)
+    assert (filled.layout.state / "attic" / document["attic"] / ".d/x").read_text() == "now"
+
+
+# prune -----------------------------------------------------------------------------------------------
+
+PRUNED = {
+    "a month, as the daemon does": ([], [ANCIENT]),
+    "ten days": (["--older-than", "10"], [OLD, ANCIENT]),
+    "all": (["--older-than", "0"], [NEW, OLD, ANCIENT]),
+}
+
+
+@pytest.mark.parametrize(("words", "batches"), PRUNED.values(), ids=PRUNED)
+def test_prune_says_first_and_does_with_yes(
+    filled: Tree, run: Command, words: list[str], batches: list[str]
+) -> None:
+    gone = [path for path in ATTIC if path.startswith(tuple(batches))]
+    said = run("attic", "prune", *words).out
+    assert said.splitlines()[-1] == (
+        f"would be removed: {len(gone)} file{'s' * (len(gone) > 1)}, {4.0 * len(gone)} KiB; --yes does it"
+    )
+    assert attic(filled) == ATTIC
+    document = json.loads(run("attic", "prune", "--yes", "--json", *words).out)
+    assert sorted(f"{item['batch']}/{item['path']}" for item in document["items"]) == sorted(gone)
+    assert attic(filled) == {path: text for path, text in ATTIC.items() if path not in gone}
+    assert run("attic", "prune", *words).out == "nothing to remove\n"

@@ -9,7 +9,7 @@ import click
 
 from coder_ws_runtime import journal
 from coder_ws_runtime.cli import progress, render
-from coder_ws_runtime.cli.loading import workspace_settings
+from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.errors import ExitStatus
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.resolve import Outcome, Report
@@ -46,6 +46,8 @@ def resolve(layout: Layout, *, dry_run: bool, quiet: bool, as_json: bool) -> int
     """
     from coder_ws_runtime.persist.resolve import resolve as run_resolve  # noqa: PLC0415 - not for --help
 
+    if not dry_run:
+        refuse_root(layout)
     values, faults = workspace_settings(layout)
     with progress.shown(again="home-persist resolve", quiet=quiet) as monitor:
         report = run_resolve(layout, values, dry_run=dry_run, monitor=monitor)

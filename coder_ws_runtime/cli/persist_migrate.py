@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from coder_ws_runtime.cli import progress, render
-from coder_ws_runtime.cli.loading import workspace_settings
+from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.errors import ExitStatus
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.entries import Step
@@ -52,6 +52,8 @@ def migrate(  # noqa: PLR0913 - one argument an option
     home-persist resolve does the same at every start before it makes the links. Killed at any moment,
     it goes on when it is run again.
     """
+    if not (dry_run or listing):
+        refuse_root(layout)
     values, faults = workspace_settings(layout)
     found = declared(layout, values)
     errors = [*faults, *found.refused]

@@ -5,7 +5,7 @@ import os
 import click
 
 from coder_ws_runtime.cli import render
-from coder_ws_runtime.cli.loading import workspace_settings
+from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.watch import Daemon
 from coder_ws_runtime.settings import Settings
@@ -19,6 +19,7 @@ def watch(layout: Layout) -> None:
     A program that saves by renaming a new file over the old one replaces the link; the new content is
     moved to the volume, and the link put back. This runs as the unit home-persist-watch.service.
     """
+    refuse_root(layout)
 
     def load() -> Settings:
         values, faults = workspace_settings(layout)

@@ -96,7 +96,17 @@ ROWS = {
         before="mkdir -p ~/projects/five",
     ),
     "add: not below the home": Row("home-persist add /etc", "is absolute and not below the home", status=1),
-    "add: as root": Row("sudo home-persist add ~/.one", "hint: run it without sudo", status=2),
+    "add: what is mounted": Row(
+        "home-persist add ~/projects",
+        r"~/projects: something is mounted there, which is not moved\nhint: leave it out",
+        status=1,
+        check=f"ls -d {VOLUME}/projects 2>&1 | grep -c 'No such'",
+        shows="1",
+    ),
+    "add: the whole home": Row("home-persist add ~", "is the whole home", status=1),
+    "an id that is none": Row(
+        "CODER_WORKSPACE_ID=../../x home-persist resolve", "is '../../x', which is no id", status=2
+    ),
     "remove: what was added": Row(
         "home-persist remove ~/.six",
         r"~/.six: is kept no more; its content is back in the home, and the volume's copy is in the attic: ",
@@ -165,6 +175,34 @@ def test_command(space: Workspace, row: Row) -> None:
     assert re.search(row.says, said), said
     if row.check:
         assert space.out(row.check) == row.shows
+
+
+WRITING = [
+    "resolve",
+    "add ~/.one",
+    "remove ~/.one",
+    "enable demo",
+    "disable demo",
+    "attic restore ~/.one",
+    "attic prune --yes",
+    "migrate",
+    "gc --yes",
+    "watch",
+]
+
+
+@pytest.mark.parametrize("words", WRITING)
+def test_root_does_not_write_what_is_the_user_s(space: Workspace, words: str) -> None:
+    done = space.sh(f"home-persist {words}", user="root")
+    command = " ".join(word for word in words.split() if word.isalpha() and word != "demo")
+    hint = f"hint: run it without sudo; in root's shell: sudo -H -u coder home-persist {command}"
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, hint)
+    assert space.out("ls -A /root | grep -c claude; true", user="root") == "0"
+
+
+def test_root_looks_at_the_user_s_home(space: Workspace) -> None:
+    assert "~/.claude/ " in space.out("home-persist status .claude", user="root")
+    assert space.out("home-persist resolve --dry-run", user="root").endswith("nothing to change")
 
 
 def test_the_daemon_watches_what_was_added(space: Workspace) -> None:

@@ -151,7 +151,8 @@ def test_list_is_a_table_for_people(space: Workspace) -> None:
 @pytest.mark.parametrize("step", ["hooks", "jetbrains"])
 def test_root_is_refused(step: str, space: Workspace) -> None:
     done = space.exec("ws-boot", step, user="root")
-    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "hint: run it without sudo")
+    hint = f"hint: run it without sudo; in root's shell: sudo -H -u coder ws-boot {step}"
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, hint)
 
 
 def test_the_unit_of_good_hooks_is_done(good: Workspace) -> None:

@@ -11,7 +11,13 @@ from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.layout import Layout
 
 
-@click.command("docker-group")
+@click.command(
+    "docker-group",
+    epilog=render.examples(
+        ("ws-boot docker-group", "how things are"),
+        ("sudo ws-boot docker-group", "mend them"),
+    ),
+)
 @click.option("-n", "--dry-run", is_flag=True, help="Change nothing; say what would be done.")
 @render.with_json
 @render.with_layout
@@ -20,8 +26,11 @@ def docker_group(layout: Layout, *, dry_run: bool, as_json: bool) -> None:
 
     The socket is the host's, and its group has the host's number. This gives the group docker that
     number; if another group has it, the user joins that group; if it is 0, a proxy is started. The
-    socket itself is never changed. Only root can do this: sudo ws-boot docker-group. Without root
-    it says how things are.
+    socket itself is never changed. Only root can do this; without root it says how things are.
+
+    Programs get their groups when they start: those that run already are named, and need a new login.
+
+    Exit status: 0 the user can open the socket, or there is none; 1 not, and it says why; 2 wrong usage.
     """
     report = settle(layout, dry_run=dry_run)
     if as_json:

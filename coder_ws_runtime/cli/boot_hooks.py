@@ -14,7 +14,9 @@ from coder_ws_runtime.boot.hooks.discover import FILE, Hook, discover
 from coder_ws_runtime.boot.hooks.execute import PATIENCE, Order, Watcher, run_hooks
 from coder_ws_runtime.boot.hooks.result import Ending, Result, recall
 from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli.completion import hook_id
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
+from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.errors import ExitStatus, UsageError
 from coder_ws_runtime.layout import Layout
 
@@ -28,7 +30,17 @@ def _with_time_limit(command: Any) -> Any:  # noqa: ANN401 - what click.option t
     )(command)
 
 
-@click.group("hooks", cls=render.Group, invoke_without_command=True)
+@click.group(
+    "hooks",
+    cls=render.Group,
+    invoke_without_command=True,
+    epilog=render.examples(
+        ("ws-boot hooks", "run them all again"),
+        ("ws-boot hooks list", "which there are, and how each ended"),
+        ("ws-boot hooks run rtk", "run one, and show what it says"),
+        ("ws-boot hooks --once", "run what has not been run since the start"),
+    ),
+)
 @click.option("--once", is_flag=True, help="Do not run again what has run since the start; show how it went.")
 @_with_time_limit
 @render.with_json
@@ -50,7 +62,13 @@ def hooks(
     return _run(layout, discover(layout), _Wish(time_limit, as_json, once=once))
 
 
-@hooks.command("list")
+@hooks.command(
+    "list",
+    epilog=render.examples(
+        ("ws-boot hooks list", "for people"),
+        ("ws-boot hooks list --json", "for programs"),
+    ),
+)
 @render.with_json
 @render.with_layout
 def list_hooks(layout: Layout, *, as_json: bool) -> None:
@@ -73,12 +91,18 @@ def list_hooks(layout: Layout, *, as_json: bool) -> None:
         render.say(_none(layout))
         return
     rows = [[hook.id, _state(hook, results.get(hook.id)), str(hook.path)] for hook in found]
-    for line in render.table(["HOOK", "LAST", "SCRIPT"], rows):
+    for line in table(["HOOK", "LAST", "SCRIPT"], rows):
         render.say(line)
 
 
-@hooks.command("run")
-@click.argument("ids", nargs=-1, metavar="[ID]...")
+@hooks.command(
+    "run",
+    epilog=render.examples(
+        ("ws-boot hooks run rtk", "the hook of one tool"),
+        ("ws-boot hooks run --time-limit 600 rtk", "which may take ten minutes"),
+    ),
+)
+@click.argument("ids", nargs=-1, metavar="[ID]...", shell_complete=hook_id)
 @_with_time_limit
 @render.with_json
 @render.with_layout
@@ -130,8 +154,9 @@ def _run(layout: Layout, chosen: Sequence[Hook], wish: _Wish) -> int:
 
 
 def _show(data: bytes) -> None:
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    if sys.stdout is not None:  # closed by whoever runs us
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
 
 
 def _say(result: Result) -> None:

@@ -10,6 +10,7 @@ from coder_ws_runtime.boot.jetbrains.apply import Report, settle
 from coder_ws_runtime.boot.jetbrains.backends import Choice, backends, choose, remove
 from coder_ws_runtime.cli import render
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
+from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.errors import ExitStatus
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.lease import held_elsewhere
@@ -17,7 +18,16 @@ from coder_ws_runtime.persist.lease import held_elsewhere
 _STEP = {"step": "jetbrains"}
 
 
-@click.group("jetbrains", cls=render.Group, invoke_without_command=True)
+@click.group(
+    "jetbrains",
+    cls=render.Group,
+    invoke_without_command=True,
+    epilog=render.examples(
+        ("ws-boot jetbrains", "set up what has been added since the start"),
+        ("ws-boot jetbrains list", "which IDEs are on the volume, and how large they are"),
+        ("ws-boot jetbrains prune --keep 1", "remove the older ones"),
+    ),
+)
 @click.option("-n", "--dry-run", is_flag=True, help="Change nothing; say what would be done.")
 @render.with_json
 @render.with_layout
@@ -29,6 +39,8 @@ def jetbrains(context: click.Context, layout: Layout, *, dry_run: bool, as_json:
     and plugins where they last, caches and logs in /tmp/jetbrains. What need not last is removed
     from the volume, and so are locks of IDEs whose container is gone, unless another workspace of
     yours runs. Lines and keys of your own are kept.
+
+    Exit status: 0 done, 1 some files were refused, 2 wrong usage, 3 no usable volume.
     """
     if not render.is_whole(context):
         return None
@@ -49,7 +61,13 @@ def jetbrains(context: click.Context, layout: Layout, *, dry_run: bool, as_json:
     return ExitStatus.REFUSED if report.failed else ExitStatus.DONE
 
 
-@jetbrains.command("list")
+@jetbrains.command(
+    "list",
+    epilog=render.examples(
+        ("ws-boot jetbrains list", "which IDEs are on the volume"),
+        ("ws-boot jetbrains list --json", "for programs"),
+    ),
+)
 @render.with_json
 @render.with_layout
 def list_backends(layout: Layout, *, as_json: bool) -> None:
@@ -73,11 +91,16 @@ def list_backends(layout: Layout, *, as_json: bool) -> None:
         ]
         for backend in found
     ]
-    for line in render.table(["IDE", "BUILD", "", "DIRECTORY"], rows):
+    for line in table(["IDE", "BUILD", "", "DIRECTORY"], rows):
         render.say(line)
 
 
-@jetbrains.command()
+@jetbrains.command(
+    epilog=render.examples(
+        ("ws-boot jetbrains prune --keep 1 --dry-run", "what would be removed"),
+        ("ws-boot jetbrains prune --keep 1", "remove all but the newest of each IDE"),
+    ),
+)
 @click.option(
     "--keep",
     type=click.IntRange(min=1),

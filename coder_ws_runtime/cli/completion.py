@@ -42,6 +42,14 @@ def optional_name(context: click.Context, _: click.Parameter, word: str) -> list
     return [name for name in names if name.startswith(word) and (name in found.enabled) == on]
 
 
+def hook_id(context: click.Context, _: click.Parameter, word: str) -> list[str]:
+    """The hooks of the image's tools."""
+    from coder_ws_runtime.boot.hooks.discover import discover  # noqa: PLC0415 - for ws-boot only
+
+    layout = Layout.of(Path(context.params.get("root") or "/"), os.environ)
+    return [hook.id for hook in discover(layout) if hook.id.startswith(word)]
+
+
 def _declared(context: click.Context) -> tuple[Layout, str, Declared]:
     """The workspace, its id, and what is declared; nothing where that cannot be told."""
     layout = Layout.of(Path(context.params.get("root") or "/"), os.environ)

@@ -27,22 +27,26 @@ def home_persist() -> None:
 
 
 @home_persist.command(
+    context_settings={"help_option_names": ["-h", "--help"]},  # it is a program of its own, too
     epilog=render.examples(
         ("home-persist resolve --dry-run", "what would be done"),
         ("home-persist resolve", "do it"),
-    )
+    ),
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Change nothing; say what would be done.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@render.with_quiet
 @render.with_json
 @render.with_layout
 def resolve(layout: Layout, *, dry_run: bool, quiet: bool, as_json: bool) -> int:
     """Make every declared path a link into the volume.
 
-    What the home has and the volume lacks is moved there first; where both have something, one of
-    them wins and the other goes to the attic (docs/persistence.md has the table). Nothing is ever
-    removed that exists nowhere else. Run it as often as you like; interrupted, it goes on when it is run
-    again.
+    What the home has and the volume lacks is moved there first. Where both have something, the volume's
+    wins, but what took the place of our link since this container began is the newer save and wins over
+    the volume's; directories are merged. What loses goes to the attic (home-persist attic list). Nothing
+    is ever removed that exists nowhere else. Run it as often as you like; interrupted, it goes on when it
+    is run again.
+
+    Exit status: 0 done, 1 some paths or manifests were refused, 2 wrong usage, 3 no usable volume.
     """
     from coder_ws_runtime.persist.resolve import resolve as run_resolve  # noqa: PLC0415 - not for --help
 

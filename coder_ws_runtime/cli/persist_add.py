@@ -43,9 +43,12 @@ def _mode(_: click.Context, __: click.Parameter, value: str | None) -> int | Non
     help="owner: one copy for all your workspaces (default); workspace: one for this workspace alone.",
 )
 @click.option("--mode", callback=_mode, metavar="OCTAL", help="The mode that it is to have, e.g. 0700.")
+@render.with_quiet
 @render.with_json
 @render.with_layout
-def add(layout: Layout, paths: tuple[str, ...], scope: str | None, mode: int | None, *, as_json: bool) -> int:
+def add(  # noqa: PLR0913 - one argument an option
+    layout: Layout, paths: tuple[str, ...], scope: str | None, mode: int | None, *, quiet: bool, as_json: bool
+) -> int:
     """Keep PATH from now on: its content moves to the volume, and a link takes its place.
 
     This is remembered on the volume, so it lasts, and counts in all your workspaces, or with --scope
@@ -62,13 +65,16 @@ def add(layout: Layout, paths: tuple[str, ...], scope: str | None, mode: int | N
     added: list[Added] = []
     if wishes:
         again = "home-persist resolve"
-        with progress.shown(again=again) as monitor, Workspace(layout, values, monitor) as workspace:
+        with (
+            progress.shown(again=again, quiet=quiet) as monitor,
+            Workspace(layout, values, monitor) as workspace,
+        ):
             added = run_add(workspace, layout, values, wishes)
     if as_json:
         render.say_json({"version": 1, "paths": [_as_json(one) for one in added], "refused": _dicts(refused)})
     else:
         for one in added:
-            _say(one)
+            _say(one, quiet=quiet)
         for error in refused:
             render.complain(error)
     return ExitStatus.REFUSED if refused or any(one.error for one in added) else ExitStatus.DONE
@@ -88,7 +94,7 @@ def _wishes(
     return wishes, refused
 
 
-def _say(one: Added) -> None:
+def _say(one: Added, *, quiet: bool) -> None:
     if one.error:
         render.complain(one.error)
         if one.new:
@@ -99,13 +105,15 @@ def _say(one: Added) -> None:
         return
     name = f"~/{entry.path}{entry.slash}"
     by = f"{entry.source}, {entry.scope.value}"
-    if not one.new:
+    if not one.new and not quiet:
         what = "it" if entry.path == one.wish.path else f"{name}, where it lies,"
         render.say(f"~/{one.wish.path}: {what} is kept already [{by}], declared in {entry.place}")
+    if not one.new:
         return
     how = f"; {one.outcome.row.value}" if one.outcome and one.outcome.changed else ""
     lost = f"; what lost is in the attic: {one.outcome.attic}" if one.outcome and one.outcome.attic else ""
-    render.say(f"{name}: is kept from now on [{by}]{how}{lost}", {"path": entry.path})
+    if not quiet:
+        render.say(f"{name}: is kept from now on [{by}]{how}{lost}", {"path": entry.path})
     if one.note:
         render.warn(f"{name}: {one.note}")
     found = trap(entry)

@@ -12,6 +12,7 @@ from coder_ws_runtime import settings
 from coder_ws_runtime.cli import render
 from coder_ws_runtime.cli.completion import any_path
 from coder_ws_runtime.cli.loading import refuse_root
+from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.errors import ExitStatus, RefusedError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.attic_items import Bounds, Item, batch_time, items, prune, restore, to_prune
@@ -71,7 +72,7 @@ def list_(layout: Layout, path: str | None, *, as_json: bool) -> None:
             render.say(hint)
         return
     known = () if wanted else declared(layout, values).entries
-    for line in render.table(["BATCH", "PATH", "FILES", "SIZE", "AGE"], _rows(found, known)):
+    for line in table(["BATCH", "PATH", "FILES", "SIZE", "AGE"], _rows(found, known)):
         render.say(line)
 
 
@@ -211,7 +212,7 @@ def prune_(layout: Layout, older_than: float, *, yes: bool, as_json: bool) -> in
     if as_json:
         render.say_json({"version": 1, "done": yes, "items": [_as_json(item) for item in gone]})
         return ExitStatus.DONE
-    for line in render.table(["BATCH", "PATH", "SIZE", "AGE"], _pruned(gone, now)) if gone else ():
+    for line in table(["BATCH", "PATH", "SIZE", "AGE"], _pruned(gone, now)) if gone else ():
         render.say(line)
     if not gone:
         render.say("nothing to remove")

@@ -12,6 +12,7 @@ import click
 from coder_ws_runtime import settings
 from coder_ws_runtime.cli import progress, render
 from coder_ws_runtime.cli.loading import refuse_root
+from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.docker_api import DockerApiError
 from coder_ws_runtime.errors import ExitStatus, UsageError, UserError
 from coder_ws_runtime.layout import Layout
@@ -56,9 +57,10 @@ class _Found:
     metavar="DAYS",
     help="Where Docker cannot tell: how long a workspace must not have run.",
 )
+@render.with_quiet
 @render.with_json
 @render.with_layout
-def gc(layout: Layout, *, yes: bool, older_than: float, as_json: bool) -> int:
+def gc(layout: Layout, *, yes: bool, older_than: float, quiet: bool, as_json: bool) -> int:
     """Remove what workspaces that are gone have left on the volume.
 
     Paths with the scope 'workspace' have a copy for each workspace. Those of a workspace are removed if
@@ -76,13 +78,15 @@ def gc(layout: Layout, *, yes: bool, older_than: float, as_json: bool) -> int:
     if not values.workspace.id:
         raise UsageError("the id of this workspace is not known", code="gc.no-id", hint=WORKSPACE_ID_HINT)
     again = f"home-persist gc{' --yes' if yes else ''}"
-    with progress.shown(again=again) as monitor, Workspace(layout, values, monitor) as workspace:
+    with progress.shown(again=again, quiet=quiet) as monitor, Workspace(layout, values, monitor) as workspace:
         found = _look(layout, workspace, Bounds(old=older_than * _DAY))
         errors = _remove(workspace, found) if yes else []
     if as_json:
         render.say_json(_as_json(found, errors, done=yes))
-    else:
-        _say(found, errors, done=yes)
+    elif not quiet:
+        _say(found, done=yes, failed=len(errors))
+    for error in errors if not as_json else ():
+        render.complain(error)
     return ExitStatus.REFUSED if errors else ExitStatus.DONE
 
 
@@ -127,7 +131,7 @@ def _files(left: Left) -> int:
     return left.usage.files
 
 
-def _say(found: _Found, errors: Sequence[UserError], *, done: bool) -> None:
+def _say(found: _Found, *, done: bool, failed: int) -> None:
     now = time.time()
     rows = [
         [
@@ -140,7 +144,7 @@ def _say(found: _Found, errors: Sequence[UserError], *, done: bool) -> None:
         for left, verdict in found.workspaces
     ]
     if rows:
-        for line in render.table(["WORKSPACE", "NAME", "LAST RAN", "SIZE", "STATE"], rows):
+        for line in table(["WORKSPACE", "NAME", "LAST RAN", "SIZE", "STATE"], rows):
             render.say(line)
     if found.silent:
         render.warn(f"Docker {found.silent}: only the age of each workspace's last run tells")
@@ -149,9 +153,7 @@ def _say(found: _Found, errors: Sequence[UserError], *, done: bool) -> None:
     if found.attic_files:
         files = f"{found.attic_files} file{'' if found.attic_files == 1 else 's'}"
         render.say(f"{files} ({render.size(found.attic)}) in the attic beyond its bounds")
-    for error in errors:
-        render.complain(error)
-    render.say(_summary(found, len(errors), done=done))
+    render.say(_summary(found, failed, done=done))
 
 
 def _summary(found: _Found, failed: int, *, done: bool) -> str:

@@ -8,6 +8,7 @@ import click
 
 from coder_ws_runtime.cli import progress, render
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
+from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.errors import ExitStatus
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.entries import Step
@@ -36,7 +37,7 @@ A manifest has them as data:
 @click.option("-n", "--dry-run", is_flag=True, help="Change nothing; say what would be done.")
 @click.option("-l", "--list", "listing", is_flag=True, help="Show all steps, and which ran when.")
 @click.option("-f", "--force", is_flag=True, help="Do not wait for other workspaces that are running.")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@render.with_quiet
 @render.with_json
 @render.with_layout
 def migrate(  # noqa: PLR0913 - one argument an option
@@ -126,7 +127,7 @@ def _list(known: list[Known], *, as_json: bool) -> int:
         return ExitStatus.DONE
     rows = [[item.step.id, _what(item.step), *_ran(item)] for item in known]
     if rows:
-        for line in render.table(["ID", "WHAT", "RAN", "IN", "RESULT"], rows):
+        for line in table(["ID", "WHAT", "RAN", "IN", "RESULT"], rows):
             render.say(line)
     else:
         render.say("no manifest has a migration")

@@ -8,6 +8,7 @@ from coder_ws_runtime.cli import progress, render
 from coder_ws_runtime.cli.completion import optional_name
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.cli.persist_remove import say_removed
+from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.errors import ExitStatus
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.entries import Entry, Scope
@@ -60,9 +61,10 @@ def available(layout: Layout, *, as_json: bool) -> int:
     show_default=True,
     help="Where it is to count: in all your workspaces, or in this one.",
 )
+@render.with_quiet
 @render.with_json
 @render.with_layout
-def enable(layout: Layout, names: tuple[str, ...], scope: str, *, as_json: bool) -> int:
+def enable(layout: Layout, names: tuple[str, ...], scope: str, *, quiet: bool, as_json: bool) -> int:
     """Keep what the optional manifest NAME of the image declares; without NAME, list them.
 
     The name is remembered on the volume, so it lasts, and a newer image may know better what the tool
@@ -75,9 +77,9 @@ def enable(layout: Layout, names: tuple[str, ...], scope: str, *, as_json: bool)
     refuse_root(layout)
     values = _settings(layout)
     again = "home-persist resolve"
-    with progress.shown(again=again) as monitor, Workspace(layout, values, monitor) as workspace:
+    with progress.shown(again=again, quiet=quiet) as monitor, Workspace(layout, values, monitor) as workspace:
         done = run_enable(workspace, layout, values, names, Scope(scope))
-    return _tell(done, "is on", "is on already", as_json=as_json)
+    return _tell(done, "is on", "is on already", quiet=quiet, as_json=as_json)
 
 
 @click.command(
@@ -88,9 +90,10 @@ def enable(layout: Layout, names: tuple[str, ...], scope: str, *, as_json: bool)
     ),
 )
 @click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=optional_name)
+@render.with_quiet
 @render.with_json
 @render.with_layout
-def disable(layout: Layout, names: tuple[str, ...], *, as_json: bool) -> int:
+def disable(layout: Layout, names: tuple[str, ...], *, quiet: bool, as_json: bool) -> int:
     """Keep what the optional manifest NAME declares no more.
 
     Its content comes back to the home, as with 'home-persist remove', which says more of that.
@@ -100,28 +103,33 @@ def disable(layout: Layout, names: tuple[str, ...], *, as_json: bool) -> int:
     refuse_root(layout)
     values = _settings(layout)
     again = "home-persist disable, with the same words"
-    with progress.shown(again=again) as monitor, Workspace(layout, values, monitor) as workspace:
+    with progress.shown(again=again, quiet=quiet) as monitor, Workspace(layout, values, monitor) as workspace:
         done = run_disable(Removal(workspace, layout, values), names)
-    return _tell(done, "is off", "is off", as_json=as_json)
+    return _tell(done, "is off", "is off", quiet=quiet, as_json=as_json)
 
 
-def _tell(done: list[Switched], now: str, already: str, *, as_json: bool) -> int:
+def _tell(done: list[Switched], now: str, already: str, *, quiet: bool, as_json: bool) -> int:
     if as_json:
         render.say_json({"version": 1, "names": [_switched_as_json(one) for one in done]})
     else:
         for one in done:
-            if not one.error:
-                render.say(f"{one.name}: {now if one.changed else already}", {"name": one.name})
-            for outcome in one.outcomes:
-                if not outcome.error:
-                    entry = outcome.entry
-                    render.say(f"~/{entry.path}{entry.slash}: {outcome.row.value}", {"path": entry.path})
+            if not quiet:
+                _say_done(one, now if one.changed else already)
             for removed in one.removed:
                 if not removed.error:
-                    say_removed(removed)
+                    say_removed(removed, quiet=quiet)
             for error in one.errors:
                 render.complain(error)
     return ExitStatus.REFUSED if any(one.errors for one in done) else ExitStatus.DONE
+
+
+def _say_done(one: Switched, word: str) -> None:
+    if not one.error:
+        render.say(f"{one.name}: {word}", {"name": one.name})
+    for outcome in one.outcomes:
+        if not outcome.error:
+            entry = outcome.entry
+            render.say(f"~/{entry.path}{entry.slash}: {outcome.row.value}", {"path": entry.path})
 
 
 def _list(layout: Layout, *, as_json: bool) -> int:
@@ -134,7 +142,7 @@ def _list(layout: Layout, *, as_json: bool) -> int:
         for item in found
     ]
     if rows:
-        for line in render.table(["NAME", "STATE", "PATHS", "WHAT"], rows):
+        for line in table(["NAME", "STATE", "PATHS", "WHAT"], rows):
             render.say(line)
     for item in found:
         if item.fault:

@@ -32,10 +32,11 @@ from coder_ws_runtime.persist.typed import typed, working_directory
     help="Only if it has this scope; with --switch-off, where that counts (default: owner).",
 )
 @click.option("--switch-off", is_flag=True, help="Also what the image or the template declares.")
+@render.with_quiet
 @render.with_json
 @render.with_layout
-def remove(
-    layout: Layout, paths: tuple[str, ...], scope: str | None, *, switch_off: bool, as_json: bool
+def remove(  # noqa: PLR0913 - one argument an option
+    layout: Layout, paths: tuple[str, ...], scope: str | None, *, switch_off: bool, quiet: bool, as_json: bool
 ) -> int:
     """Stop keeping PATH: its content comes back to the home, and is gone with this container.
 
@@ -53,7 +54,7 @@ def remove(
         render.complain(fault)
     wanted, refused = _wanted(layout, paths)
     again = "home-persist remove, with the same words"
-    with progress.shown(again=again) as monitor, Workspace(layout, values, monitor) as workspace:
+    with progress.shown(again=again, quiet=quiet) as monitor, Workspace(layout, values, monitor) as workspace:
         removal = Removal(
             workspace, layout, values, scope=Scope(scope) if scope else None, switch_off=switch_off
         )
@@ -63,7 +64,7 @@ def remove(
         render.say_json({"version": 1, "paths": [_as_json(one) for one in removed], "refused": refusals})
     else:
         for one in removed:
-            say_removed(one)
+            say_removed(one, quiet=quiet)
         for error in refused:
             render.complain(error)
     return ExitStatus.REFUSED if refused or any(one.error for one in removed) else ExitStatus.DONE
@@ -81,22 +82,13 @@ def _wanted(layout: Layout, paths: tuple[str, ...]) -> tuple[list[str], list[Use
     return wanted, refused
 
 
-def say_removed(one: Removed) -> None:
+def say_removed(one: Removed, *, quiet: bool) -> None:
     """What became of one path."""
     if one.error:
         render.complain(one.error)
         return
-    if one.still:
-        by = f"[{one.still.source}, {one.still.scope.value}], declared in {one.still.place}"
-        what = "it" if one.still.path == one.path else f"~/{one.still.path}/, where it lies,"
-        render.say(f"~/{one.path}: is not yours any more, but {what} is still kept {by}")
-        return
-    where = "its content is back in the home" if one.returned else "the home had nothing of it"
-    if one.mounted:
-        where = "what is mounted stays as it is"
-    if one.attic:
-        where += f", and the volume's copy is in the attic: {one.attic}"
-    render.say(f"~/{one.path}: is kept no more; {where}", {"path": one.path, "attic": one.attic or None})
+    if not quiet:
+        render.say(f"~/{one.path}: {_became(one)}", {"path": one.path, "attic": one.attic or None})
     if one.others:
         count = len(one.others)
         render.warn(
@@ -104,6 +96,19 @@ def say_removed(one: Removed) -> None:
             f" {'runs' if count == 1 else 'run'}, so the volume's copy stays for now"
             f" (when none does: home-persist remove ~/{one.path})"
         )
+
+
+def _became(one: Removed) -> str:
+    if one.still:
+        by = f"[{one.still.source}, {one.still.scope.value}], declared in {one.still.place}"
+        what = "it" if one.still.path == one.path else f"~/{one.still.path}/, where it lies,"
+        return f"is not yours any more, but {what} is still kept {by}"
+    where = "its content is back in the home" if one.returned else "the home had nothing of it"
+    if one.mounted:
+        where = "what is mounted stays as it is"
+    if one.attic:
+        where += f", and the volume's copy is in the attic: {one.attic}"
+    return f"is kept no more; {where}"
 
 
 def _as_json(one: Removed) -> dict[str, Any]:

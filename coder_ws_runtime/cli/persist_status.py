@@ -9,6 +9,7 @@ import click
 from coder_ws_runtime.cli import render
 from coder_ws_runtime.cli.completion import any_path
 from coder_ws_runtime.cli.loading import workspace_settings
+from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.errors import ExitStatus, RefusedError
 from coder_ws_runtime.fs.usage import Usage
 from coder_ws_runtime.layout import Layout
@@ -90,7 +91,7 @@ def _say(found: Status) -> None:
         for item in found.paths
     ]
     if rows:
-        for line in render.table(["PATH", "SOURCE", "SCOPE", "STATE", "SIZE"], rows):
+        for line in table(["PATH", "SOURCE", "SCOPE", "STATE", "SIZE"], rows):
             render.say(line)
     _say_legend(found.paths)
     for error in found.refused:

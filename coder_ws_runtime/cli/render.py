@@ -34,9 +34,9 @@ R = TypeVar("R")
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def terminal(stream: TextIO) -> bool:
-    """Whether `stream` is a terminal that takes escape sequences."""
-    return stream.isatty() and os.environ.get("TERM", "") != "dumb"
+def terminal(stream: TextIO | None) -> bool:
+    """Whether `stream` is a terminal that takes escape sequences; one that was closed (None) is none."""
+    return stream is not None and stream.isatty() and os.environ.get("TERM", "") != "dumb"
 
 
 def coloured(stream: TextIO) -> bool:
@@ -87,27 +87,34 @@ def say_json(value: object) -> None:
     _print(json.dumps(value, indent=2, ensure_ascii=False), sys.stdout)
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """The lines of a table whose columns are as wide as their widest cell; cells may be styled."""
-    cells = [[style(title, bold=True) for title in head], *rows]
-    widths = [max(len(plain(row[column])) for row in cells) for column in range(len(head))]
-
-    def line(row: Sequence[str]) -> str:
-        padded = (cell + " " * (width - len(plain(cell))) for cell, width in zip(row, widths, strict=True))
-        return "  ".join(padded).rstrip()
-
-    return [line(row) for row in cells]
-
-
-def _write(message: str, stream: TextIO, fields: Fields | None, priority: int) -> None:
+def _write(message: str, stream: TextIO | None, fields: Fields | None, priority: int) -> None:
     if journal.connected():
         journal.log(plain(message), priority, fields)
     else:
         _print(message, stream)
 
 
-def _print(message: str, stream: TextIO) -> None:
-    print(message if coloured(stream) else plain(message), file=stream, flush=True)
+def _print(message: str, stream: TextIO | None) -> None:
+    """Print a line.
+
+    Raises:
+        UserError: stdout does not take it; where stderr does not, nobody is left to be told.
+        BrokenPipeError: who read stdout has had enough.
+    """
+    if stream is None:  # closed by whoever runs us
+        return
+    try:
+        print(message if coloured(stream) else plain(message), file=stream, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # What is still buffered would fail again at our end.
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
+        if stream is sys.stdout:
+            raise UserError(
+                f"what there is to say cannot be written: {error.strerror}", code="cli.output"
+            ) from error
 
 
 # Commands ------------------------------------------------------------------------------------------
@@ -228,6 +235,11 @@ def with_json(command: Callable[..., R]) -> Callable[..., R]:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")(command)
 
 
+def with_quiet(command: Callable[..., R]) -> Callable[..., R]:
+    """Give `command` the flag ``--quiet``, which it gets as its argument `quiet`."""
+    return click.option("-q", "--quiet", is_flag=True, help="Say nothing but warnings and errors.")(command)
+
+
 def examples(*rows: tuple[str, str]) -> str:
     """The end of a command's help: each row is a command line, and what it is for."""
     width = max(len(line) for line, _ in rows)
@@ -289,12 +301,30 @@ def _usage(error: click.UsageError) -> UsageError:
     """What click found wrong with the command line, in our words."""
     if isinstance(error, click.NoSuchOption):
         message = f"no such option {error.option_name}"
-        hint = f"did you mean {error.possibilities[0]}?" if error.possibilities else ""
+        hint = _nearest_option(error)
+    elif isinstance(error, click.BadParameter) and isinstance(error.param, click.Argument) and error.message:
+        message, hint = error.message, ""
     else:
         message, hint = error.format_message(), ""
     if not hint and error.ctx is not None:
         hint = f"{error.ctx.command_path} --help shows what it takes"
+    for of_click, ours in _PLAINLY.items():
+        message = message.replace(of_click, ours)
     return UsageError(_sentence(message), code="cli.usage", hint=hint)
+
+
+_PLAINLY = {
+    "is not a valid float range": "is not a number",
+    "is not a valid integer range": "is not a whole number",
+}
+
+
+def _nearest_option(error: click.NoSuchOption) -> str:
+    """A hint that names the nearest option; click offers what has hardly a letter in common."""
+    import difflib  # noqa: PLC0415 - as above
+
+    near = difflib.get_close_matches(error.option_name, error.possibilities or (), n=1, cutoff=0.7)
+    return f"did you mean {near[0]}?" if near else ""
 
 
 def _sentence(text: str) -> str:

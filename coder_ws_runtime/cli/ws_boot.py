@@ -12,13 +12,20 @@ def command() -> None:
     systemd runs them before the agent starts, and the template's script runs them again, to show
     what they say. Each does only what is still to be done, so running one by hand is harmless.
 
-    Exit status: 0 done, 1 something is left that it could not mend, 2 wrong usage.
+    Exit status: 0 done, 1 something is left that it could not mend, 2 wrong usage, 3 no usable volume.
     """
 
 
 command.add_lazy("docker-group", "coder_ws_runtime.cli.boot_docker", "docker_group")
 command.add_lazy("jetbrains", "coder_ws_runtime.cli.boot_jetbrains", "jetbrains")
 command.add_lazy("hooks", "coder_ws_runtime.cli.boot_hooks", "hooks")
+
+
+command.epilog = render.examples(
+    ("sudo ws-boot docker-group", "let the user open the Docker socket"),
+    ("ws-boot hooks list", "how the tools' hooks ended"),
+    ("ws-boot hooks --help", "more of a step"),
+)
 
 
 def main() -> None:

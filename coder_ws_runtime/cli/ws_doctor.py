@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from coder_ws_runtime.cli import doctor_text, render
+from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.doctor.catalogue import CHECKS
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Check, Result, examine
@@ -101,7 +102,7 @@ def _list(checks: Sequence[Check], *, as_json: bool) -> int:
     if as_json:
         render.say_json([{"id": id_, "title": title, "explanation": said} for id_, title, said in listed])
     else:
-        for line in render.table(("CHECK", "LOOKS AT"), [(id_, said) for id_, _, said in listed]):
+        for line in table(("CHECK", "LOOKS AT"), [(id_, said) for id_, _, said in listed]):
             render.say(line)
     return ExitStatus.DONE
 

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 import click
 import pytest
 
-from coder_ws_runtime.cli.home_persist import home_persist
+from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli.home_persist import home_persist, resolve
+from coder_ws_runtime.cli.ws_boot import command as ws_boot
 
-# They are not for people to type, or only lead to others.
-WITHOUT_EXAMPLES = {"home-persist watch", "home-persist attic"}
+# It is not for people to type.
+WITHOUT_EXAMPLES = {"home-persist watch"}
 
 
 def commands(context: click.Context) -> Iterator[click.Context]:
@@ -17,10 +19,15 @@ def commands(context: click.Context) -> Iterator[click.Context]:
         for name in context.command.list_commands(context):
             command = context.command.get_command(context, name)
             assert command is not None
-            yield from commands(click.Context(command, parent=context, info_name=name))
+            yield from commands(
+                click.Context(command, parent=context, info_name=name, **command.context_settings)
+            )
 
 
-ALL = list(commands(click.Context(home_persist, info_name="home-persist")))
+TOP = (("home-persist", home_persist), ("ws-boot", ws_boot))
+ALL = [
+    one for name, top in TOP for one in commands(click.Context(top, info_name=name, **top.context_settings))
+]
 
 
 @pytest.mark.parametrize("context", ALL, ids=lambda context: context.command_path)
@@ -34,6 +41,14 @@ def test_help(context: click.Context) -> None:
             assert parameter.help, f"{parameter.opts[-1]} is not explained"
 
 
-@pytest.mark.parametrize("context", ALL[1:], ids=lambda context: context.command_path)
+@pytest.mark.parametrize(
+    "context", [one for one in ALL if one.parent], ids=lambda context: context.command_path
+)
 def test_the_line_in_the_list_is_whole(context: click.Context) -> None:
     assert not context.command.get_short_help_str(limit=66).endswith("...")
+
+
+@pytest.mark.parametrize("word", ["-h", "--help"])
+def test_the_old_name_of_resolve(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert render.run(resolve, [word], name="home-persist-resolve") == 0
+    assert capsys.readouterr().out.startswith("Usage: home-persist-resolve [OPTIONS]\n")

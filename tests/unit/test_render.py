@@ -11,8 +11,11 @@ import click
 import pytest
 
 from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.errors import NoVolumeError, UserError
 from coder_ws_runtime.layout import Layout
+
+REPO = Path(__file__).parents[2]
 
 
 @render.group("tool")
@@ -22,12 +25,20 @@ def tool() -> None:
 
 @tool.command()
 @click.option("--size", type=int)
+@click.option("--share", type=click.FloatRange(min=0))
 @render.with_layout
 @render.with_json
-def show(layout: Layout, as_json: bool, size: int | None) -> int | None:  # noqa: FBT001
+def show(layout: Layout, as_json: bool, size: int | None, share: float | None) -> int | None:  # noqa: FBT001
     """Show the root."""
     render.say_json({"root": str(layout.root)}) if as_json else render.say(f"root {layout.root}")
     return size
+
+
+@tool.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+def read(file: str) -> None:
+    """Read a file."""
+    render.say(file)
 
 
 @tool.command()
@@ -58,7 +69,7 @@ def end(how: str) -> None:
             ["shwo"], 2, "error: no such command 'shwo'\nhint: did you mean 'show'?\n", id="near command"
         ),
         pytest.param(
-            ["zzzz"], 2, "error: no such command 'zzzz'\nhint: known: show, end\n", id="unknown command"
+            ["zzzz"], 2, "error: no such command 'zzzz'\nhint: known: show, read, end\n", id="unknown command"
         ),
         pytest.param(
             ["show", "--jsn"], 2, "error: no such option --jsn\nhint: did you mean --json?\n", id="option"
@@ -75,6 +86,25 @@ def end(how: str) -> None:
             "error: invalid value for '--root': Directory '/nowhere' does not exist\n"
             "hint: tool show --help shows what it takes\n",
             id="root that does not exist",
+        ),
+        pytest.param(
+            ["show", "--verison"],
+            2,
+            "error: no such option --verison\nhint: tool show --help shows what it takes\n",
+            id="no option is near",
+        ),
+        pytest.param(
+            ["show", "--share", "x"],
+            2,
+            "error: invalid value for '--share': 'x' is not a number\n"
+            "hint: tool show --help shows what it takes\n",
+            id="not a number",
+        ),
+        pytest.param(
+            ["read", "/nowhere"],
+            2,
+            "error: file '/nowhere' does not exist\nhint: tool read --help shows what it takes\n",
+            id="file that does not exist",
         ),
         pytest.param(["end", "ctrl-c"], 130, "\nerror: interrupted\nhint: run it again\n", id="ctrl-c"),
     ],
@@ -103,9 +133,71 @@ def test_root_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_table_is_aligned_whatever_its_colours(capsys: pytest.CaptureFixture[str]) -> None:
-    for line in render.table(["path", "state"], [["a", render.style("ok", fg="green")], ["bcdef", "gone"]]):
+    for line in table(["path", "state"], [["a", render.style("ok", fg="green")], ["bcdef", "gone"]]):
         render.say(line)
     assert capsys.readouterr().out == "path   state\na      ok\nbcdef  gone\n"
+
+
+NARROW = {
+    "it is wide enough": (
+        26,
+        ["NAME  WHAT          WHY", "a     words, words  good", "b     word"],
+    ),
+    "the widest column is folded at its blanks": (
+        20,
+        ["NAME  WHAT    WHY", "a     words,  good", "      words", "b     word"],
+    ),
+    "no word is broken": (5, ["NAME  WHAT    WHY", "a     words,  good", "      words", "b     word"]),
+}
+ROWS = [["a", "words, words", "good"], ["b", "word", ""]]
+PROGRAM = """
+from coder_ws_runtime.cli.tables import table
+print(*table(["NAME", "WHAT", "WHY"], ROWS), sep="|", end="|")
+"""
+
+
+@pytest.mark.parametrize(("columns", "lines"), NARROW.values(), ids=NARROW)
+def test_table_on_a_narrow_terminal(columns: int, lines: list[str]) -> None:
+    ours, theirs = pty.openpty()
+    env = {"TERM": "xterm", "COLUMNS": str(columns)}
+    words = [sys.executable, "-c", PROGRAM.replace("ROWS", repr(ROWS))]
+    subprocess.run(words, stdout=theirs, env=env, cwd=REPO, check=True)
+    told = os.read(ours, 4000).decode()
+    os.close(ours)
+    os.close(theirs)
+    assert render.plain(told).split("|")[:-1] == lines
+
+
+def test_a_table_elsewhere_has_a_row_a_line() -> None:
+    env = {"COLUMNS": "5"}
+    words = [sys.executable, "-c", PROGRAM.replace("ROWS", repr(ROWS))]
+    done = subprocess.run(words, stdout=subprocess.PIPE, env=env, cwd=REPO, check=True)
+    assert len(done.stdout.decode().split("|")[:-1]) == 3
+
+
+UNHEARD = {
+    "a full disk": (
+        "> /dev/full",
+        1,
+        "error: what there is to say cannot be written: No space left on device\n",
+    ),
+    "stdout is closed": (">&-", 0, ""),
+    "stderr is closed, too": (">&- 2>&-", 0, ""),
+    "who reads has had enough": ("| true; exit ${PIPESTATUS[0]}", 1, ""),
+}
+
+
+@pytest.mark.parametrize(("where", "status", "said"), UNHEARD.values(), ids=UNHEARD)
+def test_output_that_nobody_takes(where: str, status: int, said: str) -> None:
+    """No traceback, and the work is done."""
+    program = (
+        "import sys, time; from coder_ws_runtime.cli import render;"
+        " from tests.unit.test_render import tool;"
+        " time.sleep(0.2); sys.exit(render.run(tool, ['show']))"
+    )
+    script = f'"{sys.executable}" -c "{program}" {where}'
+    done = subprocess.run(["bash", "-c", script], cwd=REPO, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (status, said)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +216,7 @@ def test_colours_on_a_terminal_only(env: dict[str, str], colours: bool) -> None:
         [sys.executable, "-c", code],
         stderr=theirs,
         env=env,
-        cwd=Path(__file__).parents[2],
+        cwd=REPO,
         check=True,
     )
     told = os.read(ours, 1000).decode()

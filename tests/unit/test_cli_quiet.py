@@ -1,0 +1,72 @@
+"""`--quiet`: each command that may work long says nothing of what went well, and all of what did not."""
+
+import json
+
+import pytest
+
+from coder_ws_runtime.persist.lease import Lease
+from coder_ws_runtime.persist.resolve import Workspace
+from tests.harness.tree import Tree, write
+from tests.unit.conftest import Command
+
+QUIET = {
+    "resolve": ["resolve"],
+    "add": ["add", ".new/"],
+    "add what is kept already": ["add", ".tool/"],
+    "remove": ["remove", ".mine"],
+    "remove what was not there": ["remove", ".none"],
+    "enable": ["enable", "demo"],
+    "enable what is on": ["enable", "on"],
+    "disable": ["disable", "on"],
+    "migrate": ["migrate"],
+    "gc": ["gc"],
+    "gc --yes": ["gc", "--yes"],
+}
+
+
+@pytest.fixture
+def used(tree: Tree) -> Tree:
+    tree.manifest(".tool/", migrations=[{"id": "m", "remove": ".old/"}])
+    for name in ("demo", "on"):
+        document = {"source": name, "paths": [f".{name}/"]}
+        write(tree.layout.available, {f"{name}.json": json.dumps(document)})
+    own = {"source": "user", "paths": [".mine", ".none"], "enable": ["on"]}
+    write(tree.layout.state, {"manifests/user.json": json.dumps(own)})
+    write(tree.home, {".tool/x": "1", ".mine": "1", ".on/x": "1"})
+    write(tree.volume, {".old/x": "1"})
+    return tree
+
+
+@pytest.mark.parametrize("words", QUIET.values(), ids=QUIET)
+def test_what_went_well_is_not_said(used: Tree, run: Command, words: list[str]) -> None:
+    assert used.home.exists()
+    told = run(*words, "--quiet")
+    assert (told.status, told.out, told.err) == (0, "", "")
+
+
+WRONG = {
+    "resolve": (["resolve"], "is declared as a file"),
+    "add": (["add", "/etc"], "is absolute and not below the home"),
+    "remove": (["remove", ".nothing"], "is not declared"),
+    "enable": (["enable", "nothing"], "no optional manifest 'nothing'"),
+    "disable": (["disable", "demo"], "'demo' is not enabled"),
+    "migrate": (["migrate"], "is declared as a file"),
+}
+
+
+@pytest.mark.parametrize(("words", "said"), WRONG.values(), ids=WRONG)
+def test_what_did_not_is(used: Tree, run: Command, words: list[str], said: str) -> None:
+    used.manifest(".x", ".x/", name="bad")
+    told = run(*words, "-q")
+    assert (told.status, told.out) == (1, "")
+    assert said in told.err
+
+
+def test_what_stays_because_of_others_is_said(used: Tree, run: Command) -> None:
+    used.resolve()
+    with Workspace(used.layout, used.settings) as workspace:
+        lease = Lease(workspace.volume, "w2", "two")
+        told = run("remove", "-q", ".mine")
+        lease.close()
+    assert told.out == ""
+    assert "1 other workspace of yours runs, so the volume's copy stays for now" in told.err

@@ -1,10 +1,12 @@
 """A state machine: homes, one volume, programs that save, resolves, heals, lost containers, crashes.
 
-The model is small: what a program saved last through a home is what that home shows, unless another
-home of the same volume saved later; and no byte that a program ever saved and that was not deliberately
-replaced through the link is gone: it is on the volume, in a home, or in the attic.
+What is declared, and what image and volume have at first, is drawn too. The model is small: what a program
+saved over a link of its home is what that home shows when it is healed; and no byte that a program ever
+saved and that was not deliberately replaced through the link is gone: it is on the volume, in a home, or
+in the attic.
 """
 
+import json
 import os
 import shutil
 import tempfile
@@ -28,9 +30,25 @@ from tests.conftest import Tried
 from tests.harness.tree import read
 
 HOMES = 2
-# Declared paths, and the files that programs write in them.
-DECLARED = ["file", ".dir/", ".a/b/"]
-FILES = ["file", ".dir/one", ".dir/sub/two", ".a/b/c"]
+# What may be declared, and the files that programs write there.
+MAY_BE_DECLARED = {
+    "file": ["file"],
+    "other": ["other"],
+    ".a/c": [".a/c"],
+    ".dir/": [".dir/one", ".dir/sub/two", ".dir/sub/three"],
+    ".a/b/": [".a/b/c"],
+    ".own/": [".own/x", ".own/y/z"],
+}
+OWN = ".own/"
+"""The one with a copy for each workspace."""
+# What image or volume may have in the place of those files: also what is of another type.
+AT_FIRST = [
+    *(file for files in MAY_BE_DECLARED.values() for file in files),
+    ".dir/sub",
+    ".dir/one/inside",
+    ".own/x/inside",
+]
+IN_HOME_AT_FIRST = [*AT_FIRST, "file/inside", ".dir", ".a/b", ".a/c/inside"]
 MUTATING = (
     "mkdir",
     "symlink",
@@ -47,7 +65,9 @@ MUTATING = (
 KERNEL = ("rename_new", "exchange", "sync_file_system")
 
 homes = st.integers(0, HOMES - 1)
-files = st.sampled_from(FILES)
+files = st.integers(0, 20)
+"""Which of the files that are declared, counted around."""
+some = {"max_size": 6, "unique": True}
 
 
 class CrashError(BaseException):
@@ -85,21 +105,51 @@ class Homes(RuleBasedStateMachine):
 
     steps = 0
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(
+        declared=st.lists(st.sampled_from(list(MAY_BE_DECLARED)), min_size=2, unique=True),
+        volume=st.lists(st.sampled_from(AT_FIRST), **some),
+        images=st.tuples(*[st.lists(st.sampled_from(IN_HOME_AT_FIRST), **some)] * HOMES),
+    )
+    def begin(self, declared: list[str], volume: list[str], images: tuple[list[str], ...]) -> None:
         self.base = Path(tempfile.mkdtemp(prefix="cws-states-"))
         self.volume = self.base / "volume"
         self.volume.mkdir()
         self.count = 0
         self.living: set[str] = set()
+        self.declared = declared
+        self.files = [file for path in declared for file in MAY_BE_DECLARED[path]]
         self.layouts = [self._layout(number) for number in range(HOMES)]
+        self.linked = [False] * HOMES
+        """Whether a home has had all its links: what takes their place is a save."""
+        self.saved: list[dict[str, str]] = [{} for _ in range(HOMES)]
+        """What took the place of a link, by file, and is not healed yet."""
+        for side, paths in zip(
+            (self.volume, *(lay.home for lay in self.layouts)), (volume, *images), strict=True
+        ):
+            for path in paths:
+                self._put(side / path)
+
+    def _put(self, target: Path) -> None:
+        """A file that was there before, unless what is there already is in its way."""
+        if target.exists() or any(parent.is_file() for parent in target.parents):
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        text = self._content()
+        target.write_text(text)
+        declared = [Path(path) for path in self.declared]
+        if target.is_relative_to(self.volume) or any(self._is_at(target, path) for path in declared):
+            self.living.add(text)
+
+    def _is_at(self, target: Path, declared: Path) -> bool:
+        """Whether something of a home is at or below a declared path."""
+        return any(target.is_relative_to(layout.home / declared) for layout in self.layouts)
 
     def _layout(self, number: int) -> Layout:
         base = self.base / str(number)
         for name in ("home", "manifests", "ledger"):
             (base / name).mkdir(parents=True)
-        paths = ", ".join(f'"{path}"' for path in DECLARED)
-        (base / "manifests/m.json").write_text(f'{{"source": "states", "paths": [{paths}]}}')
+        paths = [{"path": path, "scope": "workspace" if path == OWN else "owner"} for path in self.declared]
+        (base / "manifests/m.json").write_text(json.dumps({"source": "states", "paths": paths}))
         environment = {
             "HOME": str(base / "home"),
             "HOME_PERSIST_STATE": str(self.volume),
@@ -107,6 +157,20 @@ class Homes(RuleBasedStateMachine):
             "HOME_PERSIST_LEDGER_DIR": str(base / "ledger"),
         }
         return Layout.of(Path("/"), environment)
+
+    def _entry(self, file: str) -> str:
+        """The declared path that a file is at or below."""
+        return next(path for path in self.declared if file in MAY_BE_DECLARED[path]).rstrip("/")
+
+    def _target(self, number: int, file: int) -> tuple[Path, str] | None:
+        """A file of a home, its directory made; None if something is in the way."""
+        name = self.files[file % len(self.files)]
+        target = self.layouts[number].home / name
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):  # a link whose target is not there yet, or a file
+            return None
+        return None if target.is_dir() else (target, name)
 
     def _content(self) -> str:
         self.count += 1
@@ -120,50 +184,55 @@ class Homes(RuleBasedStateMachine):
             for entry in declared(layout, values).entries:
                 outcome = workspace.settle(entry, running=running)
                 assert outcome.error is None, str(outcome.error)
+        shown = {name: (layout.home / name).read_text() for name in self.saved[number]}
+        assert shown == self.saved[number], "a home does not show what was saved in it last"
+        self.saved[number] = {}
+        self.linked[number] = True
 
     # What programs do --------------------------------------------------------------------------------
 
     @rule(number=homes, file=files)
-    def save_atomically(self, number: int, file: str) -> None:
+    def save_atomically(self, number: int, file: int) -> None:
         """Write a new file and rename it over the old name: over a link, the link is replaced."""
-        target = self.layouts[number].home / file
-        text = self._content()
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except FileExistsError:  # a link whose target is not there yet
+        found = self._target(number, file)
+        if found is None:
             return
+        target, name = found
+        text = self._content()
         replaced = target.read_text() if target.is_file() and not target.is_symlink() else ""
         new = target.with_name(".new")
         new.write_text(text)
         new.replace(target)
+        self._is_saved(number, name, text, replaced)
+
+    def _is_saved(self, number: int, name: str, text: str, replaced: str) -> None:
+        """Note a save, and that it replaced an earlier version of the program's own."""
         self.living.add(text)
-        # Its own earlier version in the same place, which the program itself replaced.
         self.living.discard(replaced)
+        if self.linked[number] and not (self.layouts[number].home / self._entry(name)).is_symlink():
+            self.saved[number][name] = text
 
     @rule(number=homes, file=files)
-    def write_through(self, number: int, file: str) -> None:
+    def write_through(self, number: int, file: int) -> None:
         """Open and truncate, as vim or git config do: what was there is replaced deliberately."""
-        target = self.layouts[number].home / file
-        text = self._content()
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except FileExistsError:
+        found = self._target(number, file)
+        if found is None or not found[0].parent.exists():
             return
+        target, name = found
+        text = self._content()
         before = target.read_text() if target.exists() else ""
         target.write_text(text)
-        self.living.add(text)
-        self.living.discard(before)
+        self._is_saved(number, name, text, before)
 
-    @rule(number=homes)
-    def replace_directory(self, number: int) -> None:
-        """Delete the link and make a directory of that name."""
-        target = self.layouts[number].home / ".dir"
-        if target.is_symlink():
-            target.unlink()
-            target.mkdir()
-            text = self._content()
-            (target / "one").write_text(text)
-            self.living.add(text)
+    @rule(number=homes, file=files)
+    def replace_link(self, number: int, file: int) -> None:
+        """Delete the link, and make a directory of that name where it is one."""
+        name = self.files[file % len(self.files)]
+        link = self.layouts[number].home / self._entry(name)
+        if link.is_symlink() and self.linked[number]:
+            link.unlink()
+            if f"{self._entry(name)}/" in self.declared:
+                self.save_atomically(number, file)
 
     # What we do -----------------------------------------------------------------------------------
 
@@ -182,7 +251,10 @@ class Homes(RuleBasedStateMachine):
             with crash_at(at):
                 self._settle(number, running=running)
         except CrashError:
-            pass
+            home = self.layouts[number].home
+            # What was linked is on the volume, where the other home may replace it.
+            for name in [name for name in self.saved[number] if (home / self._entry(name)).is_symlink()]:
+                del self.saved[number][name]
 
     @rule(number=homes)
     def lose_container(self, number: int) -> None:
@@ -192,15 +264,17 @@ class Homes(RuleBasedStateMachine):
         for name in ("home", "ledger"):
             shutil.rmtree(base / name)
             (base / name).mkdir()
+        self.linked[number] = False
 
     # What must hold --------------------------------------------------------------------------------
 
     def _is_settled(self, number: int) -> None:
         home = self.layouts[number].home
-        for path in DECLARED:
+        for path in self.declared:
             link = home / path.rstrip("/")
             assert link.is_symlink(), f"{path} is no link"
-            assert link.readlink() == self.volume / path.rstrip("/")
+            above = f".workspaces/w{number}/" if path == OWN else ""
+            assert link.readlink() == self.volume / (above + path.rstrip("/"))
         before = read(self.volume)
         self._settle(number, running=False)
         assert read(self.volume) == before, "one more resolve changed something"
@@ -231,8 +305,13 @@ def test_states(tried: Tried, *, whole: bool) -> None:
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(Homes, settings=configured)  # type: ignore[no-untyped-call]
-    tried("states explored", Homes.steps)
+    losses = 1
+    try:
+        run_state_machine_as_test(Homes, settings=configured)  # type: ignore[no-untyped-call]
+        losses = 0
+    finally:
+        tried("states explored", Homes.steps)
+        tried("losses", losses)
     assert Homes.steps > 0
 
 

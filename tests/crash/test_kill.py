@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Tried, missing
-from tests.crash.points import CALLS, Point, clean, share
+from tests.crash.points import CALLS, HARMLESS, Point, clean, share
 from tests.crash.world import HEALED, MIGRATED, RESTORED, VIEW, LossError, World
 
 SEED = 20261124
@@ -100,6 +100,18 @@ def test_killed_at_every_call(
     tried("losses", len(losses))
     assert not losses, "\n".join(losses)
     assert kills >= len(mine), "a point that is not reached strikes nothing"
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_no_other_call_changes_anything(name: str, world: World, tmp_path: Path) -> None:
+    """What is struck is all that there is to strike."""
+    case = VERBS[name]
+    case.prepare(world)
+    world.faults = case.faults
+    done = world.run(case.verb, "-e", "trace=%file,%desc", "-o", str(tmp_path / "trace"))
+    assert done.returncode == 0
+    calls = {line.partition("(")[0] for line in (tmp_path / "trace").read_text().splitlines()}
+    assert calls - HARMLESS - set(CALLS) == set()
 
 
 ERRORS = ("ENOSPC", "EIO", "EROFS", "EACCES", "EXDEV")

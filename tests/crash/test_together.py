@@ -1,16 +1,27 @@
 """Several at once: on one fresh volume, and while one of them has a lot to do."""
 
+import contextlib
 import json
 import os
+import random
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from coder_ws_runtime.errors import UserError
+from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.attic_items import items, restore
+from coder_ws_runtime.persist.manifest import declared
+from coder_ws_runtime.persist.resolve import Workspace
+from coder_ws_runtime.settings import Settings
+from coder_ws_runtime.settings import Workspace as Identity
 from tests.conftest import Tried
 from tests.harness.shell import ROOT
 from tests.harness.tree import content, read, write
@@ -31,16 +42,23 @@ def volume() -> Iterator[Path]:
     shutil.rmtree(made)
 
 
-def start(base: Path, volume: Path, *words: str) -> subprocess.Popen[str]:
-    """A resolve of one home, as a process of its own."""
-    environment = {
-        "PATH": os.environ["PATH"],
+def places(base: Path, volume: Path) -> dict[str, str]:
+    """The environment that says where everything is."""
+    return {
         "HOME": str(base / "home"),
         "HOME_PERSIST_STATE": str(volume),
         "HOME_PERSIST_MANIFEST_DIR": str(base / "manifests"),
         "HOME_PERSIST_LEDGER_DIR": str(base / "ledger"),
-        "PYTHONPATH": str(ROOT),
     }
+
+
+def layout(base: Path, volume: Path) -> Layout:
+    return Layout.of(Path("/"), places(base, volume))
+
+
+def start(base: Path, volume: Path, *words: str) -> subprocess.Popen[str]:
+    """A resolve of one home, as a process of its own."""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **places(base, volume)}
     main = "from coder_ws_runtime.cli.home_persist import main; main()"
     return subprocess.Popen(
         [*words, sys.executable, "-c", main, "resolve"],
@@ -133,3 +151,100 @@ def test_a_long_seed_blocks_no_other_path(tmp_path: Path, volume: Path) -> None:
     assert ended(long) == 0
     assert (slow / "home/.big").is_symlink()
     assert (volume / ".big/blob").stat().st_size == 1 << 30
+
+
+SAVED = ["one", ".a/b/c/x", ".a/b/c/y/z"]
+SECONDS = 8.0
+"""How long they go on; `--whole`: a minute."""
+
+
+def test_homes_that_heal_the_same_paths_and_are_killed(
+    tmp_path: Path, volume: Path, tried: Tried, *, whole: bool
+) -> None:
+    """Four homes save and heal at once, half of the heals are killed, and one more restores what it finds."""
+    until = time.monotonic() + (60 if whole else SECONDS)
+    bases = [home(tmp_path / str(number), ["one", ".a/b/c/"], {}) for number in range(4)]
+    children = [forked(lambda base=base: save_and_heal(base, volume, until)) for base in bases]
+    children.append(forked(lambda: restore_anything(home(tmp_path / "other", [], {}), volume, until)))
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 5
+    reports = [json.loads((base / "report").read_text()) for base in bases]
+    for base in bases:
+        assert ended(start(base, volume)) == 0
+    there = {text for side in (tmp_path, volume) for text in read(side).values()}
+    lost = {text for report in reports for text in report["living"]} - there
+    tried("heals at once", sum(report["heals"] for report in reports))
+    tried("kill points tried", sum(report["kills"] for report in reports))
+    tried("losses", len(lost))
+    assert lost == set()
+    assert all((base / "home" / path).is_symlink() for base in bases for path in ("one", ".a/b/c"))
+    assert not list(tmp_path.rglob("*.home-persist*"))
+    assert not list((volume / ".home-persist/staging").iterdir())
+
+
+def forked(work: Callable[[], object]) -> int:
+    """Do something in a process of its own; its status is 1 if that raises."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        except BaseException:  # noqa: BLE001 - a child must not come back into pytest
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    return child
+
+
+def opened(base: Path, volume: Path) -> Workspace:
+    """A home and the volume, opened in this process."""
+    return Workspace(layout(base, volume), Settings(workspace=Identity(id=base.name, name=base.name)))
+
+
+def save_and_heal(base: Path, volume: Path, until: float) -> None:
+    """Save over links, heal, and be killed while healing; at the end, report what must be somewhere."""
+    draw = random.Random(base.name)
+    living: set[str] = set()
+    heals = kills = 0
+
+    def heal() -> None:
+        with opened(base, volume) as workspace:
+            workspace.volume.clear_staging()
+            for entry in declared(layout(base, volume), Settings()).entries:
+                outcome = workspace.settle(entry, running=True)
+                assert outcome.error is None, str(outcome.error)
+
+    while time.monotonic() < until:
+        name = draw.choice(SAVED)
+        target = base / "home" / name
+        link = base / "home/.a/b/c"
+        if link.is_symlink() and name != "one":
+            link.unlink()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        living.discard(target.read_text() if target.is_file() and not target.is_symlink() else "")
+        text = f"{base.name} {heals}"
+        (base / "home/new").write_text(text)
+        (base / "home/new").replace(target)
+        living.add(text)
+        child = forked(heal)
+        if draw.random() < 0.5:
+            time.sleep(draw.random() * 0.05)
+            os.kill(child, signal.SIGKILL)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert status in (0, -signal.SIGKILL)
+        heals += 1
+        kills += status != 0
+    report = {"living": sorted(living), "heals": heals, "kills": kills}
+    (base / "report").write_text(json.dumps(report))
+
+
+def restore_anything(base: Path, volume: Path, until: float) -> None:
+    """Exchange what is in the attic for what is in its place, and clear what the dead have left."""
+    draw = random.Random(0)
+    while time.monotonic() < until:
+        with opened(base, volume) as workspace:
+            workspace.volume.clear_staging()
+            found = items(workspace.volume)
+            if found:
+                item = draw.choice(found)
+                with contextlib.suppress(UserError):
+                    restore(workspace.volume, item.batch, item.path, item.path, force=True)
+        time.sleep(0.05)

@@ -94,8 +94,9 @@ def run(
         return Completed(args, TIMED_OUT, "", f"{args[0]} did not end within {timeout:g} s")
     except FileNotFoundError:
         return Completed(args, NOT_FOUND, "", f"{args[0]}: not found")
-    except PermissionError:
-        return Completed(args, NOT_STARTED, "", f"{args[0]}: permission denied")
+    except OSError as error:
+        # Not ours to run, or of another kind of machine, or damaged.
+        return Completed(args, NOT_STARTED, "", f"{args[0]}: {error.strerror or error}".lower())
     return Completed(args, done.returncode, done.stdout, done.stderr)
 
 

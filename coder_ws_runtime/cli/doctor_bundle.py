@@ -36,7 +36,7 @@ def bundle(layout: Layout, output: Path | None) -> int:
     context = Context.of(layout.root, os.environ)
     results = examine(CHECKS, context)
     seconds = time.monotonic() - began
-    report = "\n".join(map(render.plain, doctor_text.lines(results, seconds, quiet=False))) + "\n"
+    report = "\n".join(map(render.plain, doctor_text.lines(results, seconds, verbose=True))) + "\n"
     items = contents(context, results, seconds, report)
     name = context.settings.workspace.name or "workspace"
     top = f"ws-doctor-{name.replace('/', '-')}-{time.strftime('%Y%m%dT%H%M%S')}"

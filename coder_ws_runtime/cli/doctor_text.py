@@ -16,6 +16,8 @@ _MARKS = {
     Status.CRASHED: ("✗", "magenta"),
 }
 
+_DULL = frozenset({Status.OK, Status.SKIPPED})
+
 _PLACES = {
     Where.WORKSPACE: "",
     Where.HOST: " (on the Docker host)",
@@ -27,61 +29,71 @@ _METADATA_LENGTH = 120
 """Characters that one reads at a glance; Coder takes 2048 bytes of a metadata value."""
 
 
-def lines(results: Sequence[Result], seconds: float, *, quiet: bool) -> Iterator[str]:
+def lines(
+    results: Sequence[Result], seconds: float, *, quiet: bool = False, verbose: bool = False
+) -> Iterator[str]:
     """The whole report, line by line.
 
     Args:
         results: of the checks.
         seconds: how long they took together.
         quiet: only what is wrong, and the total.
+        verbose: what each check saw, in a line of its own.
     """
-    width = max((len(item.check.id) for item in results), default=0)
-    dull = {Status.OK, Status.SKIPPED} if quiet else set()
-    shown = [item for item in results if item.verdict.status not in dull]
+    shown = [item for item in results if not (quiet and item.verdict.status in _DULL)]
     for category, items in groupby(shown, key=lambda item: item.check.category):
-        yield style(category, bold=True)
-        for skipped, run in groupby(items, key=_skipped_because):
-            if skipped:
-                yield from _skipped(list(run), skipped, width)
-            else:
-                for item in run:
-                    yield from _result(item, width)
+        if verbose:
+            yield style(category, bold=True)
+            yield from _each(list(items), max(len(item.check.id) for item in results))
+        else:
+            yield from _together(list(items))
     yield total(results, seconds)
 
 
-def _skipped_because(item: Result) -> str:
-    return item.verdict.summary if item.verdict.status is Status.SKIPPED else ""
+def _each(items: list[Result], width: int) -> Iterator[str]:
+    for item in items:
+        summary = "" if item.verdict.findings else item.verdict.summary
+        yield f"  {_named(item.verdict.status, f'{item.check.id.ljust(width)}  {summary}'.rstrip())}"
+        for finding in item.verdict.findings:
+            yield from _finding(finding, "      ")
 
 
-def _skipped(items: list[Result], reason: str, width: int) -> Iterator[str]:
-    """Checks that were skipped for one reason, in one line."""
-    ids = [item.check.id for item in items]
-    names = ", ".join([ids[0], *(name.partition(".")[2] for name in ids[1:])])
-    mark, colour = _MARKS[Status.SKIPPED]
-    yield f"  {mark} {style(f'{names.ljust(width)}  {reason}', fg=colour)}"
+def _together(items: list[Result]) -> Iterator[str]:
+    """A category: what is well in one line, each reason to skip in one, what is wrong in full."""
+    lines_: dict[str, list[Result]] = {}
+    for item in items:
+        dull = item.verdict.status in _DULL
+        reason = item.verdict.summary if item.verdict.status is Status.SKIPPED else ""
+        lines_.setdefault(f"{item.verdict.status.value} {reason}" if dull else item.check.id, []).append(item)
+    for together in lines_.values():
+        verdict = together[0].verdict
+        ids = [item.check.id for item in together]
+        names = ", ".join([ids[0], *(name.partition(".")[2] for name in ids[1:])])
+        told = verdict.status is not Status.OK and not verdict.findings
+        yield _named(verdict.status, f"{names}: {verdict.summary}" if told else names)
+        for finding in verdict.findings:
+            yield from _finding(finding, "    ")
 
 
-def _result(item: Result, width: int) -> Iterator[str]:
-    mark, colour = _MARKS[item.verdict.status]
-    findings = item.verdict.findings
-    summary = "" if findings else item.verdict.summary
-    yield f"  {style(mark, fg=colour)} {item.check.id.ljust(width)}  {summary}".rstrip()
-    for finding in findings:
-        yield from _finding(finding)
+def _named(status: Status, words: str) -> str:
+    mark, colour = _MARKS[status]
+    if status is Status.SKIPPED:
+        return style(f"{mark} {words}", fg=colour)
+    return f"{style(mark, fg=colour)} {words}"
 
 
-def _finding(finding: Finding) -> Iterator[str]:
-    yield f"      {style(finding.problem, fg=_MARKS[finding.status][1])}"
+def _finding(finding: Finding, indent: str) -> Iterator[str]:
+    yield f"{indent}{style(finding.problem, fg=_MARKS[finding.status][1])}"
     for line in finding.evidence:
-        yield style(f"        {line}", fg="bright_black")
+        yield style(f"{indent}  {line}", fg="bright_black")
     if finding.remedy:
-        yield from _remedy(finding.remedy)
+        yield from _remedy(finding.remedy, indent)
 
 
-def _remedy(remedy: Remedy) -> Iterator[str]:
-    yield f"      {style('mend:', fg='cyan')} {remedy.text}{_PLACES[remedy.where]}"
+def _remedy(remedy: Remedy, indent: str) -> Iterator[str]:
+    yield f"{indent}{style('mend:', fg='cyan')} {remedy.text}{_PLACES[remedy.where]}"
     for command in remedy.commands:
-        yield f"        {style(f'$ {command}', bold=True)}"
+        yield f"{indent}  {style(f'$ {command}', bold=True)}"
 
 
 def total(results: Sequence[Result], seconds: float) -> str:
@@ -120,7 +132,7 @@ def changes(before: Sequence[Result], now: Sequence[Result]) -> Iterator[str]:
         if then == (item.verdict.status, item.verdict.findings):
             continue
         if item.verdict.findings or item.verdict.status.bad or (then and then[1]):
-            yield from _result(item, len(item.check.id))
+            yield from _each([item], len(item.check.id))
 
 
 def listing(checks: Sequence[Check]) -> list[tuple[str, str, str]]:

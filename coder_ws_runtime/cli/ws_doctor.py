@@ -44,6 +44,7 @@ class _Run:
 )
 @click.option("--strict", is_flag=True, help="Warnings count as failures.")
 @click.option("-q", "--quiet", is_flag=True, help="Say only what is wrong.")
+@click.option("-v", "--verbose", is_flag=True, help="Say of each check what it saw.")
 @click.option("--list", "list_", is_flag=True, help="List the checks; run none.")
 @click.option("--fix", is_flag=True, help="Do the mends that are safe, then look again.")
 @click.option("--metadata", is_flag=True, help="One line for Coder's metadata; the exit status is 0.")
@@ -78,7 +79,8 @@ def ws_doctor(click_context: click.Context, /, layout: Layout, **options: Any) -
     if options["as_json"]:
         render.say_json(report_as_json(run.results, run.context, run.seconds, fixes))
     else:
-        for line in doctor_text.lines(run.results, run.seconds, quiet=options["quiet"]):
+        style = {"quiet": options["quiet"], "verbose": options["verbose"]}
+        for line in doctor_text.lines(run.results, run.seconds, **style):
             render.say(line)
     return _status(run.results, strict=options["strict"])
 
@@ -131,7 +133,7 @@ def _watch(checks: Sequence[Check], layout: Layout, pause: float) -> int:
         run = _look(checks, layout)
         if render.terminal(sys.stdout):
             sys.stdout.write(_CLEAR)
-            for line in doctor_text.lines(run.results, run.seconds, quiet=False):
+            for line in doctor_text.lines(run.results, run.seconds):
                 render.say(line)
         else:
             changed = list(doctor_text.changes(before, run.results))

@@ -84,15 +84,12 @@ class Context:
         """`command`, to be run as the user of the workspace."""
         return f"sudo -H -u {DEFAULT_USER} {command}" if self.uid == 0 else command
 
-    def restart(self) -> str:
-        """The command that restarts this workspace from outside."""
+    def restart(self, *, ask: bool = False) -> str:
+        """The command that restarts this workspace from outside; `ask` for its parameters, too."""
         workspace = self.settings.workspace
         name = shlex.quote(workspace.name) if workspace.name else "<workspace>"
-        return (
-            f"coder restart {shlex.quote(workspace.owner)}/{name}"
-            if workspace.owner
-            else f"coder restart {name}"
-        )
+        owner = f"{shlex.quote(workspace.owner)}/" if workspace.owner else ""
+        return f"coder restart{' --always-prompt' if ask else ''} {owner}{name}"
 
 
 def text(path: Path, limit: int = 1 << 20) -> str:

@@ -10,6 +10,7 @@ from coder_ws_runtime import docker_api
 from coder_ws_runtime.boot.docker_group.observe import Observed, Reach, observe
 from coder_ws_runtime.boot.docker_group.plan import GROUP, Case, Plan, plan
 from coder_ws_runtime.docker_api import DockerApiError
+from coder_ws_runtime.doctor import systemd
 from coder_ws_runtime.doctor.context import Context, account, text
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import (
@@ -67,6 +68,8 @@ def cli(context: Context) -> Verdict:
 def socket(context: Context) -> Verdict:
     """The host's socket is mounted, somebody listens at it, and the user's group may open it."""
     seen, planned = context.know(_seen), context.know(_planned)
+    if planned.actions and not planned.finding and not context.know(systemd.steps_ran):
+        return skipped(Need.BOOT.value)
     problem = _socket_problem(context, seen, planned)
     return found([problem], "") if problem else ok(planned.reason)
 

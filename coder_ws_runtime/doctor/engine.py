@@ -10,7 +10,7 @@ from enum import Enum
 
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.findings import Status, Verdict, skipped
-from coder_ws_runtime.doctor.systemd import boots
+from coder_ws_runtime.doctor.systemd import boots, steps_ran
 
 LIMIT = 5.0
 """Seconds that a check may take unless it says otherwise."""
@@ -24,6 +24,7 @@ class Need(Enum):
 
     LIVE = "this is a tree of files, not the running system"
     SYSTEMD = "systemd does not run"
+    BOOT = "no boot step has run, for want of systemd; see system.pid1"
     VOLUME = "there is no volume"
     SOCKET = "there is no Docker socket"
     SETTINGS = "the settings are not valid"
@@ -35,6 +36,8 @@ def _is_met(need: Need, context: Context) -> bool:
             return context.live
         case Need.SYSTEMD:
             return context.know(boots)
+        case Need.BOOT:
+            return context.know(steps_ran)
         case Need.VOLUME:
             return context.layout.volume.is_dir()
         case Need.SOCKET:
@@ -58,6 +61,8 @@ class Check:
     needs: tuple[Need, ...] = ()
     limit: float = LIMIT
     """Seconds."""
+    made_by: Need | None = None
+    """What makes what is looked at; where it is missing, what is found to be wrong is its consequence."""
 
     @property
     def category(self) -> str:
@@ -71,12 +76,12 @@ class Check:
 
 
 def check(
-    id_: str, title: str, *, needs: Sequence[Need] = (), limit: float = LIMIT
+    id_: str, title: str, *, needs: Sequence[Need] = (), limit: float = LIMIT, made_by: Need | None = None
 ) -> Callable[[Function], Check]:
     """Make a function a check. See :class:`Check`; the tuple of all checks is in `catalogue`."""
 
     def declare(function: Function) -> Check:
-        return Check(id_, title, function, tuple(needs), limit)
+        return Check(id_, title, function, tuple(needs), limit, made_by)
 
     return declare
 
@@ -121,6 +126,8 @@ def _work(item: Check, context: Context, done: "queue.SimpleQueue[Result]") -> N
     try:
         missing = next((need for need in item.needs if not _is_met(need, context)), None)
         verdict = skipped(missing.value) if missing else item.function(context)
+        if verdict.findings and item.made_by and not _is_met(item.made_by, context):
+            verdict = skipped(item.made_by.value)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other checks are still wanted
         last = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{last.filename.rpartition('/')[2]}:{last.lineno}"

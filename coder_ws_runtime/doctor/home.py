@@ -26,7 +26,7 @@ from coder_ws_runtime.fs.mounts import parse_mounts
 from coder_ws_runtime.layout import DEFAULT_USER
 from coder_ws_runtime.persist.entries import Declared, Entry, Kind
 from coder_ws_runtime.persist.lease import leases
-from coder_ws_runtime.persist.manifest import declared
+from coder_ws_runtime.persist.manifest import NO_WORKSPACE_ID, declared
 from coder_ws_runtime.persist.observe import aside_name
 from coder_ws_runtime.persist.plan import Plan, plan, points_into
 from coder_ws_runtime.persist.resolve import Workspace
@@ -45,11 +45,18 @@ def declarations(context: Context) -> Declared:
 @check("home.volume", "the volume of the home")
 def volume(context: Context) -> Verdict:
     """The owner's volume is mounted, writable, and the user's."""
-    problem = _volume_problem(context)
+    problem = _mount_problem(context)
+    if problem is None and not context.know(systemd.steps_ran) and _owner_problem(context):
+        return skipped(Need.BOOT.value)
+    problem = problem or _owner_problem(context)
     return found([problem], "") if problem else ok(f"{context.layout.volume} is mounted and writable")
 
 
 def _volume_problem(context: Context) -> Finding | None:
+    return _mount_problem(context) or _owner_problem(context)
+
+
+def _mount_problem(context: Context) -> Finding | None:
     path = context.layout.volume
     mount = Remedy(
         f"mount it: the template's docker_container has a volumes block for {path}; then restart the"
@@ -66,6 +73,11 @@ def _volume_problem(context: Context) -> Finding | None:
     if os.statvfs(path).f_flag & os.ST_RDONLY:
         remedy = Remedy("mount it writable", (context.as_root(f"mount -o remount,bind,rw {path}"),))
         return failure("the volume is mounted read-only", remedy, evidence=[f"{path}: ro"])
+    return None
+
+
+def _owner_problem(context: Context) -> Finding | None:
+    path = context.layout.volume
     user, status = context.know(account), path.stat()
     if user and (status.st_uid != user.uid or status.st_mode & 0o700 != 0o700):  # noqa: PLR2004 - rwx
         commands = (
@@ -83,21 +95,32 @@ def _volume_problem(context: Context) -> Finding | None:
 def manifests(context: Context) -> Verdict:
     """Every manifest, and every path of the template and of the user, is valid."""
     known = context.know(declarations)
-    again = systemd.again(context, systemd.RESOLVE, "home-persist resolve")
-    findings = [
-        failure(
-            f"not persisted: {error.message}",
-            Remedy(f"{error.hint or 'mend or remove it'}; then look again", (again,)),
-            evidence=[error.place] if error.place else [],
-        )
-        for error in known.refused
-    ]
+    settings = context.settings_error is None and os.path.lexists(context.layout.settings_file)
+    told = [error for error in known.refused if settings or error.code != NO_WORKSPACE_ID]
+    findings = [_refused(context, error) for error in told]
+    if not findings and len(told) < len(known.refused):
+        return skipped("the workspace's id is not known; see system.settings")
     sources = len({entry.source for entry in known.entries})
     count = len(known.entries)
     return found(findings, f"{_number(count, 'path')} of {_number(sources, 'source')}")
 
 
-@check("home.links", "the links of declared paths", needs=[Need.VOLUME])
+def _refused(context: Context, error: UserError) -> Finding:
+    advice = error.hint or "mend or remove it"
+    if error.place.startswith(f"{context.layout.settings_file}:"):
+        remedy = Remedy(
+            f"{advice}: it is a parameter of the workspace; the restart asks for it",
+            (context.restart(ask=True),),
+            Where.CLIENT,
+        )
+    else:
+        again = systemd.again(context, systemd.RESOLVE, "home-persist resolve")
+        remedy = Remedy(f"{advice}; then look again", (again,))
+    evidence = [error.place] if error.place else []
+    return failure(f"not persisted: {error.message}", remedy, evidence=evidence)
+
+
+@check("home.links", "the links of declared paths", needs=[Need.VOLUME], made_by=Need.BOOT)
 def links(context: Context) -> Verdict:
     """Every declared path is a link to its place on the volume."""
     entries = context.know(declarations).entries
@@ -145,7 +168,8 @@ def _link_finding(context: Context, workspace: Workspace, entry: Entry) -> Findi
     if planned.actions:
         return failure(f"{path} {_state(seen)}", remedy, evidence=[*evidence, _next(planned)])
     if planned.problem:
-        return warning(f"{path}: {planned.problem}", Remedy(planned.hint), evidence=evidence)
+        remedy = Remedy(f"{planned.hint}; then look again", (again,))
+        return warning(f"{path}: {planned.problem}", remedy, evidence=evidence)
     return None
 
 
@@ -239,7 +263,8 @@ def orphans(context: Context) -> Verdict:
             continue
         seen = lease.seen if lease else (context.layout.workspaces / name).stat().st_mtime
         if now - seen > _ORPHANED_AFTER:
-            old.append(f"{name}: not seen for {(now - seen) / _DAY:.0f} days")
+            called = f" ({lease.called})" if lease and lease.called else ""
+            old.append(f"{name}{called}: not seen for {(now - seen) / _DAY:.0f} days")
     if not old:
         return ok(f"{_number(len(names), 'workspace')} with copies of their own, all seen of late")
     remedy = Remedy(

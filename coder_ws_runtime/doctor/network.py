@@ -2,8 +2,10 @@
 
 import json
 import os
+import queue
 import re
 import socket
+import threading
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -17,6 +19,7 @@ from coder_ws_runtime.doctor.findings import Remedy, Verdict, Where, failure, fo
 from coder_ws_runtime.doctor.systemd import Unit
 
 _HOST = "host.docker.internal"
+_RESOLVE_SECONDS = 4.0
 _SKEW = 60.0
 """Seconds between two clocks from which on tokens and certificates begin to be refused."""
 _WEB_SHELL = "http://127.0.0.1:4000/api/sessions"
@@ -41,10 +44,22 @@ def _url(context: Context) -> str:
 
 
 def _resolves(name: str) -> str:
-    """An address of `name`, empty if there is none."""
+    """An address of `name`, empty if there is none.
+
+    A name server that does not answer is given up long before resolv.conf(5) would.
+    """
+    answer: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answer.put(str(socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)[0][4][0]))
+        except (OSError, UnicodeError):
+            answer.put("")
+
+    threading.Thread(target=ask, daemon=True).start()
     try:
-        return str(socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)[0][4][0])
-    except (OSError, UnicodeError):
+        return answer.get(timeout=_RESOLVE_SECONDS)
+    except queue.Empty:
         return ""
 
 
@@ -155,7 +170,9 @@ def coder(context: Context) -> Verdict:
 @check("network.clock", "the clock", needs=[Need.LIVE], limit=8)
 def clock(context: Context) -> Verdict:
     """The clock goes as Coder's server's does: certificates and tokens are valid for a time."""
-    if not context.know(_url) or not context.know(_coder_address) or not context.know(_ask).date:
+    if not context.know(_url):
+        return skipped("Coder's URL is not known")
+    if not context.know(_coder_address) or not context.know(_ask).date:
         return skipped("there is no answer of Coder's server to compare with")
     answer = context.know(_ask)
     try:

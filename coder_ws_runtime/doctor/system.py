@@ -109,7 +109,7 @@ def _failed(context: Context, unit: Unit) -> Finding | None:
             systemd.restart(context, unit.name, "mend what it says, then run it again"),
             evidence=systemd.journal(context, unit),
         )
-    if unit.name == systemd.RESOLVE and unit["ExecMainStatus"] == str(ExitStatus.NO_VOLUME.value):
+    if unit["Result"] == "exit-code" and unit["ExecMainStatus"] == str(ExitStatus.NO_VOLUME.value):
         return warning(
             f"{name} found no usable volume at its last run",
             systemd.restart(context, unit.name, "once the volume is there, run it again"),
@@ -188,14 +188,13 @@ def settings(context: Context) -> Verdict:
             [failure(f"the settings do not count: {error.message}", remedy, evidence=[error.place])], ""
         )
     if not os.path.lexists(file):
-        remedy = Remedy(
-            "use the project's template, which uploads it; until then the id of the workspace comes from"
-            " CODER_WORKSPACE_ID, and all else has its default",
-            where=Where.TEMPLATE,
-        )
-        return found(
-            [warning("there is no settings document", remedy, evidence=[f"{file}: no such file"])], ""
-        )
+        remedy = Remedy("use the project's template, which uploads it", where=Where.TEMPLATE)
+        evidence = [f"{file}: no such file"]
+        if context.settings.workspace.id:
+            problem = "there is no settings document: only the workspace's id is known"
+            return found([warning(problem, remedy, evidence=evidence)], "")
+        problem = "there is no settings document: paths of the workspace itself are not persisted"
+        return found([failure(problem, remedy, evidence=evidence)], "")
     name = context.settings.workspace.name
     return ok(f"they are valid{f', the workspace is {name}' if name else ''}")
 

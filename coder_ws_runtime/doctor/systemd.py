@@ -128,3 +128,8 @@ def again(context: Context, unit: str, command: str) -> str:
 def boots(context: Context) -> bool:
     """Whether systemd is the running system's PID 1; the check of sd_booted(3)."""
     return context.live and context.layout.systemd_runtime.is_dir()
+
+
+def steps_ran(context: Context) -> bool:
+    """Whether somebody has run the boot steps: systemd, or whoever made the tree of files."""
+    return not context.live or context.know(boots)

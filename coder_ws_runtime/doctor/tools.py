@@ -22,8 +22,10 @@ class Tool:
     arguments: tuple[str, ...] = ("--version",)
 
 
+_NODE = "node"
+
 TOOLS = (
-    Tool("node", "nvm"),
+    Tool(_NODE, "nvm"),
     Tool("npm", "nvm"),
     Tool("claude", "claude-code"),
     Tool("rtk", "rtk"),
@@ -46,6 +48,8 @@ def _function(tool: Tool) -> Callable[[Context], Verdict]:
         if program is None:
             problem = f"{tool.name} is a part of this image, and not on PATH"
             return found([failure(problem, restart, evidence=[f"PATH={path}"])], "")
+        if tool.name != _NODE and _is_of_node(program) and not _runs(context, _NODE, path):
+            return skipped("it is a script for node, which does not run; see tools.node")
         done = context.run([program, *tool.arguments], timeout=8)
         if not done.ok:
             problem = f"{tool.name} does not run"
@@ -55,6 +59,21 @@ def _function(tool: Tool) -> Callable[[Context], Verdict]:
 
     look.__doc__ = f"{tool.name}, which the image promises, is on PATH and runs."
     return look
+
+
+def _is_of_node(program: str) -> bool:
+    """Whether a program is a script that node runs, by its first line."""
+    try:
+        with open(program, "rb") as file:
+            first = file.read(128).partition(b"\n")[0]
+    except OSError:
+        return False
+    return first.startswith(b"#!") and first.split()[-1].rpartition(b"/")[2] == _NODE.encode()
+
+
+def _runs(context: Context, name: str, path: str) -> bool:
+    program = shutil.which(name, path=path)
+    return program is not None and context.run([program, "--version"], timeout=8).ok
 
 
 def _check(tool: Tool) -> Check:

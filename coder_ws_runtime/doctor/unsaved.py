@@ -1,6 +1,7 @@
 """What is in the home, is not declared, and will be lost with the container."""
 
 import os
+import shlex
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,9 @@ _SECONDS = 0.25
 """How long the walk may take; what it has seen by then is told as a lower bound."""
 _CACHES = frozenset({".cache"})
 """Made to be lost; not counted."""
+
+_SHARED = {".local/share/": 3, ".local/state/": 3, ".local/": 2, ".config/": 2}
+"""Directories of many programs, and how many parts the path of a program's own has."""
 
 _PRECIOUS = (
     (".ssh/", ("id_rsa", "id_ed25519", "id_ecdsa")),
@@ -36,7 +40,7 @@ _PRECIOUS = (
 
 @dataclass
 class Seen:
-    """What a walk through the home has found: bytes on disk by the name at the top."""
+    """What a walk through the home has found: bytes on disk by path; a directory's ends with a slash."""
 
     sizes: dict[str, int] = field(default_factory=dict)
     whole: bool = True
@@ -59,7 +63,7 @@ def unsaved(context: Context) -> Verdict:
     least = "" if seen.whole else "at least "
     if seen.total >= _MANY_BYTES:
         evidence = [f"~/{name}: {size(count)}" for name, count in largest]
-        command = context.as_user(f"home-persist add '{largest[0][0]}/'")
+        command = context.as_user(f"home-persist add {shlex.quote(largest[0][0])}")
         remedy = Remedy("declare what is to last, e.g. the largest", (command,))
         findings.append(
             warning(f"{least}{size(seen.total)} will be lost at the next start", remedy, evidence=evidence)
@@ -133,10 +137,17 @@ def walk(home: Path, kept: set[str], since: float, deadline: float) -> Seen:
                     status = entry.stat(follow_symlinks=False)
                     if not entry.is_dir(follow_symlinks=False):
                         if status.st_ctime > since:
-                            top = path.partition("/")[0]
-                            seen.sizes[top] = seen.sizes.get(top, 0) + status.st_blocks * 512
+                            name = _declarable(path)
+                            seen.sizes[name] = seen.sizes.get(name, 0) + status.st_blocks * 512
                     elif status.st_dev == device:
                         pending.append(path)
         except OSError:
             continue
     return seen
+
+
+def _declarable(path: str) -> str:
+    """What one would declare to keep a file: the directory of its program, or itself at the top."""
+    parts = path.split("/")
+    depth = next((depth for top, depth in _SHARED.items() if path.startswith(top)), 1)
+    return path if len(parts) <= depth else "/".join(parts[:depth]) + "/"

@@ -32,6 +32,7 @@ _MODEL_FILE = __file__.replace("manifest.py", "manifest_model.py")
 _SIZE_LIMIT = 16 << 20
 SCHEMA = "schema.json"
 """The JSON Schema of manifests, which lies beside them."""
+NO_WORKSPACE_ID = "manifest.no-workspace-id"
 WORKSPACE_ID_HINT = "set CODER_WORKSPACE_ID, or workspace.id in the settings document"
 
 
@@ -164,7 +165,7 @@ def on_volume(path: str, scope: Scope, workspace_id: str) -> str:
     if not workspace_id:
         raise RefusedError(
             f"path {path!r} has the scope 'workspace', and the workspace's id is not known",
-            code="manifest.no-workspace-id",
+            code=NO_WORKSPACE_ID,
             hint=WORKSPACE_ID_HINT,
         )
     return f".workspaces/{workspace_id}/{path}"

@@ -14,7 +14,7 @@ from typing import Any
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.entries import Scope
-from coder_ws_runtime.persist.manifest import WORKSPACE_ID_HINT, user_files
+from coder_ws_runtime.persist.manifest import NO_WORKSPACE_ID, WORKSPACE_ID_HINT, user_files
 from coder_ws_runtime.persist.paths import normalise
 from coder_ws_runtime.persist.volume import STATE, Volume
 
@@ -46,7 +46,7 @@ class UserFiles:
         """
         if scope not in self.documents:
             raise RefusedError(
-                "the workspace's id is not known", code="manifest.no-workspace-id", hint=WORKSPACE_ID_HINT
+                "the workspace's id is not known", code=NO_WORKSPACE_ID, hint=WORKSPACE_ID_HINT
             )
         return self.documents[scope]
 

@@ -5,10 +5,14 @@ import json
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.resources import files
 from typing import Any
+
+import jsonschema
 
 from tests.harness.workspace import Workspace
 
+SCHEMA = json.loads(files("coder_ws_runtime.doctor").joinpath("report.schema.json").read_text())
 _MARK = "--- report ---"
 _BAD = ("failure", "crashed")
 
@@ -18,6 +22,8 @@ class Template:
     """What is wrong with the template: a change of the workspace before it is booted anew."""
 
     change: Callable[[Workspace], None]
+    boots: bool = True
+    """Whether what it makes boots at all."""
 
 
 def _nothing(_: Workspace) -> None:
@@ -53,7 +59,13 @@ def look(space: Workspace, *options: str, env: Mapping[str, str] | None = None) 
     """The doctor's JSON report, as the user sees the workspace."""
     done = space.exec("ws-doctor", "--json", *options, env=dict(env or {}))
     assert done.returncode in {0, 1}, done.stderr
-    report: dict[str, Any] = json.loads(done.stdout)
+    return parsed(done.stdout)
+
+
+def parsed(document: str) -> dict[str, Any]:
+    """A JSON report, which has to be as its schema says."""
+    report: dict[str, Any] = json.loads(document)
+    jsonschema.validate(report, SCHEMA)
     return report
 
 
@@ -87,7 +99,7 @@ def prove(row: Row, space: Workspace) -> None:
 def _prove(row: Row, space: Workspace, plan: tuple[dict[str, Any], dict[str, Any], str]) -> None:
     if isinstance(row.by, Template):
         row.by.change(space)
-        _restart(space)
+        _restart(space, wait=row.by.boots)
     else:
         _do(row.by, space)
     before = _shell(space, row, [])
@@ -140,19 +152,34 @@ def _apply(space: Workspace, row: Row, remedy: Mapping[str, Any]) -> dict[str, A
 
 def _as_client(space: Workspace, command: str) -> None:
     """What Coder's command line does, by the engine."""
-    program, verb, name = shlex.split(command)
+    program, verb, *options, name = shlex.split(command)
     assert program == "coder"
     workspace = space.settings["workspace"]
     names = {workspace["id"], workspace["name"], f"{workspace['owner']}/{workspace['name']}", "<workspace>"}
-    if verb == "restart":
-        assert name in names, command
-        _restart(space)
+    match verb:
+        case "restart":
+            assert name in names, command
+            assert options in ([], ["--always-prompt"]), command
+            _restart(space)
+        case "stop":
+            owner, _, name = name.rpartition("/")
+            labels = [
+                "--filter",
+                f"label=coder.owner={owner}",
+                "--filter",
+                f"label=coder.workspace_name={name}",
+            ]
+            stopped = space.engine.docker("ps", "-q", *labels).stdout.split()
+            assert stopped, command
+            space.engine.docker("rm", "-f", *stopped)
+        case _:
+            raise AssertionError(command)
 
 
-def _restart(space: Workspace) -> None:
+def _restart(space: Workspace, *, wait: bool = True) -> None:
     """A new container of the same plan: all that a restart of a workspace keeps is its volumes."""
     space.remove()
-    space.boot()
+    space.boot(wait=wait)
 
 
 def _shell(space: Workspace, row: Row, commands: list[str]) -> dict[str, Any]:
@@ -162,7 +189,6 @@ def _shell(space: Workspace, row: Row, commands: list[str]) -> dict[str, Any]:
     said, mark, report = done.stdout.partition(f"{_MARK}\n")
     assert mark, f"{said}{done.stderr}"
     try:
-        found: dict[str, Any] = json.loads(report)
+        return parsed(report)
     except ValueError as error:
         raise AssertionError(f"no report: {report}{done.stderr}") from error
-    return found

@@ -78,6 +78,20 @@ def test_a_check_whose_need_is_missing_is_skipped_with_the_reason(context: Conte
     assert result.verdict.summary == Need.SYSTEMD.value
 
 
+@pytest.mark.parametrize(
+    ("made", "status"),
+    [
+        pytest.param(ok("well"), Status.OK, id="nothing"),
+        pytest.param(found([failure("f")], ""), Status.SKIPPED, id="a consequence"),
+    ],
+)
+def test_where_nobody_made_it_what_is_wrong_is_a_consequence(
+    made: Verdict, status: Status, context: Context
+) -> None:
+    result = examine([Check("a.b", "", lambda _: made, made_by=Need.SYSTEMD)], context)[0]
+    assert result.verdict.status is status
+
+
 def test_a_fact_is_found_out_once(context: Context) -> None:
     asked = []
 

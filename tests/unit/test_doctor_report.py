@@ -70,25 +70,49 @@ def test_the_schema_refuses_what_is_no_report() -> None:
         jsonschema.validate({"version": 2}, json.loads(SCHEMA.read_text()))
 
 
-def text(results: list[Result], *, quiet: bool = False) -> str:
-    return "\n".join(map(render.plain, doctor_text.lines(results, 0.25, quiet=quiet)))
+def text(results: list[Result], *, quiet: bool = False, verbose: bool = False) -> str:
+    lines = doctor_text.lines(results, 0.25, quiet=quiet, verbose=verbose)
+    return "\n".join(map(render.plain, lines))
 
 
 def test_the_remedy_stands_under_its_finding() -> None:
     assert """\
-home
-  ✗ home.links
-      ~/a
-        e
-      mend: link it
-        $ home-persist resolve
-      ~/b
-      mend: link it
-        $ home-persist resolve""" in text(BROKEN)
+✗ home.links
+    ~/a
+      e
+    mend: link it
+      $ home-persist resolve
+    ~/b
+    mend: link it
+      $ home-persist resolve
+""" in text(BROKEN)
+
+
+def test_what_is_well_in_a_category_takes_one_line() -> None:
+    names = ("docker.cli", "docker.socket", "docker.server", "home.links", "home.volume")
+    wrong = result("docker.group", found([failure("it is missing")], ""))
+    results = [result(name, ok("well")) for name in names]
+    assert text([*results[:2], wrong, *results[2:]]).splitlines()[:4] == [
+        "✓ docker.cli, socket, server",
+        "✗ docker.group",
+        "    it is missing",
+        "✓ home.links, volume",
+    ]
+
+
+def test_verbose_says_what_each_check_saw() -> None:
+    told = text(BROKEN, verbose=True)
+    assert "system\n  ✓ system.pid1    systemd is PID 1\n" in told
+    assert "tools\n  - tools.node     not a part of this image\n  - tools.npm " in told
+    assert "  ✗ home.links\n      ~/a\n        e\n      mend: link it\n" in told
+
+
+def test_a_check_that_crashed_says_how() -> None:
+    assert "✗ network.coder: the check did not end within 5 s" in text(BROKEN)
 
 
 def test_what_is_skipped_for_one_reason_takes_one_line() -> None:
-    assert "  - tools.node, npm  not a part of this image" in text(BROKEN)
+    assert "- tools.node, npm: not a part of this image" in text(BROKEN)
 
 
 def test_a_remedy_says_where_it_is_to_be_done() -> None:
@@ -107,8 +131,15 @@ def test_quiet_says_only_what_is_wrong() -> None:
 
 
 def test_a_healthy_workspace_fits_one_screen() -> None:
+    # A terminal as small as they come, with three lines for two prompts and the command; and each of the
+    # categories may have skipped something.
     healthy = [Result(item, ok("well"), 0.0) for item in CHECKS]
-    assert len(text(healthy).splitlines()) <= 55
+    categories = {item.category for item in CHECKS}
+    skipped_ = [result(f"{category}.more", skipped("why")) for category in categories]
+    by_category = sorted([*healthy, *skipped_], key=lambda item: item.check.category)
+    lines = text(by_category).splitlines()
+    assert len(lines) <= 24 - 3
+    assert max(map(len, lines)) <= 80
 
 
 @pytest.mark.parametrize(
@@ -130,6 +161,7 @@ def test_metadata_is_short_however_much_is_wrong() -> None:
     wrong = [Result(item, found([failure("bad")], ""), 0.0) for item in CHECKS]
     line = doctor_text.metadata(wrong)
     assert len(line) <= 120
+    assert len(line.encode()) <= 2048, "what Coder takes (coderd/agentapi/metadata.go there)"
     assert "\n" not in line
 
 
@@ -186,7 +218,7 @@ def test_an_unknown_check_is_refused_with_the_nearest(word: str, hint: str) -> N
 # The command --------------------------------------------------------------------------------------
 
 
-def run(tmp_path: Path, *args: str) -> tuple[int, str, str]:
+def run(tmp_path: Path, *args: str, **env: str) -> tuple[int, str, str]:
     done = subprocess.run(
         [
             sys.executable,
@@ -198,7 +230,7 @@ def run(tmp_path: Path, *args: str) -> tuple[int, str, str]:
         ],
         capture_output=True,
         text=True,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.getcwd(), "LANG": "C.UTF-8"},
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.getcwd(), "LANG": "C.UTF-8", **env},
         check=False,
     )
     return done.returncode, done.stdout, done.stderr
@@ -213,12 +245,14 @@ def test_an_empty_tree_is_looked_over_without_a_crash(tmp_path: Path) -> None:
     assert {item["id"] for item in document["checks"] if item["status"] == "failure"} == {
         "agent.init-script",
         "home.volume",
+        "system.settings",
     }
 
 
 def test_strict_counts_warnings(tmp_path: Path) -> None:
-    assert run(tmp_path, "--only", "system.settings")[0] == 0
-    assert run(tmp_path, "--only", "system.settings", "--strict")[0] == 1
+    # Without a document, and with an id.
+    assert run(tmp_path, "--only", "system.settings", CODER_WORKSPACE_ID="x")[0] == 0
+    assert run(tmp_path, "--only", "system.settings", "--strict", CODER_WORKSPACE_ID="x")[0] == 1
 
 
 def test_metadata_always_succeeds(tmp_path: Path) -> None:

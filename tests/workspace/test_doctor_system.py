@@ -3,7 +3,7 @@
 import pytest
 
 from tests.conftest import Spaces
-from tests.harness.doctor import Row, prove
+from tests.harness.doctor import Row, Template, prove
 from tests.harness.workspace import Workspace
 
 pytestmark = pytest.mark.docker
@@ -21,6 +21,13 @@ def _failing(path: str, then: str) -> str:
 
 
 ROWS = [
+    Row(
+        "system.pid1",
+        "another program is PID 1",
+        Template(_sleeps, boots=False),
+        "PID 1 is sleep, not systemd",
+        "in the template's docker_container set neither command nor entrypoint nor init",
+    ),
     Row(
         "system.state",
         "a unit of somebody else has failed",
@@ -115,7 +122,6 @@ ROWS = [
         "rm /etc/coder/workspace.json",
         "there is no settings document",
         "use the project's template",
-        status="warning",
     ),
     Row(
         "system.locale",

@@ -1,0 +1,104 @@
+"""ws-doctor, category disk: volumes that are full, /tmp, memory; broken and mended as printed.
+
+The volumes are small ones in memory, which can be filled. The host's disk and the kernel's words of
+pressure are those of everybody on this machine: tests/unit/test_doctor_room.py has them as numbers.
+"""
+
+import pytest
+
+from tests.conftest import Spaces
+from tests.harness.doctor import Row, prove
+from tests.harness.workspace import Workspace
+
+pytestmark = pytest.mark.docker
+
+VOLUME = "/mnt/home-persist"
+PROJECTS = "/home/coder/projects"
+_ATTIC = f"{VOLUME}/.home-persist/attic"
+
+
+def _deleted(size: str) -> str:
+    """The user deletes a large file that is kept; that was long ago."""
+    return f"""
+        cd /home/coder
+        sudo -u coder sh -c 'head -c {size} /dev/zero > .claude.json; rm .claude.json'
+        until ls {_ATTIC}/*/.claude.json && test -L .claude.json; do sleep 0.1; done > /dev/null 2>&1
+        for batch in {_ATTIC}/*; do mv $batch {_ATTIC}/20200101${{batch#{_ATTIC}/????????}}; done
+    """
+
+
+ROWS = [
+    Row(
+        "disk.volume",
+        "nearly full",
+        _deleted("222M"),
+        "the volume of the home is nearly full",
+        "home-persist attic prune --older-than 1 --yes",
+        status="warning",
+    ),
+    Row(
+        "disk.volume",
+        "full",
+        _deleted("235M"),
+        "the volume of the home is full",
+        "home-persist attic prune --older-than 1 --yes",
+    ),
+    Row(
+        "disk.projects",
+        "full",
+        f"sudo -u coder sh -c 'head -c 1G /dev/zero > {PROJECTS}/core'; true",
+        "the volume of the projects is full",
+        f"du -xh --max-depth=2 {PROJECTS} | sort -h | tail",
+        cause=f"rm {PROJECTS}/core",
+    ),
+    Row(
+        "disk.tmp",
+        "not everybody can write",
+        "chmod 0755 /tmp",
+        "not everybody can write to /tmp",
+        "sudo chmod 1777 /tmp",
+    ),
+    Row(
+        "disk.tmp",
+        "no program can be run",
+        "mount --bind /tmp /tmp; mount -o remount,bind,noexec /tmp",
+        "no program can be run from /tmp (noexec)",
+        "sudo mount -o remount,bind,exec /tmp",
+        after="umount /tmp",
+    ),
+    Row(
+        "disk.tmp",
+        "its files take the memory",
+        "mount -t tmpfs -o mode=1777,size=500m tmpfs /tmp; head -c 400M /dev/zero > /tmp/big",
+        "/tmp is a tmpfs, and its 400.0 MiB are more than half of the memory of the workspace",
+        "du -xh --max-depth=2 /tmp | sort -h | tail",
+        status="warning",
+        cause="rm /tmp/big",
+        after="umount --lazy /tmp",
+    ),
+    Row(
+        "disk.memory",
+        "a program was ended",
+        "! python3 -c 'bytearray(1 << 30)'",
+        "the kernel has ended 1 program for want of memory",
+        "coder restart",
+        status="warning",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def space(spaces: Spaces) -> Workspace:
+    made = spaces.new("doctor-disk").without_coder()
+    made.attributes["memory"] = 768
+    made.attributes["memory_swap"] = 768
+    for name in (made.home_volume, made.projects_volume):
+        made.engine.docker("volume", "rm", "-f", name, check=False)
+        options = ["--opt", "type=tmpfs", "--opt", "device=tmpfs", "--opt", "o=size=240m"]
+        made.engine.docker("volume", "create", *options, name)
+    return made.boot()
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.check}: {row.broken}")
+def test_what_is_broken_is_found_and_mended_as_printed(row: Row, space: Workspace) -> None:
+    prove(row, space)

@@ -14,6 +14,7 @@ MEASURED = {
     "resolve-default": ("resolve, the image's manifests, against a shell resolver", 1.0),
     "resolve-1000": ("resolve, 1,000 paths, against a shell resolver", 0.03),
     "seed-20000": ("seeding 20,000 small files durably, against cp -a and sync", 1.1),
+    "doctor": ("the doctor in a healthy workspace, against systemctl status", 30.0),
     "heal": ("an atomic save until the link is back: ms", 20.0),
     "daemon": ("the daemon: memory in MiB, wake-ups in an idle minute", 30.0),
 }
@@ -28,7 +29,7 @@ def main() -> int:
         return 2
     docker = engine.ensure()
     mirror.build(docker, "base")
-    space = Workspace(docker, "bench", owner="bench")
+    space = Workspace(docker, "bench", owner="bench").without_coder()
     space.remove()
     try:
         say("booting a workspace")

@@ -101,6 +101,11 @@ def seed(files: int, rounds: int) -> dict:
     return result
 
 
+def doctor(rounds: int) -> dict:
+    """All checks, against what one asks systemd by hand; the checks must find nothing."""
+    return pairs(["ws-doctor", "--strict"], ["systemctl", "status", "--no-pager"], dict(os.environ), rounds)
+
+
 def heal(saves: int) -> dict:
     """How long it takes until an atomic save is on the volume and the link is back."""
     link = Path.home() / ".claude.json"
@@ -142,6 +147,7 @@ def main() -> None:
         "resolve-default": lambda: resolve(None, 15),
         "resolve-1000": lambda: resolve(1000, 5),
         "seed-20000": lambda: seed(20_000, 5),
+        "doctor": lambda: doctor(15),
         "heal": lambda: heal(40),
         "daemon": lambda: daemon(60),
     }[name]()

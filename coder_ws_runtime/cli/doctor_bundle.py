@@ -17,7 +17,13 @@ from coder_ws_runtime.errors import ExitStatus, RefusedError
 from coder_ws_runtime.layout import Layout
 
 
-@click.command("bundle")
+@click.command(
+    "bundle",
+    epilog=render.examples(
+        ("ws-doctor bundle", "write it into this directory"),
+        ("ws-doctor bundle -o /tmp/ada.tar.gz", "write it there; an existing file is left alone"),
+    ),
+)
 @click.option(
     "-o",
     "--output",
@@ -56,7 +62,7 @@ def bundle(layout: Layout, output: Path | None) -> int:
     return ExitStatus.DONE
 
 
-@click.command("schema")
+@click.command("schema", epilog=render.examples(("ws-doctor schema > report.schema.json", "keep it")))
 def schema() -> int:
     """Print the JSON Schema of the report that --json gives."""
     document = files("coder_ws_runtime.doctor").joinpath("report.schema.json").read_text()

@@ -1,11 +1,12 @@
 """The doctor's report for people."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from coder_ws_runtime.cli.render import style
 from coder_ws_runtime.doctor.engine import Check, Result
-from coder_ws_runtime.doctor.findings import Finding, Remedy, Status, Where
+from coder_ws_runtime.doctor.findings import Remedy, Status, Verdict, Where
 from coder_ws_runtime.doctor.report import counts
 
 _MARKS = {
@@ -25,12 +26,19 @@ _PLACES = {
     Where.TEMPLATE: " (in the template)",
 }
 
+_MEND = "mend:"
+
 _METADATA_LENGTH = 120
 """Characters that one reads at a glance; Coder takes 2048 bytes of a metadata value."""
 
 
 def lines(
-    results: Sequence[Result], seconds: float, *, quiet: bool = False, verbose: bool = False
+    results: Sequence[Result],
+    seconds: float,
+    *,
+    quiet: bool = False,
+    verbose: bool = False,
+    columns: int = 0,
 ) -> Iterator[str]:
     """The whole report, line by line.
 
@@ -39,26 +47,26 @@ def lines(
         seconds: how long they took together.
         quiet: only what is wrong, and the total.
         verbose: what each check saw, in a line of its own.
+        columns: of the terminal, for whose width sentences are broken; 0: they are not.
     """
     shown = [item for item in results if not (quiet and item.verdict.status in _DULL)]
     for category, items in groupby(shown, key=lambda item: item.check.category):
         if verbose:
             yield style(category, bold=True)
-            yield from _each(list(items), max(len(item.check.id) for item in results))
+            yield from _each(list(items), max(len(item.check.id) for item in results), columns)
         else:
-            yield from _together(list(items))
+            yield from _together(list(items), columns)
     yield total(results, seconds)
 
 
-def _each(items: list[Result], width: int) -> Iterator[str]:
+def _each(items: list[Result], width: int, columns: int) -> Iterator[str]:
     for item in items:
         summary = "" if item.verdict.findings else item.verdict.summary
         yield f"  {_named(item.verdict.status, f'{item.check.id.ljust(width)}  {summary}'.rstrip())}"
-        for finding in item.verdict.findings:
-            yield from _finding(finding, "      ")
+        yield from _findings(item.verdict, "      ", columns)
 
 
-def _together(items: list[Result]) -> Iterator[str]:
+def _together(items: list[Result], columns: int) -> Iterator[str]:
     """A category: what is well in one line, each reason to skip in one, what is wrong in full."""
     lines_: dict[str, list[Result]] = {}
     for item in items:
@@ -71,8 +79,7 @@ def _together(items: list[Result]) -> Iterator[str]:
         names = ", ".join([ids[0], *(name.partition(".")[2] for name in ids[1:])])
         told = verdict.status is not Status.OK and not verdict.findings
         yield _named(verdict.status, f"{names}: {verdict.summary}" if told else names)
-        for finding in verdict.findings:
-            yield from _finding(finding, "    ")
+        yield from _findings(verdict, "    ", columns)
 
 
 def _named(status: Status, words: str) -> str:
@@ -82,18 +89,40 @@ def _named(status: Status, words: str) -> str:
     return f"{style(mark, fg=colour)} {words}"
 
 
-def _finding(finding: Finding, indent: str) -> Iterator[str]:
-    yield f"{indent}{style(finding.problem, fg=_MARKS[finding.status][1])}"
-    for line in finding.evidence:
-        yield style(f"{indent}  {line}", fg="bright_black")
-    if finding.remedy:
-        yield from _remedy(finding.remedy, indent)
+def _findings(verdict: Verdict, indent: str, columns: int) -> Iterator[str]:
+    """What is wrong; what mends several of them stands once, below the last."""
+    for remedy, together in groupby(verdict.findings, key=lambda finding: finding.remedy):
+        for finding in together:
+            lesser = "" if finding.status is verdict.status else f"{finding.status.value}: "
+            colour = _MARKS[finding.status][1]
+            for line in _broken(lesser + finding.problem, indent, columns):
+                yield style(line, fg=colour)
+            for evidence in finding.evidence:
+                for line in _broken(evidence, f"{indent}  ", columns):
+                    yield style(line, fg="bright_black")
+        if remedy:
+            yield from _remedy(remedy, indent, columns)
 
 
-def _remedy(remedy: Remedy, indent: str) -> Iterator[str]:
-    yield f"{indent}{style('mend:', fg='cyan')} {remedy.text}{_PLACES[remedy.where]}"
+def _remedy(remedy: Remedy, indent: str, columns: int) -> Iterator[str]:
+    for line in _broken(f"{_MEND} {remedy.text}{_PLACES[remedy.where]}", indent, columns):
+        yield line.replace(_MEND, style(_MEND, fg="cyan"), 1) if line.startswith(f"{indent}{_MEND}") else line
     for command in remedy.commands:
         yield f"{indent}  {style(f'$ {command}', bold=True)}"
+
+
+def _broken(sentence: str, indent: str, columns: int) -> list[str]:
+    """A sentence in lines for a terminal. Commands are not broken: they are to be copied."""
+    if not columns:
+        return [indent + sentence]
+    return textwrap.wrap(
+        sentence,
+        max(columns, 40),
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def total(results: Sequence[Result], seconds: float) -> str:
@@ -132,7 +161,7 @@ def changes(before: Sequence[Result], now: Sequence[Result]) -> Iterator[str]:
         if then == (item.verdict.status, item.verdict.findings):
             continue
         if item.verdict.findings or item.verdict.status.bad or (then and then[1]):
-            yield from _each([item], len(item.check.id))
+            yield from _each([item], len(item.check.id), 0)
 
 
 def listing(checks: Sequence[Check]) -> list[tuple[str, str, str]]:

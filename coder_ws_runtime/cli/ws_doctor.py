@@ -1,6 +1,7 @@
 """``ws-doctor``: what is wrong with a workspace, and how to mend it."""
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -21,7 +22,8 @@ from coder_ws_runtime.doctor.selection import select
 from coder_ws_runtime.errors import ExitStatus, UsageError
 from coder_ws_runtime.layout import Layout
 
-_CLEAR = "\x1b[H\x1b[2J"
+# Control sequences of terminals (console_codes(4)): to the upper left, and what to erase from there.
+_HOME, _REST_OF_LINE, _REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def ws_doctor(click_context: click.Context, /, layout: Layout, **options: Any) -
 
     Exit status: 0 no failure, 1 failures, 2 wrong usage.
     """
-    if click_context.invoked_subcommand:
+    if not render.is_whole(click_context):
         return None
     modes = [name for name in ("list_", "fix", "metadata", "watch") if options[name]]
     if len(modes) > 1 or (options["as_json"] and modes in (["metadata"], ["watch"])):
@@ -79,8 +81,8 @@ def ws_doctor(click_context: click.Context, /, layout: Layout, **options: Any) -
     if options["as_json"]:
         render.say_json(report_as_json(run.results, run.context, run.seconds, fixes))
     else:
-        style = {"quiet": options["quiet"], "verbose": options["verbose"]}
-        for line in doctor_text.lines(run.results, run.seconds, **style):
+        style = {name: options[name] for name in ("quiet", "verbose")}
+        for line in doctor_text.lines(run.results, run.seconds, columns=_columns(), **style):
             render.say(line)
     return _status(run.results, strict=options["strict"])
 
@@ -90,6 +92,11 @@ def _look(checks: Sequence[Check], layout: Layout) -> _Run:
     context = Context.of(layout.root, os.environ)
     results = examine(checks, context)
     return _Run(context, results, time.monotonic() - began)
+
+
+def _columns() -> int:
+    """How wide the terminal is; 0 if there is none."""
+    return shutil.get_terminal_size().columns if render.terminal(sys.stdout) else 0
 
 
 def _status(results: Sequence[Result], *, strict: bool) -> int:
@@ -126,24 +133,47 @@ def _fix(run: _Run, *, say: bool) -> list[dict[str, Any]]:
 
 
 def _watch(checks: Sequence[Check], layout: Layout, pause: float) -> int:
-    """Until Ctrl-C: on a terminal the whole report, elsewhere what changes."""
+    """Until Ctrl-C: on a terminal the whole report, elsewhere what changes; the status is the last look's."""
     before: list[Result] = []
-    first = True
-    while True:
-        run = _look(checks, layout)
-        if render.terminal(sys.stdout):
-            sys.stdout.write(_CLEAR)
-            for line in doctor_text.lines(run.results, run.seconds):
-                render.say(line)
-        else:
-            changed = list(doctor_text.changes(before, run.results))
-            if first or changed:
-                render.say(f"{time.strftime('%H:%M:%S')} {doctor_text.total(run.results, run.seconds)}")
-            for line in changed:
-                render.say(line)
-        before, first = run.results, False
-        time.sleep(pause)
+    try:
+        while True:
+            run = _look(checks, layout)
+            if render.terminal(sys.stdout):
+                _redraw(run, pause)
+            else:
+                _tell_changes(before, run)
+            before = run.results
+            time.sleep(pause)
+    except KeyboardInterrupt:
+        return _status(before, strict=False)
 
+
+def _redraw(run: _Run, pause: float) -> None:
+    """The report in the place of the one before, without a flicker."""
+    report = [
+        *doctor_text.lines(run.results, run.seconds, columns=_columns()),
+        f"{time.strftime('%H:%M:%S')}, again in {pause:g} s; Ctrl-C ends",
+    ]
+    shown = report if render.coloured(sys.stdout) else map(render.plain, report)
+    sys.stdout.write(_HOME + "".join(f"{line}{_REST_OF_LINE}\n" for line in shown) + _REST_OF_SCREEN)
+    sys.stdout.flush()
+
+
+def _tell_changes(before: Sequence[Result], run: _Run) -> None:
+    changed = list(doctor_text.changes(before, run.results))
+    if not before or changed:
+        render.say(f"{time.strftime('%H:%M:%S')} {doctor_text.total(run.results, run.seconds)}")
+    for line in changed:
+        render.say(line)
+
+
+ws_doctor.epilog = render.examples(
+    ("ws-doctor", "what is wrong, and the commands that mend it"),
+    ("ws-doctor -v --only docker", "what the checks of Docker saw"),
+    ("ws-doctor --fix", "do the mends that are safe, and look again"),
+    ("ws-doctor --json | jq .counts", "for programs"),
+    ("ws-doctor bundle", "an archive for whoever is asked for help, without secrets"),
+)
 
 ws_doctor.add_lazy("bundle", "coder_ws_runtime.cli.doctor_bundle", "bundle")
 ws_doctor.add_lazy("schema", "coder_ws_runtime.cli.doctor_bundle", "schema")

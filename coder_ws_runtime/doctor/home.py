@@ -106,7 +106,7 @@ def manifests(context: Context) -> Verdict:
 
 
 def _refused(context: Context, error: UserError) -> Finding:
-    advice = error.hint or "mend or remove it"
+    advice = error.hint or "correct or remove it"
     if error.place.startswith(f"{context.layout.settings_file}:"):
         remedy = Remedy(
             f"{advice}: it is a parameter of the workspace; the restart asks for it",

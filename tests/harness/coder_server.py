@@ -10,7 +10,10 @@ from pathlib import Path
 
 from tests.harness.engine import Engine
 from tests.harness.images import tag
+from tests.harness.workspace import Workspace
 
+NAME = "coder.workspaces.test"
+"""Of the server, as workspaces know it."""
 BUILD_INFO = "/api/v2/buildinfo"
 
 
@@ -37,6 +40,13 @@ class CoderServer:
     def scheme(self) -> str:
         """As in its URL."""
         return "https" if self._certificate else "http"
+
+    def owns(self, space: Workspace) -> None:
+        """Make it the server of a workspace that is not booted yet."""
+        hosts = [item for item in space.attributes["host"] if item["host"] != NAME]
+        space.attributes["host"] = [*hosts, {"host": NAME, "ip": self.address}]
+        others = [pair for pair in space.attributes["env"] if "CODER_AGENT_URL=" not in pair]
+        space.attributes["env"] = [*others, f"CODER_AGENT_URL={self.scheme}://{NAME}:{self.port}/"]
 
     def start(self) -> None:
         """Listen; at the same port as before, if there was one."""

@@ -8,6 +8,7 @@ import pytest
 from coder_ws_runtime.cli import render
 from coder_ws_runtime.cli.home_persist import home_persist, resolve
 from coder_ws_runtime.cli.ws_boot import command as ws_boot
+from coder_ws_runtime.cli.ws_doctor import ws_doctor
 
 # It is not for people to type.
 WITHOUT_EXAMPLES = {"home-persist watch"}
@@ -24,7 +25,7 @@ def commands(context: click.Context) -> Iterator[click.Context]:
             )
 
 
-TOP = (("home-persist", home_persist), ("ws-boot", ws_boot))
+TOP = (("home-persist", home_persist), ("ws-boot", ws_boot), ("ws-doctor", ws_doctor))
 ALL = [
     one for name, top in TOP for one in commands(click.Context(top, info_name=name, **top.context_settings))
 ]

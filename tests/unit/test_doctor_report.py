@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from coder_ws_runtime.cli import doctor_text, render
+from coder_ws_runtime.cli import ws_doctor as command
 from coder_ws_runtime.cli.ws_doctor import ws_doctor
 from coder_ws_runtime.doctor import report_model
 from coder_ws_runtime.doctor.catalogue import CHECKS
@@ -75,13 +76,30 @@ def text(results: list[Result], *, quiet: bool = False, verbose: bool = False) -
     return "\n".join(map(render.plain, lines))
 
 
+def test_sentences_are_broken_for_a_terminal_and_commands_are_not() -> None:
+    remedy = Remedy("see what fills it, and remove what is not needed", ("du -xh --max-depth=2 /mnt | sort",))
+    wrong = found([failure("the volume of the home has no room for what is saved", remedy)], "")
+    lines = doctor_text.lines([result("disk.volume", wrong)], 0.0, columns=44)
+    assert [render.plain(line) for line in lines][:6] == [
+        "✗ disk.volume",
+        "    the volume of the home has no room for",
+        "      what is saved",
+        "    mend: see what fills it, and remove what",
+        "      is not needed",
+        "      $ du -xh --max-depth=2 /mnt | sort",
+    ]
+
+
+def test_a_warning_beside_a_failure_says_so() -> None:
+    wrong = found([failure("it failed"), warning("it will bite")], "")
+    assert "✗ a.b\n    it failed\n    warning: it will bite\n" in text([result("a.b", wrong)])
+
+
 def test_the_remedy_stands_under_its_finding() -> None:
     assert """\
 ✗ home.links
     ~/a
       e
-    mend: link it
-      $ home-persist resolve
     ~/b
     mend: link it
       $ home-persist resolve
@@ -104,7 +122,7 @@ def test_verbose_says_what_each_check_saw() -> None:
     told = text(BROKEN, verbose=True)
     assert "system\n  ✓ system.pid1    systemd is PID 1\n" in told
     assert "tools\n  - tools.node     not a part of this image\n  - tools.npm " in told
-    assert "  ✗ home.links\n      ~/a\n        e\n      mend: link it\n" in told
+    assert "  ✗ home.links\n      ~/a\n        e\n      ~/b\n      mend: link it\n" in told
 
 
 def test_a_check_that_crashed_says_how() -> None:
@@ -253,6 +271,21 @@ def test_strict_counts_warnings(tmp_path: Path) -> None:
     # Without a document, and with an id.
     assert run(tmp_path, "--only", "system.settings", CODER_WORKSPACE_ID="x")[0] == 0
     assert run(tmp_path, "--only", "system.settings", "--strict", CODER_WORKSPACE_ID="x")[0] == 1
+
+
+def test_a_check_that_crashes_is_a_failure_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def raises(_: Context) -> Verdict:
+        raise KeyError("nobody thought of this")
+
+    monkeypatch.setattr(
+        command, "CHECKS", (Check("disk.bad", "", raises), Check("disk.good", "", lambda _: ok("well")))
+    )
+    assert render.run(ws_doctor, ["--root", str(tmp_path)]) == 1
+    told = capsys.readouterr().out
+    assert "✗ disk.bad: the check itself failed: KeyError: 'nobody thought of this'" in told
+    assert told.splitlines()[-1].endswith("1 ok, 1 failed")
 
 
 def test_metadata_always_succeeds(tmp_path: Path) -> None:

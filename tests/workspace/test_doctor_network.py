@@ -7,14 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Spaces
-from tests.harness.coder_server import CoderServer
+from tests.harness.coder_server import NAME, CoderServer
 from tests.harness.doctor import Row, Template, prove
 from tests.harness.images import tag
 from tests.harness.workspace import Workspace
 
 pytestmark = pytest.mark.docker
 
-NAME = "coder.workspaces.test"
 _WEB_SHELL = """#!/usr/bin/env python3
 # A stand-in for the web-shell of images that have it.
 import http.server, json
@@ -48,13 +47,8 @@ def _answers(status: int = 200, ahead: float = 0.0) -> Callable[[Workspace], Non
     return change
 
 
-def _url(space: Workspace, server: CoderServer) -> None:
-    others = [pair for pair in space.attributes["env"] if "CODER_AGENT_URL=" not in pair]
-    space.attributes["env"] = [*others, f"CODER_AGENT_URL={server.scheme}://{NAME}:{server.port}/"]
-
-
 def _other_authority(space: Workspace) -> None:
-    _url(space, _servers["https"])
+    _servers["https"].owns(space)
 
 
 def _trust(space: Workspace) -> None:
@@ -156,8 +150,7 @@ def space(spaces: Spaces, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     _servers["http"] = CoderServer(spaces.engine)
     _servers["https"] = CoderServer(spaces.engine, _certificate(tmp_path_factory.mktemp("tls")))
     made = spaces.new("doctor-network")
-    made.attributes["host"] += [{"host": NAME, "ip": _servers["http"].address}]
-    _url(made, _servers["http"])
+    _servers["http"].owns(made)
     image = ["run", "--rm", "--entrypoint", "test", tag("base"), "-e", "/usr/local/bin/web-shell"]
     if spaces.engine.docker(*image, check=False).returncode != 0:
         made.upload("/usr/local/bin/web-shell", _WEB_SHELL, mode=0o755)

@@ -1,0 +1,181 @@
+"""`ws-doctor` in a whole workspace: well, quick, pleasant to read; its mends, its watch, its archive."""
+
+import base64
+import json
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from io import BytesIO
+
+import pytest
+
+from tests.conftest import Spaces
+from tests.harness.coder_server import CoderServer
+from tests.harness.doctor import findings, look
+from tests.harness.workspace import Workspace
+
+pytestmark = pytest.mark.docker
+
+_HOOK = "#!/bin/sh\necho done\n"
+_AIM = 0.5
+"""Seconds of wall time that a healthy workspace may take."""
+_TRIES = 25
+"""Other tests run beside this one: the best try is what the doctor itself takes."""
+
+# Put together here, so that no scanner takes them for real ones.
+SECRET = "Wq7" + "tR4vXz8KpM3nBs6dGh2J"
+PLANTED = "token-of-the-tests"
+
+
+@pytest.fixture(scope="module")
+def space(spaces: Spaces) -> Iterator[Workspace]:
+    """A workspace that lacks nothing: a server, a hook, an agent that tells too much."""
+    server = CoderServer(spaces.engine)
+    made = spaces.new("doctor-whole")
+    server.owns(made)
+    made.upload("/usr/local/share/some-tool/post-create.sh", _HOOK, mode=0o755)
+    made.agent_script = made.agent_script.replace("set -eu", 'set -eu\necho "token: $CODER_AGENT_TOKEN"')
+    yield made.boot()
+    server.stop()
+
+
+def test_nothing_is_wrong(space: Workspace) -> None:
+    report = look(space, "--strict")
+    assert findings(report) == {}
+    assert {item["status"] for item in report["checks"]} <= {"ok", "skipped"}
+    skipped = {item["id"]: item["summary"] for item in report["checks"] if item["status"] == "skipped"}
+    assert skipped.pop("jetbrains.locks") == "no other workspace of the owner runs"
+    assert set(skipped.values()) <= {"not a part of this image"}
+    assert space.exec("ws-doctor", "--strict").returncode == 0
+
+
+def test_it_takes_less_than_half_a_second(space: Workspace) -> None:
+    script = f"""
+import subprocess, time
+best = 9.0
+for _ in range({_TRIES}):
+    began = time.monotonic()
+    subprocess.run(["ws-doctor"], check=True, stdout=subprocess.DEVNULL)
+    best = min(best, time.monotonic() - began)
+    if best < {_AIM}:
+        break
+print(best)
+"""
+    assert float(space.exec("python3", "-c", script).stdout) < _AIM
+
+
+def test_it_fits_the_smallest_terminal(space: Workspace) -> None:
+    lines = space.out("ws-doctor").splitlines()
+    assert len(lines) <= 24 - 3
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize(
+    ("env", "mark"),
+    [
+        pytest.param("TERM=xterm", "\x1b[32m✓\x1b[0m", id="a terminal"),
+        pytest.param("TERM=xterm NO_COLOR=1", "✓", id="NO_COLOR"),
+        pytest.param("TERM=dumb", "✓", id="a dumb terminal"),
+    ],
+)
+def test_colours_are_for_terminals_of_people_who_want_them(env: str, mark: str, space: Workspace) -> None:
+    shown = space.out(f"{env} script --quiet --command ws-doctor /dev/null")
+    assert shown.startswith(f"{mark} system.pid1, ")
+    assert "\x1b" not in space.out(f"{env} ws-doctor | cat")
+
+
+def test_metadata_is_a_word(space: Workspace) -> None:
+    assert space.out("ws-doctor --metadata") == "well"
+
+
+def test_fix_shows_the_safe_mends_does_them_and_looks_again(space: Workspace) -> None:
+    space.out("chmod 0755 /tmp; systemctl stop home-persist-watch; rm -r /home/coder/.claude", user="root")
+    space.out("rm ~/idea.properties; mkdir -p ~/.ssh; ssh-keygen -q -t ed25519 -N '' -f ~/.ssh/id_ed25519")
+    shown = space.sh("ws-doctor --fix")
+    todo, _, report = shown.stdout.partition("✓ system.pid1")
+    assert todo.splitlines() == [
+        "to mend:",
+        "  $ home-persist resolve  (home.links)",
+        "  $ sudo systemctl restart home-persist-watch  (home.daemon)",
+        "  $ ws-boot jetbrains  (jetbrains.files)",
+        "  $ sudo chmod 1777 /tmp  (disk.tmp)",
+    ]
+    assert "~/.ssh/ holds a key or a login" in report, "what is not safe is only printed"
+    assert set(findings(look(space))) == {"home.unsaved"}
+    assert shown.returncode == 0, "a warning is no failure"
+    space.out("rm -r ~/.ssh")
+
+
+def test_fix_where_nothing_is_to_be_done(space: Workspace) -> None:
+    shown = space.sh("ws-doctor --fix")
+    assert shown.returncode == 0
+    assert shown.stdout.startswith("there is nothing to mend that is safe without asking\n")
+
+
+def test_fix_tells_programs_what_it_did(space: Workspace) -> None:
+    space.out("chmod 0755 /tmp", user="root")
+    report = look(space, "--fix")
+    assert report["fixes"] == [{"command": "sudo chmod 1777 /tmp", "checks": ["disk.tmp"], "status": 0}]
+    assert findings(report) == {}
+
+
+def test_a_mend_that_fails_is_told(space: Workspace) -> None:
+    space.out("chmod 0755 /tmp; mount --bind /usr/bin/false /usr/bin/chmod", user="root")
+    shown = space.sh("ws-doctor --fix")
+    space.out("umount /usr/bin/chmod; chmod 1777 /tmp", user="root")
+    assert shown.returncode == 1
+    assert "warning: sudo chmod 1777 /tmp: sh ended with status 1" in shown.stderr
+
+
+def test_watch_tells_what_changes_until_it_is_interrupted(space: Workspace) -> None:
+    words = [*space.engine.client, "exec", "-u", "coder", space.container, "ws-doctor", "--watch", "1"]
+    watching = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert watching.stdout is not None
+    try:
+        assert "failed" not in watching.stdout.readline()
+        space.out("chmod 0755 /tmp", user="root")
+        told = [watching.stdout.readline() for _ in range(3)]
+        assert "1 failed" in told[0]
+        assert told[1:] == ["  ✗ disk.tmp\n", "      not everybody can write to /tmp\n"]
+        space.out("chmod 1777 /tmp", user="root")
+        while not (line := watching.stdout.readline()).startswith("  ✓ disk.tmp "):
+            assert line, "it goes on until it is interrupted"
+        space.out("pkill -INT -f '^/usr/bin/python3 .*ws-doctor --watch'", user="root")
+        assert watching.wait(timeout=20) == 0
+        assert watching.stdout.read() == ""
+    finally:
+        watching.kill()
+
+
+def test_watch_on_a_terminal_draws_over_what_it_drew(space: Workspace) -> None:
+    command = "timeout --signal=INT 6 script --quiet --command 'ws-doctor --watch 1' /dev/null"
+    shown = space.exec("bash", "-c", command, env={"TERM": "xterm"}).stdout
+    assert shown.count("\x1b[H") >= 2, "more than one look"
+    assert "again in 1 s; Ctrl-C ends" in shown
+    assert "Traceback" not in shown
+
+
+def test_a_bundle_has_no_secret(space: Workspace) -> None:
+    space.out(f"echo 'password: {SECRET}' >> /var/log/coder-ws/hooks/some-tool.log", user="root")
+    space.out(f"logger --tag ws --id=$$ 'cloning https://ada:{SECRET}@git.example/a'")
+    done = space.exec("ws-doctor", "bundle", "-o", "/tmp/bundle.tar.gz", env={"SOME_API_KEY": SECRET})
+    assert done.returncode == 0, done.stderr
+    assert space.out("stat -c %a /tmp/bundle.tar.gz") == "600"
+    encoded = space.out("base64 -w0 /tmp/bundle.tar.gz")
+    texts = _texts(encoded)
+    names = {name.partition("/")[2] for name in texts}
+    assert {"report.txt", "report.json", "versions.txt", "links.txt", "settings.json", "units.txt"} <= names
+    assert {"manifests/claude-code.json", "hooks/some-tool.log", "journal/coder-agent.log"} <= names
+    agent = next(content for name, content in texts.items() if name.endswith("journal/coder-agent.log"))
+    assert "token: " in agent, "the line is there, and what it told is not"
+    for name, content in texts.items():
+        assert SECRET not in content, name
+        assert PLANTED not in content, name
+    whole = json.loads(next(content for name, content in texts.items() if name.endswith("report.json")))
+    assert whole["workspace"]["name"] == "doctor-whole"
+
+
+def _texts(encoded: str) -> dict[str, str]:
+    with tarfile.open(fileobj=BytesIO(base64.b64decode(encoded))) as archive:
+        files = {item.name: archive.extractfile(item) for item in archive.getmembers()}
+        return {name: file.read().decode() for name, file in files.items() if file}

@@ -62,7 +62,7 @@ def lines(
 def _each(items: list[Result], width: int, columns: int) -> Iterator[str]:
     for item in items:
         summary = "" if item.verdict.findings else item.verdict.summary
-        yield f"  {_named(item.verdict.status, f'{item.check.id.ljust(width)}  {summary}'.rstrip())}"
+        yield from _named(item.verdict.status, f"{item.check.id.ljust(width)}  {summary}".rstrip(), "  ")
         yield from _findings(item.verdict, "      ", columns)
 
 
@@ -78,15 +78,17 @@ def _together(items: list[Result], columns: int) -> Iterator[str]:
         ids = [item.check.id for item in together]
         names = ", ".join([ids[0], *(name.partition(".")[2] for name in ids[1:])])
         told = verdict.status is not Status.OK and not verdict.findings
-        yield _named(verdict.status, f"{names}: {verdict.summary}" if told else names)
+        yield from _named(verdict.status, f"{names}: {verdict.summary}" if told else names, columns=columns)
         yield from _findings(verdict, "    ", columns)
 
 
-def _named(status: Status, words: str) -> str:
+def _named(status: Status, words: str, indent: str = "", columns: int = 0) -> Iterator[str]:
     mark, colour = _MARKS[status]
-    if status is Status.SKIPPED:
-        return style(f"{mark} {words}", fg=colour)
-    return f"{style(mark, fg=colour)} {words}"
+    for number, line in enumerate(_broken(f"{mark} {words}", indent, columns)):
+        if status is Status.SKIPPED:
+            yield style(line, fg=colour)
+        else:
+            yield line if number else line.replace(mark, style(mark, fg=colour), 1)
 
 
 def _findings(verdict: Verdict, indent: str, columns: int) -> Iterator[str]:

@@ -95,7 +95,8 @@ def _socket_problem(context: Context, seen: Observed, planned: Plan) -> Finding 
     if planned.actions:
         what = ", ".join(action.describe() for action in planned.actions)
         commands = (context.as_root("systemctl restart ws-docker-group"),)
-        problem = f"the user cannot open the Docker socket: {planned.reason}"
+        problem = "the user cannot open the Docker socket"
+        evidence = [planned.reason, *evidence]
         return failure(problem, Remedy(f"let the boot step {what}", commands, safe=True), evidence=evidence)
     return None
 

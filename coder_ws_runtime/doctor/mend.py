@@ -21,7 +21,10 @@ class Mend:
 
 
 def mends(results: Iterable[Result]) -> list[Mend]:
-    """What can be mended by safe commands in the workspace, each command once, in order."""
+    """What can be mended by safe commands in the workspace, each command once, in order.
+
+    The agent comes last, as at boot: groups and links are to be there when it starts.
+    """
     asked: dict[str, list[str]] = {}
     for result in results:
         for finding in result.verdict.findings:
@@ -32,7 +35,8 @@ def mends(results: Iterable[Result]) -> list[Mend]:
                 ids = asked.setdefault(command, [])
                 if result.check.id not in ids:
                     ids.append(result.check.id)
-    return [Mend(command, tuple(ids)) for command, ids in asked.items()]
+    made = [Mend(command, tuple(ids)) for command, ids in asked.items()]
+    return sorted(made, key=lambda item: any(id_.startswith("agent.") for id_ in item.checks))
 
 
 def mend(item: Mend, context: Context) -> Completed:

@@ -199,6 +199,14 @@ def test_safe_mends_are_done_once_and_others_never() -> None:
     ]
 
 
+def test_the_agent_is_started_when_the_rest_is_mended() -> None:
+    def restarts(id_: str, unit: str) -> Result:
+        return result(id_, found([failure("x", Remedy("y", (f"systemctl restart {unit}",), safe=True))], ""))
+
+    wrong = [restarts("agent.process", "coder-agent"), restarts("docker.socket", "ws-docker-group")]
+    assert [item.checks for item in mends(wrong)] == [("docker.socket",), ("agent.process",)]
+
+
 SELECTION = [
     Check(id_, "", lambda _: ok("")) for id_ in ("docker.cli", "docker.socket", "home.links", "disk.tmp")
 ]

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -19,8 +20,22 @@ pytestmark = pytest.mark.docker
 _HOOK = "#!/bin/sh\necho done\n"
 _AIM = 0.5
 """Seconds of wall time that a healthy workspace may take."""
-_TRIES = 25
-"""Other tests run beside this one: the best try is what the doctor itself takes."""
+_CROWDED = 3
+"""Programs that want to run, per processor, from which on the clock says nothing of a program's own time."""
+_MEASURE = f"""
+import json, resource, subprocess, time
+best = {{"clock": 9.0, "processor": 9.0}}
+for _ in range(25):  # other tests run beside this one: the best try is what the doctor itself takes
+    began, used = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(["ws-doctor"], check=True, stdout=subprocess.DEVNULL)
+    now = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
+    best["clock"] = min(best["clock"], time.monotonic() - began)
+    best["processor"] = min(best["processor"], spent)
+    if best["clock"] < {_AIM}:
+        break
+print(json.dumps(best))
+"""
 
 # Put together here, so that no scanner takes them for real ones.
 SECRET = "Wq7" + "tR4vXz8KpM3nBs6dGh2J"
@@ -50,18 +65,13 @@ def test_nothing_is_wrong(space: Workspace) -> None:
 
 
 def test_it_takes_less_than_half_a_second(space: Workspace) -> None:
-    script = f"""
-import subprocess, time
-best = 9.0
-for _ in range({_TRIES}):
-    began = time.monotonic()
-    subprocess.run(["ws-doctor"], check=True, stdout=subprocess.DEVNULL)
-    best = min(best, time.monotonic() - began)
-    if best < {_AIM}:
-        break
-print(best)
-"""
-    assert float(space.exec("python3", "-c", script).stdout) < _AIM
+    """By the clock; where others keep the processors from it, by the time for which it had them."""
+    space.engine.docker("update", "--cpu-shares", "262144", space.container)
+    best = json.loads(space.exec("python3", "-c", _MEASURE).stdout)
+    crowded = os.getloadavg()[0] > _CROWDED * (os.cpu_count() or 1)
+    space.engine.docker("update", "--cpu-shares", "1024", space.container)
+    assert best["processor"] < _AIM
+    assert best["clock"] < _AIM or crowded, best
 
 
 def test_it_fits_the_smallest_terminal(space: Workspace) -> None:
@@ -141,10 +151,11 @@ def test_watch_tells_what_changes_until_it_is_interrupted(space: Workspace) -> N
         while not (line := watching.stdout.readline()).startswith("  ✓ disk.tmp "):
             assert line, "it goes on until it is interrupted"
         space.out("pkill -INT -f '^/usr/bin/python3 .*ws-doctor --watch'", user="root")
-        assert watching.wait(timeout=20) == 0
+        assert watching.wait(timeout=60) == 0
         assert watching.stdout.read() == ""
     finally:
         watching.kill()
+        watching.stdout.close()
 
 
 def test_watch_on_a_terminal_draws_over_what_it_drew(space: Workspace) -> None:

@@ -638,7 +638,7 @@ resource "docker_container" "workspace" {
   init       = false # some hosts put a process of their own first
   restart    = "unless-stopped"
   memory     = data.coder_parameter.memory.value > 0 ? data.coder_parameter.memory.value * 1024 : null
-  cpus       = data.coder_parameter.cpus.value > 0 ? data.coder_parameter.cpus.value : null
+  cpus       = data.coder_parameter.cpus.value > 0 ? format("%.1f", data.coder_parameter.cpus.value) : null # as the provider reads it
 
   # systemd takes SIGTERM as "execute yourself anew". Without destroy_grace_seconds the provider kills.
   stop_signal           = "SIGRTMIN+3"

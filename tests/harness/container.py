@@ -188,7 +188,8 @@ def _ports(ports: list[dict[str, Any]]) -> list[str]:
     for port in ports:
         outside = port.get("external") or ""
         protocol = port.get("protocol") or "tcp"
-        words += ["-p", f"{port.get('ip') or '0.0.0.0'}:{outside}:{port['internal']}/{protocol}"]
+        ip = port.get("ip") or "0.0.0.0"
+        words += ["-p", f"{f'[{ip}]' if ':' in ip else ip}:{outside}:{port['internal']}/{protocol}"]
     return words
 
 

@@ -1,15 +1,20 @@
 """Terraform on the template, once for all tests of a worker."""
 
+import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import missing
-from tests.template.terraform import Plan, Terraform, ready
+from tests.harness import engine as engines
+from tests.harness import images
+from tests.template.terraform import BUILD, Plan, Terraform, ready
 
 UNPINNED = {"pin_image": "false"}
+PROJECTS = f"coder-{BUILD['CODER_WORKSPACE_ID']}-projects"
 
 
 @pytest.fixture(scope="session")
@@ -26,11 +31,69 @@ def plan(terraform: Terraform) -> Plan:
     return terraform.plan(variables=UNPINNED)
 
 
+@dataclass(frozen=True)
+class Running:
+    """A workspace that was started with every parameter at its default."""
+
+    terraform: Terraform
+    state: Path
+    variables: Mapping[str, str]
+
+    def plan(
+        self,
+        parameters: Mapping[str, object] | None = None,
+        *,
+        environment: Mapping[str, str] | None = None,
+        state: Path | None = None,
+        destroy: bool = False,
+        refresh: bool = False,
+    ) -> Plan:
+        """The next build. Unless it is refreshed, the agent keeps its token, and changes nothing."""
+        return self.terraform.plan(
+            parameters,
+            environment=environment,
+            variables=self.variables,
+            state=state or self.state,
+            destroy=destroy,
+            words=[] if refresh else ["-refresh=false"],
+        )
+
+
 @pytest.fixture(scope="session")
-def running(terraform: Terraform) -> Path:
-    """The state of a workspace that was started so, from an image that is pinned by its digest."""
-    if terraform.real:
-        missing("the real providers would make containers of the images of a registry; stand-ins record them")
-    state = terraform.directory / "running.tfstate"
-    terraform.apply(terraform.plan(), state)
-    return state
+def running(terraform: Terraform) -> Iterator[Running]:
+    """From an image that is pinned by its digest; the real providers start the image of this checkout."""
+    if not terraform.real:
+        started = Running(terraform, terraform.directory / "running.tfstate", {})
+        terraform.apply(terraform.plan(), started.state)
+        yield started
+        return
+    with ready() as its_own:
+        started = Running(its_own, its_own.directory / "running.tfstate", _own_image(its_own.directory))
+        its_own.apply(started.plan(), started.state)
+        yield started
+        its_own.apply(started.plan(destroy=True), started.state)
+    for name in started.variables["home_volume"], started.variables["shared_volume"], PROJECTS:
+        _engine().docker("volume", "rm", name.replace("{owner_id}", BUILD["CODER_WORKSPACE_OWNER_ID"]))
+
+
+def _engine() -> engines.Engine:
+    return engines.find() or missing("no Docker engine answers; ./dev test starts one")
+
+
+def _own_image(directory: Path) -> dict[str, str]:
+    """The variables for the image of this checkout, on an engine that may refuse privileged containers."""
+    image = images.tag("base")
+    if _engine().security(image) != ["--privileged"]:
+        # As Engine.security.
+        instead = {
+            "privileged": False,
+            "capabilities": {"add": ["ALL"], "drop": ["SYS_RESOURCE"]},
+            "security_opts": ["seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"],
+        }
+        override = {"resource": {"docker_container": {"workspace": instead}}}
+        (directory / "engine_override.tf.json").write_text(json.dumps(override))
+    return {
+        "image_repository": image.removesuffix(":base"),
+        "home_volume": f"{images.PREFIX}-{{owner_id}}-home",
+        "shared_volume": f"{images.PREFIX}-shared",
+    }

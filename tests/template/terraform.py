@@ -51,6 +51,17 @@ class Plan:
                 return list(change["change"]["actions"])
         return []
 
+    def before(self, address: str) -> Json:
+        """The attributes of a resource as it is now.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for change in self.json["resource_changes"]:
+            if change["address"] == address and change["change"]["before"]:
+                return dict(change["change"]["before"])
+        raise KeyError(address)
+
     def values(self, address: str) -> Json:
         """The planned attributes of a resource.
 

@@ -94,8 +94,8 @@ GOOD = [
     ("memory", "1", {"memory": 1024}),
     ("memory", "64", {"memory": 65536}),
     ("cpus", "0", {"cpus": None}),
-    ("cpus", "1", {"cpus": "1"}),
-    ("cpus", "16", {"cpus": "16"}),
+    ("cpus", "1", {"cpus": "1.0"}),
+    ("cpus", "16", {"cpus": "16.0"}),
 ]
 
 REPO = "Give a URL as git clone takes it"

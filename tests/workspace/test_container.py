@@ -25,7 +25,10 @@ PLANNED = {
         {"container_path": "/mnt/v", "volume_name": "", "host_path": "", "read_only": False},
         {"container_path": "/mnt/etc", "volume_name": "", "host_path": "/etc", "read_only": True},
     ],
-    "ports": [{"internal": 80, "external": None, "ip": "127.0.0.1", "protocol": "tcp"}],
+    "ports": [
+        {"internal": 80, "external": None, "ip": "127.0.0.1", "protocol": "tcp"},
+        {"internal": 53, "external": None, "ip": "::1", "protocol": "udp"},
+    ],
     "memory": 64,
     "cpus": "0.5",
     "restart": "unless-stopped",
@@ -66,7 +69,13 @@ def made(engine: Engine) -> Iterator[dict[str, Any]]:
         ("HostConfig.RestartPolicy.Name", "unless-stopped"),
         ("HostConfig.ExtraHosts", ["somewhere.test:192.0.2.7"]),
         ("HostConfig.Tmpfs", {"/scratch": "rw,nosuid,size=64k"}),
-        ("HostConfig.PortBindings", {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}),
+        (
+            "HostConfig.PortBindings",
+            {
+                "80/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}],
+                "53/udp": [{"HostIp": "::1", "HostPort": ""}],
+            },
+        ),
         ("HostConfig.Privileged", False),
         ("State.Running", True),
     ],

@@ -73,17 +73,17 @@ def running(terraform: Terraform) -> Iterator[Running]:
         yield started
         its_own.apply(started.plan(destroy=True), started.state)
     for name in started.variables["home_volume"], started.variables["shared_volume"], PROJECTS:
-        _engine().docker("volume", "rm", name.replace("{owner_id}", BUILD["CODER_WORKSPACE_OWNER_ID"]))
+        find_engine().docker("volume", "rm", name.replace("{owner_id}", BUILD["CODER_WORKSPACE_OWNER_ID"]))
 
 
-def _engine() -> engines.Engine:
+def find_engine() -> engines.Engine:
     return engines.find() or missing("no Docker engine answers; ./dev test starts one")
 
 
 def _own_image(directory: Path) -> dict[str, str]:
     """The variables for the image of this checkout, on an engine that may refuse privileged containers."""
     image = images.tag("base")
-    if _engine().security(image) != ["--privileged"]:
+    if find_engine().security(image) != ["--privileged"]:
         # As Engine.security.
         instead = {
             "privileged": False,

@@ -46,7 +46,7 @@ class Plan:
 
     def actions(self, address: str) -> list[str]:
         """What happens to a resource: `["create"]`, `["delete", "create"]` …; nothing without it."""
-        for change in self.json["resource_changes"]:
+        for change in self.json.get("resource_changes", []):
             if change["address"] == address:
                 return list(change["change"]["actions"])
         return []
@@ -57,7 +57,7 @@ class Plan:
         Raises:
             KeyError: there is none.
         """
-        for change in self.json["resource_changes"]:
+        for change in self.json.get("resource_changes", []):
             if change["address"] == address and change["change"]["before"]:
                 return dict(change["change"]["before"])
         raise KeyError(address)

@@ -349,7 +349,7 @@ def test_bad_variable(terraform: Terraform, name: str, value: str, said: str) ->
     with pytest.raises(TerraformError) as refused:
         terraform.plan(variables={**UNPINNED, name: value})
     assert said in str(refused.value)
-    assert f"var.{name}" in str(refused.value)
+    assert f'variable "{name}"' in str(refused.value)
 
 
 def test_the_defaults(terraform: Terraform) -> None:

@@ -1,0 +1,68 @@
+"""Workspaces of the shell version, whose template managed volumes, become workspaces of this one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness.images import PREFIX
+from tests.template.conftest import UNPINNED, find_engine
+from tests.template.terraform import Plan, Terraform
+
+STATES = {
+    "start": {},
+    "stop": {"CODER_WORKSPACE_TRANSITION": "stop"},
+}
+VOLUMES = ("projects_volume", "home_persist", "shared", "docker_data")
+# The volumes alone: the image is in a registry.
+FORGET = [f"-target=docker_volume.{one}" for one in VOLUMES]
+OLD = """
+terraform {
+  required_providers {
+    docker = {
+      source = "kreuzwerker/docker"
+    }
+  }
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def old(terraform: Terraform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The state of a workspace of the shell version."""
+    directory = tmp_path_factory.mktemp("old")
+    shell = Terraform(directory, terraform.environment, real=terraform.real)
+    volumes = [f'resource "docker_volume" "{one}" {{\n  name = "{PREFIX}-{one}"\n}}\n' for one in VOLUMES]
+    (directory / "main.tf").write_text("".join([OLD, *volumes]))
+    shell.run("init", "-input=false")
+    state = directory / "state"
+    shell.apply(shell.plan(state=state), state)
+    yield state
+    if terraform.real:
+        find_engine().docker("volume", "rm", *(f"{PREFIX}-{one}" for one in VOLUMES))
+
+
+def fates(plan: Plan) -> set[str]:
+    """What happens to the volumes; nothing to those that Terraform does not know."""
+    return {action for one in VOLUMES for action in plan.actions(f"docker_volume.{one}")}
+
+
+@pytest.mark.parametrize("transition", STATES)
+def test_volumes_are_forgotten_and_not_destroyed(terraform: Terraform, old: Path, transition: str) -> None:
+    update = terraform.plan(variables=UNPINNED, state=old, environment=STATES[transition])
+    assert fates(update) == {"forget"}
+
+
+def test_a_deletion_after_that_finds_none(terraform: Terraform, old: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.write_bytes(old.read_bytes())
+    stop = STATES["stop"]
+    terraform.apply(terraform.plan(variables=UNPINNED, state=state, environment=stop, words=FORGET), state)
+    end = terraform.plan(variables=UNPINNED, state=state, destroy=True)
+    assert fates(end) == set()
+
+
+def test_a_deletion_before_that_is_the_shell_version_s(terraform: Terraform, old: Path) -> None:
+    """Terraform does not look at `removed` blocks then (1.9 to 1.15), and docs/template.md warns of it."""
+    end = terraform.plan(variables=UNPINNED, state=old, destroy=True)
+    assert fates(end) == {"delete"}

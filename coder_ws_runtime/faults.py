@@ -13,6 +13,9 @@ TAG = "("
 """Begins the tags of a union in a model: they appear in pydantic's locations, and in no document."""
 _AT = re.compile(r"(?P<what>.*) at line (?P<line>\d+) column (?P<column>\d+)$", re.DOTALL)
 
+_EMPTY = "EOF while parsing a value"
+"""What pydantic says of nothing but blanks, at the column 0, and of much else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -86,23 +89,52 @@ def _words(detail: dict[str, Any], model: type[BaseModel], location: Sequence[in
             return f"{detail['input']!r} is not known here", nearest(str(detail["input"]), known)
         case "string_pattern_mismatch":
             return f"{detail['input']!r} is not of the right form", example
-        case "value_error":
-            return str(detail["ctx"]["error"]), ""
-    message = str(detail["msg"])
-    return message[:1].lower() + message[1:], example
+    if detail["type"] == "value_error":
+        message, example = str(detail["ctx"]["error"]), ""
+    elif detail["type"] in _WANTED:
+        message = f"{_WANTED[detail['type']]} belongs here, not {_kind(detail['input'])}"
+    else:
+        message = f"{detail['msg'][:1].lower()}{detail['msg'][1:]}"
+    return message, example
+
+
+_WANTED = {
+    "string_type": "a string",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "an object",
+    "model_type": "an object",
+    "bool_type": "true or false",
+    "float_type": "a number",
+}
+"""What belongs where pydantic found something of another type, by its name of the fault."""
+
+
+def _kind(value: object) -> str:
+    """What JSON calls a value."""
+    if value is None:
+        return "null"
+    names: dict[type, str] = {bool: "true or false", str: "a string", list: "a list", dict: "an object"}
+    return names.get(type(value), "a number")
 
 
 def _not_json(message: str) -> Fault:
     found = _AT.match(message)
     if not found:
         return Fault(f"not JSON: {message}", "", "")
+    if found["what"] == _EMPTY and found["column"] == "0":
+        return Fault("there is nothing in it", "", "")
     return Fault(f"not JSON: {found['what']} (column {found['column']})", f":{found['line']}", "")
 
 
 def _example(model: type[BaseModel], location: Sequence[int | str]) -> str:
-    """A hint from what the model says of a field: an example, else its description."""
+    """A hint from what the model says of a field: an example, else its description.
+
+    Of one item of a list it says nothing.
+    """
     field = _field(model, location)
-    if field is None:
+    named = [part for part in location if not _is_tag(part)]
+    if field is None or isinstance(named[-1], int):
         return ""
     if field.examples:
         return f"for example {field.examples[0]!r}"

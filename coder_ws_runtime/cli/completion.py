@@ -42,6 +42,12 @@ def optional_name(context: click.Context, _: click.Parameter, word: str) -> list
     return [name for name in names if name.startswith(word) and (name in found.enabled) == on]
 
 
+def any_optional_name(context: click.Context, _: click.Parameter, word: str) -> list[str]:
+    """Every optional manifest."""
+    layout, _id, _found = _declared(context)
+    return [file.stem for file in available_files(layout) if file.stem.startswith(word)]
+
+
 def hook_id(context: click.Context, _: click.Parameter, word: str) -> list[str]:
     """The hooks of the image's tools."""
     from coder_ws_runtime.boot.hooks.discover import discover  # noqa: PLC0415 - for ws-boot only

@@ -143,7 +143,7 @@ def _ran(item: Known) -> list[str]:
         return ["-", "-", "cannot be run" if item.error else "yet to be run"]
     clock = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.time))
     result = Row[record.row.upper()].value
-    return [clock, record.workspace, f"{result} ({record.attic})" if record.attic else result]
+    return [clock, record.workspace or "-", f"{result} ({record.attic})" if record.attic else result]
 
 
 def _known_as_dict(item: Known) -> dict[str, Any]:

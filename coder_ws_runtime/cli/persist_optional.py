@@ -5,11 +5,11 @@ from typing import Any
 import click
 
 from coder_ws_runtime.cli import progress, render
-from coder_ws_runtime.cli.completion import optional_name
+from coder_ws_runtime.cli.completion import any_optional_name, optional_name
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.cli.persist_remove import say_removed
 from coder_ws_runtime.cli.tables import table
-from coder_ws_runtime.errors import ExitStatus
+from coder_ws_runtime.errors import ExitStatus, RefusedError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.entries import Entry, Scope
 from coder_ws_runtime.persist.optional import Optional, Switched
@@ -31,18 +31,21 @@ def _settings(layout: Layout) -> Settings:
 @click.command(
     epilog=render.examples(
         ("home-persist available", "what the image knows how to keep"),
-        ("home-persist enable docker", "keep it from now on"),
+        ("home-persist available npm", "its paths, for whom there is a copy of each, and why"),
+        ("home-persist enable npm", "keep it from now on"),
     )
 )
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=any_optional_name)
 @render.with_json
 @render.with_layout
-def available(layout: Layout, *, as_json: bool) -> int:
+def available(layout: Layout, names: tuple[str, ...], *, as_json: bool) -> int:
     """List what the image knows how to keep, and what of it is on.
 
     What most people want kept is on for everybody ('home-persist status' shows it). For the rest the
-    image has optional manifests, one for each tool, that you enable by name.
+    image has optional manifests, one for each tool, that you enable by name. With NAME you see each of its
+    paths: whether there is one copy for all your workspaces (owner) or one for each (workspace), and why.
     """
-    return _list(layout, as_json=as_json)
+    return _list(layout, names, as_json=as_json)
 
 
 @click.command(
@@ -73,7 +76,7 @@ def enable(layout: Layout, names: tuple[str, ...], scope: str, *, quiet: bool, a
     Exit status: 0 done, 1 some were refused, 2 wrong usage, 3 no usable volume.
     """
     if not names:
-        return _list(layout, as_json=as_json)
+        return _list(layout, (), as_json=as_json)
     refuse_root(layout)
     values = _settings(layout)
     again = "home-persist resolve"
@@ -132,24 +135,44 @@ def _say_done(one: Switched, word: str) -> None:
             render.say(f"~/{entry.path}{entry.slash}: {outcome.row.value}", {"path": entry.path})
 
 
-def _list(layout: Layout, *, as_json: bool) -> int:
-    found = read_available(layout, _settings(layout))
+def _list(layout: Layout, names: tuple[str, ...], *, as_json: bool) -> int:
+    everything = read_available(layout, _settings(layout))
+    found = [item for item in everything if not names or item.name in names]
+    for name in names:
+        if name not in {item.name for item in everything}:
+            raise RefusedError(
+                f"no optional manifest {name!r}",
+                code="optional.unknown",
+                hint=render.nearest(name, [item.name for item in everything]),
+            )
     if as_json:
         render.say_json({"version": 1, "available": [_as_json(item) for item in found]})
         return ExitStatus.DONE
-    rows = [
-        [item.name, _state(item), " ".join(_name(entry) for entry in item.entries), item.description]
-        for item in found
-    ]
-    if rows:
-        for line in table(["NAME", "STATE", "PATHS", "WHAT"], rows):
-            render.say(line)
+    for line in _details(found) if names else _overview(found):
+        render.say(line)
     for item in found:
         if item.fault:
             render.complain(item.fault)
     on = sum(item.enabled for item in found)
     render.say(f"{len(found)} optional, {on} on; home-persist enable NAME")
     return ExitStatus.REFUSED if any(item.fault for item in found) else ExitStatus.DONE
+
+
+def _overview(found: list[Optional]) -> list[str]:
+    rows = [
+        [item.name, _state(item), " ".join(_name(entry) for entry in item.entries), item.description]
+        for item in found
+    ]
+    return table(["NAME", "STATE", "PATHS", "WHAT"], rows) if rows else []
+
+
+def _details(found: list[Optional]) -> list[str]:
+    rows = [
+        [item.name, _state(item), _name(entry), entry.scope.value, entry.why or "-"]
+        for item in found
+        for entry in item.entries
+    ]
+    return table(["NAME", "STATE", "PATH", "SCOPE", "WHY"], rows)
 
 
 def _state(item: Optional) -> str:
@@ -165,7 +188,10 @@ def _as_json(item: Optional) -> dict[str, Any]:
         "name": item.name,
         "description": item.description or None,
         "enabled": item.enabled,
-        "paths": [{"path": entry.path, "scope": entry.scope.value} for entry in item.entries],
+        "paths": [
+            {"path": entry.path, "scope": entry.scope.value, "why": entry.why or None}
+            for entry in item.entries
+        ],
         "fault": item.fault.as_dict() if item.fault else None,
     }
 

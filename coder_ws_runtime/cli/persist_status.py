@@ -151,6 +151,7 @@ def _path_as_json(item: PathStatus) -> dict[str, Any]:
         "source": entry.source or None,
         "declared_in": entry.place or None,
         "scope": entry.scope.value,
+        "why": entry.why or None,
         "target": entry.on_volume,
         "state": item.state.name.lower(),
         "fine": item.state.fine,

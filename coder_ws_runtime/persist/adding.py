@@ -115,7 +115,7 @@ class _Adding:
 
     def _entry(self, value: str | dict[str, Any], wish: Wish, scope: Scope) -> Entry:
         path = value if isinstance(value, str) else value["path"]
-        whole = {"path": path, "scope": scope.value, "mode": wish.mode}
+        whole = {"path": path, "scope": scope.value, "mode": wish.mode, "why": ""}
         return entry_of(self.layout, whole, SOURCE, str(self.files.files[scope]), self.workspace_id)
 
     def _refuse_split(self, entry: Entry) -> None:

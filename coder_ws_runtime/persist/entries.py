@@ -41,6 +41,8 @@ class Entry:
     """Relative to the volume."""
     mode: int | None = None
     """The mode that the target is to have; None: as it is."""
+    why: str = ""
+    """Why it is kept, and for whom, as the manifest says it."""
 
     @property
     def slash(self) -> str:

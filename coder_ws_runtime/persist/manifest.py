@@ -151,6 +151,7 @@ def entry_of(layout: Layout, value: dict[str, Any], source: str, place: str, wor
             place=place,
             on_volume=on_volume(path, scope, workspace_id),
             mode=value["mode"],
+            why=value["why"],
         )
 
 
@@ -232,7 +233,7 @@ class _Collected:
         if isinstance(value, str):  # nothing to validate: the rules of paths tell
 
             def add_string() -> None:
-                plain = {"path": value, "scope": "owner", "mode": None}
+                plain = {"path": value, "scope": "owner", "mode": None, "why": ""}
                 self.found.append(entry_of(self.layout, plain, source, place, self.workspace_id))
 
             self._or_refuse(add_string)

@@ -161,9 +161,9 @@ def validate_path(value: object, *, place: str) -> dict[str, Any]:
 
 def _path(path: str | PathObject, scope: str) -> dict[str, Any]:
     if isinstance(path, str):
-        return {"path": path, "scope": scope, "mode": None}
+        return {"path": path, "scope": scope, "mode": None, "why": ""}
     mode = None if path.mode is None else int(path.mode, 8)
-    return {"path": path.path, "scope": path.scope or scope, "mode": mode}
+    return {"path": path.path, "scope": path.scope or scope, "mode": mode, "why": path.why}
 
 
 def all_faults(document: bytes, *, place: str) -> list[RefusedError]:

@@ -1,6 +1,7 @@
 """Look declarations over before they count: all that is wrong with each, and known traps."""
 
-from collections.abc import Iterable
+import difflib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.combine import combined
 from coder_ws_runtime.persist.entries import Entry
 from coder_ws_runtime.persist.manifest import (
+    available_files,
     declared,
     entry_of,
     excepted_of,
@@ -58,14 +60,14 @@ def check_files(layout: Layout, files: Iterable[Path], workspace_id: str) -> lis
 def check_workspace(layout: Layout, settings: Settings) -> list[Checked]:
     """Check all sources of this workspace as they count together, in their order."""
     workspace_id = settings.workspace.id
-    refused = declared(layout, settings).refused
+    found = declared(layout, settings)
     checked: list[Checked] = []
 
-    def add(file: Path, entries: list[Entry], faults: list[UserError]) -> None:
+    def add(file: Path, entries: list[Entry], faults: list[UserError], *more: Trap) -> None:
         known = {(fault.place, fault.message) for fault in faults}
-        others = [error for error in refused if _is_of(error.place, str(file))]
+        others = [error for error in found.refused if _is_of(error.place, str(file))]
         faults += [error for error in others if (error.place, error.message) not in known]
-        checked.append(Checked(str(file), len(entries), tuple(faults), _traps(entries)))
+        checked.append(Checked(str(file), len(entries), tuple(faults), (*_traps(entries), *more)))
 
     for file in manifest_files(layout):
         add(file, *_check(layout, file, workspace_id))
@@ -73,8 +75,28 @@ def check_workspace(layout: Layout, settings: Settings) -> list[Checked]:
         add(layout.settings_file, template_entries(layout, settings), [])
     for file in user_files(layout, workspace_id):
         if file.exists():
-            add(file, *_check(layout, file, workspace_id))
+            add(file, *_check(layout, file, workspace_id), *_not_available(layout, file))
+    for file in found.enabled.values():
+        add(file, *_check(layout, file, workspace_id))
     return checked
+
+
+def _not_available(layout: Layout, file: Path) -> Iterator[Trap]:
+    """The names that a manifest enables and this image has no optional manifest of."""
+    try:
+        names = read(layout, file)["enable"]
+    except UserError:  # told already
+        return
+    known = [available.stem for available in available_files(layout)]
+    for index, name in enumerate(names):
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            yield Trap(
+                "trap.not-available",
+                f"this image has no optional manifest {name!r}",
+                f"{file}:$.enable[{index}]",
+                f"did you mean {near[0]!r}?" if near else "another image may have it",
+            )
 
 
 def _is_of(place: str, file: str) -> bool:

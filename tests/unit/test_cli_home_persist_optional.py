@@ -38,6 +38,23 @@ def test_the_list(image: Tree, run: Command, words: list[str]) -> None:
     ]
 
 
+def test_one_of_them_says_why(image: Tree, run: Command) -> None:
+    paths = [{"path": ".aws/", "why": "The login is the person's."}, {"path": ".c/", "scope": "workspace"}]
+    write(image.layout.available, {"aws.json": json.dumps({"source": "aws", "paths": paths})})
+    told = run("available", "aws")
+    assert [" ".join(line.split()) for line in told.out.splitlines()] == [
+        "NAME STATE PATH SCOPE WHY",
+        "aws off ~/.aws/ owner The login is the person's.",
+        "aws off ~/.c/ workspace -",
+        "1 optional, 0 on; home-persist enable NAME",
+    ]
+    (item,) = json.loads(run("available", "--json", "aws").out)["available"]
+    assert item["paths"] == [
+        {"path": ".aws", "scope": "owner", "why": "The login is the person's."},
+        {"path": ".c", "scope": "workspace", "why": None},
+    ]
+
+
 def test_on_and_off(image: Tree, run: Command) -> None:
     write(image.home, {".npm/x": "1", ".npmrc": "2"})
     told = run("enable", "npm")
@@ -85,6 +102,7 @@ def test_an_image_without_it(image: Tree, run: Command) -> None:
 REFUSED = {
     "a typo": (["enable", "dokcer"], "no optional manifest 'dokcer'", "did you mean 'docker'?"),
     "unknown": (["enable", "zzz"], "no optional manifest 'zzz'", "known: docker, npm"),
+    "a typo of what is asked": (["available", "nmp"], "no optional manifest 'nmp'", "did you mean 'npm'?"),
     "on for everybody": (
         ["enable", "git"],
         "'git' is no optional manifest: the image has it on for everybody",

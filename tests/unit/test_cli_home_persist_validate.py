@@ -7,7 +7,7 @@ import pytest
 
 from coder_ws_runtime.persist.entries import Entry, Kind, Scope
 from coder_ws_runtime.persist.traps import trap
-from tests.harness.tree import Tree
+from tests.harness.tree import Tree, write
 from tests.unit.conftest import Command
 
 FAULTS = {
@@ -38,7 +38,23 @@ FAULTS = {
         "for example '0700'",
     ),
     "not JSON": ('{\n"source": "x",\n}', ":3: not JSON: trailing comma (column 1)", ""),
-    "not an object": ("[]", ":$: input should be an object", ""),
+    "nothing": ("\n", ": there is nothing in it", ""),
+    "not an object": ("[]", ":$: an object belongs here, not a list", ""),
+    "a path that is a number": (
+        '{"source": "x", "paths": [5]}',
+        ":$.paths[0]: a string belongs here, not a number",
+        "",
+    ),
+    "paths that are none": (
+        '{"source": "x", "paths": ".x/"}',
+        ":$.paths: a list belongs here, not a string",
+        "What is kept on the volume",
+    ),
+    "a source that is null": (
+        '{"source": null}',
+        ":$.source: a string belongs here, not null",
+        "for example 'claude-code'",
+    ),
     "a path elsewhere": (
         '{"source": "x", "paths": ["/etc/x"]}',
         ":$.paths[0]: path '/etc/x' is absolute and not below the home",
@@ -137,6 +153,30 @@ def test_a_whole_workspace(tree: Tree, run: Command) -> None:
         str(tree.layout.settings_file),
     ]
     assert told.out == f"{good}: valid, 2 paths\n4 sources, 3 refused\n"
+
+
+def test_what_is_enabled_counts(tree: Tree, run: Command) -> None:
+    for name, path in (("npm", ".npmrc"), ("git", ".gitconfig")):
+        document = {"source": name, "paths": [path]}
+        write(tree.layout.available, {f"{name}.json": json.dumps(document)})
+    file = tree.layout.state / "manifests/user.json"
+    write(file.parent, {file.name: '{"source": "user", "enable": ["npm", "gti", "rustup"]}'})
+    told = run("validate")
+    assert told.out == (
+        f"{file}: valid, 0 paths\n{tree.layout.available}/npm.json: valid, 1 path\n2 sources, all valid\n"
+    )
+    assert told.err.splitlines() == [
+        f"warning: {file}:$.enable[1]: {LACKING} 'gti' (did you mean 'git'?)",
+        f"warning: {file}:$.enable[2]: {LACKING} 'rustup' (another image may have it)",
+        f"warning: {tree.layout.available}/npm.json:$.paths[0]: {NPMRC}",
+    ]
+
+
+LACKING = "this image has no optional manifest"
+NPMRC = (
+    "path '.npmrc': npm removes it together with its last key (set NPM_CONFIG_USERCONFIG to a file in a"
+    " directory of its own, and declare that directory)"
+)
 
 
 def test_json(tree: Tree, run: Command) -> None:

@@ -207,12 +207,25 @@ def daemon(context: Context) -> Verdict:
         remedy = systemd.restart(context, unit.name, "start it again", safe=True)
         evidence = [f"{context.layout.watch_report}: missing, or not JSON"]
         return found([failure("the daemon has left no report of its work", remedy, evidence=evidence)], "")
-    age, period = time.time() - report["last_sweep"], report["period"]
+    age = time.time() - report["last_sweep"]
+    problem = _work_problem(context, unit, report, age)
+    return found(
+        [problem] if problem else [],
+        f"it runs, {_number(report['heals'], 'link')} healed, last look {max(age, 0):.0f} s ago",
+    )
+
+
+def _work_problem(context: Context, unit: Unit, report: "dict[str, Any]", age: float) -> Finding | None:
+    period = report["period"]
     if age > 2 * period + 60:
         remedy = systemd.restart(context, unit.name, "start it again", safe=True)
         evidence = [f"its last look at all paths was {age:.0f} s ago, it should be every {period:.0f} s"]
-        return found([failure("the daemon hangs", remedy, evidence=evidence)], "")
-    return ok(f"it runs, {_number(report['heals'], 'link')} healed, last look {max(age, 0):.0f} s ago")
+        return failure("the daemon hangs", remedy, evidence=evidence)
+    if report.get("blind"):
+        remedy = Remedy("raise it there: it counts for all containers of the user together")
+        what = f"the daemon is not told of changes, and looks every {period:.0f} s: {report['blind']}"
+        return warning(what, remedy)
+    return None
 
 
 def _daemon_unit_problem(context: Context, unit: Unit) -> Finding | None:

@@ -12,6 +12,7 @@ Sockets, FIFOs and devices are not copied; they are named in the result.
 import contextlib
 import errno
 import os
+import re
 import stat
 import time
 from collections.abc import Callable
@@ -63,7 +64,8 @@ class Copied:
 
 
 COARSE = 5
-"""CLOCK_REALTIMECOARSE of clock_gettime(2): where the times of files come from."""
+"""CLOCK_REALTIME_COARSE of clock_gettime(2): where the times of files come from before Linux 6.13."""
+COARSE_TIMES = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) < (6, 13)
 _TICK = 10_000_000
 """Nanoseconds; the longest tick of that clock (HZ=100)."""
 
@@ -71,10 +73,10 @@ _TICK = 10_000_000
 def let_pass(found: os.stat_result) -> None:
     """Wait until a change of a file must show in its time; to be called before its content is read.
 
-    Before Linux 6.13 two writes within one tick of the clock leave the same time, so that the second, of
-    the same length, would pass for the first.
+    Where two writes within one tick of the clock leave the same time, the second, of the same length, would
+    pass for the first.
     """
-    while 0 <= found.st_mtime_ns - time.clock_gettime_ns(COARSE) < _TICK:
+    while COARSE_TIMES and 0 <= found.st_mtime_ns - time.clock_gettime_ns(COARSE) < _TICK:
         time.sleep(0.0005)
 
 

@@ -5,7 +5,6 @@ link. The daemon sees it, moves the new content to the volume and puts the link 
 it sleeps; only the sweep, which catches what events may miss, wakes it.
 """
 
-import json
 import os
 import select
 import signal
@@ -16,30 +15,23 @@ from types import FrameType
 
 from coder_ws_runtime import journal, settings
 from coder_ws_runtime.errors import UserError
-from coder_ws_runtime.fs import inotify
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.attic_items import prune
 from coder_ws_runtime.persist.entries import Entry
+from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.lease import Lease
 from coder_ws_runtime.persist.manifest import declared, user_files
-from coder_ws_runtime.persist.plan import Row
 from coder_ws_runtime.persist.resolve import Outcome, Workspace
-from coder_ws_runtime.persist.watches import Change, Watches
+from coder_ws_runtime.persist.watch_report import WatchReport
+from coder_ws_runtime.persist.watch_schedule import Schedule
+from coder_ws_runtime.persist.watches import Watches
 from coder_ws_runtime.settings import Settings
 
 SWEEP = 300.0
 """Seconds between sweeps at the most; systemd's watchdog may ask for more often."""
 
-# Seconds after an event until its path is looked at. A rename or the close of a written file is the
-# end of a save. A new file is still being written, a new directory being filled, and a name that is
-# gone may come back at once.
-_AFTER_CREATE = 1.0
-_AFTER_DELETE = 1.0
-_AFTER_DIRECTORY = 2.0
-# A path may be healed this often at once; then once in so many seconds, so that a program that saves
-# without end does not flood the attic.
-_BURST = 60
-_PAUSE = 1.0
+_BLIND_SWEEP = 10.0
+"""Seconds between sweeps where the kernel cannot tell us of changes."""
 _BUSY = frozenset({"path.in-use", "path.busy"})
 
 
@@ -56,20 +48,19 @@ class Daemon:
         self.layout = layout
         self.load = load
         watchdog = int(env.get("WATCHDOG_USEC") or 0) / 1_000_000
-        self.period = min(SWEEP, watchdog / 2) if watchdog else SWEEP
+        self.normal_period = min(SWEEP, watchdog / 2) if watchdog else SWEEP
         self.env = env
         self.entries: dict[str, Entry] = {}
-        self.due: dict[str, float] = {}
-        self.above: set[str] = set()
-        self.budgets: dict[str, tuple[float, float]] = {}
-        self.errors: dict[str, str] = {}
-        self.heals = 0
-        self.last_heal: dict[str, object] | None = None
-        self.started = time.time()
+        self.schedule = Schedule()
+        self.report = WatchReport(layout.watch_report)
         self.signature: tuple[int, ...] = ()
-        self.pinged = 0.0
         self.stopping = False
         self.reload = False
+
+    @property
+    def period(self) -> float:
+        """Seconds between sweeps."""
+        return min(_BLIND_SWEEP, self.normal_period) if self.watches.blind else self.normal_period
 
     def run(self) -> None:
         """Watch until SIGTERM or SIGINT; SIGHUP reads the declarations anew.
@@ -103,28 +94,27 @@ class Daemon:
 
     def _loop(self, lease: Lease) -> None:
         wake = self._signals()
-        poll = select.poll()
-        poll.register(self.watches.inotify.fd, select.POLLIN)
-        poll.register(wake, select.POLLIN)
         self._declare()
         self._sweep(lease, running=False)
         journal.notify("READY=1")
-        next_sweep = time.monotonic() + self.period
+        swept = time.monotonic()
         while not self.stopping:
-            wait = min([next_sweep, *self.due.values()]) - time.monotonic()
-            poll.poll(max(0.0, wait) * 1000)
+            wait = self.schedule.next(swept + self.period) - time.monotonic()
+            select.select([wake, *self.watches.descriptors], [], [], max(0.0, wait))
             with suppress(BlockingIOError):
                 os.read(wake, 64)
             change = self.watches.changes()
-            self._take(change)
+            if change.above:
+                self._arm()
+            self.schedule.take(change, self.entries, time.monotonic())
             if self.reload or change.manifests:
                 self.reload = False
                 self._declare()
             if change.overflow:
                 journal.log("events were lost, looking at every path", journal.NOTICE)
-            if change.overflow or time.monotonic() >= next_sweep:
+            if change.overflow or time.monotonic() >= swept + self.period:
                 self._sweep(lease, running=True)
-                next_sweep = time.monotonic() + self.period
+                swept = time.monotonic()
             self._settle_due()
         journal.notify("STOPPING=1")
         self._last_sweep()
@@ -157,11 +147,19 @@ class Daemon:
         before = self.entries
         self.entries = {entry.path: entry for entry in found.entries}
         for path in before.keys() - self.entries.keys():
-            self.due.pop(path, None)
-            self.errors.pop(path, None)
-        self.watches.arm(self.entries)
+            self.schedule.drop(path)
+            self.report.forget(path)
+        self._arm()
         for path in self.entries.keys() - before.keys():
-            self.due[path] = 0.0
+            self.schedule.at_once(path)
+
+    def _arm(self) -> None:
+        """Watch for all paths, and say so when the kernel cannot tell of changes, or can again."""
+        before = self.watches.blind
+        self.watches.arm(self.entries)
+        if self.watches.blind != before:
+            text = f"{self.watches.blind}: looking at every path every {self.period:.0f} s instead"
+            journal.log(text if self.watches.blind else "changes are told again", journal.WARNING)
 
     def _declare_anew(self) -> None:
         """Read the declarations if they changed.
@@ -193,87 +191,24 @@ class Daemon:
 
     # What happened --------------------------------------------------------------------------------
 
-    def _take(self, change: Change) -> None:
-        """Note when the paths of events are to be looked at."""
-        now = time.monotonic()
-        if change.above:
-            self.watches.arm(self.entries)
-            self.above |= change.above
-        for path, mask in change.paths.items():
-            if path not in self.entries:
-                continue
-            if mask & inotify.DIRECTORY:
-                self.due[path] = now + _AFTER_DIRECTORY
-                continue
-            if mask & (inotify.MOVED_TO | inotify.CLOSE_WRITE):
-                delay = 0.0
-            elif mask & (inotify.DELETE | inotify.MOVED_FROM):
-                delay = _AFTER_DELETE
-            else:
-                delay = _AFTER_CREATE
-            when = now + max(delay, self._wait(path, now))
-            self.due[path] = min(self.due.get(path, when), when)
-
     def _settle_due(self) -> None:
-        now = time.monotonic()
-        paths = [path for path, when in self.due.items() if when <= now]
-        for path in paths:
+        for path in self.schedule.ready(time.monotonic()):
             self._declare_anew()
-            if self.due.pop(path, None) is not None and path in self.entries:
-                # A link that went with its directory was not deleted by itself.
-                self._settle(self.entries[path], running=path not in self.above)
-                self.above.discard(path)
+            if self.schedule.drop(path) and path in self.entries:
+                alone = not self.schedule.went_with_its_directory(path)
+                self._settle(self.entries[path], running=alone)
 
     def _settle(self, entry: Entry, *, running: bool) -> Outcome:
         began = time.monotonic()
-        outcome = self.workspace.settle(entry, running=running, progress=self._alive)
+        outcome = self.workspace.settle(entry, running=running, progress=self.report.alive)
         ended = time.monotonic()
         if outcome.changed and outcome.error is None:
-            self._healed(outcome, began, ended)
-        self._note(entry.path, outcome)
+            self.schedule.healed(entry.path, ended)
+            self.report.healed(outcome, ended - began)
+        self.report.note(entry.path, outcome)
         if outcome.error and outcome.error.code in _BUSY:
-            self.due[entry.path] = ended + _PAUSE
+            self.schedule.again(entry.path, ended)
         return outcome
-
-    def _alive(self, _: int) -> None:
-        """Tell systemd during a long copy that we are alive."""
-        now = time.monotonic()
-        if now - self.pinged > 1:
-            self.pinged = now
-            journal.notify("WATCHDOG=1")
-
-    def _wait(self, path: str, now: float) -> float:
-        """Seconds until a path may be healed again: 0 while it has some of its budget left."""
-        left, then = self.budgets.get(path, (_BURST, now))
-        left = min(_BURST, left + (now - then) / _PAUSE)
-        self.budgets[path] = (left, now)
-        return 0.0 if left >= 1 else (1 - left) * _PAUSE
-
-    def _healed(self, outcome: Outcome, began: float, ended: float) -> None:
-        path = outcome.entry.path
-        left, then = self.budgets.get(path, (_BURST, ended))
-        self.budgets[path] = (left - 1, then)
-        if outcome.row is Row.LINKED:
-            return
-        self.heals += 1
-        milliseconds = round((ended - began) * 1000, 1)
-        self.last_heal = {"path": path, "row": outcome.row.name.lower(), "time": time.time()}
-        fields = {"path": path, "row": outcome.row.name.lower(), "milliseconds": milliseconds}
-        if outcome.attic:
-            fields["attic"] = outcome.attic
-        journal.log(f"~/{path}: {outcome.row.value}", journal.INFO, fields)
-
-    def _note(self, path: str, outcome: Outcome) -> None:
-        """Say what is wrong with a path, once, and when it is well again."""
-        text = str(outcome.error) if outcome.error else outcome.problem
-        if text == self.errors.get(path, ""):
-            return
-        if text:
-            self.errors[path] = text
-            journal.log(text, journal.WARNING, {"path": path, "row": outcome.row.name.lower()})
-        else:
-            del self.errors[path]
-            journal.log(f"~/{path}: well again", journal.INFO, {"path": path})
 
     # Sweeps ---------------------------------------------------------------------------------------
 
@@ -283,10 +218,15 @@ class Daemon:
         for path in list(self.entries):
             self._declare_anew()
             if path in self.entries:
-                self.due.pop(path, None)
+                self.schedule.drop(path)
                 self._settle(self.entries[path], running=running)
-        lease.renew()
-        self.workspace.volume.clear_staging()
+        if self.watches.blind:
+            self._arm()
+        try:
+            lease.renew()
+            self.workspace.volume.clear_staging()
+        except OSError as error:  # what is wrong with the volume is said of each path
+            journal.log(str(failure_of(str(self.workspace.volume.path), error)), journal.WARNING)
         if self.workspace.attic.used:
             self.workspace.attic.used = False
             with suppress(OSError):
@@ -306,24 +246,4 @@ class Daemon:
         self._report()
 
     def _report(self) -> None:
-        """Tell systemd and the doctor how it goes."""
-        count = len(self.entries)
-        state = f"{count} paths, {self.heals} healed, {len(self.errors)} with problems"
-        journal.notify(f"WATCHDOG=1\nSTATUS={state}")
-        document = {
-            "version": 1,
-            "pid": os.getpid(),
-            "started": self.started,
-            "last_sweep": time.time(),
-            "period": self.period,
-            "paths": count,
-            "heals": self.heals,
-            "last_heal": self.last_heal,
-            "problems": self.errors,
-        }
-        file = self.layout.watch_report
-        with suppress(OSError):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            temporary = file.with_suffix(".tmp")
-            temporary.write_text(json.dumps(document))
-            temporary.replace(file)
+        self.report.publish(len(self.entries), self.period, self.watches.blind)

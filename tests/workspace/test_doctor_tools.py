@@ -19,12 +19,18 @@ _STAND_IN = "#!/bin/sh\necho '1.0 (stand-in)'\n"
 # As npm is.
 _OF_NODE = {"npm": "#!/usr/bin/env node\n"}
 
+
+def _gone(program: str) -> str:
+    """Removes a program from wherever it is: Node's are on PATH in two places."""
+    return f"find {_BIN} {_SHARE} -path '*/bin/{program}' -delete"
+
+
 ROWS = [
     *(
         Row(
             f"tools.{tool.name}",
             "it is gone",
-            f"rm {_BIN}/{tool.name}",
+            _gone(tool.name),
             f"{tool.name} is a part of this image, and not on PATH",
             "coder restart",
         )
@@ -33,14 +39,14 @@ ROWS = [
     Row(
         "tools.rtk",
         "it fails",
-        f"rm {_BIN}/rtk; install /dev/stdin {_BIN}/rtk <<< $'#!/bin/sh\\necho damaged >&2; exit 1'",
+        f"{_gone('rtk')}; install /dev/stdin {_BIN}/rtk <<< $'#!/bin/sh\\necho damaged >&2; exit 1'",
         "rtk does not run",
         "coder restart",
     ),
     Row(
         "tools.node",
         "it is of another kind of machine",
-        f"rm {_BIN}/node; printf '\\177ELF\\2' > {_BIN}/node; chmod +x {_BIN}/node",
+        f"{_gone('node')}; printf '\\177ELF\\2' > {_BIN}/node; chmod +x {_BIN}/node",
         "node does not run",
         "coder restart",
     ),

@@ -1,5 +1,7 @@
 """``ws-boot jetbrains``."""
 
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -7,7 +9,7 @@ import click
 
 from coder_ws_runtime import journal
 from coder_ws_runtime.boot.jetbrains.apply import Report, settle
-from coder_ws_runtime.boot.jetbrains.backends import Choice, backends, choose, remove
+from coder_ws_runtime.boot.jetbrains.backends import Choice, backends, choose, measured, remove
 from coder_ws_runtime.cli import render
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.cli.tables import table
@@ -16,6 +18,8 @@ from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.lease import held_elsewhere
 
 _STEP = {"step": "jetbrains"}
+_BUDGET = 3.0
+"""Seconds to count sizes in."""
 
 
 @click.group(
@@ -64,18 +68,30 @@ def jetbrains(context: click.Context, layout: Layout, *, dry_run: bool, as_json:
 @jetbrains.command(
     "list",
     epilog=render.examples(
-        ("ws-boot jetbrains list", "which IDEs are on the volume"),
+        ("ws-boot jetbrains list", "which IDEs are on the volume, and how large"),
         ("ws-boot jetbrains list --json", "for programs"),
     ),
 )
 @render.with_json
 @render.with_layout
 def list_backends(layout: Layout, *, as_json: bool) -> None:
-    """List the IDE backends on the volume."""
+    """List the IDE backends on the volume, and what each takes.
+
+    A size with '>' in front was not counted to the end: it is at least that much.
+    """
     found = [choice.backend for choice in choose(backends(layout), 1)]
+    until = time.monotonic() + _BUDGET
+    usages = [measured(backend, until=until) for backend in found]
     if as_json:
         items = [
-            {**asdict(backend), "path": str(backend.path), "build": list(backend.build)} for backend in found
+            {
+                **asdict(backend),
+                "path": str(backend.path),
+                "build": list(backend.build),
+                "size": usage and usage.size,
+                "size_complete": usage and usage.complete,
+            }
+            for backend, usage in zip(found, usages, strict=True)
         ]
         render.say_json({"version": 1, "backends": items})
         return
@@ -86,12 +102,13 @@ def list_backends(layout: Layout, *, as_json: bool) -> None:
         [
             backend.title,
             ".".join(map(str, backend.build)),
+            render.usage(usage),
             "in use" if backend.used else "",
             str(backend.path),
         ]
-        for backend in found
+        for backend, usage in zip(found, usages, strict=True)
     ]
-    for line in table(["IDE", "BUILD", "", "DIRECTORY"], rows):
+    for line in table(["IDE", "BUILD", "SIZE", "", "DIRECTORY"], rows):
         render.say(line)
 
 
@@ -116,40 +133,64 @@ def prune(layout: Layout, *, keep: int, dry_run: bool, as_json: bool) -> None:
 
     Of each product the N newest builds are kept, and what runs in this workspace. While another
     workspace of yours runs, nothing is removed: it may run an IDE from there.
+
+    Exit status: 0 done, 1 something was not removed, 2 wrong usage.
     """
     refuse_root(layout)
     values, _ = workspace_settings(layout)
     choices = choose(backends(layout), keep)
+
+    def others() -> list[str]:
+        return held_elsewhere(layout.volume, values.workspace.id)
+
     if not as_json:
         for choice in choices:
             if choice.keep:
                 render.say(f"keep    {choice.backend.title} ({choice.reason})")
-            elif dry_run:
-                render.say(f"would remove {choice.backend.title} ({choice.reason})")
-    removed: list[tuple[Choice, int]] = []
-    if not dry_run:
-        for choice, size in remove(
-            layout, choices, others=lambda: held_elsewhere(layout.volume, values.workspace.id)
-        ):
-            removed.append((choice, size))
-            if not as_json:
-                fields = {**_STEP, "path": choice.backend.path, "bytes": size}
-                render.say(f"removed {choice.backend.title}: {render.size(size)}", fields)
+    freed: list[int] = []
+    for choice, size in _to_remove(choices) if dry_run else remove(layout, choices, others=others):
+        freed.append(size)
+        if not as_json:
+            _say_pruned(choice, size, dry_run=dry_run)
+    if dry_run and freed and others():
+        render.warn("another workspace of yours runs: nothing is removed until it is stopped", _STEP)
     if as_json:
-        items = [
-            {
-                "path": str(choice.backend.path),
-                "product": choice.backend.product,
-                "version": choice.backend.version,
-                "keep": choice.keep,
-                "reason": choice.reason,
-            }
-            for choice in choices
-        ]
-        freed = sum(size for _, size in removed)
-        render.say_json({"version": 1, "dry_run": dry_run, "freed_bytes": freed, "backends": items})
-    elif not choices:
+        items = [_choice_as_json(choice) for choice in choices]
+        render.say_json({"version": 1, "dry_run": dry_run, "freed_bytes": sum(freed), "backends": items})
+    elif choices:
+        render.say(_freed(freed, dry_run=dry_run))
+    else:
         render.say(f"no IDE backends in {layout.jetbrains_dist}")
+
+
+def _freed(sizes: list[int], *, dry_run: bool) -> str:
+    if not sizes:
+        return "nothing to remove"
+    verb = "would be removed" if dry_run else "removed"
+    return f"{verb}: {len(sizes)} IDE{'' if len(sizes) == 1 else 's'}, {render.size(sum(sizes))}"
+
+
+def _to_remove(choices: Iterable[Choice]) -> Iterator[tuple[Choice, int]]:
+    for choice in choices:
+        usage = None if choice.keep else measured(choice.backend)
+        if usage:
+            yield choice, usage.size
+
+
+def _say_pruned(choice: Choice, size: int, *, dry_run: bool) -> None:
+    fields = {**_STEP, "path": choice.backend.path, "bytes": size}
+    what = f"{choice.backend.title}: {render.size(size)} ({choice.reason})"
+    render.say(f"{'would remove' if dry_run else 'removed'} {what}", fields)
+
+
+def _choice_as_json(choice: Choice) -> dict[str, Any]:
+    return {
+        "path": str(choice.backend.path),
+        "product": choice.backend.product,
+        "version": choice.backend.version,
+        "keep": choice.keep,
+        "reason": choice.reason,
+    }
 
 
 def _say(report: Report, *, dry_run: bool) -> None:

@@ -11,7 +11,6 @@ from coder_ws_runtime.cli.completion import any_path
 from coder_ws_runtime.cli.loading import workspace_settings
 from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.errors import ExitStatus, RefusedError
-from coder_ws_runtime.fs.usage import Usage
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.paths import is_below
 from coder_ws_runtime.persist.status import MEANING, PathStatus, State, Status
@@ -86,7 +85,7 @@ def _say(found: Status) -> None:
             item.entry.source or "-",
             item.entry.scope.value,
             render.style(item.state.value, fg=_COLOURS.get(item.state, "yellow")),
-            _size(item.usage),
+            render.usage(item.usage),
         ]
         for item in found.paths
     ]
@@ -114,12 +113,6 @@ def _has(paths: Sequence[PathStatus], state: State) -> bool:
 
 def _path(item: PathStatus) -> str:
     return f"~/{item.entry.path}{item.entry.slash}"
-
-
-def _size(usage: Usage | None) -> str:
-    if usage is None:
-        return "-"
-    return f"{'' if usage.complete else '> '}{size(usage.size)}"
 
 
 def _summary(found: Status) -> str:

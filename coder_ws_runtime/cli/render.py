@@ -20,9 +20,18 @@ import click
 
 from coder_ws_runtime import __version__, journal, sizes
 from coder_ws_runtime.errors import ExitStatus, UsageError, UserError
+from coder_ws_runtime.fs.usage import Usage
 from coder_ws_runtime.layout import Layout
 
 size = sizes.size
+
+
+def usage(found: Usage | None) -> str:
+    """What a tree takes; with '>' in front where it was not counted to the end."""
+    if found is None:
+        return "-"
+    return f"{'' if found.complete else '> '}{size(found.size)}"
+
 
 INTERRUPTED = 130
 """128 and the number of SIGINT, as a shell reports it."""

@@ -503,7 +503,29 @@ def test_prune_removes_nothing_while_another_workspace_runs(
 def test_prune_dry_run(five: Layout, capsys: pytest.CaptureFixture[str]) -> None:
     assert ws_boot(five, "jetbrains", "prune", "--keep", "2", "--dry-run") == 0
     assert left(five) == "abcd"
-    assert "would remove GO 2024.2" in capsys.readouterr().out
+    assert capsys.readouterr().out.splitlines() == [
+        "keep    GO 2024.3.1 (the newest)",
+        "keep    GO 2024.3 (recent)",
+        "keep    PY 2024.1 (the newest)",
+        "would remove GO 2024.2: 8.0 KiB (2 newer kept)",
+        "would be removed: 1 IDE, 8.0 KiB",
+    ]
+
+
+def test_prune_dry_run_while_another_workspace_runs(
+    five: Layout, other_workspace: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ws_boot(five, "jetbrains", "prune", "--keep", "2", "--dry-run") == 0
+    assert other_workspace
+    assert "nothing is removed until it is stopped" in capsys.readouterr().err
+
+
+def test_prune_says_what_it_freed(five: Layout, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ws_boot(five, "jetbrains", "prune", "--keep", "1") == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[-2:] == ["removed GO 2024.2: 8.0 KiB (1 newer kept)", "removed: 2 IDEs, 16.0 KiB"]
+    assert ws_boot(five, "jetbrains", "prune", "--keep", "1") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "nothing to remove"
 
 
 def test_prune_finishes_what_was_interrupted(five: Layout) -> None:
@@ -536,6 +558,15 @@ def test_list(five: Layout, capsys: pytest.CaptureFixture[str]) -> None:
         ("GO", "2024.3"),
         ("GO", "2024.2"),
         ("PY", "2024.1"),
+    ]
+    assert [(item["size"], item["size_complete"]) for item in listed] == [(8192, True)] * 4
+    assert ws_boot(five, "jetbrains", "list") == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[:5] == [
+        "GO",
+        "2024.3.1",
+        "243.22562.145",
+        "8.0",
+        "KiB",
     ]
 
 

@@ -55,6 +55,13 @@ def settle(
             place=str(layout.volume),
             hint="the template mounts it; without Docker volumes, make the directory",
         )
+    if not os.access(layout.volume, os.W_OK):
+        raise NoVolumeError(
+            "the volume for IDEs and their settings cannot be written",
+            code="jetbrains.no-volume",
+            place=str(layout.volume),
+            hint="ws-doctor --only home.volume says why",
+        )
     decided = plan(observe(layout, others=others), places(layout), allow_updates=allow_updates)
     done: list[Action] = []
     failed: list[RefusedError] = []

@@ -11,6 +11,7 @@ from pathlib import Path
 from coder_ws_runtime.boot.jetbrains.observe import children, is_used, paths_in_use
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.fs.removing import remove_tree
+from coder_ws_runtime.fs.usage import Usage, measure
 from coder_ws_runtime.layout import Layout
 
 PRODUCT_INFO = "product-info.json"
@@ -98,7 +99,7 @@ def remove(
                 continue
             _refuse_if_shared(others())
             path = choice.backend.path
-            size = _size(path)
+            usage = measured(choice.backend)
             try:
                 leaving = f"{_LEAVING}{path.name}"
                 os.rename(path.name, leaving, src_dir_fd=fd, dst_dir_fd=fd)
@@ -107,7 +108,7 @@ def remove(
                 raise RefusedError(
                     f"cannot remove it: {error.strerror}", code="jetbrains.failed", place=str(path)
                 ) from error
-            yield choice, size
+            yield choice, usage.size if usage else 0
         # What an earlier run was removing when it was stopped.
         for name in os.listdir(fd):
             if name.startswith(_LEAVING):
@@ -126,11 +127,20 @@ def _refuse_if_shared(others: list[str]) -> None:
         )
 
 
-def _size(path: Path) -> int:
-    """The bytes that a tree takes on the disk."""
-    size = 0
-    for directory, _, names in os.walk(path):
-        for name in names:
-            with contextlib.suppress(OSError):
-                size += os.lstat(os.path.join(directory, name)).st_blocks * 512
-    return size
+def measured(backend: Backend, *, until: float | None = None) -> Usage | None:
+    """What a backend takes; None if it is gone.
+
+    Args:
+        backend: which.
+        until: as of :func:`coder_ws_runtime.fs.usage.measure`.
+    """
+    try:
+        fd = os.open(backend.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return measure(fd, backend.path.name, until=until)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)

@@ -23,6 +23,7 @@ def home_persist() -> None:
     """Keep what is declared in /etc/home-persist.d on the volume, and link it into the home.
 
     Exit status: 0 done, 1 some paths or manifests were refused, 2 wrong usage, 3 no usable volume.
+    How it works, and why: /usr/local/share/doc/coder-ws-runtime/persistence.md
     """
 
 

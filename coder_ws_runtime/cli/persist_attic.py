@@ -57,7 +57,7 @@ def list_(layout: Layout, path: str | None, *, as_json: bool) -> None:
     A batch is what one run put there: its name is the time in UTC, and the workspace.
     """
     values = settings.load(layout, os.environ)
-    with Workspace(layout, values) as workspace:
+    with Workspace(layout, values, writing=False) as workspace:
         everything = found = items(workspace.volume)
     wanted = _typed(layout, path, "list") if path else ""
     if wanted:
@@ -206,7 +206,7 @@ def prune_(layout: Layout, older_than: float, *, yes: bool, as_json: bool) -> in
     if yes:
         refuse_root(layout)
     bounds = Bounds(age=older_than * _DAY)
-    with Workspace(layout, settings.load(layout, os.environ)) as workspace:
+    with Workspace(layout, settings.load(layout, os.environ), writing=yes) as workspace:
         now = time.time()
         gone = prune(workspace.volume, now, bounds) if yes else to_prune(items(workspace.volume), now, bounds)
     if as_json:

@@ -78,7 +78,8 @@ def gc(layout: Layout, *, yes: bool, older_than: float, quiet: bool, as_json: bo
     if not values.workspace.id:
         raise UsageError("the id of this workspace is not known", code="gc.no-id", hint=WORKSPACE_ID_HINT)
     again = f"home-persist gc{' --yes' if yes else ''}"
-    with progress.shown(again=again, quiet=quiet) as monitor, Workspace(layout, values, monitor) as workspace:
+    shown = progress.shown(again=again, quiet=quiet)
+    with shown as monitor, Workspace(layout, values, monitor, writing=yes) as workspace:
         found = _look(layout, workspace, Bounds(old=older_than * _DAY))
         errors = _remove(workspace, found) if yes else []
     if as_json:

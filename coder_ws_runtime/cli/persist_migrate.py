@@ -59,7 +59,7 @@ def migrate(  # noqa: PLR0913 - one argument an option
     found = declared(layout, values)
     errors = [*faults, *found.refused]
     shown = progress.shown(again="home-persist migrate", quiet=quiet)
-    with shown as monitor, Workspace(layout, values, monitor) as workspace:
+    with shown as monitor, Workspace(layout, values, monitor, writing=not listing) as workspace:
         if listing:
             return _list(history(workspace, found), as_json=as_json)
         done = run_migrations(workspace, found, dry_run=dry_run, force=force)

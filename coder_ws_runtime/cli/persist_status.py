@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -44,11 +45,13 @@ def status(layout: Layout, paths: tuple[str, ...], *, exact: bool, as_json: bool
     """
     values, faults = workspace_settings(layout)
     found = read_status(layout, values, exact=exact)
-    found = Status(_chosen(layout, found.paths, paths), (*faults, *found.refused), found.free, found.size)
+    found = replace(found, paths=_chosen(layout, found.paths, paths), refused=(*faults, *found.refused))
     if as_json:
         render.say_json(_as_json(found))
     else:
         _say(found)
+    if found.fault:
+        return found.fault.exit_status
     odd = found.refused or not all(item.state.fine for item in found.paths)
     return ExitStatus.REFUSED if odd else ExitStatus.DONE
 
@@ -93,7 +96,7 @@ def _say(found: Status) -> None:
         for line in table(["PATH", "SOURCE", "SCOPE", "STATE", "SIZE"], rows):
             render.say(line)
     _say_legend(found.paths)
-    for error in found.refused:
+    for error in (*found.refused, *([found.fault] if found.fault else ())):
         render.complain(error)
     render.say(_summary(found))
 
@@ -132,7 +135,11 @@ def _as_json(found: Status) -> dict[str, Any]:
         "version": 1,
         "paths": [_path_as_json(item) for item in found.paths],
         "refused": [error.as_dict() for error in found.refused],
-        "volume": {"free": found.free, "size": found.size},
+        "volume": {
+            "free": found.free,
+            "size": found.size,
+            "fault": found.fault.as_dict() if found.fault else None,
+        },
     }
 
 

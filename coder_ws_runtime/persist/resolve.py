@@ -54,13 +54,16 @@ class Workspace:
         layout: where they are.
         settings: which workspace this is.
         monitor: told of work that may be long.
+        writing: whether anything is to be changed on the volume; a read-only one can be looked at.
 
     Raises:
         NoVolumeError: there is no usable volume.
         RefusedError: there is no home.
     """
 
-    def __init__(self, layout: Layout, settings: Settings, monitor: Monitor | None = None) -> None:
+    def __init__(
+        self, layout: Layout, settings: Settings, monitor: Monitor | None = None, *, writing: bool = True
+    ) -> None:
         self.monitor = monitor or Monitor()
         self.patient = True
         """Whether to wait for another process of this container that works on the same path."""
@@ -74,7 +77,7 @@ class Workspace:
                 hint="set HOME to the user's home directory",
             ) from error
         try:
-            self.volume = Volume(layout.volume, Owner.of(self.home.fd))
+            self.volume = Volume(layout.volume, Owner.of(self.home.fd), writing=writing)
         except UserError:
             self.home.close()
             raise

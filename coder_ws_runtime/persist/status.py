@@ -134,6 +134,8 @@ class Status:
     """Bytes that the user may still write on the volume."""
     size: int
     """Bytes that the volume's file system has."""
+    fault: UserError | None = None
+    """Why nothing can be written on the volume."""
 
 
 def status(layout: Layout, settings: Settings, *, exact: bool = False) -> Status:
@@ -145,9 +147,9 @@ def status(layout: Layout, settings: Settings, *, exact: bool = False) -> Status
         exact: count all sizes to the end, however long that takes.
 
     Raises:
-        UserError: there is no usable volume, or no home.
+        UserError: there is no volume, or no home.
     """
-    with Workspace(layout, settings) as workspace:
+    with Workspace(layout, settings, writing=False) as workspace:
         found = declared(layout, settings)
         plain = [_look(workspace, entry) for entry in found.entries]
         plain += [PathStatus(entry, State.OFF, None) for entry in found.excepted]
@@ -158,7 +160,8 @@ def status(layout: Layout, settings: Settings, *, exact: bool = False) -> Status
         paths = tuple(_sized(workspace, plain, exact=exact))
         room = os.statvfs(layout.volume)
         free, size = room.f_bavail * room.f_frsize, room.f_blocks * room.f_frsize
-    return Status(paths, found.refused, free, size)
+        fault = workspace.volume.fault()
+    return Status(paths, found.refused, free, size, fault)
 
 
 def _look(workspace: Workspace, entry: Entry) -> PathStatus:

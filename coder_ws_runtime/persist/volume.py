@@ -40,12 +40,13 @@ class Volume:
     Args:
         path: where it is mounted.
         owner: who owns what we create on it.
+        writing: whether we are to change anything on it.
 
     Raises:
-        NoVolumeError: it is not there, no directory, or not writable.
+        NoVolumeError: it is not there or no directory, or we are to write and it is not writable.
     """
 
-    def __init__(self, path: Path, owner: Owner) -> None:
+    def __init__(self, path: Path, owner: Owner, *, writing: bool = True) -> None:
         self.path = path
         self.owner = owner
         hint = "mount a volume there, or name another directory in HOME_PERSIST_STATE"
@@ -56,16 +57,24 @@ class Volume:
             raise NoVolumeError(
                 f"the volume {why}", code="volume.missing", place=str(path), hint=hint
             ) from error
-        if not os.access(path, os.W_OK | os.X_OK):
-            read_only = os.statvfs(path).f_flag & os.ST_RDONLY
+        fault = self.fault() if writing else None
+        if fault:
             self.anchor.close()
-            raise NoVolumeError(
-                "the volume is mounted read-only" if read_only else "the volume is not writable for us",
-                code="volume.read-only" if read_only else "volume.not-writable",
-                place=str(path),
-                hint="mount it writable" if read_only else f"as root: chown {owner.uid}:{owner.gid} {path}",
-            )
+            raise fault
         self._staging: Staging | None = None
+
+    def fault(self) -> NoVolumeError | None:
+        """Why nothing can be written on it; None if something can."""
+        if os.access(self.path, os.W_OK | os.X_OK):
+            return None
+        read_only = os.statvfs(self.path).f_flag & os.ST_RDONLY
+        owner = f"{self.owner.uid}:{self.owner.gid}"
+        return NoVolumeError(
+            "the volume is mounted read-only" if read_only else "the volume is not writable for us",
+            code="volume.read-only" if read_only else "volume.not-writable",
+            place=str(self.path),
+            hint="mount it writable" if read_only else f"as root: chown {owner} {self.path}",
+        )
 
     def __enter__(self) -> Self:
         return self

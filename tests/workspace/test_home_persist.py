@@ -205,6 +205,25 @@ def test_root_looks_at_the_user_s_home(space: Workspace) -> None:
     assert space.out("home-persist resolve --dry-run", user="root").endswith("nothing to change")
 
 
+UNITS = "home-persist-resolve home-persist-watch ws-docker-group ws-jetbrains ws-hooks"
+
+
+@pytest.mark.parametrize("unit", UNITS.split())
+def test_the_documentation_that_a_unit_names_is_there(space: Workspace, unit: str) -> None:
+    named = space.out(f"systemctl show -P Documentation {unit}")
+    assert space.out(f"head -n 1 {named.removeprefix('file:')}").startswith("# ")
+
+
+def test_the_schema_that_a_manifest_names_is_there(space: Workspace) -> None:
+    named = space.out(
+        "for file in /etc/home-persist.d/*.json /usr/local/share/home-persist/available/*.json; do"
+        """ python3 -c 'import json, os, sys; path = sys.argv[1]; name = json.load(open(path))["$schema"];"""
+        """ print(json.load(open(os.path.join(os.path.dirname(path), name)))["title"])' $file; done"""
+        " | sort | uniq -c",
+    )
+    assert re.fullmatch(r" *\d+ Manifest of home-persist", named), named
+
+
 def test_the_daemon_watches_what_was_added(space: Workspace) -> None:
     space.out("echo 1 > ~/.seven && home-persist add ~/.seven")
     space.out("echo 2 > ~/new && mv ~/new ~/.seven")

@@ -114,7 +114,7 @@ def identifier(env: Mapping[str, str]) -> str:
         UsageError: what it names is no id.
     """
     named = env.get("CODER_WORKSPACE_ID", "")
-    if named and not re.match(WORKSPACE_ID, named):
+    if named and not re.fullmatch(WORKSPACE_ID, named):
         raise UsageError(
             f"CODER_WORKSPACE_ID is {named!r}, which is no id of a workspace",
             code="settings.invalid",

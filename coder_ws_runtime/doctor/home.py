@@ -131,7 +131,7 @@ def links(context: Context) -> Verdict:
     if context.know(_volume_problem):
         return skipped("the volume cannot be used; see home.volume")
     try:
-        with Workspace(context.layout, context.settings) as workspace:
+        with Workspace(context.layout, context.settings, writing=False) as workspace:
             findings = [_link_finding(context, workspace, entry) for entry in odd]
     except UserError as error:
         return found([failure(str(error), evidence=[f"~/{entry.path} is not linked" for entry in odd])], "")

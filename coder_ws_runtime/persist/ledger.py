@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from coder_ws_runtime.errors import RefusedError
+
 _FILE = "links"
 
 
@@ -51,6 +53,22 @@ class Ledger:
             elif separator:
                 self._links.pop(path, None)
         return self._links
+
+    def make(self) -> None:
+        """Make its directory if need be.
+
+        Raises:
+            RefusedError: it cannot be made, so nothing that is moved could be remembered.
+        """
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RefusedError(
+                f"the ledger has no place: {error.strerror}",
+                code="ledger.missing",
+                place=str(self.directory),
+                hint="make it a directory of the user's, or name another one in HOME_PERSIST_LEDGER_DIR",
+            ) from error
 
     def has(self, path: str, target: str) -> bool:
         """Whether this container has made the link at `path` with the text `target`."""

@@ -58,7 +58,7 @@ class Workspace:
 
     Raises:
         NoVolumeError: there is no usable volume.
-        RefusedError: there is no home.
+        RefusedError: there is no home, or no place for the ledger.
     """
 
     def __init__(
@@ -82,6 +82,13 @@ class Workspace:
             self.home.close()
             raise
         self.ledger = Ledger(layout.ledger_dir)
+        try:
+            if writing:
+                self.ledger.make()
+        except UserError:
+            self.volume.__exit__()
+            self.home.close()
+            raise
         self._proc = layout.proc
         workspace = settings.workspace
         self.id = workspace.id
@@ -100,23 +107,23 @@ class Workspace:
 
     def look(self, entry: Entry, *, refuse_writers: bool = True) -> Observation:
         """What is there of one path. Raises as :func:`coder_ws_runtime.persist.observe.observe`."""
+        seen = self.glance(entry)
+        if seen.mounted is not None:  # it is not moved, so nobody needs to know what is in it
+            return seen
         recorded = self.ledger.has(entry.path, f"{self.volume.path}/{entry.on_volume}")
-        seen = observe(entry, self.home, self.volume.anchor, recorded=recorded, refuse_writers=refuse_writers)
-        return self._with_mounts(entry, seen)
+        return observe(entry, self.home, self.volume.anchor, recorded=recorded, refuse_writers=refuse_writers)
 
     def glance(self, entry: Entry) -> Observation:
         """What is there of one path, without its content. Raises as `look`."""
         recorded = self.ledger.has(entry.path, f"{self.volume.path}/{entry.on_volume}")
-        return self._with_mounts(entry, glance(entry, self.home, self.volume.anchor, recorded=recorded))
+        seen = glance(entry, self.home, self.volume.anchor, recorded=recorded)
+        if seen.home is None or seen.home.kind is Kind.LINK:
+            return seen
+        return replace(seen, mounted=self.mounted_in(entry.path))
 
     def mounted_in(self, path: str) -> str | None:
         """A mount point at or below a path of the home, relative to that; None if there is none."""
         return mounted_in(self._proc, self.home.path / path)
-
-    def _with_mounts(self, entry: Entry, seen: Observation) -> Observation:
-        if seen.home is None or seen.home.kind is Kind.LINK:
-            return seen
-        return replace(seen, mounted=self.mounted_in(entry.path))
 
     def settle(
         self,

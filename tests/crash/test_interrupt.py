@@ -24,7 +24,6 @@ SIZE = 500 << 20
 PIECE = b"".join(b"%08d" % number for number in range((1 << 20) // 8))
 # One call copies 1 MiB at most, so this makes the seed last 4 s and more, however quick the disk is.
 SLOW = ("strace", "-qqq", "-o", "/dev/null", "-e", "trace=sendfile", "-e", "inject=sendfile:delay_enter=8000")
-MAIN = "from coder_ws_runtime.cli.home_persist import main; main()"
 
 
 @dataclass
@@ -48,7 +47,7 @@ class Seed:
         }
 
     def start(self, *words: str, stderr: int = subprocess.PIPE, slow: bool = True) -> subprocess.Popen[str]:
-        argv = [*(SLOW if slow else ()), sys.executable, "-c", MAIN, "resolve", *words]
+        argv = [*(SLOW if slow else ()), sys.executable, "-m", "tests.crash.command", "resolve", *words]
         return subprocess.Popen(
             argv, env=self.environment, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=stderr
         )

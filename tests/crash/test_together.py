@@ -59,9 +59,8 @@ def layout(base: Path, volume: Path) -> Layout:
 def start(base: Path, volume: Path, *words: str) -> subprocess.Popen[str]:
     """A resolve of one home, as a process of its own."""
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **places(base, volume)}
-    main = "from coder_ws_runtime.cli.home_persist import main; main()"
     return subprocess.Popen(
-        [*words, sys.executable, "-c", main, "resolve"],
+        [*words, sys.executable, "-m", "tests.crash.command", "resolve"],
         env=environment,
         cwd=ROOT,
         stdout=subprocess.PIPE,
@@ -246,5 +245,5 @@ def restore_anything(base: Path, volume: Path, until: float) -> None:
             if found:
                 item = draw.choice(found)
                 with contextlib.suppress(UserError):
-                    restore(workspace.volume, item.batch, item.path, item.path, force=True)
+                    restore(workspace.attic, item.batch, item.path, item.path, force=True)
         time.sleep(0.05)

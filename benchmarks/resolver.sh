@@ -27,7 +27,7 @@ link() { # path scope
 }
 
 for manifest in "$manifests"/*.json; do
-    jq -r '.scope as $scope | .paths[]
+    jq -r '.scope as $scope | (.paths // [])[]
            | if type == "string" then [., $scope // "owner"] else [.path, .scope // $scope // "owner"] end
            | @tsv' "$manifest" |
         while IFS=$'\t' read -r path scope; do link "$path" "$scope"; done

@@ -19,6 +19,7 @@ def command() -> None:
 command.add_lazy("docker-group", "coder_ws_runtime.cli.boot_docker", "docker_group")
 command.add_lazy("jetbrains", "coder_ws_runtime.cli.boot_jetbrains", "jetbrains")
 command.add_lazy("hooks", "coder_ws_runtime.cli.boot_hooks", "hooks")
+command.add_lazy("web-shell", "coder_ws_runtime.cli.boot_web_shell", "web_shell")
 
 
 command.epilog = render.examples(

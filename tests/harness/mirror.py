@@ -100,6 +100,9 @@ def serve(tree: Path, *, port: int = 0) -> Iterator[str]:
     """
 
     class Handler(http.server.SimpleHTTPRequestHandler):
+        # npm asks for many files at once, and keeps its connections.
+        protocol_version = "HTTP/1.1"
+
         def do_GET(self) -> None:
             if self.path.startswith(npm_registry.PLACE) and not os.path.isfile(f"{tree}{self.path}"):
                 npm_registry.answer(self, tree)

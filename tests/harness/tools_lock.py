@@ -51,7 +51,7 @@ STEPS: dict[str, tuple[Step, ...]] = {
     "llvm": (),
     "node": (node,),
     "nvm": (partial(github, "nvm-sh/nvm"), partial(files, _NVM)),
-    # Version 1.0.0 has another licence: somebody decides.
+    # From version 1.0.0 on the program has another licence than Apache-2.0: somebody decides.
     "rtk": (),
     "sccache": (partial(github, "mozilla/sccache"),),
     "web-shell": (partial(github, "SoureCode/web-shell"),),

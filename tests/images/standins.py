@@ -17,7 +17,7 @@ from tests.harness.shell import ROOT, DevError, run
 
 HERE = Path(__file__).parent
 MACHINE = platform.machine()
-CONTENT = ("apt_llvm", "nvm")
+CONTENT = ("apt_llvm", "nvm", "rtk", "web_shell")
 """Directories of what is put into stand-ins."""
 Maker = Callable[[Path, dict[str, Any], Engine], dict[str, Any]]
 

@@ -1,9 +1,10 @@
 """Stand-ins of what the recipes of the base download.
 
-Node and npm are real: they come from npm's packages, and are packed as nodejs.org packs a release. nvm is no
-package anywhere: `nvm/nvm.sh` beside this file stands for it.
+Node and npm are real: they come from npm's packages, and are packed as nodejs.org packs a release. nvm, rtk
+and web-shell are no packages anywhere: the programs in the directories beside this file stand for them.
 """
 
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -52,4 +53,44 @@ def node(mirror: Path, version: str) -> None:
     sums.write_text("".join(f"{sha256(file)}  {file.name}\n" for file in (headers, archive)))
 
 
-MAKERS: dict[str, Maker] = {"nvm": nvm}
+def _filled(file: Path, version: str) -> str:
+    return file.read_text().replace("@version@", version)
+
+
+def web_shell(mirror: Path, lock: dict[str, Any], _: Engine) -> dict[str, Any]:
+    """web-shell-X.tgz as `npm pack` makes it, and GitHub's description of the release, with its checksum."""
+    version = lock["web-shell"]["version"]
+    source = HERE / "web_shell"
+    archive = mirror / f"github.com/SoureCode/web-shell/releases/download/v{version}/web-shell-{version}.tgz"
+    with tempfile.TemporaryDirectory() as directory:
+        tree = Path(directory)
+        for place in ("server/dist", "client/dist"):
+            (tree / place).mkdir(parents=True)
+        (tree / "package.json").write_text(_filled(source / "package.json", version))
+        (tree / "server/dist/index.js").write_text((source / "index.js").read_text())
+        (tree / "client/dist/index.html").write_text((source / "index.html").read_text())
+        pack(tree, "package", archive)
+    release = mirror / f"api.github.com/repos/SoureCode/web-shell/releases/tags/v{version}"
+    release.parent.mkdir(parents=True, exist_ok=True)
+    asset = {"name": archive.name, "digest": f"sha256:{sha256(archive)}"}
+    release.write_text(json.dumps({"tag_name": f"v{version}", "assets": [asset]}))
+    return {}
+
+
+def rtk(mirror: Path, lock: dict[str, Any], _: Engine) -> dict[str, Any]:
+    """rtk-<machine>-unknown-linux-….tar.gz beside checksums.txt, which lists all files of the release."""
+    version = lock["rtk"]["version"]
+    release = mirror / f"github.com/rtk-ai/rtk/releases/download/v{version}"
+    library = "musl" if MACHINE == "x86_64" else "gnu"
+    with tempfile.TemporaryDirectory() as directory:
+        (Path(directory) / "rtk").write_text(_filled(HERE / "rtk/rtk", version))
+        (Path(directory) / "rtk").chmod(0o755)
+        archive = pack(
+            Path(directory), "", release / f"rtk-{MACHINE}-unknown-linux-{library}.tar.gz", ["rtk"]
+        )
+    other = f"{'0' * 64}  rtk-x86_64-pc-windows-msvc.zip\n"
+    (release / "checksums.txt").write_text(f"{other}{sha256(archive)}  {archive.name}\n")
+    return {}
+
+
+MAKERS: dict[str, Maker] = {"nvm": nvm, "web-shell": web_shell, "rtk": rtk}

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import os
 import tarfile
 import threading
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import toolkit
-from downloads import Downloads, ToolError, checksum
+from downloads import Downloads, ToolError, checksum, github_checksum
 
 CONTENT = b"the tool\n" * 1000
 SUM = hashlib.sha256(CONTENT).hexdigest()
@@ -188,6 +189,35 @@ def test_checksums_of_a_publisher(text: str) -> None:
 def test_a_file_that_its_publisher_does_not_list() -> None:
     with pytest.raises(ToolError, match=r"tool\.tar\.gz is not in"):
         checksum(f"{SUM}  tool.zip\n{SUM}  other\n", "tool.tar.gz")
+
+
+RELEASE = "/api.github.com/repos/owner/tool/releases/tags/v1"
+
+
+def test_a_checksum_that_github_names(downloads: Downloads, mirror: Mirror) -> None:
+    assets = [{"name": "other", "digest": None}, {"name": "tool.tgz", "digest": f"sha256:{SUM}"}]
+    mirror.answers = [whole(json.dumps({"assets": assets}).encode())]
+    assert github_checksum(downloads, "owner/tool", "v1", "tool.tgz") == SUM
+    assert mirror.asked == [RELEASE]
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ({"assets": [{"name": "tool.tgz", "digest": None}]}, "tool.tgz: GitHub names no SHA-256 of it"),
+        ({"assets": [{"name": "tool.tgz", "digest": f"md5:{SUM[:32]}"}]}, "GitHub names no SHA-256 of it"),
+        ({"assets": []}, "names no SHA-256 of it in the release v1 of owner/tool"),
+        ({"message": "Not Found"}, "tags/v1 is no description of a release: KeyError"),
+        ([], "is no description of a release: TypeError"),
+    ],
+    ids=["none", "md5", "no-file", "no-release", "no-object"],
+)
+def test_a_checksum_that_github_does_not_name(
+    downloads: Downloads, mirror: Mirror, answer: object, says: str
+) -> None:
+    mirror.answers = [whole(json.dumps(answer).encode())]
+    with pytest.raises(ToolError, match=says):
+        github_checksum(downloads, "owner/tool", "v1", "tool.tgz")
 
 
 @pytest.mark.parametrize(

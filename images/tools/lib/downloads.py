@@ -2,6 +2,7 @@
 
 import hashlib
 import http.client
+import json
 import os
 import sys
 import tempfile
@@ -168,6 +169,30 @@ def checksum(text: str, name: str) -> str:
         if len(row) == 2 and Path(row[1].lstrip("*")).name == name:  # noqa: PLR2004 - a sum and a name
             return row[0]
     raise ToolError(f"{name} is not in its publisher's file of checksums")
+
+
+def github_checksum(downloads: Downloads, repository: str, tag: str, name: str) -> str:
+    """The SHA-256 of a file of a release, as GitHub computed it when the file was uploaded.
+
+    Args:
+        downloads: how its description is got.
+        repository: `owner/name`.
+        tag: the release's.
+        name: the file's.
+
+    Raises:
+        ToolError: GitHub does not say.
+    """
+    url = f"https://api.github.com/repos/{repository}/releases/tags/{tag}"
+    try:
+        assets = json.loads(downloads.text(url))["assets"]
+        digests = {asset["name"]: asset["digest"] or "" for asset in assets}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ToolError(f"{downloads.address(url)} is no description of a release: {error!r}") from error
+    kind, _, digest = digests.get(name, "").partition(":")
+    if kind != "sha256":
+        raise ToolError(f"{name}: GitHub names no SHA-256 of it in the release {tag} of {repository}")
+    return digest
 
 
 def say(text: str) -> None:

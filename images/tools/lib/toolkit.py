@@ -161,6 +161,11 @@ def apt_install(*packages: str) -> None:
     # Without it an index that is not signed, or not there, is a warning.
     run("apt-get", "update", "-qq", "--error-on=any")
     run("apt-get", "install", "-yqq", "--no-install-recommends", *packages, env=quiet)
+    _clean()
+
+
+def _clean() -> None:
+    """What apt and dpkg leave behind."""
     run("apt-get", "clean")
     for directory in (Path("/var/lib/apt/lists"), Path("/var/log"), Path("/var/cache/apt")):
         for place in directory.iterdir():
@@ -170,20 +175,32 @@ def apt_install(*packages: str) -> None:
                 place.unlink()
 
 
-def npm_install(package: str | Path, home: Path, work: Path, *, downloads: Downloads | None = None) -> None:
+@contextmanager
+def build_tools(*packages: str) -> Iterator[None]:
+    """Packages of Debian that are there as long as something is compiled."""
+    apt_install(*packages)
+    yield
+    # Else what some other package merely suggests stays, e.g. binutils.
+    strictly = "-oAPT::AutoRemove::SuggestsImportant=false"
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    run("apt-get", "purge", "-yqq", "--auto-remove", strictly, *packages, env=quiet)
+    _clean()
+
+
+def npm_install(package: str | Path, home: Path, work: Path, env: Mapping[str, str] | None = None) -> None:
     """Install a package of npm with what it needs, for everybody; npm verifies what it downloads.
 
     Args:
         package: `name@version`, or a package's archive.
         home: where it lies then; its programs are in `bin`.
         work: a directory that does not last.
-        downloads: where the registry is.
+        env: further variables.
 
     Raises:
         ToolError: npm failed; it has said why.
     """
     settings = {
-        "registry": (downloads or Downloads()).address(NPM),
+        "registry": Downloads().address(NPM),
         "cache": str(work / "npm"),
         "audit": "false",
         "fund": "false",
@@ -196,8 +213,8 @@ def npm_install(package: str | Path, home: Path, work: Path, *, downloads: Downl
     }
     shutil.rmtree(home, ignore_errors=True)
     words = ("install", "--global", "--prefix", home, package)
-    # Its compiled code would be kept in /tmp.
-    environment = {"NODE_DISABLE_COMPILE_CACHE": "1"}
+    # Compiled code of npm's would be kept in /tmp.
+    environment = {"NODE_DISABLE_COMPILE_CACHE": "1", **(env or {})}
     environment.update({f"npm_config_{name}": value for name, value in settings.items()})
     run(BIN / "npm", *words, env=environment)
 

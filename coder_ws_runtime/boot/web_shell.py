@@ -1,0 +1,30 @@
+"""How web-shell is started: where its terminals begin, and what its page is called."""
+
+from pathlib import Path
+
+from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.settings import Settings
+
+HOST, PORT = "127.0.0.1", "4000"
+
+
+def environment(layout: Layout, settings: Settings) -> dict[str, str]:
+    """The variables of the server, by which it is configured (github.com/SoureCode/web-shell, README).
+
+    A directory that is not there yet, e.g. a repository that is still being cloned, would end each terminal
+    at once. Until it is there, terminals begin in the home, and their shell looks for it each time.
+
+    Args:
+        layout: where the home is, and web-shell's own directory.
+        settings: the workspace's.
+    """
+    directory = settings.web_shell.directory or settings.projects
+    there = bool(directory) and Path(directory).is_dir()
+    return {
+        "HOST": HOST,
+        "PORT": PORT,
+        "SHELL": str(layout.share / "web-shell/shell"),
+        "WEB_SHELL_CWD": directory if there else str(layout.home),
+        "WEB_SHELL_TITLE_PREFIX": settings.web_shell.title or settings.workspace.name,
+        "WS_DIRECTORY": directory,
+    }

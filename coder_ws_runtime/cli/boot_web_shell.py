@@ -1,0 +1,34 @@
+"""``ws-boot web-shell``."""
+
+import os
+
+import click
+
+from coder_ws_runtime.boot import web_shell as boot
+from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
+from coder_ws_runtime.errors import UsageError
+from coder_ws_runtime.layout import Layout
+
+
+@click.command("web-shell")
+@render.with_layout
+def web_shell(layout: Layout) -> None:
+    """Become web-shell, the terminals in the browser.
+
+    It listens on 127.0.0.1:4000, for Coder's proxy. Its terminals begin in the directory of the settings, and
+    its page has their title. The unit web-shell.service runs this.
+    """
+    refuse_root(layout)
+    values, faults = workspace_settings(layout)
+    for fault in faults:
+        render.complain(fault)
+    program = "web-shell"
+    try:
+        os.execvpe(program, [program], {**os.environ, **boot.environment(layout, values)})  # noqa: S606
+    except OSError as error:
+        raise UsageError(
+            f"{program} cannot be started: {error.strerror}",
+            code="web-shell.missing",
+            hint="the image brings it; restart the workspace",
+        ) from error

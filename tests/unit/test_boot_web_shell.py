@@ -1,0 +1,41 @@
+"""What web-shell is told, by the settings: one row, one case."""
+
+from pathlib import Path
+
+import pytest
+
+from coder_ws_runtime.boot.web_shell import environment
+from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.settings import Settings, WebShell, Workspace
+
+LAYOUT = Layout.of(Path("/"), {"HOME": "/home/coder"})
+MISSING = "/nowhere/clone"
+
+
+@pytest.mark.parametrize(
+    ("settings", "begins", "looks_for", "title"),
+    [
+        (Settings(), "/home/coder", "", ""),
+        (Settings(projects="/usr"), "/usr", "/usr", ""),
+        (Settings(projects="/usr", web_shell=WebShell("/etc")), "/etc", "/etc", ""),
+        (Settings(web_shell=WebShell(MISSING)), "/home/coder", MISSING, ""),
+        (Settings(web_shell=WebShell("/etc/passwd")), "/home/coder", "/etc/passwd", ""),
+        (Settings(workspace=Workspace(name="dev")), "/home/coder", "", "dev"),
+        (
+            Settings(workspace=Workspace(name="dev"), web_shell=WebShell(title="mine")),
+            "/home/coder",
+            "",
+            "mine",
+        ),
+    ],
+    ids=["none", "projects", "directory", "missing", "a-file", "name", "title"],
+)
+def test_what_web_shell_is_told(settings: Settings, begins: str, looks_for: str, title: str) -> None:
+    assert environment(LAYOUT, settings) == {
+        "HOST": "127.0.0.1",
+        "PORT": "4000",
+        "SHELL": "/usr/local/share/web-shell/shell",
+        "WEB_SHELL_CWD": begins,
+        "WEB_SHELL_TITLE_PREFIX": title,
+        "WS_DIRECTORY": looks_for,
+    }

@@ -50,7 +50,14 @@ class _Run:
 @click.option("--list", "list_", is_flag=True, help="List the checks; run none.")
 @click.option("--fix", is_flag=True, help="Do the mends that are safe, then look again.")
 @click.option("--metadata", is_flag=True, help="One line for Coder's metadata; the exit status is 0.")
-@click.option("--watch", type=click.FloatRange(min=1), metavar="SECONDS", help="Look again and again.")
+@click.option(
+    "--watch",
+    type=click.FloatRange(min=1),
+    is_flag=False,
+    flag_value=5.0,
+    metavar="[SECONDS]",
+    help="Look again and again, every 5 seconds or as said.",
+)
 @render.with_json
 @render.with_layout
 @click.pass_context

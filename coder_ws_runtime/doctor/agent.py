@@ -104,7 +104,7 @@ def _script_problem(context: Context) -> Finding | None:
     return None
 
 
-@check("agent.process", "the agent", needs=[Need.SYSTEMD])
+@check("agent.process", "the agent", needs=[Need.SYSTEMD, Need.UNITS])
 def process(context: Context) -> Verdict:
     """The agent itself runs: not only its unit, whose script may be asleep after a failed download."""
     if not os.path.lexists(context.layout.agent_init):
@@ -163,7 +163,7 @@ def _process_problem(context: Context, unit: Unit, programs: list[Process]) -> F
 _OUTDATED = re.compile(r"build is outdated|from (a )?non-latest build", re.IGNORECASE)
 
 
-@check("agent.build", "the agent's build", needs=[Need.SYSTEMD])
+@check("agent.build", "the agent's build", needs=[Need.SYSTEMD, Need.UNITS])
 def build(context: Context) -> Verdict:
     """Coder accepts the agent's token: a container that outlived its build has an outdated one."""
     unit = context.know(_agent)

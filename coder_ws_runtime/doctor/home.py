@@ -191,7 +191,7 @@ def _state(seen: Observation) -> str:
     return f"was replaced by a {home.kind.value}, which is not on the volume and will be lost"
 
 
-@check("home.daemon", "home-persist watch", needs=[Need.SYSTEMD, Need.VOLUME])
+@check("home.daemon", "home-persist watch", needs=[Need.SYSTEMD, Need.UNITS, Need.VOLUME])
 def daemon(context: Context) -> Verdict:
     """The daemon that keeps the links true runs, and has looked at all paths of late."""
     unit = context.know(systemd.units).get(systemd.WATCH, Unit(systemd.WATCH, {}))

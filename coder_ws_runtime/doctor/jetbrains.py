@@ -101,7 +101,7 @@ def locks(context: Context) -> Verdict:
         for lock in foreign
         if lock.path.name == ".lock"
     ]
-    return found(findings, "no IDE of this owner runs in two workspaces")
+    return found(findings, "no other workspace has started an IDE since this one began")
 
 
 def _is_ours(context: Context, lock: LockFile) -> bool:

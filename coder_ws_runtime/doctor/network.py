@@ -137,7 +137,7 @@ def _ask(context: Context) -> _Answer:
     return _Answer(status, dates[-1] if dates else "", version, done.status, done.complaint, time.time())
 
 
-@check("network.coder", "Coder's server", needs=[Need.LIVE], limit=8)
+@check("network.coder", "Coder's server", needs=[Need.LIVE], limit=15)
 def coder(context: Context) -> Verdict:
     """Coder's server can be reached at the URL that the agent uses."""
     url = context.know(_url)
@@ -167,7 +167,7 @@ def coder(context: Context) -> Verdict:
     return found([failure(f"Coder's server {url}: {why}", remedy, evidence=[answer.complaint])], "")
 
 
-@check("network.clock", "the clock", needs=[Need.LIVE], limit=8)
+@check("network.clock", "the clock", needs=[Need.LIVE], limit=15)
 def clock(context: Context) -> Verdict:
     """The clock goes as Coder's server's does: certificates and tokens are valid for a time."""
     if not context.know(_url):
@@ -192,7 +192,7 @@ def clock(context: Context) -> Verdict:
     return found([warning(problem, remedy, evidence=[f"Date: {answer.date}"])], "")
 
 
-@check("network.web-shell", "web-shell", needs=[Need.SYSTEMD])
+@check("network.web-shell", "web-shell", needs=[Need.SYSTEMD, Need.UNITS])
 def web_shell(context: Context) -> Verdict:
     """The terminals in the browser answer."""
     unit = context.know(systemd.units).get(systemd.WEB_SHELL, Unit(systemd.WEB_SHELL, {}))

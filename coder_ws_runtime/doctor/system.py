@@ -47,11 +47,13 @@ def state(context: Context) -> Verdict:
     """Everything has been started by systemd; what failed is named. Our own units have a check of theirs."""
     manager = context.know(systemd.manager)
     now = manager.get("SystemState", "")
+    restart = Remedy("restart the workspace", (context.restart(),), Where.CLIENT)
+    if not now:
+        return found([failure("systemd does not answer", restart)], "")
     if now in {"running", "starting", "initializing"}:
         return ok("everything has started" if now == "running" else f"the system is still {now}")
     if now != "degraded":
-        remedy = Remedy("restart the workspace", (context.restart(),), Where.CLIENT)
-        return found([failure(f"the system is in the state {now or 'unknown'!r}", remedy)], "")
+        return found([failure(f"the system is in the state {now!r}", restart)], "")
     listed = context.run(["systemctl", "list-units", "--failed", "--plain", "--no-legend"], timeout=3)
     names = [line.split()[0] for line in listed.stdout.splitlines() if line.strip()]
     others = [name for name in names if name not in systemd.UNITS]
@@ -66,7 +68,7 @@ def state(context: Context) -> Verdict:
     return found(findings, "everything but units of ours has started")
 
 
-@check("system.units", "our units", needs=[Need.SYSTEMD])
+@check("system.units", "our units", needs=[Need.SYSTEMD, Need.UNITS])
 def units(context: Context) -> Verdict:
     """Each boot step is installed, enabled and has done its work; the log says why if not."""
     known = context.know(systemd.units)
@@ -130,7 +132,7 @@ _ORDER = {
 }
 
 
-@check("system.boot-order", "the order of the boot", needs=[Need.SYSTEMD])
+@check("system.boot-order", "the order of the boot", needs=[Need.SYSTEMD, Need.UNITS])
 def boot_order(context: Context) -> Verdict:
     """The home and the Docker group are ready before the agent: systemd orders units by After=."""
     known = context.know(systemd.units)

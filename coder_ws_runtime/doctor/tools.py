@@ -77,7 +77,7 @@ def _runs(context: Context, name: str, path: str) -> bool:
 
 
 def _check(tool: Tool) -> Check:
-    return Check(f"tools.{tool.name}", tool.name, _function(tool), (Need.LIVE,), limit=10)
+    return Check(f"tools.{tool.name}", tool.name, _function(tool), (Need.LIVE,))
 
 
 CHECKS = tuple(_check(tool) for tool in TOOLS)

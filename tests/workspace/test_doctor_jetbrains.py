@@ -147,5 +147,5 @@ def test_an_ide_of_this_workspace_is_no_other_s(space: Workspace) -> None:
     )
     report = look(space, "--only", "jetbrains.locks")
     assert [(item["status"], item["summary"]) for item in report["checks"]] == [
-        ("ok", "no IDE of this owner runs in two workspaces")
+        ("ok", "no other workspace has started an IDE since this one began")
     ]

@@ -15,6 +15,13 @@ def _sleeps(space: Workspace) -> None:
     space.attributes["entrypoint"] = ["sleep", "infinity"]
 
 
+def _hangs(space: Workspace) -> None:
+    """PID 1 stands still: only the host can do that to it."""
+    pid = space.engine.docker("inspect", "-f", "{{.State.Pid}}", space.container).stdout.strip()
+    kill = ["--pid=host", "--entrypoint", "kill", space.attributes["image"], "-STOP", pid]
+    space.engine.docker("run", "--rm", *kill)
+
+
 def _failing(path: str, then: str) -> str:
     """A program that fails until /run/good exists, at `path`; then `then` is run."""
     return f"rm -f /run/good; install -D /dev/stdin {path} <<< $'#!/bin/sh\\ntest -e /run/good'; {then}"
@@ -27,6 +34,13 @@ ROWS = [
         Template(_sleeps, boots=False),
         "PID 1 is sleep, not systemd",
         "in the template's docker_container set neither command nor entrypoint nor init",
+    ),
+    Row(
+        "system.state",
+        "systemd hangs",
+        _hangs,
+        "systemd does not answer",
+        "coder restart",
     ),
     Row(
         "system.state",

@@ -116,6 +116,19 @@ def test_fix_shows_the_safe_mends_does_them_and_looks_again(space: Workspace) ->
     space.out("rm -r ~/.ssh")
 
 
+def test_fix_by_root_does_what_is_the_user_s_as_the_user(space: Workspace) -> None:
+    space.out("rm -r /home/coder/.claude /tmp/jetbrains", user="root")
+    shown = space.exec("ws-doctor", "--fix", user="root")
+    assert shown.stdout.splitlines()[:3] == [
+        "to mend:",
+        "  $ sudo -H -u coder home-persist resolve  (home.links)",
+        "  $ sudo -H -u coder ws-boot jetbrains  (jetbrains.files)",
+    ]
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert findings(look(space)) == {}
+    assert space.out("stat -c %U ~/.claude /tmp/jetbrains").split() == ["coder", "coder"]
+
+
 def test_fix_where_nothing_is_to_be_done(space: Workspace) -> None:
     shown = space.sh("ws-doctor --fix")
     assert shown.returncode == 0

@@ -64,6 +64,7 @@ def _say_docker(report: Report, *, dry_run: bool) -> None:
 def _docker_json(report: Report) -> dict[str, Any]:
     finding = report.after.finding
     return {
+        "version": 1,
         "case": report.plan.case.name.lower(),
         "reason": report.plan.reason,
         "gid": report.after.gid,

@@ -153,7 +153,8 @@ def test_migrations_run_once_for_both(pair: tuple[Workspace, Workspace]) -> None
     assert one.sh(f"ls {VOLUME}/.junk").returncode != 0
     assert "~/.junk" in one.out("home-persist attic list")
     listed = one.out("home-persist migrate --list")
-    assert [line.split()[0] for line in listed.splitlines()] == ["ID", "xdg", "xdg", "junk", "junk"]
+    ours = [name for name in (line.split()[0] for line in listed.splitlines()) if name in ("xdg", "junk")]
+    assert ours == ["xdg", "xdg", "junk", "junk"]
     assert "yet to be run" not in listed
 
 
@@ -198,4 +199,4 @@ def test_the_daemon_and_a_command_work_on_one_path_in_turn(pair: tuple[Workspace
     assert done.returncode == 0, done.stdout + done.stderr
     assert one.out("readlink ~/.more") == f"{VOLUME}/.more"
     assert one.out("find -L ~/.more -type f | wc -l") == "30000"
-    assert not one.out("home-persist attic list ~/.more").count("~/.more")
+    assert one.out("home-persist attic list ~/.more") == "nothing of ~/.more is in the attic"

@@ -34,10 +34,11 @@ print(shown(b"#"))
 
 @pytest.fixture(scope="module")
 def space(spaces: Spaces) -> Workspace:
-    """One workspace, whose image offers one more optional manifest."""
+    """One workspace, whose image offers one more optional manifest, and has a hook."""
     made = spaces.new("commands", owner="commands")
     made.settings["home_persist_paths"] = ["~/.notes/"]
     made.upload("/usr/local/share/home-persist/available/demo.json", json.dumps(OFFERED))
+    made.upload("/usr/local/share/demo-hook/post-create.sh", "#!/bin/sh\n", mode=0o755)
     made.boot().out("mkdir -p ~/.config/kept && echo 1 > ~/.config/kept/rc && echo 1 > ~/.keep")
     made.out("home-persist add ~/.keep ~/.config/kept/rc")
     return made
@@ -138,6 +139,9 @@ ROWS = {
         status=1,
     ),
     "available": Row("home-persist available", r"demo +off +~/.demo/ ~/.demorc +a demo"),
+    "available: one of them": Row(
+        "home-persist available npm", r"npm +off +~/.npm/ +workspace +A cache; with"
+    ),
     "enable": Row(
         "home-persist enable demo",
         r"demo: is on\n~/.demo/: created\n~/.demorc: seeded",
@@ -224,6 +228,18 @@ def test_the_schema_that_a_manifest_names_is_there(space: Workspace) -> None:
     assert re.fullmatch(r" *\d+ Manifest of home-persist", named), named
 
 
+def test_restore_over_newer_content(space: Workspace) -> None:
+    space.out("echo new > ~/fresh && mv ~/fresh ~/.keep")
+    assert until(space, "home-persist attic list --json ~/.keep | grep -c batch", "1") == "1"
+    done = space.sh("home-persist attic restore ~/.keep")
+    assert (done.returncode, space.out("cat ~/.keep")) == (1, "new")
+    assert "error: ~/.keep: the volume has something in its place\nhint: see what differs: " in done.stderr
+    command = done.stderr.partition("see what differs: ")[2].partition(";")[0]
+    assert space.sh(command).stdout == "1c1\n< new\n---\n> 1\n"
+    assert "; what was there is in the attic: " in space.out("home-persist attic restore --force ~/.keep")
+    assert space.out("cat ~/.keep") == "1"
+
+
 def test_the_daemon_watches_what_was_added(space: Workspace) -> None:
     space.out("echo 1 > ~/.seven && home-persist add ~/.seven")
     space.out("echo 2 > ~/new && mv ~/new ~/.seven")
@@ -245,6 +261,8 @@ TABS = {
     "not a manifest's": ("home-persist remove ~/.claude.j\t", "home-persist remove ~/.claude.j"),
     "an optional manifest": ("home-persist enable dem\t", "home-persist enable demo "),
     "a scope": ("home-persist add --scope w\t", "home-persist add --scope workspace "),
+    "any optional manifest": ("home-persist available dem\t", "home-persist available demo "),
+    "a hook": ("ws-boot hooks run demo-\t", "ws-boot hooks run demo-hook "),
     "another command": ("ws-boot dock\t", "ws-boot docker-group "),
 }
 

@@ -39,6 +39,17 @@ variable "pin_image" {
   description = "Ask the registry for the image's digest at every start. With false the image that the host has is used, and a registry that is down keeps nobody from working."
 }
 
+variable "image_digests" {
+  type        = map(string)
+  default     = {}
+  description = "Digests by tag, e.g. { base = \"sha256:…\" }. Such an image is the one that you named, the registry is asked for nothing, and one that is down keeps nobody from working whose host has the image."
+
+  validation {
+    condition     = alltrue([for digest in values(var.image_digests) : can(regex("^sha256:[0-9a-f]{64}$", digest))])
+    error_message = "Give digests as registries do: sha256: and 64 hexadecimal digits."
+  }
+}
+
 variable "registry_config" {
   type        = string
   default     = ""
@@ -379,8 +390,9 @@ locals {
 
   # As Docker sees it: what comes before the first slash is a registry if it has a dot or a port.
   in_registry = can(regex("^(localhost|[^/]*[.:][^/]*)/", var.image_repository))
-  pinned      = var.pin_image && local.in_registry
   image       = "${var.image_repository}:${data.coder_parameter.workspace_image.value}"
+  named       = lookup(var.image_digests, data.coder_parameter.workspace_image.value, "")
+  digest      = local.named != "" ? local.named : try(data.docker_registry_image.workspace[0].sha256_digest, "")
 
   # A port is [address:][host:]workspace[/protocol].
   port_pattern = "^(?:([0-9]+(?:[.][0-9]+){3}|\\[[0-9A-Fa-f:.]+\\]):)?(?:([0-9]{1,5}):)?([0-9]{1,5})(?:/(tcp|udp))?$"
@@ -615,13 +627,13 @@ resource "coder_app" "web-shell" {
 # The container -----------------------------------------------------------------------------------------
 
 data "docker_registry_image" "workspace" {
-  count = local.pinned ? 1 : 0
+  count = var.pin_image && local.in_registry && local.named == "" ? 1 : 0
   name  = local.image
 }
 
 # The digest is part of the name: another digest is another image, and another container.
 resource "docker_image" "workspace" {
-  name         = local.pinned ? "${local.image}@${data.docker_registry_image.workspace[0].sha256_digest}" : local.image
+  name         = local.digest != "" ? "${local.image}@${local.digest}" : local.image
   keep_locally = true
 }
 

@@ -264,6 +264,7 @@ BAD_VARIABLES = [
     ("image_repository", "ghcr.io/you/image:tag", "without tag and digest"),
     ("image_repository", "Ghcr.io/You/image", "without tag and digest"),
     ("image_repository", "", "without tag and digest"),
+    ("image_digests", '{"base": "latest"}', "Give digests as registries do"),
     ("registry_config", "user:password", "Give the text of a Docker config.json"),
     ("docker_host", "build-2", "Give a URL as DOCKER_HOST has it"),
     ("docker_socket", "unix:///var/run/docker.sock", "Give an absolute path"),

@@ -12,6 +12,8 @@ from tests.template.standin.schema import deprecated, providers
 from tests.template.terraform import Plan, Terraform, TerraformError
 
 CONTAINER, IMAGE = "docker_container.workspace[0]", "docker_image.workspace"
+REPOSITORY = "ghcr.io/coder-ws-runtime/coder-workspace"
+DIGEST = f"sha256:{'5' * 64}"
 
 
 def test_valid(terraform: Terraform) -> None:
@@ -57,20 +59,30 @@ def test_the_image_is_pinned_by_digest(terraform: Terraform) -> None:
 
 
 @pytest.mark.parametrize(
-    "variables",
-    [{"pin_image": "false"}, {"image_repository": "coder-workspace"}],
-    ids=["unpinned", "the host's own image"],
+    ("variables", "image"),
+    [
+        ({"pin_image": "false"}, f"{REPOSITORY}:base"),
+        ({"image_digests": json.dumps({"base": DIGEST})}, f"{REPOSITORY}:base@{DIGEST}"),
+        ({"image_repository": "coder-workspace"}, "coder-workspace:base"),
+    ],
+    ids=["unpinned", "pinned by the push", "the host's own image"],
 )
 def test_a_registry_that_is_down_keeps_nobody_from_working(
-    terraform: Terraform, variables: dict[str, str]
+    terraform: Terraform, variables: dict[str, str], image: str
 ) -> None:
-    down = {REGISTRY_DOWN: "1"}
-    assert terraform.plan(variables=variables, environment=down).actions(CONTAINER) == ["create"]
+    planned = terraform.plan(variables=variables, environment={REGISTRY_DOWN: "1"})
+    assert planned.actions(CONTAINER) == ["create"]
+    assert planned.values(IMAGE)["name"] == image
 
 
-def test_a_registry_that_is_down_is_named(terraform: Terraform) -> None:
+@pytest.mark.parametrize(
+    "variables",
+    [{}, {"image_digests": json.dumps({"node": DIGEST})}],
+    ids=["pinned at each start", "another is pinned by the push"],
+)
+def test_a_registry_that_is_down_is_named(terraform: Terraform, variables: dict[str, str]) -> None:
     with pytest.raises(TerraformError, match="Got error when attempting to fetch image version"):
-        terraform.plan(environment={REGISTRY_DOWN: "1"})
+        terraform.plan(variables=variables, environment={REGISTRY_DOWN: "1"})
 
 
 def test_jetbrains_is_asked_nothing(terraform: Terraform) -> None:

@@ -108,10 +108,12 @@ class Docker(Rules):
         if kind != "docker_registry_image":
             return super().data(kind, config)
         if self.environment.get(REGISTRY_DOWN):
-            name, _, tag = config["name"].partition("/")[2].rpartition(":")
+            registry, _, rest = config["name"].partition("/")
+            name, _, tag = rest.rpartition(":")
             raise RefusedError(
-                f"Got error when attempting to fetch image version {name}:{tag} from registry: "
-                "Error during registry request: connection refused"
+                f"Got error when attempting to fetch image version {rest} from registry: "
+                f'Error during registry request: Head "https://{registry}/v2/{name}/manifests/{tag}": '
+                "dial tcp: connect: connection refused"
             )
         digest = self._digest(config["name"])
         return {"id": digest, "sha256_digest": digest}

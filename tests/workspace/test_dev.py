@@ -1,5 +1,6 @@
 """`./dev`, from a copy of the checkout: what the README promises."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -59,6 +60,23 @@ def test_a_second_up_keeps_the_workspace(up: subprocess.CompletedProcess[str], c
     again = dev(checkout, "up")
     assert again.returncode == 0
     assert "kept: container" in again.stdout
+
+
+@pytest.mark.docker
+def test_up_without_terraform_boots_the_recorded_plan(
+    up: subprocess.CompletedProcess[str], checkout: Path, tmp_path: Path
+) -> None:
+    """All programs but that one; on PATH they are links to where they were found."""
+    for directory in reversed(os.environ["PATH"].split(":")):
+        for program in Path(directory).glob("*"):
+            (tmp_path / program.name).unlink(missing_ok=True)
+            (tmp_path / program.name).symlink_to(program)
+    (tmp_path / "terraform").unlink(missing_ok=True)
+    dev(checkout, "down")
+    without = run([checkout / "dev", "up"], env={"PATH": str(tmp_path)}, check=False)
+    assert (without.returncode, without.stderr) == (0, "")
+    assert "without terraform: the recorded plan of the template" in without.stdout
+    assert "booting" in without.stdout
 
 
 @pytest.mark.docker

@@ -42,7 +42,7 @@ variable "pin_image" {
 variable "image_digests" {
   type        = map(string)
   default     = {}
-  description = "Digests by tag, e.g. { base = \"sha256:…\" }. Such an image is the one that you named, the registry is asked for nothing, and one that is down keeps nobody from working whose host has the image."
+  description = "Digests by tag, e.g. {\"base\": \"sha256:…\"}. Such an image is the one that you named, the registry is asked for nothing, and one that is down keeps nobody from working whose host has the image."
 
   validation {
     condition     = alltrue([for digest in values(var.image_digests) : can(regex("^sha256:[0-9a-f]{64}$", digest))])
@@ -156,7 +156,7 @@ variable "jetbrains_builds" {
 
   validation {
     condition     = length(var.jetbrains_builds) > 0
-    error_message = "Name at least one IDE, e.g. { IU = \"261.22158.277\" }."
+    error_message = "Name at least one IDE, e.g. {\"IU\": \"261.22158.277\"}."
   }
 }
 

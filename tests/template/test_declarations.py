@@ -64,6 +64,14 @@ def test_every_parameter_has_help_and_may_change(plan: Plan) -> None:
         assert one["name"] == {"constant_value": name}
 
 
+def test_the_documentation_has_each_variable_and_parameter() -> None:
+    rows = "".join(re.findall(r"^\| (`.*?`) \|", (ROOT / "docs/template.md").read_text(), re.MULTILINE))
+    documented = set(re.findall(r"`(\w+)`", rows))
+    names = {name.rpartition(".")[2] for name in declared() if re.match(r"var|data.coder_parameter", name)}
+    # The last is a parameter of a module.
+    assert documented == names | {"jetbrains_ides"}
+
+
 def test_terraform_has_a_lower_bound() -> None:
     assert re.findall(r'^  required_version = ">= \d+[.]\d+"', TEXT, re.MULTILINE)
 

@@ -1,13 +1,13 @@
 """Validate a JSON document once.
 
 Importing pydantic takes longer than a whole `home-persist resolve`, and the documents hardly ever
-change. So what a model made of some bytes is kept in the container's own layer under the digest of
-those bytes and of the model's source: the same bytes need no second validation, and any other
-byte, or another model, does. Why a document was refused is kept likewise.
+change. So what a model made of some bytes is kept in the container's own layer together with those
+bytes and with which model it was: the same bytes need no second validation, and any other byte, or
+another model, does. Why a document was refused is kept likewise. Not under a digest: to load OpenSSL for
+one takes longer than to compare.
 """
 
 import contextlib
-import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from coder_ws_runtime.errors import UserError
+
+_NAME = 200
+"""Characters of a document's place that name what is kept; two of one name take turns."""
 
 
 def normalised(
@@ -39,11 +42,14 @@ def normalised(
     """
     source = os.stat(model_file)
     version = f"{model_file}:{source.st_size}:{source.st_mtime_ns}:{place}\n".encode()
-    kept = cache_dir / f"{hashlib.sha256(version + document).hexdigest()}.json"
-    try:
-        result = json.loads(kept.read_bytes())
-    except (OSError, ValueError):
-        result = _result(document, validate)
+    of = (version + document).decode("latin-1")
+    kept = cache_dir / f"{place.replace('/', '+')[-_NAME:]}.json"
+    result: dict[str, Any] = {}
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads(kept.read_bytes())
+        result = found if isinstance(found, dict) else {}
+    if result.get("of") != of:
+        result = {"of": of, **_result(document, validate)}
         _keep(kept, json.dumps(result).encode())
     if "refused" in result:
         raise UserError.again(result["refused"], result["status"])

@@ -7,7 +7,6 @@ was last known to be held.
 
 import fcntl
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,7 +42,7 @@ class Lease:
     def __init__(self, volume: Volume, workspace_id: str, called: str = "") -> None:
         self._volume = volume
         self._called = called
-        self._name = f"{workspace_id or socket.gethostname()}{_SUFFIX}"
+        self._name = f"{workspace_id or os.uname().nodename}{_SUFFIX}"
         self._fd = _open(volume, self._name)
         self.held = False
         self.renew()
@@ -134,5 +133,5 @@ def _is_held(fd: int) -> bool:
 
 def held_elsewhere(volume: Path, workspace_id: str) -> list[str]:
     """The ids of the owner's other workspaces that are running."""
-    own = workspace_id or socket.gethostname()
+    own = workspace_id or os.uname().nodename
     return [lease.workspace_id for lease in leases(volume) if lease.held and lease.workspace_id != own]

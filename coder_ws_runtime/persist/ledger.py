@@ -9,7 +9,6 @@ know the links that a command has made since it started.
 
 import errno
 import fcntl
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -98,6 +97,8 @@ class Ledger:
             BlockingIOError: another process has it, and `wait` is false.
             OSError: the directory cannot be written.
         """
+        import hashlib  # noqa: PLC0415 - OpenSSL is slow to load, and most runs lock nothing
+
         directory = self.directory / "locks"
         directory.mkdir(parents=True, exist_ok=True)
         name = hashlib.sha256(path.encode()).hexdigest()[:32]

@@ -17,9 +17,7 @@
 
 import errno
 import fcntl
-import hashlib
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -99,6 +97,8 @@ class Volume:
     @contextmanager
     def lock(self, on_volume: str) -> Iterator[None]:
         """Hold the lock of one path; wait for it if another process has it."""
+        import hashlib  # noqa: PLC0415 - OpenSSL is slow to load, and most runs lock nothing
+
         name = hashlib.sha256(on_volume.encode()).hexdigest()[:32]
         with self.directory("locks") as fd:
             lock = os.open(name, _OPEN_LOCK, 0o600, dir_fd=fd)
@@ -167,7 +167,7 @@ class Staging:
         self._parent = os.dup(parent)
         self._count = 0
         while True:
-            self.token = secrets.token_hex(8)
+            self.token = os.urandom(8).hex()
             self._lock = os.open(f"{self.token}.lock", _OPEN_LOCK | os.O_EXCL, 0o600, dir_fd=parent)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
             # Between the two calls another process may have taken it for one that is left over.

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.tree import Tree
+
 REPO = Path(__file__).parents[2]
 SLOW = {"pydantic", "watchdog", "javaproperties"}
 PROGRAM = """
@@ -39,3 +41,22 @@ def test_the_step_that_runs_as_root_takes_nothing_from_the_user(tmp_path: Path) 
     assert "coder_ws_runtime.boot.docker_group.apply" in modules
     assert not {"coder_ws_runtime.settings", "coder_ws_runtime.validated"} & set(modules)
     assert not (tmp_path / "var").exists()
+
+
+RESOLVE = """
+import sys
+from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli.home_persist import home_persist
+render.run(home_persist, ["resolve", *sys.argv[1:]])
+print(*sys.modules, file=sys.stderr)
+"""
+
+
+def test_a_resolve_that_finds_everything_in_place_imports_nothing_slow(tmp_path: Path) -> None:
+    tree = Tree.at(tmp_path)
+    tree.manifest(".a/", "f")
+    words = [sys.executable, "-c", RESOLVE, "--root", str(tmp_path)]
+    done = [subprocess.run(words, cwd=REPO, capture_output=True, text=True, check=True) for _ in range(2)]
+    assert "2 paths in place, nothing to change" in done[1].stdout
+    slow = {*SLOW, "ctypes", "_hashlib", "_socket", "random", "coder_ws_runtime.persist.apply"}
+    assert slow.isdisjoint(done[1].stderr.split())

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -71,8 +71,12 @@ def list_(layout: Layout, path: str | None, *, as_json: bool) -> None:
         if hint:
             render.say(hint)
         return
-    known = () if wanted else declared(layout, values).entries
-    for line in table(["BATCH", "PATH", "FILES", "SIZE", "AGE"], _rows(found, known)):
+    if wanted:
+        lines = table(["BATCH", "PATH", "SIZE", "AGE"], _each(found))
+    else:
+        rows = _rows(found, declared(layout, values).entries)
+        lines = table(["BATCH", "PATH", "FILES", "SIZE", "AGE"], rows)
+    for line in lines:
         render.say(line)
 
 
@@ -91,21 +95,44 @@ def _as_json(item: Item) -> dict[str, Any]:
 
 
 def _rows(found: Iterable[Item], known: Sequence[Entry]) -> list[list[str]]:
-    """One row per batch and declared path; what is not declared any more has a row per file."""
-    paths = {entry.path for entry in known}
+    """The rows of a table, and what each is about: see `_groups`."""
     now = time.time()
+    return [
+        [
+            batch,
+            f"~/{path}",
+            str(len(listed)),
+            render.size(sum(item.size for item in listed)),
+            render.ago(now - batch_time(batch)),
+        ]
+        for batch, path, listed in _groups(found, {entry.path for entry in known})
+    ]
 
-    def key(item: Item) -> tuple[str, str]:
-        parts = item.path.split("/")
-        heads = ("/".join(parts[:length]) for length in range(1, len(parts) + 1))
-        return item.batch, next((head for head in heads if head in paths), item.path)
 
-    rows: list[list[str]] = []
-    for (batch, path), group in groupby(found, key=key):
-        listed = list(group)
-        size = render.size(sum(item.size for item in listed))
-        rows.append([batch, f"~/{path}", str(len(listed)), size, render.ago(now - batch_time(batch))])
-    return rows
+def _groups(found: Iterable[Item], declared_paths: set[str]) -> Iterator[tuple[str, str, list[Item]]]:
+    """Batch, path and items of one row each.
+
+    What is declared has one row in a batch. What is not (any more) has one for all that the batch has below
+    one name of the home, called by the deepest directory that holds it.
+    """
+    for batch, items_ in groupby(found, key=lambda item: item.batch):
+        groups: dict[tuple[str, bool], list[Item]] = {}
+        for item in items_:
+            parts = item.path.split("/")
+            heads = ("/".join(parts[:length]) for length in range(1, len(parts) + 1))
+            head = next((head for head in heads if head in declared_paths), "")
+            groups.setdefault((head or parts[0], bool(head)), []).append(item)
+        for (head, is_declared), listed in groups.items():
+            path = head if is_declared else os.path.commonpath([item.path for item in listed])
+            yield batch, path, listed
+
+
+def _each(found: Iterable[Item]) -> list[list[str]]:
+    now = time.time()
+    return [
+        [item.batch, f"~/{item.path}", render.size(item.size), render.ago(now - batch_time(item.batch))]
+        for item in found
+    ]
 
 
 @attic.command(
@@ -212,7 +239,7 @@ def prune_(layout: Layout, older_than: float, *, yes: bool, as_json: bool) -> in
     if as_json:
         render.say_json({"version": 1, "done": yes, "items": [_as_json(item) for item in gone]})
         return ExitStatus.DONE
-    for line in table(["BATCH", "PATH", "SIZE", "AGE"], _pruned(gone, now)) if gone else ():
+    for line in table(["BATCH", "PATH", "SIZE", "AGE"], _each(gone)) if gone else ():
         render.say(line)
     if not gone:
         render.say("nothing to remove")
@@ -220,10 +247,3 @@ def prune_(layout: Layout, older_than: float, *, yes: bool, as_json: bool) -> in
     what = f"{len(gone)} file{'' if len(gone) == 1 else 's'}, {render.size(sum(item.size for item in gone))}"
     render.say(f"removed: {what}" if yes else f"would be removed: {what}; --yes does it")
     return ExitStatus.DONE
-
-
-def _pruned(gone: Iterable[Item], now: float) -> list[list[str]]:
-    return [
-        [item.batch, f"~/{item.path}", render.size(item.size), render.ago(now - batch_time(item.batch))]
-        for item in gone
-    ]

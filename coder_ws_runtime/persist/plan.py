@@ -113,6 +113,7 @@ _SPECIAL_HINT = "stop the program that made it, remove it, then: home-persist re
 def _immovable(seen: Observation) -> Plan:
     if seen.mounted is not None:
         what, hint = mounted(seen.mounted)
+        hint = f"{hint}; to take it out: home-persist remove"
         return Plan(Row.MOUNTED, problem=what, hint=hint, refused=True)
     what = "a socket, FIFO or device lies in the place of the link"
     return Plan(Row.SPECIAL, problem=what, hint=_SPECIAL_HINT, refused=True)

@@ -18,7 +18,9 @@ ATTIC = {
     f"{NEW}/.d/sub/y": "y",
     f"{OLD}/.d/x": "older",
     f"{OLD}/.rc": "rc",
-    f"{ANCIENT}/.gone/z": "z",
+    f"{ANCIENT}/.gone/y": "y",
+    f"{ANCIENT}/.gone/z/z": "z",
+    f"{ANCIENT}/.one/file": "f",
 }
 
 
@@ -45,28 +47,29 @@ def attic(tree: Tree) -> dict[str, str]:
 # list ------------------------------------------------------------------------------------------------
 
 LISTED = {
-    "all: a row for each batch and declared path": (
+    "all: a row for each batch and path that is or was declared": (
         [],
         [
             ["BATCH", "PATH", "FILES", "SIZE", "AGE"],
             [NEW, "~/.d", "2", "8.0 KiB", "2 days ago"],
             [OLD, "~/.d", "1", "4.0 KiB", "20 days ago"],
             [OLD, "~/.rc", "1", "4.0 KiB", "20 days ago"],
-            [ANCIENT, "~/.gone/z", "1", "4.0 KiB", "40 days ago"],
+            [ANCIENT, "~/.gone", "2", "8.0 KiB", "40 days ago"],
+            [ANCIENT, "~/.one/file", "1", "4.0 KiB", "40 days ago"],
         ],
     ),
     "a path: a row for each file": (
         ["~/.d"],
         [
-            ["BATCH", "PATH", "FILES", "SIZE", "AGE"],
-            [NEW, "~/.d/sub/y", "1", "4.0 KiB", "2 days ago"],
-            [NEW, "~/.d/x", "1", "4.0 KiB", "2 days ago"],
-            [OLD, "~/.d/x", "1", "4.0 KiB", "20 days ago"],
+            ["BATCH", "PATH", "SIZE", "AGE"],
+            [NEW, "~/.d/sub/y", "4.0 KiB", "2 days ago"],
+            [NEW, "~/.d/x", "4.0 KiB", "2 days ago"],
+            [OLD, "~/.d/x", "4.0 KiB", "20 days ago"],
         ],
     ),
     "a file": (
         ["$HOME/.rc"],
-        [["BATCH", "PATH", "FILES", "SIZE", "AGE"], [OLD, "~/.rc", "1", "4.0 KiB", "20 days ago"]],
+        [["BATCH", "PATH", "SIZE", "AGE"], [OLD, "~/.rc", "4.0 KiB", "20 days ago"]],
     ),
     "nothing of it": ([".own"], [["nothing of ~/.own is in the attic"]]),
     "a typo": ([".rx"], [["nothing of ~/.rx is in the attic"], ["did you mean '~/.rc'?"]]),

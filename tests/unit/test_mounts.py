@@ -89,7 +89,7 @@ def test_nothing_is_copied_and_nothing_is_moved(tree: Tree, row: Mounted, volume
     assert (outcome.row, outcome.changed) == (Row.MOUNTED, False)
     assert outcome.error is not None
     assert (outcome.error.code, outcome.error.message) == ("path.mounted", row.says)
-    assert outcome.error.hint == row.hint
+    assert outcome.error.hint == f"{row.hint}; to take it out: home-persist remove"
     assert read(tree.home) == HOME
     assert content(tree.volume) == volume
 

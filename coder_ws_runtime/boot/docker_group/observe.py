@@ -182,8 +182,11 @@ def _reach(path: Path) -> Reach:
 
 
 def _programs(proc: Path, user: User) -> Iterator[Program]:
-    """The agent, what has a terminal, and who called us: what they start inherits their groups."""
-    caller = os.getppid()
+    """The agent, what has a terminal, and who called us: what they start inherits their groups.
+
+    sudo(8) is not meant: it is root by its effective id, and hands on the groups of whoever it becomes.
+    """
+    callers = set(_ancestors(proc, os.getppid()))
     for entry in os.listdir(proc):
         if not entry.isdecimal():
             continue
@@ -193,13 +196,22 @@ def _programs(proc: Path, user: User) -> Iterator[Program]:
             status = {key: rest for key, *rest in lines}
             # A user chooses the names of programs; ours is a line for root's terminal.
             name = "".join(char for char in status["Name:"][0] if char.isprintable())
-            if int(status["Uid:"][0]) != user.uid:
+            if int(status["Uid:"][1]) != user.uid:
                 continue
             # proc_pid_stat(5): tty_nr is the fifth field after the name, which may hold anything.
             terminal = int(_text(proc / entry / "stat").rpartition(")")[2].split()[4])
-            if terminal or name == "coder" or int(entry) == caller:
+            if terminal or name == "coder" or int(entry) in callers:
                 gids = {int(gid) for gid in (*status["Gid:"][1:2], *status["Groups:"])}
                 yield Program(int(entry), name, frozenset(gids))
+
+
+def _ancestors(proc: Path, pid: int) -> Iterator[int]:
+    """A process, and what it was started by, up to the first one that can be seen."""
+    while pid > 0:
+        yield pid
+        # proc_pid_stat(5): the parent is the second field after the name.
+        fields = _text(proc / str(pid) / "stat").rpartition(")")[2].split()
+        pid = int(fields[1]) if len(fields) > 1 else 0
 
 
 def _text(path: Path) -> str:

@@ -8,7 +8,7 @@ was last known to be held.
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,8 +59,9 @@ class Lease:
             except BlockingIOError:
                 return
             self.held = True
-            os.ftruncate(self._fd, 0)
-            os.pwrite(self._fd, self._called.encode(), 0)
+            with suppress(OSError):  # on a full volume it has no name, and is held all the same
+                os.ftruncate(self._fd, 0)
+                os.pwrite(self._fd, self._called.encode(), 0)
         os.utime(self._fd)
 
     def close(self) -> None:

@@ -168,6 +168,15 @@ def test_what_the_dashboard_shows_is_measured(plain: Workspace) -> None:
     assert re.fullmatch(r"(\d+[.]\d\d ?){3}\n", said["host"].stdout)
 
 
+def test_each_app_is_healthy_by_its_own_check(plain: Workspace) -> None:
+    for app in plain.plan["apps"]:
+        (check,) = app["healthcheck"]
+        # It has the time that Coder gives it.
+        patience = f"--retry-connrefused --retry-delay {check['interval']} --retry {check['threshold']}"
+        done = plain.as_agent(f"curl -fsS {patience} {check['url']}")
+        assert (done.returncode, check["url"].startswith(f"{app['url']}/")) == (0, True), done.stderr
+
+
 def test_the_agent_has_who_commits(plain: Workspace) -> None:
     said = plain.as_agent("git var GIT_AUTHOR_IDENT; git var GIT_COMMITTER_IDENT").stdout
     assert said.count("Recorded Owner <") == 2

@@ -57,7 +57,7 @@ def down(engine: Engine, *, everything: bool) -> None:
         say("removed: its volumes")
         if images.remove(engine):
             say("removed: the images of this checkout")
-    else:
+    elif engine.docker("volume", "inspect", space.home_volume, check=False).returncode == 0:
         say(f"kept: volume {space.home_volume}")
 
 

@@ -132,11 +132,24 @@ def test_a_coder_on_the_host_is_reached_from_the_container(terraform: Terraform,
     assert json.loads(document)["workspace"]["access_url"] == seen
 
 
+def test_the_owner_s_secrets_stay_with_coder(terraform: Terraform) -> None:
+    """Nothing of what Coder knows of an owner is planned but the name and the address for commits."""
+    secrets = {
+        f"CODER_WORKSPACE_OWNER_{name}": f"secret-{name}"
+        for name in ("SESSION_TOKEN", "SSH_PRIVATE_KEY", "OIDC_ACCESS_TOKEN")
+    }
+    planned = terraform.plan(environment=secrets, variables={"pin_image": "false"}).json
+    known = json.dumps(planned["prior_state"])
+    assert all(secret in known for secret in secrets.values()), "the provider does give them"
+    assert "secret-" not in json.dumps(planned["planned_values"])
+
+
 def test_without_the_agent_s_script_nothing_starts(terraform: Terraform, tmp_path: Path) -> None:
-    """The provider's words; they come at apply, and the container is not made."""
+    """The provider's words, at apply; the container is there by then, and the next start makes it anew."""
     if terraform.real:
         missing("images that the real provider can pull")
     bare = {"CODER_AGENT_SCRIPT_linux_amd64": ""}
     state = tmp_path / "state"
     with pytest.raises(TerraformError, match="one of 'content', 'content_base64', or 'source' must be set"):
         terraform.apply(terraform.plan(environment=bare, state=state), state, environment=bare)
+    assert terraform.plan(state=state).actions(CONTAINER) == ["delete", "create"]

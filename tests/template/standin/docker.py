@@ -131,9 +131,10 @@ class Docker(Rules):
             name = planned["name"] or "made-up"
             return {"id": name, "name": name, "mountpoint": f"/var/lib/docker/volumes/{name}/_data"}
         if kind == "docker_container":
+            made = {"id": sha256(planned["name"].encode()).hexdigest(), "network_data": [], "exit_code": None}
             for upload in planned.get("upload") or []:
-                _check_upload(upload)
-            return {"id": sha256(planned["name"].encode()).hexdigest(), "network_data": [], "exit_code": None}
+                _check_upload(upload, made)
+            return made
         return super().create(kind, planned)
 
     def _digest(self, name: str) -> str:
@@ -141,7 +142,7 @@ class Docker(Rules):
         return f"sha256:{sha256(f'{name}{pushed}'.encode()).hexdigest()}"
 
 
-def _check_upload(upload: Json) -> None:
+def _check_upload(upload: Json, made: Json) -> None:
     given = [
         key for key in ("content", "content_base64", "source") if upload.get(key) not in (None, "", Unknown)
     ]
@@ -149,5 +150,6 @@ def _check_upload(upload: Json) -> None:
         which = "one of" if not given else "only one of"
         verb = "must" if not given else "can"
         raise RefusedError(
-            f"error with upload content: {which} 'content', 'content_base64', or 'source' {verb} be set"
+            f"error with upload content: {which} 'content', 'content_base64', or 'source' {verb} be set",
+            made=made,
         )

@@ -15,10 +15,16 @@ Json = dict[str, Any]
 
 
 class RefusedError(Exception):
-    """What the provider refuses: an error as Terraform shows it."""
+    """What the provider refuses: an error as Terraform shows it.
 
-    def __init__(self, summary: str, detail: str = "") -> None:
+    Args:
+        summary, detail: its texts.
+        made: the computed values of a resource that was made before it came to that.
+    """
+
+    def __init__(self, summary: str, detail: str = "", *, made: Json | None = None) -> None:
         super().__init__(summary)
+        self.made = made
         self.diagnostic = pb.Diagnostic(severity=pb.Diagnostic.ERROR, summary=summary, detail=detail)
 
 
@@ -174,9 +180,16 @@ class Provider(rpc.ProviderServicer):
             answer.new_state.CopyFrom(values.write(None))
             return answer
         with _refusals(answer):
-            if before is None:
-                planned |= self._rules.create(request.type_name, values.known(planned))
-            answer.new_state.CopyFrom(values.write(values.known(planned)))
+            try:
+                made = (
+                    {} if before is not None else self._rules.create(request.type_name, values.known(planned))
+                )
+            except RefusedError as error:
+                # What is in the state then is made anew by the next run.
+                if error.made is not None:
+                    answer.new_state.CopyFrom(values.write(values.known(planned | error.made)))
+                raise
+            answer.new_state.CopyFrom(values.write(values.known(planned | made)))
         return answer
 
     def StopProvider(self, request: pb.StopProvider.Request, context: object) -> pb.StopProvider.Response:  # noqa: N802

@@ -200,9 +200,10 @@ def web_shell(context: Context) -> Verdict:
         return skipped("not a part of this image")
     if not unit.active:
         return skipped("its unit does not run; see system.units")
-    done = context.run(
-        ["curl", "--silent", "--show-error", "--fail", "--max-time", "3", "--output", os.devnull, _WEB_SHELL]
-    )
+    command = ["curl", "--silent", "--show-error", "--fail", "--max-time", "3", "--output", os.devnull]
+    # The unit counts as started some time before its program listens.
+    patience = ["--retry", "4", "--retry-connrefused", "--retry-delay", "1", "--retry-max-time", "5"]
+    done = context.run([*command, *patience, _WEB_SHELL], timeout=9)
     if done.ok:
         return ok("it answers")
     remedy = systemd.restart(context, systemd.WEB_SHELL, "start it again", safe=True)

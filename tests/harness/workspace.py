@@ -144,6 +144,22 @@ class Workspace:
         self.engine.docker("stop", "-t", "30", self.container)
         return time.monotonic() - began
 
+    def quickest_stop(self, enough: float, *, tries: int = 3) -> float:
+        """As `stop`; one that took longer than `enough` is tried again after a start.
+
+        What else runs on the machine only makes a stop slower; a unit that does not end does so each time.
+
+        Returns:
+            the seconds of the quickest.
+        """
+        seconds = self.stop()
+        for _ in range(tries - 1):
+            if seconds < enough:
+                break
+            self.start()
+            seconds = min(seconds, self.stop())
+        return seconds
+
     def start(self) -> None:
         """Start a stopped container again."""
         self.engine.docker("start", self.container)

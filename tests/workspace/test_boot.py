@@ -138,7 +138,7 @@ def test_it_stops_in_time_and_cleanly(second: Workspace) -> None:
     # The journal is kept, to be read after the stop.
     second.out("mkdir -p /var/log/journal && journalctl --flush", user="root")
     second.out("echo last > ~/t && mv ~/t ~/.claude.json")
-    seconds = second.stop()
+    seconds = second.quickest_stop(2)
     assert second.engine.inspect(second.container)["State"]["ExitCode"] == 130
     assert seconds < 2
     second.start()

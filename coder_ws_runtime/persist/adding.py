@@ -13,7 +13,7 @@ from coder_ws_runtime.persist.entries import Entry, Kind, Scope
 from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.manifest import declared, entry_of
 from coder_ws_runtime.persist.paths import is_below
-from coder_ws_runtime.persist.plan import mounted, points_into
+from coder_ws_runtime.persist.plan import mounted, other_type, points_into
 from coder_ws_runtime.persist.resolve import Outcome, Workspace
 from coder_ws_runtime.persist.user import SOURCE, UserFiles, editing
 from coder_ws_runtime.settings import Settings
@@ -108,10 +108,23 @@ class _Adding:
         value = _value(wish, kind or _unseen(wish), scope, document)
         entry = self._entry(value, wish, scope)
         self._refuse_split(entry)
+        self._refuse_other_type(entry)
         if covering:
             self.files.drop(wish.path)
         document.setdefault("paths", []).append(value)
         return Added(wish, entry, new=True, note=_note(wish, kind))
+
+    def _refuse_other_type(self, entry: Entry) -> None:
+        """Refuse what would lose at once against something of another type that is left on the volume."""
+        found = self.workspace.volume.anchor.status(entry.on_volume)
+        kind = kind_of(found) if found else entry.kind
+        if other_type(entry.kind, kind):
+            raise RefusedError(
+                f"it is a {entry.kind.value}, and the volume has a {kind.value} of that name from before",
+                code="path.conflict",
+                place=f"~/{entry.path}",
+                hint=f"home-persist remove ~/{entry.path} puts that into the attic; then add it again",
+            )
 
     def _entry(self, value: str | dict[str, Any], wish: Wish, scope: Scope) -> Entry:
         path = value if isinstance(value, str) else value["path"]

@@ -10,8 +10,8 @@ from coder_ws_runtime.cli.home_persist import home_persist, resolve
 from coder_ws_runtime.cli.ws_boot import command as ws_boot
 from coder_ws_runtime.cli.ws_doctor import ws_doctor
 
-# It is not for people to type.
-WITHOUT_EXAMPLES = {"home-persist watch"}
+# They are not for people to type.
+WITHOUT_EXAMPLES = {"home-persist watch", "ws-boot web-shell"}
 
 
 def commands(context: click.Context) -> Iterator[click.Context]:

@@ -133,6 +133,25 @@ def test_refused_and_the_others_go_on(tree: Tree, run: Command, typed: str, mess
     assert own(tree) == [".good/"]
 
 
+def test_what_would_lose_at_once_is_refused(tree: Tree, run: Command) -> None:
+    """The volume has something of another type, which nothing declares."""
+    write(tree.home, {".conf": "mine"})
+    write(tree.volume, {".conf/x": "old"})
+    told = run("add", ".conf")
+    assert (told.status, told.err.splitlines()) == (
+        1,
+        [
+            "error: ~/.conf: it is a file, and the volume has a directory of that name from before",
+            "hint: home-persist remove ~/.conf puts that into the attic; then add it again",
+        ],
+    )
+    assert read(tree.home) == {".conf": "mine"}
+    assert run("remove", ".conf").status == 0
+    assert run("add", ".conf").status == 0
+    assert content(tree.volume) == {".conf": "mine"}
+    assert tree.attic() == {".conf/x": "old"}
+
+
 COVERED = {
     "by a manifest": (
         ["add", ".tool"],

@@ -78,7 +78,7 @@ def test_what_cannot_be_run_is_found_with_its_reason(layout: Layout, add_hook: A
     add_hook("plain", mode=0o644)
     (layout.share / "directory/post-create.sh").mkdir(parents=True)
     (layout.share / "dangling").mkdir()
-    (layout.share / "dangling/post-create.sh").symlink_to("/nowhere")
+    (layout.share / "dangling/post-create.sh").symlink_to("/nowhere/at/all")
     assert {hook.id: hook.trouble for hook in discover(layout)} == {
         "plain": Trouble.NOT_EXECUTABLE,
         "directory": Trouble.NOT_A_FILE,

@@ -81,9 +81,9 @@ def end(how: str) -> None:
             id="missing argument",
         ),
         pytest.param(
-            ["show", "--root", "/nowhere"],
+            ["show", "--root", "/nowhere/at/all"],
             2,
-            "error: invalid value for '--root': Directory '/nowhere' does not exist\n"
+            "error: invalid value for '--root': Directory '/nowhere/at/all' does not exist\n"
             "hint: tool show --help shows what it takes\n",
             id="root that does not exist",
         ),
@@ -101,9 +101,9 @@ def end(how: str) -> None:
             id="not a number",
         ),
         pytest.param(
-            ["read", "/nowhere"],
+            ["read", "/nowhere/at/all"],
             2,
-            "error: file '/nowhere' does not exist\nhint: tool read --help shows what it takes\n",
+            "error: file '/nowhere/at/all' does not exist\nhint: tool read --help shows what it takes\n",
             id="file that does not exist",
         ),
         pytest.param(["end", "ctrl-c"], 130, "\nerror: interrupted\nhint: run it again\n", id="ctrl-c"),

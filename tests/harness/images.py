@@ -91,11 +91,11 @@ def _import(engine: Engine, root: list[str], tree: Path) -> None:
 
 
 def build(engine: Engine, stack: str, args: Mapping[str, str] | None = None) -> str:
-    """Build a stack's image and return its name; layers that have not changed are kept.
+    """Build a stack's image on its parent's and return its name; layers that have not changed are kept.
 
     Args:
         engine: where.
-        stack: a name of images/stacks.toml.
+        stack: a name of images/stacks.toml; its parent is built already.
         args: build arguments; those that a Dockerfile does not declare are not given to it.
 
     Raises:
@@ -108,7 +108,7 @@ def build(engine: Engine, stack: str, args: Mapping[str, str] | None = None) -> 
     dockerfile = ROOT / f"images/{stack}/Dockerfile"
     given = {name: value for name, value in (args or {}).items() if name in _declared(dockerfile)}
     if parent:
-        given["BASE"] = build(engine, parent, args)
+        given["BASE"] = tag(parent)
     else:
         ensure_debian(engine)
     engine.build(dockerfile, tag(stack), ROOT, args=given)

@@ -15,7 +15,7 @@ import socketserver
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,22 +43,24 @@ def reached() -> bool:
 
 
 def build(engine: Engine, stack: str) -> str:
-    """Build a stack's image as this machine can, and return its name; see `images.build`."""
-    with arguments(engine, recipes(lineage(stack))) as args:
-        return images.build(engine, stack, args)
+    """Build a stack's image and its parents' as this machine can, and return its name; see `images.build`."""
+    for name in lineage(stack) or [stack]:
+        with arguments(engine, recipes([name])) as args:
+            built = images.build(engine, name, args)
+    return built
 
 
 def recipes(stacks: Iterable[str]) -> list[str]:
     """The recipes that these stacks' Dockerfiles run."""
-    files = [ROOT / f"images/{stack}/Dockerfile" for stack in stacks]
+    files = [file for stack in stacks if (file := ROOT / f"images/{stack}/Dockerfile").exists()]
     return [name for file in files for name in re.findall(r"/tools/([\w-]+)/install", file.read_text())]
 
 
 @contextmanager
-def arguments(engine: Engine, tools: Iterable[str]) -> Iterator[dict[str, str]]:
+def arguments(engine: Engine, tools: Collection[str]) -> Iterator[dict[str, str]]:
     """The build arguments of this machine: the environment's, or those of a mirror while this lasts."""
     given = {name: os.environ[name] for name in ARGUMENTS if os.environ.get(name)}
-    if "MIRROR" in given or reached():
+    if not tools or "MIRROR" in given or reached():
         yield given
         return
     say(f"{_PUBLISHER} does not answer: the tools come from a mirror of stand-ins")
@@ -67,7 +69,7 @@ def arguments(engine: Engine, tools: Iterable[str]) -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def stand_ins(engine: Engine, tools: Iterable[str]) -> Iterator[dict[str, str]]:
+def stand_ins(engine: Engine, tools: Collection[str]) -> Iterator[dict[str, str]]:
     """Make the stand-ins that are not made yet, and serve them. Gives the build arguments that use them."""
     from tests.images import standins
 
@@ -75,8 +77,10 @@ def stand_ins(engine: Engine, tools: Iterable[str]) -> Iterator[dict[str, str]]:
     with (TREE / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         differs = standins.make(TREE, engine, tools)
-    # The same port each time: it is an argument of the builds, and a layer is kept for the same arguments.
-    port = 20000 + int(hashlib.sha256(standins.content()).hexdigest()[:8], 16) % 10000
+    # The same port for the same files: it is an argument of the builds, and a layer is kept for the same
+    # arguments. Whoever else serves there, another checkout, has the same files.
+    files = standins.content() + " ".join(tools).encode()
+    port = 20000 + int(hashlib.sha256(files).hexdigest()[:8], 16) % 10000
     with serve(TREE, port=port) as address:
         yield {"MIRROR": address, **({"TOOLS": json.dumps(differs)} if differs else {})}
 

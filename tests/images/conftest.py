@@ -28,17 +28,14 @@ def standin(engine: Engine) -> Iterator[Mirror]:
 
 
 @pytest.fixture(scope="module")
-def image(engine: Engine, standin: Mirror) -> Callable[[str], str]:
-    """Builds a stack on the base image that is there, and returns the image's name."""
+def image(engine: Engine) -> Callable[[str], str]:
+    """Builds a stack on the base image that is there, from stand-ins, and returns the image's name."""
 
     def build(stack: str) -> str:
-        base = images.tag("base")
         if stack == "base":
-            return base
-        name = images.tag(stack)
-        args = {"BASE": base, **standin.args} if stack == "cpp" else {"BASE": base}
-        engine.build(ROOT / f"images/{stack}/Dockerfile", name, ROOT, args=args)
-        return name
+            return images.tag(stack)
+        with mirror.stand_ins(engine, mirror.recipes([stack])) as args:
+            return images.build(engine, stack, args)
 
     return build
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness import mirror
 from tests.harness.engine import Engine
 from tests.harness.images import tag
 from tests.harness.shell import ROOT
 from tests.harness.stacks import Stack, stacks
-from tests.images.conftest import Mirror
 
 STACKS = list(stacks().values())
 RUNTIME_BUDGET_MIB = 30
@@ -48,7 +48,7 @@ def test_a_second_build_changes_nothing(image: Callable[[str], str], engine: Eng
 
 
 def test_a_recipe_that_changes_rebuilds_its_layer_and_the_later_ones(
-    image: Callable[[str], str], engine: Engine, standin: Mirror, tmp_path: Path
+    image: Callable[[str], str], engine: Engine, tmp_path: Path
 ) -> None:
     before = layers(engine, image("cpp"))
     base = len(layers(engine, image("base")))
@@ -56,9 +56,10 @@ def test_a_recipe_that_changes_rebuilds_its_layer_and_the_later_ones(
     with (tmp_path / "images/tools/cmake/install").open("a") as recipe:
         recipe.write("# changed\n")
     name = f"{tag('cpp')}-changed"
-    args = {"BASE": tag("base"), **standin.args}
     try:
-        engine.build(tmp_path / "images/cpp/Dockerfile", name, tmp_path, args=args)
+        with mirror.stand_ins(engine, mirror.recipes(["cpp"])) as args:
+            args["BASE"] = tag("base")
+            engine.build(tmp_path / "images/cpp/Dockerfile", name, tmp_path, args=args)
         after = layers(engine, name)
     finally:
         engine.docker("rmi", "-f", name, check=False)

@@ -28,9 +28,11 @@ def space(spaces: Spaces) -> Iterator[Workspace]:
     # What is in memory is gone when no container has it.
     run = ["run", "-d", "--name", holder, "--entrypoint", "sleep", "-v", f"{made.home_volume}:/v"]
     docker(*run, images.tag("base"), "infinity")
-    docker("exec", holder, "sh", "-c", "chown 1000:1000 /v; ! head -c 1G /dev/zero > /v/ballast")
-    yield made.boot()
-    docker("rm", "-f", holder)
+    try:
+        docker("exec", holder, "sh", "-c", "chown 1000:1000 /v; ! head -c 1G /dev/zero > /v/ballast")
+        yield made.boot()
+    finally:
+        docker("rm", "-f", holder)
 
 
 def test_it_boots_and_says_what_is_wrong(space: Workspace) -> None:

@@ -112,7 +112,7 @@ ROWS = [
         "another workspace runs the same IDE",
         _with_another_number,
         "another workspace runs GoLand2025.1 with these settings, too, and both write them",
-        "coder stop main-ada/doctor-jetbrains-other",
+        "-ada/doctor-jetbrains-other",
         status="warning",
         after=f"rm -r {IDE}",
     ),

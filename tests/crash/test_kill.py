@@ -1,7 +1,7 @@
 """SIGKILL before every call that changes something: nothing is lost, and the next run mends it."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,12 +58,14 @@ def killed(world: World, verb: str, point: Point) -> bool:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def world(tmp_path: Path) -> Iterator[World]:
     import shutil
 
     if shutil.which("strace") is None:
         missing("strace; ./dev test installs it")
-    return World.make(tmp_path / "world")
+    made = World.make(tmp_path / "world")
+    yield made
+    made.remove()
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.docker
 
 VOLUME = "/mnt/home-persist"
 SAVES = 10_000
-PAUSE = 0.0005
+PAUSE = 0.002
 """Seconds between saves. Without any, the daemon seldom finds the file twice the same."""
 A_MOMENT = 30.0
 """Seconds, on a machine that is busy with other tests; `./dev bench` says what it takes on an idle one."""

@@ -17,6 +17,7 @@ from coder_ws_runtime.persist.paths import is_below
 from coder_ws_runtime.persist.status import MEANING, PathStatus, State, Status
 from coder_ws_runtime.persist.status import status as read_status
 from coder_ws_runtime.persist.typed import typed, working_directory
+from coder_ws_runtime.settings import Settings
 from coder_ws_runtime.sizes import size
 
 _COLOURS = {State.LINKED: "green", State.UNWRITTEN: "green", State.OFF: "bright_black"}
@@ -45,7 +46,9 @@ def status(layout: Layout, paths: tuple[str, ...], *, exact: bool, as_json: bool
     """
     values, faults = workspace_settings(layout)
     found = read_status(layout, values, exact=exact)
-    found = replace(found, paths=_chosen(layout, found.paths, paths), refused=(*faults, *found.refused))
+    found = replace(
+        found, paths=_chosen(layout, values, found.paths, paths), refused=(*faults, *found.refused)
+    )
     if as_json:
         render.say_json(_as_json(found))
     else:
@@ -56,7 +59,9 @@ def status(layout: Layout, paths: tuple[str, ...], *, exact: bool, as_json: bool
     return ExitStatus.REFUSED if odd else ExitStatus.DONE
 
 
-def _chosen(layout: Layout, items: tuple[PathStatus, ...], paths: tuple[str, ...]) -> tuple[PathStatus, ...]:
+def _chosen(
+    layout: Layout, values: Settings, items: tuple[PathStatus, ...], paths: tuple[str, ...]
+) -> tuple[PathStatus, ...]:
     """What the user asked for.
 
     Raises:
@@ -66,7 +71,9 @@ def _chosen(layout: Layout, items: tuple[PathStatus, ...], paths: tuple[str, ...
     wanted = [typed(path, layout.home, cwd, command="home-persist status") for path in paths]
     for path in wanted:
         if not any(_concerns(item, path) for item in items):
-            hint = render.nearest_path(path, [item.entry.path for item in items])
+            hint = _offered(layout, values, path) or render.nearest_path(
+                path, [item.entry.path for item in items]
+            )
             raise RefusedError(
                 "is not declared",
                 code="path.not-declared",
@@ -74,6 +81,16 @@ def _chosen(layout: Layout, items: tuple[PathStatus, ...], paths: tuple[str, ...
                 hint=hint or f"home-persist status shows what is; to keep it: home-persist add ~/{path}",
             )
     return tuple(item for item in items if not wanted or any(_concerns(item, path) for path in wanted))
+
+
+def _offered(layout: Layout, values: Settings, path: str) -> str:
+    """How to keep a path that an optional manifest of the image has; empty if none has it."""
+    from coder_ws_runtime.persist.optional import available  # noqa: PLC0415 - only a mistake needs it
+
+    for offer in available(layout, values):
+        if any(path == entry.path or is_below(path, entry.path) for entry in offer.entries):
+            return f"the image knows how to keep it: home-persist enable {offer.name}"
+    return ""
 
 
 def _concerns(item: PathStatus, path: str) -> bool:

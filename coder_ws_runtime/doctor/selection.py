@@ -18,7 +18,12 @@ def select(checks: Sequence[Check], only: Iterable[str], ignore: Iterable[str]) 
     Raises:
         UsageError: one of them fits no check; the hint names the nearest.
     """
+    only = list(only)
     wanted = _matching(checks, only, "--only")
+    if only and not wanted:
+        raise UsageError(
+            "no check is named", code="cli.usage", place="--only", hint="ws-doctor --list shows them all"
+        )
     unwanted = _matching(checks, ignore, "--ignore")
     return [item for item in checks if (not wanted or item.id in wanted) and item.id not in unwanted]
 

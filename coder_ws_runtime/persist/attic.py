@@ -53,6 +53,8 @@ class Attic:
         self.workspace = workspace
         self.batch = ""
         self.used = False
+        self.count = 0
+        """How many things were put in."""
         self._taken: set[str] = set()
         self._above: set[str] = set()
 
@@ -74,6 +76,11 @@ class Attic:
         with anchor.parent(inside) as (fd, name):
             yield fd, name
         self.used = True
+        self.count += 1
+
+    def since(self, count: int) -> str:
+        """The batch of what was put in after the first `count` things; empty if nothing was."""
+        return self.batch if self.count > count else ""
 
     def _new_batch(self) -> None:
         """Begin a batch that no other process has."""

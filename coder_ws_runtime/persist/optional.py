@@ -107,16 +107,26 @@ def _enable_one(
 ) -> Switched:
     try:
         _known(layout, name)
-        if name in declared(layout, settings).enabled:
+        if name in declared(layout, settings).enabled and not _widens(layout, settings, name, scope):
             return Switched(name)
         # One that is not valid, or has paths of the workspace where its id is not known, says so here.
         file = available_file(layout, name)
         entries_of(layout, read(layout, file), str(file), settings.workspace.id)
         with editing(layout, workspace.volume, settings.workspace.id) as files:
             files.document(scope).setdefault("enable", []).append(name)
+            if scope is Scope.OWNER:  # it says so for this workspace, too
+                for document in files.documents.values():
+                    if document is not files.document(scope) and name in document.get("enable", ()):
+                        document["enable"].remove(name)
     except UserError as error:
         return Switched(name, error=error)
     return Switched(name, changed=True)
+
+
+def _widens(layout: Layout, settings: Settings, name: str, scope: Scope) -> bool:
+    """Whether what is on in this workspace alone is to be on in all of the owner's."""
+    files = UserFiles(layout, settings.workspace.id)
+    return scope is Scope.OWNER and name not in files.document(Scope.OWNER).get("enable", ())
 
 
 def disable(removal: Removal, names: Iterable[str]) -> list[Switched]:

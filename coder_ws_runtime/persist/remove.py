@@ -96,8 +96,11 @@ class Removal:
         files = UserFiles(self.layout, self.settings.workspace.id)
         entry = next((entry for entry in known.entries if entry.path == path), None)
         if entry is None and files.has(path):  # covered by a parent: nothing has to move
+            still = _parent(known, path)
+            if still:  # covered is only what has its parent's scope
+                self._refuse_scope(replace(still, path=path))
             self._forget(path)
-            return Removed(path, still=_parent(known, path))
+            return Removed(path, still=still)
         if entry is None:
             return self._left_over(path, known)
         self._refuse_scope(entry)
@@ -133,14 +136,13 @@ class Removal:
         others: list[str] = []
         if entry.scope is Scope.OWNER and self.workspace.volume.anchor.status(entry.on_volume):
             others = held_elsewhere(self.layout.volume, own_id)
-        attic = self.workspace.attic
-        before = attic.batch if attic.used else ""
+        before = self.workspace.attic.count
         monitor = self.workspace.monitor
         giving = GivingBack(self.workspace, entry, forget, monitor.advance)
         there = (self.workspace.volume.anchor, entry.on_volume)
         with monitor.work(f"~/{entry.path}{entry.slash}", lambda: amount([there])):
             returned = giving.run(keep=bool(others))
-        batch = attic.batch if attic.used and attic.batch != before else ""
+        batch = self.workspace.attic.since(before)
         # What was covered by it and is declared by itself has to be linked by itself now.
         for inner in declared(self.layout, self.settings).entries:
             if is_below(inner.path, entry.path):

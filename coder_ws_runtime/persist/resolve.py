@@ -144,7 +144,7 @@ class Workspace:
         acted: Plan | None = None
         now = Plan(Row.FAILED)
         error: UserError | None = None
-        batch = self.attic.batch if self.attic.used else ""
+        before = self.attic.count
         for attempt in range(_ATTEMPTS):
             try:
                 # Most paths need nothing; only what does is looked at as a whole, and locked.
@@ -184,7 +184,7 @@ class Workspace:
             problem="" if error else told.problem,
             hint="" if error else told.hint,
             error=error,
-            attic=self.attic.batch if self.attic.used and self.attic.batch != batch else "",
+            attic=self.attic.since(before),
         )
 
     @contextmanager

@@ -166,3 +166,17 @@ def test_json(image: Tree, run: Command) -> None:
         False,
         True,
     ]
+
+
+def test_what_is_on_here_can_be_on_everywhere(image: Tree, run: Command) -> None:
+    run("enable", "--scope", "workspace", "docker")
+    assert run("enable", "docker").out.startswith("docker: is on\n")
+    assert own(image) == ["docker"]
+    assert own(image, f"manifests/workspace-{image.settings.workspace.id}.json") == []
+    assert run("enable", "docker").out == "docker: is on already\n"
+
+
+def test_the_status_of_what_can_be_enabled_says_so(image: Tree, run: Command) -> None:
+    told = run("status", "~/.npm/_cacache")
+    assert told.status == 1
+    assert "hint: the image knows how to keep it: home-persist enable npm" in told.err

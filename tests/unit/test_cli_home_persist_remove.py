@@ -279,3 +279,18 @@ def test_the_copy_is_as_cp_makes_it(tree: Tree, run: Command) -> None:
 def tar(directory: Path) -> bytes:
     words = ["tar", "-C", directory, "--sort=name", "-c", "."]
     return subprocess.run(words, capture_output=True, check=True).stdout
+
+
+def test_a_scope_that_it_has_not_is_refused_also_below_a_parent(tree: Tree, run: Command) -> None:
+    declare(tree, ".config/", ".config/foo/")
+    told = run("remove", "--scope", "workspace", ".config/foo")
+    assert told.status == 1
+    assert "~/.config/foo: has the scope 'owner'" in told.err
+    assert declared(tree)["paths"] == [".config/", ".config/foo/"]
+
+
+def test_each_of_several_names_its_copy_in_the_attic(tree: Tree, run: Command) -> None:
+    declare(tree, ".one", ".two")
+    write(tree.volume, {".one": "1", ".two": "2"})
+    told = run("remove", ".one", ".two")
+    assert [line.count("the volume's copy is in the attic: ") for line in told.out.splitlines()] == [1, 1]

@@ -306,6 +306,7 @@ def test_usage_errors(tmp_path: Path) -> None:
     assert status == 2
     assert "--metadata and --json do not go together" in err
     assert run(tmp_path, "--only", "nothing.such")[0] == 2
+    assert run(tmp_path, "--only", "")[0] == 2, "an unset variable of a script is not all of them"
 
 
 def test_without_a_terminal_there_are_no_colours(tmp_path: Path) -> None:

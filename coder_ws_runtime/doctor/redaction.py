@@ -92,8 +92,14 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
+# Where the shell is and was: no password, and part of most other paths.
+_DIRECTORIES = frozenset({"PWD", "OLDPWD"})
+
+
 def is_sensitive(name: str) -> bool:
     """Whether a variable of this name holds a secret."""
+    if name in _DIRECTORIES:
+        return False
     return bool(_SENSITIVE.search(name.replace("_", "-"))) or bool(_SENSITIVE.search(name))
 
 

@@ -181,7 +181,7 @@ def _refused(error: ValidationError, model: type[BaseModel], place: str) -> Refu
 
 def _as_error(fault: Fault, place: str) -> RefusedError:
     return RefusedError(
-        fault.message, code="manifest.invalid", place=f"{place}{fault.place}", hint=fault.hint
+        fault.message, code=f"manifest.{fault.code}", place=f"{place}{fault.place}", hint=fault.hint
     )
 
 

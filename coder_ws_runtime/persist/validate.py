@@ -1,6 +1,7 @@
 """Look declarations over before they count: all that is wrong with each, and known traps."""
 
 import difflib
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from coder_ws_runtime.persist.manifest import (
     template_entries,
     user_files,
 )
+from coder_ws_runtime.persist.paths import normalise
 from coder_ws_runtime.persist.traps import Trap, trap
 from coder_ws_runtime.settings import Settings
 
@@ -109,7 +111,7 @@ def _check(layout: Layout, file: Path, workspace_id: str) -> tuple[list[Entry], 
     try:
         manifest = read(layout, file)
     except UserError as error:
-        return [], _all(file, error)
+        return [], _all(layout, file, error)
     entries: list[Entry] = []
     faults: list[UserError] = []
     for index, value in enumerate(manifest["paths"]):
@@ -126,13 +128,36 @@ def _check(layout: Layout, file: Path, workspace_id: str) -> tuple[list[Entry], 
     return entries, faults
 
 
-def _all(file: Path, first: UserError) -> list[UserError]:
-    """All faults of a file whose first is known."""
-    if first.code != "manifest.invalid":
+def _all(layout: Layout, file: Path, first: UserError) -> list[UserError]:
+    """All faults of a file whose first is known, the paths that are not allowed among them."""
+    if first.code in _WHOLE:
         return [first]
     from coder_ws_runtime.persist import manifest_model  # noqa: PLC0415 - pydantic is slow to import
 
-    return [*manifest_model.all_faults(file.read_bytes(), place=str(file))] or [first]
+    document = file.read_bytes()
+    faults: list[UserError] = [*manifest_model.all_faults(document, place=str(file))]
+    return [*faults, *_refused_paths(layout, document, str(file))] or [first]
+
+
+# There is nothing of the file to look further at.
+_WHOLE = frozenset({"manifest.unreadable", "manifest.not-json"})
+
+
+def _refused_paths(layout: Layout, document: bytes, place: str) -> Iterator[UserError]:
+    """The paths that are not allowed in a manifest whose other parts may be anything."""
+    try:
+        value = json.loads(document)
+    except ValueError:  # what pydantic takes and Python does not, e.g. a number of 5,000 digits
+        return
+    paths = value.get("paths") if isinstance(value, dict) else None
+    for index, item in enumerate(paths if isinstance(paths, list) else ()):
+        written = item.get("path") if isinstance(item, dict) else item
+        if isinstance(written, str) and written:
+            try:
+                normalise(written, str(layout.home))
+            except UserError as error:
+                error.place = f"{place}:$.paths[{index}]"
+                yield error
 
 
 def _traps(entries: Iterable[Entry]) -> tuple[Trap, ...]:

@@ -150,7 +150,7 @@ def test_json(tree: Tree, run: Command) -> None:
     (path,) = document["paths"]
     assert (path["path"], path["state"], path["fine"], path["size"]) == ("f", "not_linked", False, None)
     assert path["declared_in"].endswith("tool.json:$.paths[0]")
-    assert document["refused"][0]["code"] == "manifest.invalid"
+    assert document["refused"][0]["code"] == "manifest.not-json"
     assert 0 < document["volume"]["free"] <= document["volume"]["size"]
 
 

@@ -37,7 +37,16 @@ FAULTS = {
         ":$.paths[0].mode: 'rwx' is not of the right form",
         "for example '0700'",
     ),
-    "not JSON": ('{\n"source": "x",\n}', ":3: not JSON: trailing comma (column 1)", ""),
+    "not JSON": (
+        '{\n"source": "x",\n}',
+        ":3: not JSON: trailing comma (column 1)",
+        "remove the comma before it",
+    ),
+    "a comment": (
+        "// mine\n{}",
+        ":1: not JSON: expected value (column 1)",
+        "JSON has no comments, no single quotes, and true, false and null in lower case",
+    ),
     "nothing": ("\n", ": there is nothing in it", ""),
     "not an object": ("[]", ":$: an object belongs here, not a list", ""),
     "a path that is a number": (
@@ -109,6 +118,23 @@ def test_all_faults_of_a_file_are_named(tmp_path: Path, run: Command) -> None:
         ":$.paths[1]",
         ":$.scop",
     ]
+
+
+def test_paths_are_looked_at_beside_other_faults(tmp_path: Path, run: Command) -> None:
+    file = tmp_path / "m.json"
+    file.write_text(
+        '{"source": "x", "scop": "owner", "paths": ["/etc/x", 3, {"path": "a/../b", "mod": "1"}]}'
+    )
+    document = json.loads(run("validate", "--json", str(file)).out)
+    assert {
+        (fault["place"].removeprefix(str(file)), fault["code"]) for fault in document["sources"][0]["faults"]
+    } == {
+        (":$.scop", "manifest.unknown-key"),
+        (":$.paths[0]", "path.refused"),
+        (":$.paths[1]", "manifest.invalid"),
+        (":$.paths[2].mod", "manifest.unknown-key"),
+        (":$.paths[2]", "path.refused"),
+    }
 
 
 TRAPS = {

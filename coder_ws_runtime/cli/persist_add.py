@@ -113,7 +113,8 @@ def _say(one: Added, *, quiet: bool) -> None:
     how = f"; {one.outcome.row.value}" if one.outcome and one.outcome.changed else ""
     lost = f"; what lost is in the attic: {one.outcome.attic}" if one.outcome and one.outcome.attic else ""
     if not quiet:
-        render.say(f"{name}: is kept from now on [{by}]{how}{lost}", {"path": entry.path})
+        inner = f"; with it, as a part of it, {render.paths(one.within)}" if one.within else ""
+        render.say(f"{name}: is kept from now on [{by}]{how}{inner}{lost}", {"path": entry.path})
     if one.note:
         render.warn(f"{name}: {one.note}")
     found = trap(entry)
@@ -134,6 +135,7 @@ def _as_json(one: Added) -> dict[str, Any]:
         "row": one.outcome.row.name.lower() if one.outcome else None,
         "attic": (one.outcome.attic or None) if one.outcome else None,
         "note": one.note or None,
+        "within": list(one.within),
         "error": one.error.as_dict() if one.error else None,
     }
 

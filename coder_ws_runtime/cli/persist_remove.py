@@ -103,12 +103,14 @@ def _became(one: Removed) -> str:
         by = f"[{one.still.source}, {one.still.scope.value}], declared in {one.still.place}"
         what = "it" if one.still.path == one.path else f"~/{one.still.path}/, where it lies,"
         return f"is not yours any more, but {what} is still kept {by}"
-    where = "its content is back in the home" if one.returned else "the home had nothing of it"
+    there = "the home had no link to it" if one.attic or one.others else "there was nothing of it"
+    where = "its content is back in the home" if one.returned else there
     if one.mounted:
         where = "what is mounted stays as it is"
     if one.attic:
         where += f", and the volume's copy is in the attic: {one.attic}"
-    return f"is kept no more; {where}"
+    inner = f"; in it is still kept {render.paths(one.within)}" if one.within else ""
+    return f"is kept no more; {where}{inner}"
 
 
 def _as_json(one: Removed) -> dict[str, Any]:
@@ -118,6 +120,7 @@ def _as_json(one: Removed) -> dict[str, Any]:
         "returned": one.returned,
         "attic": one.attic or None,
         "other_workspaces": list(one.others),
+        "within": list(one.within),
         "still_declared_in": one.still.place if one.still else None,
         "error": one.error.as_dict() if one.error else None,
     }

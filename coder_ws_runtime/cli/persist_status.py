@@ -20,7 +20,12 @@ from coder_ws_runtime.persist.typed import typed, working_directory
 from coder_ws_runtime.settings import Settings
 from coder_ws_runtime.sizes import size
 
-_COLOURS = {State.LINKED: "green", State.UNWRITTEN: "green", State.OFF: "bright_black"}
+_COLOURS = {
+    State.LINKED: "green",
+    State.UNWRITTEN: "green",
+    State.DELETED: "green",
+    State.OFF: "bright_black",
+}
 
 
 @click.command(
@@ -115,6 +120,11 @@ def _say(found: Status) -> None:
     _say_legend(found.paths)
     for error in (*found.refused, *([found.fault] if found.fault else ())):
         render.complain(error)
+    if found.paths and not found.watched:
+        render.warn(
+            "home-persist watch does not run, so what programs save in the place of a link is in this"
+            " container only (systemctl start home-persist-watch; ws-doctor says why it does not)"
+        )
     render.say(_summary(found))
 
 
@@ -152,6 +162,7 @@ def _as_json(found: Status) -> dict[str, Any]:
         "version": 1,
         "paths": [_path_as_json(item) for item in found.paths],
         "refused": [error.as_dict() for error in found.refused],
+        "watched": found.watched,
         "volume": {
             "free": found.free,
             "size": found.size,

@@ -188,6 +188,15 @@ def nearest_path(path: str, known: Sequence[str]) -> str:
     return f"did you mean '~/{near[0]}'?" if near else ""
 
 
+_SHOWN = 5
+
+
+def paths(found: Sequence[str]) -> str:
+    """Paths relative to the home in one line; of many the first."""
+    shown = ", ".join(f"~/{path}" for path in found[:_SHOWN])
+    return f"{shown} and {len(found) - _SHOWN} more" if len(found) > _SHOWN else shown
+
+
 def ago(seconds: float) -> str:
     """How long ago something was, in one number."""
     for length, word in ((86400, "day"), (3600, "hour"), (60, "minute")):

@@ -43,6 +43,8 @@ class Added:
     """Whether this run declared it."""
     note: str = ""
     """What the user may not expect."""
+    within: tuple[str, ...] = ()
+    """Paths in it that were declared by themselves before, and are kept as its parts from now on."""
     outcome: Outcome | None = None
     """What was done to make a new one true."""
     error: UserError | None = None
@@ -91,10 +93,12 @@ class _Adding:
             return Added(wish, error=error)
         except OSError as error:
             return Added(wish, error=failure_of(f"~/{wish.path}", error))
-        if one.new and one.entry:
-            self.entries = [other for other in self.entries if not is_below(other.path, one.entry.path)]
-            self.entries.append(one.entry)
-        return one
+        if not one.new or not one.entry:
+            return one
+        within = [other for other in self.entries if is_below(other.path, one.entry.path)]
+        self.entries = [other for other in self.entries if other not in within]
+        self.entries.append(one.entry)
+        return replace(one, within=tuple(other.path for other in within))
 
     def grant(self, wish: Wish) -> Added:
         if wish.path in self.off and self.files.drop(wish.path, "except"):

@@ -40,6 +40,11 @@ def batches(volume: Anchor) -> list[str]:
         os.close(opened)
 
 
+def in_attic(volume: Anchor, path: str) -> bool:
+    """Whether any batch has something of a path; relative to the home."""
+    return any(volume.status(f"{DIRECTORY}/{batch}/{path}") is not None for batch in batches(volume))
+
+
 class Attic:
     """Where this process puts what lost.
 

@@ -132,6 +132,12 @@ def _is_held(fd: int) -> bool:
     return False
 
 
+def is_held(volume: Path, workspace_id: str) -> bool:
+    """Whether the lease of this workspace is held, that is, whether its daemon runs."""
+    own = workspace_id or os.uname().nodename
+    return any(lease.held for lease in leases(volume) if lease.workspace_id == own)
+
+
 def held_elsewhere(volume: Path, workspace_id: str) -> list[str]:
     """The ids of the owner's other workspaces that are running."""
     own = workspace_id or os.uname().nodename

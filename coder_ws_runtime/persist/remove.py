@@ -40,6 +40,8 @@ class Removed:
     """The batch of the attic that has the volume's copy."""
     others: tuple[str, ...] = ()
     """The workspaces for which the volume's copy stays where it is."""
+    within: tuple[str, ...] = ()
+    """Paths in it that are declared by themselves, and so are still kept."""
     still: Entry | None = None
     """What keeps the path all the same."""
     error: UserError | None = None
@@ -144,10 +146,18 @@ class Removal:
             returned = giving.run(keep=bool(others))
         batch = self.workspace.attic.since(before)
         # What was covered by it and is declared by itself has to be linked by itself now.
-        for inner in declared(self.layout, self.settings).entries:
-            if is_below(inner.path, entry.path):
-                self.workspace.settle(inner)
-        return Removed(entry.path, entry, returned=returned, attic=batch, others=tuple(others))
+        known = declared(self.layout, self.settings).entries
+        inner = [other for other in known if is_below(other.path, entry.path)]
+        for other in inner:
+            self.workspace.settle(other)
+        return Removed(
+            entry.path,
+            entry,
+            returned=returned,
+            attic=batch,
+            others=tuple(others),
+            within=tuple(other.path for other in inner),
+        )
 
     def _forget(self, path: str) -> None:
         """Take a path out of the user's declarations, or into the exceptions."""

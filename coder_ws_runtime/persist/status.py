@@ -11,7 +11,9 @@ from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError, below, open_directory
 from coder_ws_runtime.fs.usage import Usage, measure
 from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.attic import in_attic
 from coder_ws_runtime.persist.entries import Declared, Entry, Kind, Scope
+from coder_ws_runtime.persist.lease import is_held
 from coder_ws_runtime.persist.manifest import declared
 from coder_ws_runtime.persist.paths import is_own
 from coder_ws_runtime.persist.plan import other_type, points_into
@@ -28,6 +30,7 @@ class State(Enum):
 
     LINKED = "linked"
     UNWRITTEN = "unwritten"
+    DELETED = "deleted"
     NOT_LINKED = "not linked"
     ASTRAY = "wrong link"
     NO_TARGET = "no target"
@@ -46,12 +49,14 @@ class State(Enum):
     @property
     def fine(self) -> bool:
         """Whether there is nothing to be done about it."""
-        return self in (State.LINKED, State.UNWRITTEN, State.OFF, State.NOT_DECLARED)
+        return self in (State.LINKED, State.UNWRITTEN, State.DELETED, State.OFF, State.NOT_DECLARED)
 
 
 MEANING = {
     State.LINKED: "the link in the home leads to the content on the volume",
     State.UNWRITTEN: "linked; no program has written the file yet",
+    State.DELETED: "linked; the file was deleted, and a copy of it is in the attic;"
+    " home-persist attic restore brings it back",
     State.NOT_LINKED: "there is no link yet; home-persist resolve makes it",
     State.ASTRAY: "the link leads to another place on the volume; home-persist resolve corrects it",
     State.NO_TARGET: "the link leads to a directory that is not there; home-persist resolve makes it",
@@ -136,6 +141,8 @@ class Status:
     """Bytes that the volume's file system has."""
     fault: UserError | None = None
     """Why nothing can be written on the volume."""
+    watched: bool = True
+    """Whether the daemon runs that keeps the links true."""
 
 
 def status(layout: Layout, settings: Settings, *, exact: bool = False) -> Status:
@@ -161,7 +168,8 @@ def status(layout: Layout, settings: Settings, *, exact: bool = False) -> Status
         room = os.statvfs(layout.volume)
         free, size = room.f_bavail * room.f_frsize, room.f_blocks * room.f_frsize
         fault = workspace.volume.fault()
-    return Status(paths, found.refused, free, size, fault)
+        watched = is_held(layout.volume, settings.workspace.id)
+    return Status(paths, found.refused, free, size, fault, watched)
 
 
 def _look(workspace: Workspace, entry: Entry) -> PathStatus:
@@ -171,7 +179,10 @@ def _look(workspace: Workspace, entry: Entry) -> PathStatus:
         return PathStatus(entry, State.BLOCKED, None, error)
     except OSError as error:
         return PathStatus(entry, State.UNREADABLE, None, error)
-    return PathStatus(entry, state_of(entry, seen), None)
+    state = state_of(entry, seen)
+    if state is State.UNWRITTEN and in_attic(workspace.volume.anchor, entry.path):
+        state = State.DELETED
+    return PathStatus(entry, state, None)
 
 
 def _undeclared(volume: Anchor, found: Declared, workspace_id: str) -> Iterator[Entry]:

@@ -209,6 +209,7 @@ def test_a_directory_over_what_was_added_before(tree: Tree, run: Command) -> Non
     run("add", ".cfg/a")
     told = run("add", ".cfg")
     assert (told.status, own(tree)) == (0, [".cfg/a/", ".cfg/"])
+    assert "; with it, as a part of it, ~/.cfg/a\n" in told.out
     assert content(tree.volume) == {".cfg/a/x": "1", ".cfg/b": "2"}
     assert read(tree.home) == {".cfg": f"->{tree.volume}/.cfg"}
 

@@ -54,7 +54,7 @@ ROWS = {
     ),
     "a file": Case(".f", {}, {".f": "1"}, {".f": "1"}, {".f": "1"}),
     "a file below directories": Case("a/b/f", {}, {"a/b/f": "1"}, {"a/b/f": "1"}, {"a/b/f": "1"}),
-    "a file that was never written": Case(".f", said="the home had nothing of it"),
+    "a file that was never written": Case(".f", said="there was nothing of it"),
     "a link": Case(".l", {}, {".l": "->x"}, {".l": "->x"}, {".l": "->x"}),
     "what is in the home only": Case(".d/", {".d/x": "1"}, {}, {".d/x": "1"}, {".d/x": "1"}),
     "two copies": Case(".f", {".f": "home"}, {".f": "volume"}, {".f": "volume"}, {".f": "volume"}),
@@ -191,7 +191,9 @@ def test_what_was_covered_is_kept_by_itself(tree: Tree, run: Command) -> None:
     declare(tree, ".cfg/a/", ".cfg/")
     write(tree.home, {".cfg/a/x": "1", ".cfg/b": "2"})
     tree.resolve()
-    assert run("remove", ".cfg").status == 0
+    told = run("remove", ".cfg")
+    assert told.status == 0
+    assert "; in it is still kept ~/.cfg/a\n" in told.out
     assert read(tree.home) == {".cfg/a": f"->{tree.volume}/.cfg/a", ".cfg/b": "2"}
     assert content(tree.volume) == {".cfg/a/x": "1"}
 

@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from coder_ws_runtime.fs.anchored import Owner
+from coder_ws_runtime.persist.lease import Lease
+from coder_ws_runtime.persist.manifest import declared
+from coder_ws_runtime.persist.resolve import Workspace
 from coder_ws_runtime.persist.status import MEANING, State, status
+from coder_ws_runtime.persist.volume import Volume
 from tests.harness.tree import Tree, write
 from tests.unit.conftest import Command
 
@@ -133,7 +138,7 @@ def test_all_is_well(tree: Tree, run: Command) -> None:
     tree.manifest(".d/")
     tree.resolve()
     told = run("status")
-    assert (told.status, told.err) == (0, "")
+    assert (told.status, "error:" in told.err) == (0, False)
     assert "1 path, all as declared; " in told.out
 
 
@@ -192,3 +197,31 @@ def test_it_changes_nothing(tree: Tree, run: Command) -> None:
     run("status")
     after = sorted(path for path in tree.layout.root.rglob("*") if "validated" not in str(path))
     assert after == before
+
+
+def test_a_deleted_file_is_told_from_one_that_was_never_written(tree: Tree, run: Command) -> None:
+    tree.manifest("f", "g")
+    write(tree.home, {"f": "1"})
+    tree.resolve()
+    with Workspace(tree.layout, tree.settings) as workspace:
+        (tree.home / "f").unlink()
+        for entry in declared(tree.layout, tree.settings).entries:
+            workspace.settle(entry, running=True)
+    told = run("status")
+    assert [item.state for item in status(tree.layout, tree.settings).paths] == [
+        State.DELETED,
+        State.UNWRITTEN,
+    ]
+    assert told.status == 0
+    assert run("attic", "restore", "~/f").status == 0
+    assert (tree.home / "f").read_text() == "1"
+
+
+def test_without_the_daemon_a_warning(tree: Tree, run: Command) -> None:
+    tree.manifest("f")
+    tree.resolve()
+    assert "warning: home-persist watch does not run" in run("status").err
+    with Volume(tree.volume, Owner.of(os.open(tree.home, os.O_PATH))) as volume:
+        lease = Lease(volume, tree.settings.workspace.id)
+        assert run("status").err == ""
+        lease.close()

@@ -12,6 +12,7 @@ from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.entries import Declared, Entry
 from coder_ws_runtime.persist.manifest import available_files, declared, user_files
+from coder_ws_runtime.persist.paths import is_below
 
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 
@@ -21,7 +22,23 @@ _SPECIAL = re.compile(r"([^\w./~$+@%=:,-])")
 def any_path(context: click.Context, _: click.Parameter, word: str) -> list[str]:
     """Every declared path."""
     layout, _id, found = _declared(context)
-    return _offered(layout, found.entries, word)
+    return _offered(layout, _names(found.entries), word)
+
+
+def attic_path(context: click.Context, _: click.Parameter, word: str) -> list[str]:
+    """What is in the attic, and the declared paths that it has something of."""
+    # Most completions need neither.
+    from coder_ws_runtime.persist.attic_items import items  # noqa: PLC0415
+    from coder_ws_runtime.persist.resolve import Workspace  # noqa: PLC0415
+
+    layout, _id, found = _declared(context)
+    try:
+        with Workspace(layout, workspace_settings(layout)[0], writing=False) as workspace:
+            there = {item.path for item in items(workspace.volume)}
+    except UserError:
+        return []
+    whole = {entry.path for entry in found.entries if any(is_below(path, entry.path) for path in there)}
+    return _offered(layout, sorted(there | whole), word)
 
 
 def removable_path(context: click.Context, _: click.Parameter, word: str) -> list[str]:
@@ -31,7 +48,7 @@ def removable_path(context: click.Context, _: click.Parameter, word: str) -> lis
     if not context.params.get("switch_off"):
         own = tuple(f"{file}:" for file in user_files(layout, workspace_id))
         entries = tuple(entry for entry in entries if entry.place.startswith(own))
-    return _offered(layout, entries, word)
+    return _offered(layout, _names(entries), word)
 
 
 def optional_name(context: click.Context, _: click.Parameter, word: str) -> list[str]:
@@ -66,8 +83,12 @@ def _declared(context: click.Context) -> tuple[Layout, str, Declared]:
         return layout, "", Declared((), (), ())
 
 
-def _offered(layout: Layout, entries: Iterable[Entry], word: str) -> list[str]:
+def _names(entries: Iterable[Entry]) -> list[str]:
+    return [f"{entry.path}{entry.slash}" for entry in entries]
+
+
+def _offered(layout: Layout, paths: Iterable[str], word: str) -> list[str]:
     """Paths written as the user began to write them, and quoted for the shell."""
     prefix = next((p for p in ("~/", "$HOME/", f"{layout.home}/") if word.startswith(p)), "")
-    names = [f"{prefix}{entry.path}{entry.slash}" for entry in entries]
+    names = [f"{prefix}{path}" for path in paths]
     return [_SPECIAL.sub(r"\\\1", name) for name in names if name.startswith(word)]

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 @render.group("home-persist")
 def home_persist() -> None:
-    """Keep what is declared in /etc/home-persist.d on the volume, and link it into the home.
+    """Keep files of the home beyond the life of its container.
+
+    A home is made anew with every container. What is declared lasts: its content lies on the volume,
+    a file system of yours that every container mounts, and the home has a link to it. Paths are declared
+    by manifests of the image (/etc/home-persist.d), by the template, and by you ('add', 'enable').
 
     Exit status: 0 done, 1 some paths or manifests were refused, 2 wrong usage, 3 no usable volume.
     How it works, and why: /usr/local/share/doc/coder-ws-runtime/persistence.md
@@ -158,12 +162,21 @@ for _module, *_names in (
     for _name in _names:
         home_persist.add_lazy(_name, f"coder_ws_runtime.cli.{_module}", _name)
 
-home_persist.epilog = render.examples(
+_WORDS = """\b
+Words:
+  seeded     moved to the volume for the first time
+  merged     both had content: what the volume lacked was moved to it
+  owner      the scope of a path with one copy for all your workspaces
+  workspace  the scope of a path with a copy for each of them
+  attic      where what lost against another copy is kept for 30 days
+"""
+_EXAMPLES = render.examples(
     ("home-persist status", "what is kept, and how it is"),
     ("home-persist add ~/.config/gh", "keep a path of your own"),
     ("home-persist available", "what the image can keep besides"),
     ("home-persist add --help", "more of a command"),
 )
+home_persist.epilog = f"{_WORDS}\n{_EXAMPLES}"
 
 _INTERRUPTED = "nothing is lost: run it again to go on"
 

@@ -10,12 +10,21 @@ import click
 
 from coder_ws_runtime import settings
 from coder_ws_runtime.cli import render
-from coder_ws_runtime.cli.completion import any_path
+from coder_ws_runtime.cli.completion import attic_path
 from coder_ws_runtime.cli.loading import refuse_root
 from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.errors import ExitStatus, RefusedError
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.attic_items import Bounds, Item, batch_time, items, prune, restore, to_prune
+from coder_ws_runtime.persist.attic_items import (
+    Bounds,
+    Item,
+    batch_time,
+    items,
+    prune,
+    restore,
+    restore_to_home,
+    to_prune,
+)
 from coder_ws_runtime.persist.entries import Entry
 from coder_ws_runtime.persist.manifest import declared
 from coder_ws_runtime.persist.paths import is_below
@@ -48,7 +57,7 @@ def attic() -> None:
         ("home-persist attic list ~/.claude", "each file that is there of it"),
     ),
 )
-@click.argument("path", required=False, shell_complete=any_path)
+@click.argument("path", required=False, shell_complete=attic_path)
 @render.with_json
 @render.with_layout
 def list_(layout: Layout, path: str | None, *, as_json: bool) -> None:
@@ -101,7 +110,7 @@ def _rows(found: Iterable[Item], known: Sequence[Entry]) -> list[list[str]]:
         [
             batch,
             f"~/{path}",
-            str(len(listed)),
+            str(sum(not item.path.endswith("/") for item in listed)),
             render.size(sum(item.size for item in listed)),
             render.ago(now - batch_time(batch)),
         ]
@@ -144,7 +153,7 @@ def _each(found: Iterable[Item]) -> list[list[str]]:
         ("home-persist attic restore --batch 20260131T093000.000Z-dev ~/.npmrc", "an older one"),
     ),
 )
-@click.argument("path", shell_complete=any_path)
+@click.argument("path", shell_complete=attic_path)
 @click.option("--batch", metavar="BATCH", help="From this batch; else from the newest that has the path.")
 @click.option("-f", "--force", is_flag=True, help="Put what is there now into the attic in exchange.")
 @render.with_json
@@ -153,7 +162,8 @@ def restore_(layout: Layout, path: str, batch: str | None, *, force: bool, as_js
     """Put PATH back on the volume, where the link in the home leads.
 
     If there is something in its place, nothing is done unless --force is given; then that goes to the
-    attic.
+    attic, as a whole: a directory takes the place of the other and is not merged with it. What is not
+    declared (any more) is copied into the home, onto nothing.
 
     Exit status: 0 done, 1 refused, 2 wrong usage, 3 no usable volume.
     """
@@ -174,36 +184,49 @@ def restore_(layout: Layout, path: str, batch: str | None, *, force: bool, as_js
                 place=f"~/{wanted}",
                 hint=near or "home-persist attic list shows what is",
             )
-        target = entry.on_volume + wanted.removeprefix(entry.path)
-        exchanged = restore(workspace.attic, batch, wanted, target, force=force)
+        exchanged = ""
+        if entry:
+            target = entry.on_volume + wanted.removeprefix(entry.path)
+            exchanged = restore(workspace.attic, batch, wanted, target, force=force)
+        else:
+            restore_to_home(workspace.volume, workspace.home, batch, wanted)
     if as_json:
-        render.say_json({"version": 1, "path": wanted, "batch": batch, "attic": exchanged or None})
+        document = {"path": wanted, "batch": batch, "kept": entry is not None, "attic": exchanged or None}
+        render.say_json({"version": 1, **document})
+        return
+    if entry is None:
+        render.say(
+            f"~/{wanted}: copied into the home from {batch}; nothing declares it, so it is gone with this"
+            f" container (to keep it: home-persist add ~/{wanted})",
+            {"path": wanted, "batch": batch},
+        )
         return
     lost = f"; what was there is in the attic: {exchanged}" if exchanged else ""
     render.say(f"~/{wanted}: restored from {batch}{lost}", {"path": wanted, "batch": batch})
 
 
-def _declaring(known: Sequence[Entry], found: Sequence[Item], path: str) -> Entry:
-    """The entry that a path belongs to.
+def _declaring(known: Sequence[Entry], found: Sequence[Item], path: str) -> Entry | None:
+    """The entry that a path of the attic belongs to; None if nothing declares it.
 
     Raises:
-        RefusedError: there is none; the hint is what the user may have meant.
+        RefusedError: it is not one path of the volume, and not one of the home; the hint is what the user
+            may have meant.
     """
     for entry in known:
         if path == entry.path or is_below(path, entry.path):
             return entry
-    inner = [f"~/{entry.path}" for entry in known if is_below(entry.path, path) and _of(found, entry.path)]
-    here = bool(_of(found, path))
-    names = [*(entry.path for entry in known), *(item.path for item in found)]
-    hint = "" if here else render.nearest_path(path, names)
-    if inner:
-        hint = f"what is declared in it has one: {', '.join(inner)}"
-    raise RefusedError(
-        "is not declared, so it has no place on the volume",
-        code="path.not-declared",
-        place=f"~/{path}",
-        hint=hint or f"to give it one: home-persist add ~/{path}",
-    )
+    inner = [entry.path for entry in known if is_below(entry.path, path)]
+    if inner and _of(found, path):
+        has = [f"~/{other}" for other in inner if _of(found, other)]
+        raise RefusedError(
+            "is not declared, so it has no place on the volume",
+            code="path.not-declared",
+            place=f"~/{path}",
+            hint=f"what is declared in it has one: {', '.join(has)}"
+            if has
+            else "restore its parts one by one",
+        )
+    return None
 
 
 @attic.command(
@@ -222,7 +245,7 @@ def _declaring(known: Sequence[Entry], found: Sequence[Item], path: str) -> Entr
     metavar="DAYS",
     help="What is older goes.",
 )
-@click.option("--yes", is_flag=True, help="Do it; without this it is only said.")
+@click.option("--yes/--dry-run", " /-n", help="Do it, or only say it, which is the default.")
 @render.with_json
 @render.with_layout
 def prune_(layout: Layout, older_than: float, *, yes: bool, as_json: bool) -> int:

@@ -48,7 +48,7 @@ class _Found:
 
 
 @click.command(epilog=_EPILOG)
-@click.option("--yes", is_flag=True, help="Do it; without this it is only said.")
+@click.option("--yes/--dry-run", " /-n", help="Do it, or only say it, which is the default.")
 @click.option(
     "--older-than",
     type=click.FloatRange(min=0),
@@ -138,7 +138,7 @@ def _say(found: _Found, *, done: bool, failed: int) -> None:
         [
             left.workspace_id,
             left.called or "-",
-            render.ago(now - left.seen) if left.seen else "-",
+            _last_ran(left, verdict, now),
             render.size(left.usage.size),
             render.style(verdict.value, fg="yellow" if verdict.removed else "green"),
         ]
@@ -155,6 +155,12 @@ def _say(found: _Found, *, done: bool, failed: int) -> None:
         files = f"{found.attic_files} file{'' if found.attic_files == 1 else 's'}"
         render.say(f"{files} ({render.size(found.attic)}) in the attic beyond its bounds")
     render.say(_summary(found, failed, done=done))
+
+
+def _last_ran(left: Left, verdict: Verdict, now: float) -> str:
+    if verdict in (Verdict.CURRENT, Verdict.LEASED):
+        return "now"
+    return render.ago(now - left.seen) if left.seen else "-"
 
 
 def _summary(found: _Found, failed: int, *, done: bool) -> str:

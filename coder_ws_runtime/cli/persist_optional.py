@@ -97,9 +97,10 @@ def enable(layout: Layout, names: tuple[str, ...], scope: str, *, quiet: bool, a
 @render.with_json
 @render.with_layout
 def disable(layout: Layout, names: tuple[str, ...], *, quiet: bool, as_json: bool) -> int:
-    """Keep what the optional manifest NAME declares no more.
+    """Keep what the optional manifest NAME declares no more, in any of your workspaces.
 
-    Its content comes back to the home, as with 'home-persist remove', which says more of that.
+    In this one alone 'home-persist remove --switch-off --scope workspace' takes a path out. Content comes
+    back to the home, as with 'home-persist remove', which says more of that.
 
     Exit status: 0 done, 1 some were refused, 2 wrong usage, 3 no usable volume.
     """

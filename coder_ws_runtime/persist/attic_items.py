@@ -11,10 +11,12 @@ from dataclasses import dataclass
 
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.fs import kernel
-from coder_ws_runtime.fs.anchored import nested, open_directory, sync_directory, writable
+from coder_ws_runtime.fs.anchored import Anchor, Owner, nested, open_directory, sync_directory, writable
+from coder_ws_runtime.fs.copying import copy
 from coder_ws_runtime.fs.removing import remove_tree
 from coder_ws_runtime.persist.attic import DIRECTORY, Attic, batches
 from coder_ws_runtime.persist.failures import failure_of
+from coder_ws_runtime.persist.paths import COPY_SUFFIX
 from coder_ws_runtime.persist.volume import Volume
 
 
@@ -183,16 +185,56 @@ def restore(attic: Attic, batch: str, path: str, on_volume: str, *, force: bool)
             f" {shlex.quote(f'{volume.path}/{inside}')}; --force exchanges the two",
         ) from error
     except FileNotFoundError as error:
-        raise RefusedError(
-            f"batch {batch!r} does not have it",
-            code="attic.unknown",
-            place=f"~/{path}",
-            hint="home-persist attic list",
-        ) from error
+        raise _not_in(batch, path) from error
     except OSError as error:
         raise failure_of(f"~/{path}", error) from error
     _remove_empty(volume, inside)
     return exchanged
+
+
+def restore_to_home(volume: Volume, home: Anchor, batch: str, path: str) -> None:
+    """Put a copy of one path of a batch into the home, for what is not declared (any more).
+
+    It is made beside its place and then renamed onto nothing; the attic keeps its own.
+
+    Raises:
+        RefusedError: there is something in its place, the batch does not have it, or the file system
+            refuses.
+    """
+    try:
+        with volume.anchor.parent(f"{DIRECTORY}/{batch}/{path}") as source:
+            os.stat(source[1], dir_fd=source[0], follow_symlinks=False)
+            home.make_directories(path.rpartition("/")[0], owner=Owner.of(home.fd))
+            with home.parent(path) as (fd, name):
+                partial = f".{name}{COPY_SUFFIX}"
+                remove_tree(fd, partial)
+                try:
+                    copy(source, (fd, partial))
+                    kernel.rename_new(fd, partial, fd, name)
+                except BaseException:
+                    remove_tree(fd, partial)
+                    raise
+                sync_directory(fd)
+    except FileExistsError as error:
+        raise RefusedError(
+            "the home has something in its place",
+            code="attic.in-the-way",
+            place=f"~/{path}",
+            hint=f"move that away, or read what is in the attic: {volume.path}/{DIRECTORY}/{batch}/{path}",
+        ) from error
+    except FileNotFoundError as error:
+        raise _not_in(batch, path) from error
+    except OSError as error:
+        raise failure_of(f"~/{path}", error) from error
+
+
+def _not_in(batch: str, path: str) -> RefusedError:
+    return RefusedError(
+        f"batch {batch!r} does not have it",
+        code="attic.unknown",
+        place=f"~/{path}",
+        hint="home-persist attic list",
+    )
 
 
 def _renewed(attic: Attic, path: str, fd: int, name: str) -> str:

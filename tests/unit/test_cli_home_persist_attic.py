@@ -156,16 +156,10 @@ REFUSED = {
         ["--batch", NEW, ".rc"],
         f"error: ~/.rc: batch {NEW!r} does not have it\nhint: home-persist attic list",
     ),
-    "a typo": (
-        [".rcc"],
-        "error: ~/.rcc: is not declared, so it has no place on the volume\nhint: did you mean '~/.rc'?",
-    ),
-    "it was declared once": (
-        [".gone"],
-        (
-            "error: ~/.gone: is not declared, so it has no place on the volume\n"
-            "hint: to give it one: home-persist add ~/.gone"
-        ),
+    "a typo": ([".rcc"], "error: ~/.rcc: is not in the attic\nhint: did you mean '~/.rc'?"),
+    "what is not kept, from a batch without it": (
+        ["--batch", NEW, ".gone"],
+        f"error: ~/.gone: batch {NEW!r} does not have it\nhint: home-persist attic list",
     ),
     "not below the home": (
         ["/etc/passwd"],
@@ -190,6 +184,27 @@ def test_what_is_declared_within_is_named(tree: Tree, run: Command) -> None:
     write(tree.layout.state / "attic", {f"{NEW}/.cfg/a/x": "1"})
     told = run("attic", "restore", ".cfg")
     assert told.err.endswith("hint: what is declared in it has one: ~/.cfg/a\n")
+
+
+def test_what_is_not_kept_any_more_is_copied_into_the_home(filled: Tree, run: Command) -> None:
+    told = run("attic", "restore", ".gone")
+    assert (told.status, told.err) == (0, "")
+    assert told.out.startswith(f"~/.gone: copied into the home from {ANCIENT}; nothing declares it")
+    assert {path: text for path, text in content(filled.home).items() if path.startswith(".gone")} == {
+        ".gone/y": "y",
+        ".gone/z/z": "z",
+    }
+    assert attic(filled) == ATTIC
+    assert run("attic", "restore", ".one/file").status == 0
+    assert (filled.home / ".one/file").read_text() == "f"
+
+
+def test_but_not_over_what_is_there(filled: Tree, run: Command) -> None:
+    write(filled.home, {".gone/mine": "1"})
+    told = run("attic", "restore", "--force", ".gone")
+    assert told.status == 1
+    assert told.err.startswith("error: ~/.gone: the home has something in its place\nhint: move that away")
+    assert {path for path in read(filled.home) if ".gone" in path} == {".gone/mine"}
 
 
 def test_restore_as_json(filled: Tree, run: Command) -> None:

@@ -253,11 +253,18 @@ def test_what_was_removed_stays_a_file_under_the_daemon(space: Workspace) -> Non
     assert space.out("stat -c %F ~/.eight; cat ~/.eight") == "regular file\n2"
 
 
+def test_what_is_not_kept_any_more_comes_back_from_the_attic(space: Workspace) -> None:
+    space.out("echo 1 > ~/.nine && home-persist add ~/.nine && home-persist remove ~/.nine && rm ~/.nine")
+    assert ": copied into the home from " in space.out("home-persist attic restore ~/.nine")
+    assert space.out("cat ~/.nine; stat -c %F ~/.nine") == "1\nregular file"
+
+
 TABS = {
     "a command": ("home-persist rem\t", "home-persist remove "),
     "a path of the user's": ("home-persist remove ~/.ke\t", "home-persist remove ~/.keep "),
     "a path, without ~": ("home-persist remove .config/k\t", "home-persist remove .config/kept/rc "),
     "any path": ("home-persist status ~/.claude.j\t", "home-persist status ~/.claude.json "),
+    "what is in the attic": ("home-persist attic restore ~/.nin\t", "home-persist attic restore ~/.nine "),
     "not a manifest's": ("home-persist remove ~/.claude.j\t", "home-persist remove ~/.claude.j"),
     "an optional manifest": ("home-persist enable dem\t", "home-persist enable demo "),
     "a scope": ("home-persist add --scope w\t", "home-persist add --scope workspace "),

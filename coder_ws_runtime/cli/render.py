@@ -40,6 +40,7 @@ Fields = Mapping[str, object]
 
 R = TypeVar("R")
 
+_LONE = re.compile("[\ud800-\udfff]")
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -93,7 +94,10 @@ def complain(error: UserError) -> None:
 
 def say_json(value: object) -> None:
     """One JSON document on stdout, for programs: never to the journal in its place."""
-    _print(json.dumps(value, indent=2, ensure_ascii=False), sys.stdout)
+    document = json.dumps(value, indent=2, ensure_ascii=False)
+    if _LONE.search(document):  # from names that are not UTF-8
+        document = json.dumps(value, indent=2)
+    _print(document, sys.stdout)
 
 
 def _write(message: str, stream: TextIO | None, fields: Fields | None, priority: int) -> None:
@@ -198,10 +202,10 @@ def paths(found: Sequence[str]) -> str:
 
 
 def ago(seconds: float) -> str:
-    """How long ago something was, in one number."""
+    """How long ago something was, in one number; what lies ahead, by a clock that was wrong, is just now."""
     for length, word in ((86400, "day"), (3600, "hour"), (60, "minute")):
         count = int(seconds // length)
-        if count:
+        if count > 0:
             return f"{count} {word}{'' if count == 1 else 's'} ago"
     return "just now"
 

@@ -224,3 +224,17 @@ def test_colours_on_a_terminal_only(env: dict[str, str], colours: bool) -> None:
     os.close(theirs)
     assert ("\x1b[" in told) is colours
     assert render.plain(told).strip() == "warning: x"
+
+
+def test_json_is_json_also_with_names_that_are_not_utf8(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    render.say_json({"path": "\udcff", "other": "ä"})
+    written = capsysbinary.readouterr().out
+    assert json.loads(written.decode()) == {"path": "\udcff", "other": "ä"}
+
+
+AGES = {-90000.0: "just now", 59.0: "just now", 60.0: "1 minute ago", 7200.0: "2 hours ago"}
+
+
+@pytest.mark.parametrize(("seconds", "said"), AGES.items())
+def test_ago(seconds: float, said: str) -> None:
+    assert render.ago(seconds) == said

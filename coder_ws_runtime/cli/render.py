@@ -14,19 +14,21 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
 from coder_ws_runtime import __version__, journal, sizes
 from coder_ws_runtime.errors import ExitStatus, UsageError, UserError
-from coder_ws_runtime.fs.usage import Usage
 from coder_ws_runtime.layout import Layout
+
+if TYPE_CHECKING:
+    from coder_ws_runtime.fs.usage import Usage
 
 size = sizes.size
 
 
-def usage(found: Usage | None) -> str:
+def usage(found: "Usage | None") -> str:
     """What a tree takes; with '>' in front where it was not counted to the end."""
     if found is None:
         return "-"

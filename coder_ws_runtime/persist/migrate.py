@@ -9,40 +9,22 @@ done is remembered on the volume in ``.home-persist/migrations/<id>.json``, for 
 """
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from coder_ws_runtime.errors import RefusedError, UserError
-from coder_ws_runtime.fs.anchored import Anchor
 from coder_ws_runtime.fs.copying import ChangedError
 from coder_ws_runtime.persist.entries import Declared, Step
 from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.lease import held_elsewhere
 from coder_ws_runtime.persist.migrate_plan import Plan, Row, Seen, Verb, plan
+from coder_ws_runtime.persist.migrate_record import Record, recorded
 from coder_ws_runtime.persist.paths import is_below
 from coder_ws_runtime.persist.resolve import Workspace
 from coder_ws_runtime.persist.volume import STATE
 
 _ATTEMPTS = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What is remembered of a step that is done."""
-
-    time: float
-    """Seconds since the epoch."""
-    workspace: str
-    """The workspace that ran it."""
-    row: str
-    """The name of a :class:`~coder_ws_runtime.persist.migrate_plan.Row`."""
-    verb: str
-    source: str
-    target: str
-    attic: str = ""
-    """The batch of the attic that has what was removed or lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,39 +42,6 @@ class Migrated:
     def changed(self) -> bool:
         """Whether anything was moved, or would be in a dry run."""
         return self.row not in (Row.NOTHING, Row.WAITS, Row.FAILED)
-
-
-def recorded(step: Step, volume: Anchor) -> Record | None:
-    """What is remembered of a step; None: it is yet to be run.
-
-    Raises:
-        RefusedError: what is remembered under its id is another step, or cannot be read.
-        OSError: the volume cannot be read.
-    """
-    try:
-        with volume.parent(f"{STATE}/{step.record}") as (fd, name):
-            opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
-    except FileNotFoundError:
-        return None
-    with open(opened, "rb") as file:
-        text = file.read()
-    try:
-        record = Record(**json.loads(text))
-    except (ValueError, TypeError) as error:
-        raise RefusedError(
-            f"what is remembered of migration {step.id!r} cannot be read",
-            code="migration.record",
-            place=f"{volume.path}/{STATE}/{step.record}",
-            hint="remove that file to run the migration again",
-        ) from error
-    if (record.verb, record.source, record.target) != (step.verb, step.source, step.target):
-        raise RefusedError(
-            f"another migration was run as {step.id!r}: {record.verb} {record.source}",
-            code="migration.id-taken",
-            place=step.place,
-            hint="give the new one an id of its own",
-        )
-    return record
 
 
 @dataclass(frozen=True, slots=True)

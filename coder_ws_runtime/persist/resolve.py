@@ -17,6 +17,7 @@ from coder_ws_runtime.persist.entries import Entry, Kind
 from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.ledger import Ledger
 from coder_ws_runtime.persist.manifest import declared
+from coder_ws_runtime.persist.migrate_record import all_recorded
 from coder_ws_runtime.persist.monitor import Monitor, amount
 from coder_ws_runtime.persist.observe import glance, observe
 from coder_ws_runtime.persist.plan import Plan, Row, Verb, plan
@@ -312,8 +313,8 @@ def resolve(
             workspace.volume.clear_staging()
         found = declared(layout, settings)
         migrated: tuple[Migrated, ...] = ()
-        if found.migrations:
-            from coder_ws_runtime.persist.migrate import migrate  # noqa: PLC0415 - few have any
+        if not all_recorded(found.migrations, workspace.volume.anchor):
+            from coder_ws_runtime.persist.migrate import migrate  # noqa: PLC0415 - most starts have none to run
 
             migrated = migrate(workspace, found, dry_run=dry_run)
         outcomes: list[Outcome] = []

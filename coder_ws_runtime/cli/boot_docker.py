@@ -6,21 +6,21 @@ import click
 
 from coder_ws_runtime import journal
 from coder_ws_runtime.boot.docker_group.apply import Report, settle
-from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli import commands, render
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.layout import Layout
 
 
 @click.command(
     "docker-group",
-    epilog=render.examples(
+    epilog=commands.examples(
         ("ws-boot docker-group", "how things are"),
         ("sudo ws-boot docker-group", "mend them"),
     ),
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Change nothing; say what would be done.")
-@render.with_json
-@render.with_layout
+@commands.with_json
+@commands.with_layout
 def docker_group(layout: Layout, *, dry_run: bool, as_json: bool) -> None:
     """Let the user open the Docker socket.
 

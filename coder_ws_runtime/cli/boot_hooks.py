@@ -13,7 +13,7 @@ from coder_ws_runtime import journal
 from coder_ws_runtime.boot.hooks.discover import FILE, Hook, discover
 from coder_ws_runtime.boot.hooks.execute import PATIENCE, Order, Watcher, run_hooks
 from coder_ws_runtime.boot.hooks.result import Ending, Result, recall
-from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli import commands, render
 from coder_ws_runtime.cli.completion import hook_id
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.cli.tables import table
@@ -32,9 +32,9 @@ def _with_time_limit(command: Any) -> Any:  # noqa: ANN401 - what click.option t
 
 @click.group(
     "hooks",
-    cls=render.Group,
+    cls=commands.Group,
     invoke_without_command=True,
-    epilog=render.examples(
+    epilog=commands.examples(
         ("ws-boot hooks", "run them all again"),
         ("ws-boot hooks list", "which there are, and how each ended"),
         ("ws-boot hooks run rtk", "run one, and show what it says"),
@@ -43,8 +43,8 @@ def _with_time_limit(command: Any) -> Any:  # noqa: ANN401 - what click.option t
 )
 @click.option("--once", is_flag=True, help="Do not run again what has run since the start; show how it went.")
 @_with_time_limit
-@render.with_json
-@render.with_layout
+@commands.with_json
+@commands.with_layout
 @click.pass_context
 def hooks(
     context: click.Context, layout: Layout, *, once: bool, time_limit: float | None, as_json: bool
@@ -57,20 +57,20 @@ def hooks(
 
     Exit status: 0 all ended well, 1 some did not, 2 wrong usage.
     """
-    if not render.is_whole(context):
+    if not commands.is_whole(context):
         return None
     return _run(layout, discover(layout), _Wish(time_limit, as_json, once=once))
 
 
 @hooks.command(
     "list",
-    epilog=render.examples(
+    epilog=commands.examples(
         ("ws-boot hooks list", "for people"),
         ("ws-boot hooks list --json", "for programs"),
     ),
 )
-@render.with_json
-@render.with_layout
+@commands.with_json
+@commands.with_layout
 def list_hooks(layout: Layout, *, as_json: bool) -> None:
     """List the hooks, and how each ended since the start."""
     found = discover(layout)
@@ -97,15 +97,15 @@ def list_hooks(layout: Layout, *, as_json: bool) -> None:
 
 @hooks.command(
     "run",
-    epilog=render.examples(
+    epilog=commands.examples(
         ("ws-boot hooks run rtk", "the hook of one tool"),
         ("ws-boot hooks run --time-limit 600 rtk", "which may take ten minutes"),
     ),
 )
 @click.argument("ids", nargs=-1, metavar="[ID]...", shell_complete=hook_id)
 @_with_time_limit
-@render.with_json
-@render.with_layout
+@commands.with_json
+@commands.with_layout
 def run_some(layout: Layout, *, ids: tuple[str, ...], time_limit: float | None, as_json: bool) -> int:
     """Run these hooks, or all, and show what they say."""
     found = {hook.id: hook for hook in discover(layout)}

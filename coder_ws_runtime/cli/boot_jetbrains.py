@@ -10,7 +10,7 @@ import click
 from coder_ws_runtime import journal
 from coder_ws_runtime.boot.jetbrains.apply import Report, settle
 from coder_ws_runtime.boot.jetbrains.backends import Choice, backends, choose, measured, remove
-from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli import commands, render
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.errors import ExitStatus
@@ -24,17 +24,17 @@ _BUDGET = 3.0
 
 @click.group(
     "jetbrains",
-    cls=render.Group,
+    cls=commands.Group,
     invoke_without_command=True,
-    epilog=render.examples(
+    epilog=commands.examples(
         ("ws-boot jetbrains", "set up what has been added since the start"),
         ("ws-boot jetbrains list", "which IDEs are on the volume, and how large they are"),
         ("ws-boot jetbrains prune --keep 1", "remove the older ones"),
     ),
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Change nothing; say what would be done.")
-@render.with_json
-@render.with_layout
+@commands.with_json
+@commands.with_layout
 @click.pass_context
 def jetbrains(context: click.Context, layout: Layout, *, dry_run: bool, as_json: bool) -> int | None:
     """Set up JetBrains IDEs and Toolbox.
@@ -46,7 +46,7 @@ def jetbrains(context: click.Context, layout: Layout, *, dry_run: bool, as_json:
 
     Exit status: 0 done, 1 some files were refused, 2 wrong usage, 3 no usable volume.
     """
-    if not render.is_whole(context):
+    if not commands.is_whole(context):
         return None
     refuse_root(layout)
     values, faults = workspace_settings(layout)
@@ -67,13 +67,13 @@ def jetbrains(context: click.Context, layout: Layout, *, dry_run: bool, as_json:
 
 @jetbrains.command(
     "list",
-    epilog=render.examples(
+    epilog=commands.examples(
         ("ws-boot jetbrains list", "which IDEs are on the volume, and how large"),
         ("ws-boot jetbrains list --json", "for programs"),
     ),
 )
-@render.with_json
-@render.with_layout
+@commands.with_json
+@commands.with_layout
 def list_backends(layout: Layout, *, as_json: bool) -> None:
     """List the IDE backends on the volume, and what each takes.
 
@@ -113,7 +113,7 @@ def list_backends(layout: Layout, *, as_json: bool) -> None:
 
 
 @jetbrains.command(
-    epilog=render.examples(
+    epilog=commands.examples(
         ("ws-boot jetbrains prune --keep 1 --dry-run", "what would be removed"),
         ("ws-boot jetbrains prune --keep 1", "remove all but the newest of each IDE"),
     ),
@@ -126,8 +126,8 @@ def list_backends(layout: Layout, *, as_json: bool) -> None:
     help="How many versions of each IDE to keep.",
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Change nothing; say what would be removed.")
-@render.with_json
-@render.with_layout
+@commands.with_json
+@commands.with_layout
 def prune(layout: Layout, *, keep: int, dry_run: bool, as_json: bool) -> None:
     """Remove old IDE backends from the volume.
 

@@ -5,14 +5,14 @@ import os
 import click
 
 from coder_ws_runtime.boot import web_shell as boot
-from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli import commands, render
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.errors import UsageError
 from coder_ws_runtime.layout import Layout
 
 
 @click.command("web-shell")
-@render.with_layout
+@commands.with_layout
 def web_shell(layout: Layout) -> None:
     """Become web-shell, the terminals in the browser.
 

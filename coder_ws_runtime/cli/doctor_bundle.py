@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from coder_ws_runtime.cli import doctor_text, render
+from coder_ws_runtime.cli import commands, doctor_text, render
 from coder_ws_runtime.doctor.bundle import contents, write
 from coder_ws_runtime.doctor.catalogue import CHECKS
 from coder_ws_runtime.doctor.context import Context
@@ -19,7 +19,7 @@ from coder_ws_runtime.layout import Layout
 
 @click.command(
     "bundle",
-    epilog=render.examples(
+    epilog=commands.examples(
         ("ws-doctor bundle", "write it into this directory"),
         ("ws-doctor bundle -o /tmp/ada.tar.gz", "write it there; an existing file is left alone"),
     ),
@@ -31,7 +31,7 @@ from coder_ws_runtime.layout import Layout
     metavar="FILE",
     help="The archive to write; by default ws-doctor-<workspace>-<time>.tar.gz in this directory.",
 )
-@render.with_layout
+@commands.with_layout
 def bundle(layout: Layout, output: Path | None) -> int:
     """Write one archive for whoever is asked for help.
 
@@ -63,7 +63,7 @@ def bundle(layout: Layout, output: Path | None) -> int:
     return ExitStatus.DONE
 
 
-@click.command("schema", epilog=render.examples(("ws-doctor schema > report.schema.json", "keep it")))
+@click.command("schema", epilog=commands.examples(("ws-doctor schema > report.schema.json", "keep it")))
 def schema() -> int:
     """Print the JSON Schema of the report that --json gives."""
     document = files("coder_ws_runtime.doctor").joinpath("report.schema.json").read_text()

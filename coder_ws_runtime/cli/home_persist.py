@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from coder_ws_runtime import journal
-from coder_ws_runtime.cli import progress, render
+from coder_ws_runtime.cli import commands, progress, render
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.errors import ExitStatus
 from coder_ws_runtime.layout import Layout
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from coder_ws_runtime.persist.migrate import Migrated
 
 
-@render.group("home-persist")
+@commands.group("home-persist")
 def home_persist() -> None:
     """Keep files of the home beyond the life of its container.
 
@@ -33,15 +33,15 @@ def home_persist() -> None:
 
 @home_persist.command(
     context_settings={"help_option_names": ["-h", "--help"]},  # it is a program of its own, too
-    epilog=render.examples(
+    epilog=commands.examples(
         ("home-persist resolve --dry-run", "what would be done"),
         ("home-persist resolve", "do it"),
     ),
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Change nothing; say what would be done.")
-@render.with_quiet
-@render.with_json
-@render.with_layout
+@commands.with_quiet
+@commands.with_json
+@commands.with_layout
 def resolve(layout: Layout, *, dry_run: bool, quiet: bool, as_json: bool) -> int:
     """Make every declared path a link into the volume.
 
@@ -170,7 +170,7 @@ Words:
   workspace  the scope of a path with a copy for each of them
   attic      where what lost against another copy is kept for 30 days
 """
-_EXAMPLES = render.examples(
+_EXAMPLES = commands.examples(
     ("home-persist status", "what is kept, and how it is"),
     ("home-persist add ~/.config/gh", "keep a path of your own"),
     ("home-persist available", "what the image can keep besides"),
@@ -183,10 +183,10 @@ _INTERRUPTED = "nothing is lost: run it again to go on"
 
 def main() -> None:
     """Entry point of ``home-persist``."""
-    sys.exit(render.run(home_persist, interrupted=_INTERRUPTED))
+    sys.exit(commands.run(home_persist, interrupted=_INTERRUPTED))
 
 
 def resolve_main() -> None:
     """Entry point of ``home-persist-resolve``, the name that the shell resolver had."""
     journal.log("home-persist-resolve is the old name of 'home-persist resolve'", journal.DEBUG)
-    sys.exit(render.run(resolve, name="home-persist-resolve", interrupted=_INTERRUPTED))
+    sys.exit(commands.run(resolve, name="home-persist-resolve", interrupted=_INTERRUPTED))

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from coder_ws_runtime.cli import progress, render
+from coder_ws_runtime.cli import commands, progress, render
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.errors import ExitStatus, UserError
 from coder_ws_runtime.layout import Layout
@@ -29,7 +29,7 @@ def _mode(_: click.Context, __: click.Parameter, value: str | None) -> int | Non
 
 @click.command(
     short_help="Keep a path from now on.",
-    epilog=render.examples(
+    epilog=commands.examples(
         ("home-persist add ~/.config/gh", "keep a directory, for all your workspaces"),
         ("home-persist add .terraformrc .aws", "several; without ~/ they are relative to the home"),
         ("home-persist add --scope workspace .cache/ccache/", "one copy for this workspace alone"),
@@ -43,9 +43,9 @@ def _mode(_: click.Context, __: click.Parameter, value: str | None) -> int | Non
     help="owner: one copy for all your workspaces (default); workspace: one for this workspace alone.",
 )
 @click.option("--mode", callback=_mode, metavar="OCTAL", help="The mode that it is to have, e.g. 0700.")
-@render.with_quiet
-@render.with_json
-@render.with_layout
+@commands.with_quiet
+@commands.with_json
+@commands.with_layout
 def add(  # noqa: PLR0913 - one argument an option
     layout: Layout, paths: tuple[str, ...], scope: str | None, mode: int | None, *, quiet: bool, as_json: bool
 ) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from coder_ws_runtime import settings
-from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli import commands, render
 from coder_ws_runtime.cli.completion import attic_path
 from coder_ws_runtime.cli.loading import refuse_root
 from coder_ws_runtime.cli.tables import table
@@ -35,8 +35,8 @@ _DAY = 86400.0
 
 
 @click.group(
-    cls=render.Group,
-    epilog=render.examples(
+    cls=commands.Group,
+    epilog=commands.examples(
         ("home-persist attic list", "what is there"),
         ("home-persist attic restore ~/.npmrc", "put the newest copy back"),
     ),
@@ -52,14 +52,14 @@ def attic() -> None:
 @attic.command(
     "list",
     short_help="List what is in the attic, the newest first.",
-    epilog=render.examples(
+    epilog=commands.examples(
         ("home-persist attic list", "everything, the newest first"),
         ("home-persist attic list ~/.claude", "each file that is there of it"),
     ),
 )
 @click.argument("path", required=False, shell_complete=attic_path)
-@render.with_json
-@render.with_layout
+@commands.with_json
+@commands.with_layout
 def list_(layout: Layout, path: str | None, *, as_json: bool) -> None:
     """List what is in the attic, the newest first; with PATH each file that is there of it.
 
@@ -147,7 +147,7 @@ def _each(found: Iterable[Item]) -> list[list[str]]:
 @attic.command(
     "restore",
     short_help="Put a path back on the volume.",
-    epilog=render.examples(
+    epilog=commands.examples(
         ("home-persist attic restore ~/.npmrc", "the newest copy, if nothing is in its place"),
         ("home-persist attic restore --force ~/.npmrc", "in exchange for what is there now"),
         ("home-persist attic restore --batch 20260131T093000.000Z-dev ~/.npmrc", "an older one"),
@@ -156,8 +156,8 @@ def _each(found: Iterable[Item]) -> list[list[str]]:
 @click.argument("path", shell_complete=attic_path)
 @click.option("--batch", metavar="BATCH", help="From this batch; else from the newest that has the path.")
 @click.option("-f", "--force", is_flag=True, help="Put what is there now into the attic in exchange.")
-@render.with_json
-@render.with_layout
+@commands.with_json
+@commands.with_layout
 def restore_(layout: Layout, path: str, batch: str | None, *, force: bool, as_json: bool) -> None:
     """Put PATH back on the volume, where the link in the home leads.
 
@@ -232,7 +232,7 @@ def _declaring(known: Sequence[Entry], found: Sequence[Item], path: str) -> Entr
 @attic.command(
     "prune",
     short_help="Remove for good what is old.",
-    epilog=render.examples(
+    epilog=commands.examples(
         ("home-persist attic prune", "what would be removed"),
         ("home-persist attic prune --older-than 7 --yes", "remove what is older than a week"),
     ),
@@ -246,8 +246,8 @@ def _declaring(known: Sequence[Entry], found: Sequence[Item], path: str) -> Entr
     help="What is older goes.",
 )
 @click.option("--yes/--dry-run", " /-n", help="Do it, or only say it, which is the default.")
-@render.with_json
-@render.with_layout
+@commands.with_json
+@commands.with_layout
 def prune_(layout: Layout, older_than: float, *, yes: bool, as_json: bool) -> int:
     """Remove for good what is older than DAYS, and what is beyond 1 GiB or 50 versions of a file.
 

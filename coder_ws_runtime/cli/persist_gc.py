@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from coder_ws_runtime import settings
-from coder_ws_runtime.cli import progress, render
+from coder_ws_runtime.cli import commands, progress, render
 from coder_ws_runtime.cli.loading import refuse_root
 from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.docker_api import DockerApiError
@@ -57,9 +57,9 @@ class _Found:
     metavar="DAYS",
     help="Where Docker cannot tell: how long a workspace must not have run.",
 )
-@render.with_quiet
-@render.with_json
-@render.with_layout
+@commands.with_quiet
+@commands.with_json
+@commands.with_layout
 def gc(layout: Layout, *, yes: bool, older_than: float, quiet: bool, as_json: bool) -> int:
     """Remove what workspaces that are gone have left on the volume.
 

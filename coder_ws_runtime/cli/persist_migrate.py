@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from coder_ws_runtime.cli import progress, render
+from coder_ws_runtime.cli import commands, progress, render
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.errors import ExitStatus
@@ -37,9 +37,9 @@ A manifest has them as data:
 @click.option("-n", "--dry-run", is_flag=True, help="Change nothing; say what would be done.")
 @click.option("-l", "--list", "listing", is_flag=True, help="Show all steps, and which ran when.")
 @click.option("-f", "--force", is_flag=True, help="Do not wait for other workspaces that are running.")
-@render.with_quiet
-@render.with_json
-@render.with_layout
+@commands.with_quiet
+@commands.with_json
+@commands.with_layout
 def migrate(  # noqa: PLR0913 - one argument an option
     layout: Layout, *, dry_run: bool, listing: bool, force: bool, quiet: bool, as_json: bool
 ) -> int:

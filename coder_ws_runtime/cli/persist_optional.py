@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from coder_ws_runtime.cli import progress, render
+from coder_ws_runtime.cli import commands, progress, render
 from coder_ws_runtime.cli.completion import any_optional_name, optional_name
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.cli.persist_remove import say_removed
@@ -29,15 +29,15 @@ def _settings(layout: Layout) -> Settings:
 
 
 @click.command(
-    epilog=render.examples(
+    epilog=commands.examples(
         ("home-persist available", "what the image knows how to keep"),
         ("home-persist available npm", "its paths, for whom there is a copy of each, and why"),
         ("home-persist enable npm", "keep it from now on"),
     )
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=any_optional_name)
-@render.with_json
-@render.with_layout
+@commands.with_json
+@commands.with_layout
 def available(layout: Layout, names: tuple[str, ...], *, as_json: bool) -> int:
     """List what the image knows how to keep, and what of it is on.
 
@@ -50,7 +50,7 @@ def available(layout: Layout, names: tuple[str, ...], *, as_json: bool) -> int:
 
 @click.command(
     short_help="Keep what an optional manifest declares.",
-    epilog=render.examples(
+    epilog=commands.examples(
         ("home-persist available", "what there is"),
         ("home-persist enable git gh", "keep both, for all your workspaces"),
         ("home-persist enable --scope workspace npm", "… for this one alone"),
@@ -64,9 +64,9 @@ def available(layout: Layout, names: tuple[str, ...], *, as_json: bool) -> int:
     show_default=True,
     help="Where it is to count: in all your workspaces, or in this one.",
 )
-@render.with_quiet
-@render.with_json
-@render.with_layout
+@commands.with_quiet
+@commands.with_json
+@commands.with_layout
 def enable(layout: Layout, names: tuple[str, ...], scope: str, *, quiet: bool, as_json: bool) -> int:
     """Keep what the optional manifest NAME of the image declares; without NAME, list them.
 
@@ -87,15 +87,15 @@ def enable(layout: Layout, names: tuple[str, ...], scope: str, *, quiet: bool, a
 
 @click.command(
     short_help="Keep what an optional manifest declares no more.",
-    epilog=render.examples(
+    epilog=commands.examples(
         ("home-persist disable docker", "keep it no more"),
         ("home-persist available", "what is on"),
     ),
 )
 @click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=optional_name)
-@render.with_quiet
-@render.with_json
-@render.with_layout
+@commands.with_quiet
+@commands.with_json
+@commands.with_layout
 def disable(layout: Layout, names: tuple[str, ...], *, quiet: bool, as_json: bool) -> int:
     """Keep what the optional manifest NAME declares no more, in any of your workspaces.
 

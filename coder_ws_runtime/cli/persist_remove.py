@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from coder_ws_runtime.cli import progress, render
+from coder_ws_runtime.cli import commands, progress, render
 from coder_ws_runtime.cli.completion import removable_path
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.errors import ExitStatus, UserError
@@ -18,7 +18,7 @@ from coder_ws_runtime.persist.typed import typed, working_directory
 
 @click.command(
     short_help="Stop keeping a path; its content comes back.",
-    epilog=render.examples(
+    epilog=commands.examples(
         ("home-persist remove ~/.config/gh", "stop keeping what was added"),
         ("home-persist remove --switch-off ~/.claude", "… and what the image or the template declares"),
         ("home-persist add ~/.claude", "switch it on again"),
@@ -32,9 +32,9 @@ from coder_ws_runtime.persist.typed import typed, working_directory
     help="Only if it has this scope; with --switch-off, where that counts (default: owner).",
 )
 @click.option("--switch-off", is_flag=True, help="Also what the image or the template declares.")
-@render.with_quiet
-@render.with_json
-@render.with_layout
+@commands.with_quiet
+@commands.with_json
+@commands.with_layout
 def remove(  # noqa: PLR0913 - one argument an option
     layout: Layout, paths: tuple[str, ...], scope: str | None, *, switch_off: bool, quiet: bool, as_json: bool
 ) -> int:

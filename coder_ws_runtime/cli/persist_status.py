@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli import commands, render
 from coder_ws_runtime.cli.completion import any_path
 from coder_ws_runtime.cli.loading import workspace_settings
 from coder_ws_runtime.cli.tables import table
@@ -29,7 +29,7 @@ _COLOURS = {
 
 
 @click.command(
-    epilog=render.examples(
+    epilog=commands.examples(
         ("home-persist status", "everything"),
         ("home-persist status ~/.config", "what is kept below it"),
         ("home-persist status --json", "for programs"),
@@ -37,8 +37,8 @@ _COLOURS = {
 )
 @click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=any_path)
 @click.option("--exact", is_flag=True, help="Count every size to the end, however long it takes.")
-@render.with_json
-@render.with_layout
+@commands.with_json
+@commands.with_layout
 def status(layout: Layout, paths: tuple[str, ...], *, exact: bool, as_json: bool) -> int:
     """Show every declared path, its state and its size.
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli import commands, render
 from coder_ws_runtime.cli.loading import workspace_settings
 from coder_ws_runtime.errors import ExitStatus, UserError
 from coder_ws_runtime.layout import Layout
@@ -13,7 +13,7 @@ from coder_ws_runtime.persist.validate import Checked, check_files, check_worksp
 
 
 @click.command(
-    epilog=render.examples(
+    epilog=commands.examples(
         ("home-persist validate my-tool.json", "a manifest, before it goes into an image"),
         ("home-persist validate manifests/*.json", "several, each by itself and against one another"),
         ("home-persist validate", "all that counts in this workspace"),
@@ -22,8 +22,8 @@ from coder_ws_runtime.persist.validate import Checked, check_files, check_worksp
 @click.argument(
     "files", nargs=-1, metavar="[FILE]...", type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
-@render.with_json
-@render.with_layout
+@commands.with_json
+@commands.with_layout
 def validate(layout: Layout, files: tuple[Path, ...], *, as_json: bool) -> int:
     """Say what is wrong with manifests, and how to mend it.
 
@@ -84,7 +84,7 @@ def _as_json(checked: list[Checked], faults: list[UserError]) -> dict[str, Any]:
 
 
 @click.command(
-    epilog=render.examples(
+    epilog=commands.examples(
         ("home-persist schema > schema.json", "for an editor, or another validator"),
         ('{"$schema": "./schema.json", "source": …', "how a manifest names it"),
     )

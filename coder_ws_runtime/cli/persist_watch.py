@@ -4,7 +4,7 @@ import os
 
 import click
 
-from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli import commands, render
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.watch import Daemon
@@ -12,7 +12,7 @@ from coder_ws_runtime.settings import Settings
 
 
 @click.command()
-@render.with_layout
+@commands.with_layout
 def watch(layout: Layout) -> None:
     """Keep the links true while programs run, until SIGTERM.
 

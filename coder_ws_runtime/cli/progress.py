@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli import commands, render
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.persist.monitor import Monitor
 
@@ -119,7 +119,7 @@ def shown(*, again: str, quiet: bool = False) -> Iterator[Monitor]:
                 hint=f"nothing is lost; to go on: {again}",
             )
         )
-        raise click.exceptions.Exit(render.INTERRUPTED) from None
+        raise click.exceptions.Exit(commands.INTERRUPTED) from None
     finally:
         if former is not None:
             signal.signal(signal.SIGTERM, former)

@@ -2,10 +2,10 @@
 
 import sys
 
-from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli import commands
 
 
-@render.group("ws-boot")
+@commands.group("ws-boot")
 def command() -> None:
     """The steps that make a workspace ready at every start.
 
@@ -22,7 +22,7 @@ command.add_lazy("hooks", "coder_ws_runtime.cli.boot_hooks", "hooks")
 command.add_lazy("web-shell", "coder_ws_runtime.cli.boot_web_shell", "web_shell")
 
 
-command.epilog = render.examples(
+command.epilog = commands.examples(
     ("sudo ws-boot docker-group", "let the user open the Docker socket"),
     ("ws-boot hooks list", "how the tools' hooks ended"),
     ("ws-boot hooks --help", "more of a step"),
@@ -31,4 +31,4 @@ command.epilog = render.examples(
 
 def main() -> None:
     """Run `ws-boot` and exit."""
-    sys.exit(render.run(command))
+    sys.exit(commands.run(command))

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from coder_ws_runtime.cli import doctor_text, render
+from coder_ws_runtime.cli import commands, doctor_text, render
 from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.doctor.catalogue import CHECKS
 from coder_ws_runtime.doctor.context import Context
@@ -35,7 +35,7 @@ class _Run:
     seconds: float
 
 
-@render.group("ws-doctor", invoke_without_command=True)
+@commands.group("ws-doctor", invoke_without_command=True)
 @click.option("--only", multiple=True, metavar="CHECK", help="Only these: an id, a category, docker.*, a,b.")
 @click.option(
     "--ignore",
@@ -58,15 +58,15 @@ class _Run:
     metavar="[SECONDS]",
     help="Look again and again, every 5 seconds or as said.",
 )
-@render.with_json
-@render.with_layout
+@commands.with_json
+@commands.with_layout
 @click.pass_context
 def ws_doctor(click_context: click.Context, /, layout: Layout, **options: Any) -> int | None:  # noqa: ANN401
     """Look the workspace over; say what is wrong and how to mend it.
 
     Exit status: 0 no failure, 1 failures, 2 wrong usage.
     """
-    if not render.is_whole(click_context):
+    if not commands.is_whole(click_context):
         return None
     modes = [name for name in ("list_", "fix", "metadata", "watch") if options[name]]
     if len(modes) > 1 or (options["as_json"] and modes in (["metadata"], ["watch"])):
@@ -174,7 +174,7 @@ def _tell_changes(before: Sequence[Result], run: _Run) -> None:
         render.say(line)
 
 
-ws_doctor.epilog = render.examples(
+ws_doctor.epilog = commands.examples(
     ("ws-doctor", "what is wrong, and the commands that mend it"),
     ("ws-doctor -v --only docker", "what the checks of Docker saw"),
     ("ws-doctor --fix", "do the mends that are safe, and look again"),
@@ -188,4 +188,4 @@ ws_doctor.add_lazy("schema", "coder_ws_runtime.cli.doctor_bundle", "schema")
 
 def main() -> None:
     """Entry point of ``ws-doctor``."""
-    sys.exit(render.run(ws_doctor))
+    sys.exit(commands.run(ws_doctor))

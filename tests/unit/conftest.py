@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli import commands
 from coder_ws_runtime.cli.home_persist import home_persist
 from tests.harness.tree import Tree
 
@@ -35,7 +35,7 @@ def run(tree: Tree, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
     def run(*words: str, root: bool = True) -> Told:
         capsys.readouterr()
         at = ["--root", str(tree.layout.root)] if root else []
-        status = render.run(home_persist, [*words, *at])
+        status = commands.run(home_persist, [*words, *at])
         told = capsys.readouterr()
         return Told(status, told.out, told.err)
 

@@ -17,7 +17,7 @@ from coder_ws_runtime.boot.hooks.discover import Trouble, discover
 from coder_ws_runtime.boot.hooks.execute import Order, Watcher, run_hooks
 from coder_ws_runtime.boot.hooks.log import BoundedLog
 from coder_ws_runtime.boot.hooks.result import Ending, Result, recall
-from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli import commands
 from coder_ws_runtime.cli.ws_boot import command
 from coder_ws_runtime.layout import Layout
 
@@ -295,7 +295,7 @@ def test_log_on_a_full_disk_names_the_reason(tmp_path: Path) -> None:
 
 
 def ws_boot(layout: Layout, *args: str) -> int:
-    return render.run(command, [*args, "--root", str(layout.root)])
+    return commands.run(command, [*args, "--root", str(layout.root)])
 
 
 def test_summary_names_what_failed(

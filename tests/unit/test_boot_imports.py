@@ -13,9 +13,9 @@ REPO = Path(__file__).parents[2]
 SLOW = {"pydantic", "watchdog", "javaproperties"}
 PROGRAM = """
 import sys
-from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli import commands
 from coder_ws_runtime.cli.ws_boot import command
-render.run(command, sys.argv[1:])
+commands.run(command, sys.argv[1:])
 print(*sys.modules, file=sys.stderr)
 """
 
@@ -45,9 +45,9 @@ def test_the_step_that_runs_as_root_takes_nothing_from_the_user(tmp_path: Path) 
 
 RESOLVE = """
 import sys
-from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli import commands
 from coder_ws_runtime.cli.home_persist import home_persist
-render.run(home_persist, ["resolve", *sys.argv[1:]])
+commands.run(home_persist, ["resolve", *sys.argv[1:]])
 print(*sys.modules, file=sys.stderr)
 """
 

@@ -14,7 +14,7 @@ from coder_ws_runtime.boot.jetbrains import environment, properties
 from coder_ws_runtime.boot.jetbrains.apply import Report, settle
 from coder_ws_runtime.boot.jetbrains.backends import backends, choose
 from coder_ws_runtime.boot.jetbrains.observe import IDE_NAME
-from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli import commands
 from coder_ws_runtime.cli.ws_boot import command
 from coder_ws_runtime.layout import Layout
 from tests.conftest import missing
@@ -314,7 +314,7 @@ def test_one_step_that_fails_does_not_stop_the_others(space: Layout) -> None:
 
 def test_no_volume(space: Layout, capsys: pytest.CaptureFixture[str]) -> None:
     (space.volume).rename(space.volume.with_name("gone"))
-    assert render.run(command, ["jetbrains", "--root", str(space.root)]) == 3
+    assert commands.run(command, ["jetbrains", "--root", str(space.root)]) == 3
     assert "there is no volume" in capsys.readouterr().err
 
 
@@ -412,7 +412,7 @@ def test_a_persisted_cache_is_warned_of(space: Layout) -> None:
 
 
 def ws_boot(layout: Layout, *args: str) -> int:
-    return render.run(command, [*args, "--root", str(layout.root)])
+    return commands.run(command, [*args, "--root", str(layout.root)])
 
 
 def test_another_workspace_is_named(

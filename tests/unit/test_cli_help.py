@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import click
 import pytest
 
-from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli import commands
 from coder_ws_runtime.cli.home_persist import home_persist, resolve
 from coder_ws_runtime.cli.ws_boot import command as ws_boot
 from coder_ws_runtime.cli.ws_doctor import ws_doctor
@@ -14,21 +14,19 @@ from coder_ws_runtime.cli.ws_doctor import ws_doctor
 WITHOUT_EXAMPLES = {"home-persist watch", "ws-boot web-shell"}
 
 
-def commands(context: click.Context) -> Iterator[click.Context]:
+def walked(context: click.Context) -> Iterator[click.Context]:
     yield context
     if isinstance(context.command, click.Group):
         for name in context.command.list_commands(context):
             command = context.command.get_command(context, name)
             assert command is not None
-            yield from commands(
+            yield from walked(
                 click.Context(command, parent=context, info_name=name, **command.context_settings)
             )
 
 
 TOP = (("home-persist", home_persist), ("ws-boot", ws_boot), ("ws-doctor", ws_doctor))
-ALL = [
-    one for name, top in TOP for one in commands(click.Context(top, info_name=name, **top.context_settings))
-]
+ALL = [one for name, top in TOP for one in walked(click.Context(top, info_name=name, **top.context_settings))]
 
 
 @pytest.mark.parametrize("context", ALL, ids=lambda context: context.command_path)
@@ -51,5 +49,5 @@ def test_the_line_in_the_list_is_whole(context: click.Context) -> None:
 
 @pytest.mark.parametrize("word", ["-h", "--help"])
 def test_the_old_name_of_resolve(word: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert render.run(resolve, [word], name="home-persist-resolve") == 0
+    assert commands.run(resolve, [word], name="home-persist-resolve") == 0
     assert capsys.readouterr().out.startswith("Usage: home-persist-resolve [OPTIONS]\n")

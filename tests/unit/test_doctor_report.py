@@ -9,7 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from coder_ws_runtime.cli import doctor_text, render
+from coder_ws_runtime.cli import commands, doctor_text, render
 from coder_ws_runtime.cli import ws_doctor as command
 from coder_ws_runtime.cli.ws_doctor import ws_doctor
 from coder_ws_runtime.doctor import report_model
@@ -290,7 +290,7 @@ def test_a_check_that_crashes_is_a_failure_of_the_run(
     monkeypatch.setattr(
         command, "CHECKS", (Check("disk.bad", "", raises), Check("disk.good", "", lambda _: ok("well")))
     )
-    assert render.run(ws_doctor, ["--root", str(tmp_path)]) == 1
+    assert commands.run(ws_doctor, ["--root", str(tmp_path)]) == 1
     told = capsys.readouterr().out
     assert "✗ disk.bad: the check itself failed: KeyError: 'nobody thought of this'" in told
     assert told.splitlines()[-1].endswith("1 ok, 1 failed")

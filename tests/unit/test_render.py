@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli import commands, render
 from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.errors import NoVolumeError, UserError
 from coder_ws_runtime.layout import Layout
@@ -18,7 +18,7 @@ from coder_ws_runtime.layout import Layout
 REPO = Path(__file__).parents[2]
 
 
-@render.group("tool")
+@commands.group("tool")
 def tool() -> None:
     """A tool."""
 
@@ -26,8 +26,8 @@ def tool() -> None:
 @tool.command()
 @click.option("--size", type=int)
 @click.option("--share", type=click.FloatRange(min=0))
-@render.with_layout
-@render.with_json
+@commands.with_layout
+@commands.with_json
 def show(layout: Layout, as_json: bool, size: int | None, share: float | None) -> int | None:  # noqa: FBT001
     """Show the root."""
     render.say_json({"root": str(layout.root)}) if as_json else render.say(f"root {layout.root}")
@@ -112,23 +112,23 @@ def end(how: str) -> None:
 def test_exit_status_and_one_line(
     args: list[str], status: int, stderr: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert render.run(tool, args, interrupted="run it again") == status
+    assert commands.run(tool, args, interrupted="run it again") == status
     assert capsys.readouterr().err == stderr
 
 
 def test_a_bug_keeps_its_traceback() -> None:
     with pytest.raises(RuntimeError, match="a bug"):
-        render.run(tool, ["end", "bug"])
+        commands.run(tool, ["end", "bug"])
 
 
 def test_no_argument_shows_the_help_in_the_order_of_the_source(capsys: pytest.CaptureFixture[str]) -> None:
-    assert render.run(tool, []) == 2
+    assert commands.run(tool, []) == 2
     told = capsys.readouterr().err
     assert told.index("Show the root.") < told.index("End in a way.")
 
 
 def test_root_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert render.run(tool, ["show", "--root", str(tmp_path), "--json"]) == 0
+    assert commands.run(tool, ["show", "--root", str(tmp_path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"root": str(tmp_path)}
 
 
@@ -191,9 +191,9 @@ UNHEARD = {
 def test_output_that_nobody_takes(where: str, status: int, said: str) -> None:
     """No traceback, and the work is done."""
     program = (
-        "import sys, time; from coder_ws_runtime.cli import render;"
+        "import sys, time; from coder_ws_runtime.cli import commands, render;"
         " from tests.unit.test_render import tool;"
-        " time.sleep(0.2); sys.exit(render.run(tool, ['show']))"
+        " time.sleep(0.2); sys.exit(commands.run(tool, ['show']))"
     )
     script = f'"{sys.executable}" -c "{program}" {where}'
     done = subprocess.run(["bash", "-c", script], cwd=REPO, capture_output=True, text=True, check=False)
@@ -211,7 +211,7 @@ def test_output_that_nobody_takes(where: str, status: int, said: str) -> None:
 )
 def test_colours_on_a_terminal_only(env: dict[str, str], colours: bool) -> None:  # noqa: FBT001
     ours, theirs = pty.openpty()
-    code = "from coder_ws_runtime.cli import render; render.warn('x')"
+    code = "from coder_ws_runtime.cli import commands, render; render.warn('x')"
     subprocess.run(
         [sys.executable, "-c", code],
         stderr=theirs,

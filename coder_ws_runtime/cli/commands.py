@@ -1,0 +1,210 @@
+"""How the commands are declared and run: their groups, the options they share, their exit statuses."""
+
+import functools
+import importlib
+import os
+import pwd
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from coder_ws_runtime import __version__
+from coder_ws_runtime.cli import render
+from coder_ws_runtime.errors import ExitStatus, UsageError, UserError
+from coder_ws_runtime.layout import Layout
+
+INTERRUPTED = 130
+"""128 and the number of SIGINT, as a shell reports it."""
+
+R = TypeVar("R")
+
+
+class Group(click.Group):
+    """A command with subcommands: they are listed in the order of the source, the nearest is named."""
+
+    def add_lazy(self, name: str, module: str, attribute: str) -> None:
+        """Add a subcommand that is imported only when it is used: start-up is measured."""
+        self._lazy = {**getattr(self, "_lazy", {}), name: (module, attribute)}
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The subcommand of a name, None if there is none."""
+        if cmd_name in getattr(self, "_lazy", {}):
+            module, attribute = self._lazy[cmd_name]
+            command: click.Command = getattr(importlib.import_module(module), attribute)
+            return command
+        return super().get_command(ctx, cmd_name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The subcommands as they were added: the author's order, not the alphabet's."""
+        return [*self.commands, *getattr(self, "_lazy", {})]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Without any argument show the help, with the status of a usage error in every click."""
+        if not args and not self.invoke_without_command and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), err=True)
+            ctx.exit(ExitStatus.USAGE)
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The subcommand that `args` begins with.
+
+        Raises:
+            UsageError: there is no such subcommand; the hint names the nearest.
+        """
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-") and not ctx.resilient_parsing:
+            raise UsageError(
+                f"no such command {name!r}",
+                code="cli.usage",
+                hint=render.nearest(name, self.list_commands(ctx)),
+            )
+        return super().resolve_command(ctx, args)
+
+
+def group(name: str, *, invoke_without_command: bool = False) -> Callable[[Callable[..., Any]], Group]:
+    """Declare the top command `name`, with ``-h``, ``--help`` and ``--version``.
+
+    Args:
+        name: what the user calls it.
+        invoke_without_command: whether it does something by itself, without a subcommand.
+    """
+
+    def declare(function: Callable[..., Any]) -> Group:
+        declared = click.version_option(__version__, prog_name=name)(function)
+        context = {"help_option_names": ["-h", "--help"]}
+        return click.group(
+            name, cls=Group, context_settings=context, invoke_without_command=invoke_without_command
+        )(declared)
+
+    return declare
+
+
+def with_layout(command: Callable[..., R]) -> Callable[..., R]:
+    """Give `command` the option ``--root``, which it gets as its argument `layout`."""
+
+    @click.option(
+        "--root",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        default="/",
+        metavar="DIR",
+        help="Work on the tree below DIR as if it were /.",
+    )
+    @functools.wraps(command)
+    def with_root(*args: Any, root: Path, **kwargs: Any) -> R:  # noqa: ANN401 - whatever `command` takes
+        return command(*args, layout=Layout.of(root, _environment()), **kwargs)
+
+    return with_root
+
+
+def _environment() -> Mapping[str, str]:
+    """The environment. root's own home is not the one that persists: what root looks at is the user's."""
+    if os.geteuid() == 0 and os.environ.get("HOME") == pwd.getpwuid(0).pw_dir:
+        return {name: value for name, value in os.environ.items() if name != "HOME"}
+    return os.environ
+
+
+def with_json(command: Callable[..., R]) -> Callable[..., R]:
+    """Give `command` the flag ``--json``, which it gets as its argument `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")(command)
+
+
+def with_quiet(command: Callable[..., R]) -> Callable[..., R]:
+    """Give `command` the flag ``--quiet``, which it gets as its argument `quiet`."""
+    return click.option("-q", "--quiet", is_flag=True, help="Say nothing but warnings and errors.")(command)
+
+
+def examples(*rows: tuple[str, str]) -> str:
+    """The end of a command's help: each row is a command line, and what it is for."""
+    width = max(len(line) for line, _ in rows)
+    shown = "\n".join(f"  {line:{width}}  {what}" for line, what in rows)
+    return f"\b\nExamples:\n{shown}"
+
+
+def is_whole(context: click.Context) -> bool:
+    """Whether a group that does something by itself is to do that: no subcommand was given.
+
+    Raises:
+        UsageError: an option of the group stands before a subcommand, which would not heed it.
+    """
+    if context.invoked_subcommand is None:
+        return True
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is click.core.ParameterSource.COMMANDLINE:
+            raise UsageError(
+                f"{parameter.opts[-1]} is not for {context.invoked_subcommand} where it stands",
+                code="cli.usage",
+                hint=f"options of a subcommand come after it: {context.command_path}"
+                f" {context.invoked_subcommand} --help shows them",
+            )
+    return False
+
+
+def run(
+    command: click.Command, args: Sequence[str] | None = None, *, name: str = "", interrupted: str = ""
+) -> int:
+    """Run `command` to its end and return its exit status; bugs keep their traceback.
+
+    Args:
+        command: what it returns is its exit status; None means done.
+        args: its arguments; None means those of this process.
+        name: what the user calls it, if that is another name than its own.
+        interrupted: what to tell a user who pressed Ctrl-C, beside that it was interrupted.
+    """
+    try:
+        status = command.main(
+            args if args is None else list(args), prog_name=name or command.name, standalone_mode=False
+        )
+    except UserError as error:
+        render.complain(error)
+        return error.exit_status
+    except click.UsageError as error:
+        render.complain(_usage(error))
+        return ExitStatus.USAGE
+    except click.ClickException as error:
+        render.complain(UserError(_sentence(error.format_message()), code="cli.failed"))
+        return error.exit_code
+    except click.Abort:
+        render.complain(UserError("interrupted", code="cli.interrupted", hint=interrupted))
+        return INTERRUPTED
+    return int(status or ExitStatus.DONE)
+
+
+def _usage(error: click.UsageError) -> UsageError:
+    """What click found wrong with the command line, in our words."""
+    if isinstance(error, click.NoSuchOption):
+        message = f"no such option {error.option_name}"
+        hint = _nearest_option(error)
+    elif isinstance(error, click.BadParameter) and isinstance(error.param, click.Argument) and error.message:
+        message, hint = error.message, ""
+    else:
+        message, hint = error.format_message(), ""
+    if not hint and error.ctx is not None:
+        hint = f"{error.ctx.command_path} --help shows what it takes"
+    for of_click, ours in _PLAINLY.items():
+        message = message.replace(of_click, ours)
+    return UsageError(_sentence(message), code="cli.usage", hint=hint)
+
+
+_PLAINLY = {
+    "is not a valid float range": "is not a number",
+    "is not a valid integer range": "is not a whole number",
+}
+
+
+def _nearest_option(error: click.NoSuchOption) -> str:
+    """A hint that names the nearest option; click offers what has hardly a letter in common."""
+    import difflib  # noqa: PLC0415 - as above
+
+    near = difflib.get_close_matches(error.option_name, error.possibilities or (), n=1, cutoff=0.7)
+    return f"did you mean {near[0]}?" if near else ""
+
+
+def _sentence(text: str) -> str:
+    """As our messages are: no capital at the beginning, no full stop at the end, one line."""
+    text = " ".join(text.split()).removesuffix(".")
+    return text[:1].lower() + text[1:]

@@ -29,7 +29,7 @@ def attic_path(context: click.Context, _: click.Parameter, word: str) -> list[st
     """What is in the attic, and the declared paths that it has something of."""
     # Most completions need neither.
     from coder_ws_runtime.persist.attic_items import items  # noqa: PLC0415
-    from coder_ws_runtime.persist.resolve import Workspace  # noqa: PLC0415
+    from coder_ws_runtime.persist.workspace import Workspace  # noqa: PLC0415
 
     layout, _id, found = _declared(context)
     try:

@@ -12,7 +12,8 @@ from coder_ws_runtime.cli import commands, progress, render
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.errors import ExitStatus
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.resolve import Outcome, Report
+from coder_ws_runtime.persist.resolve import Report
+from coder_ws_runtime.persist.workspace import Outcome
 
 if TYPE_CHECKING:
     from coder_ws_runtime.persist.migrate import Migrated

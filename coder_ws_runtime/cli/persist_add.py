@@ -13,9 +13,9 @@ from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.adding import Added, Wish
 from coder_ws_runtime.persist.adding import add as run_add
 from coder_ws_runtime.persist.entries import Scope
-from coder_ws_runtime.persist.resolve import Workspace
 from coder_ws_runtime.persist.traps import trap
 from coder_ws_runtime.persist.typed import typed, working_directory
+from coder_ws_runtime.persist.workspace import Workspace
 
 
 def _mode(_: click.Context, __: click.Parameter, value: str | None) -> int | None:

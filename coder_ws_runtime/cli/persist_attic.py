@@ -28,8 +28,8 @@ from coder_ws_runtime.persist.attic_items import (
 from coder_ws_runtime.persist.entries import Entry
 from coder_ws_runtime.persist.manifest import declared
 from coder_ws_runtime.persist.paths import is_below
-from coder_ws_runtime.persist.resolve import Workspace
 from coder_ws_runtime.persist.typed import typed, working_directory
+from coder_ws_runtime.persist.workspace import Workspace
 
 _DAY = 86400.0
 

@@ -21,7 +21,7 @@ from coder_ws_runtime.persist.attic_items import Bounds as AtticBounds
 from coder_ws_runtime.persist.attic_items import items, prune, to_prune
 from coder_ws_runtime.persist.gc import Bounds, Engine, Left, Verdict, judge
 from coder_ws_runtime.persist.manifest import WORKSPACE_ID_HINT
-from coder_ws_runtime.persist.resolve import Workspace
+from coder_ws_runtime.persist.workspace import Workspace
 
 _DAY = 86400.0
 _EPILOG = """\b

@@ -16,7 +16,7 @@ from coder_ws_runtime.persist.manifest import declared
 from coder_ws_runtime.persist.migrate import Known, Migrated, history
 from coder_ws_runtime.persist.migrate import migrate as run_migrations
 from coder_ws_runtime.persist.migrate_plan import Row
-from coder_ws_runtime.persist.resolve import Workspace
+from coder_ws_runtime.persist.workspace import Workspace
 
 _EPILOG = """\b
 Examples:

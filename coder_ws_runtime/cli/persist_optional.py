@@ -17,7 +17,7 @@ from coder_ws_runtime.persist.optional import available as read_available
 from coder_ws_runtime.persist.optional import disable as run_disable
 from coder_ws_runtime.persist.optional import enable as run_enable
 from coder_ws_runtime.persist.remove import Removal
-from coder_ws_runtime.persist.resolve import Workspace
+from coder_ws_runtime.persist.workspace import Workspace
 from coder_ws_runtime.settings import Settings
 
 

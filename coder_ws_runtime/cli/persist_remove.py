@@ -12,8 +12,8 @@ from coder_ws_runtime.errors import ExitStatus, UserError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.entries import Scope
 from coder_ws_runtime.persist.remove import Removal, Removed
-from coder_ws_runtime.persist.resolve import Workspace
 from coder_ws_runtime.persist.typed import typed, working_directory
+from coder_ws_runtime.persist.workspace import Workspace
 
 
 @click.command(

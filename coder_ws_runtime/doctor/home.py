@@ -29,8 +29,8 @@ from coder_ws_runtime.persist.lease import leases
 from coder_ws_runtime.persist.manifest import NO_WORKSPACE_ID, declared
 from coder_ws_runtime.persist.observe import aside_name
 from coder_ws_runtime.persist.plan import Plan, plan, points_into
-from coder_ws_runtime.persist.resolve import Workspace
 from coder_ws_runtime.persist.state import Observation
+from coder_ws_runtime.persist.workspace import Workspace
 
 _DAY = 86400.0
 _ORPHANED_AFTER = 30 * _DAY

@@ -14,8 +14,8 @@ from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.manifest import declared, entry_of
 from coder_ws_runtime.persist.paths import is_below
 from coder_ws_runtime.persist.plan import mounted, other_type, points_into
-from coder_ws_runtime.persist.resolve import Outcome, Workspace
 from coder_ws_runtime.persist.user import SOURCE, UserFiles, editing
+from coder_ws_runtime.persist.workspace import Outcome, Workspace
 from coder_ws_runtime.settings import Settings
 
 

@@ -23,8 +23,8 @@ from coder_ws_runtime.persist.entries import Entry, Kind
 from coder_ws_runtime.persist.observe import node
 from coder_ws_runtime.persist.paths import COPY_SUFFIX, SWAP_SUFFIX
 from coder_ws_runtime.persist.plan import VOLUME_TO_ATTIC
-from coder_ws_runtime.persist.resolve import Workspace
 from coder_ws_runtime.persist.volume import STATE
+from coder_ws_runtime.persist.workspace import Workspace
 
 _ATTEMPTS = 8
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC

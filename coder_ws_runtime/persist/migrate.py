@@ -21,8 +21,8 @@ from coder_ws_runtime.persist.lease import held_elsewhere
 from coder_ws_runtime.persist.migrate_plan import Plan, Row, Seen, Verb, plan
 from coder_ws_runtime.persist.migrate_record import Record, recorded
 from coder_ws_runtime.persist.paths import is_below
-from coder_ws_runtime.persist.resolve import Workspace
 from coder_ws_runtime.persist.volume import STATE
+from coder_ws_runtime.persist.workspace import Workspace
 
 _ATTEMPTS = 12
 

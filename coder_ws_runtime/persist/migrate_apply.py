@@ -15,8 +15,8 @@ from coder_ws_runtime.fs.removing import remove_copied
 from coder_ws_runtime.persist.compare import compare
 from coder_ws_runtime.persist.entries import Entry, Kind, Scope, Step
 from coder_ws_runtime.persist.migrate_plan import Action, Seen, Verb
-from coder_ws_runtime.persist.resolve import Workspace
 from coder_ws_runtime.persist.state import Difference, Pair
+from coder_ws_runtime.persist.workspace import Workspace
 
 
 def look(step: Step, workspace: Workspace, *, declared: bool, used_by: tuple[str, ...]) -> Seen:

@@ -22,8 +22,8 @@ from coder_ws_runtime.persist.manifest import (
 )
 from coder_ws_runtime.persist.paths import is_below
 from coder_ws_runtime.persist.remove import Removal, Removed
-from coder_ws_runtime.persist.resolve import Outcome, Workspace
 from coder_ws_runtime.persist.user import UserFiles, editing
+from coder_ws_runtime.persist.workspace import Outcome, Workspace
 from coder_ws_runtime.settings import Settings
 
 

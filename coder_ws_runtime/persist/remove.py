@@ -19,8 +19,8 @@ from coder_ws_runtime.persist.manifest import declared, on_volume
 from coder_ws_runtime.persist.monitor import amount
 from coder_ws_runtime.persist.paths import is_below
 from coder_ws_runtime.persist.plan import Row
-from coder_ws_runtime.persist.resolve import Workspace
 from coder_ws_runtime.persist.user import UserFiles, editing
+from coder_ws_runtime.persist.workspace import Workspace
 from coder_ws_runtime.settings import Settings
 
 

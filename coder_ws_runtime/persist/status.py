@@ -17,8 +17,8 @@ from coder_ws_runtime.persist.lease import is_held
 from coder_ws_runtime.persist.manifest import declared
 from coder_ws_runtime.persist.paths import is_own
 from coder_ws_runtime.persist.plan import other_type, points_into
-from coder_ws_runtime.persist.resolve import Workspace
 from coder_ws_runtime.persist.state import Node, Observation
+from coder_ws_runtime.persist.workspace import Workspace
 from coder_ws_runtime.settings import Settings
 
 BUDGET = 1.0

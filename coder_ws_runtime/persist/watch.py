@@ -21,10 +21,10 @@ from coder_ws_runtime.persist.entries import Entry
 from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.lease import Lease
 from coder_ws_runtime.persist.manifest import declared, user_files
-from coder_ws_runtime.persist.resolve import Outcome, Workspace
 from coder_ws_runtime.persist.watch_report import WatchReport
 from coder_ws_runtime.persist.watch_schedule import Schedule
 from coder_ws_runtime.persist.watches import Watches
+from coder_ws_runtime.persist.workspace import Outcome, Workspace
 from coder_ws_runtime.settings import Settings
 
 SWEEP = 300.0

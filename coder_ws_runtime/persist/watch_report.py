@@ -8,7 +8,7 @@ from pathlib import Path
 
 from coder_ws_runtime import journal
 from coder_ws_runtime.persist.plan import Row
-from coder_ws_runtime.persist.resolve import Outcome
+from coder_ws_runtime.persist.workspace import Outcome
 
 
 class WatchReport:

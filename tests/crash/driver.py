@@ -11,7 +11,7 @@ from coder_ws_runtime.persist.attic_items import items, restore
 from coder_ws_runtime.persist.manifest import declared
 from coder_ws_runtime.persist.migrate import migrate
 from coder_ws_runtime.persist.remove import Removal
-from coder_ws_runtime.persist.resolve import Workspace
+from coder_ws_runtime.persist.workspace import Workspace
 from tests.crash.world import ADDED
 
 

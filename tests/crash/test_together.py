@@ -19,7 +19,7 @@ from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.attic_items import items, restore
 from coder_ws_runtime.persist.manifest import declared
-from coder_ws_runtime.persist.resolve import Workspace
+from coder_ws_runtime.persist.workspace import Workspace
 from coder_ws_runtime.settings import Settings
 from coder_ws_runtime.settings import Workspace as Identity
 from tests.conftest import Tried

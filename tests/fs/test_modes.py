@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from coder_ws_runtime.persist.attic_items import Bounds, items, prune
-from coder_ws_runtime.persist.resolve import Workspace
+from coder_ws_runtime.persist.workspace import Workspace
 from tests.conftest import missing
 from tests.fs.conftest import CODER, as_user, own
 from tests.harness.tree import Tree, content, read, write

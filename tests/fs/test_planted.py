@@ -17,7 +17,7 @@ import pytest
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.persist.attic_items import items, restore
-from coder_ws_runtime.persist.resolve import Workspace
+from coder_ws_runtime.persist.workspace import Workspace
 from tests.fs.conftest import CODER, as_user, own
 from tests.harness.tree import Tree, write
 

@@ -11,7 +11,7 @@ import pytest
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.persist.manifest import declared
 from coder_ws_runtime.persist.plan import Row
-from coder_ws_runtime.persist.resolve import Workspace
+from coder_ws_runtime.persist.workspace import Workspace
 from tests.harness.tree import Tree, content, read, write
 
 FLAGS = ["flags", "no flags"]

@@ -14,8 +14,8 @@ from coder_ws_runtime.fs.copying import Identity
 from coder_ws_runtime.persist import giving_back
 from coder_ws_runtime.persist.lease import Lease
 from coder_ws_runtime.persist.remove import Removal
-from coder_ws_runtime.persist.resolve import Workspace
 from coder_ws_runtime.persist.volume import Volume
+from coder_ws_runtime.persist.workspace import Workspace
 from tests.harness.tree import Tree, content, read, write
 from tests.unit.conftest import Command
 

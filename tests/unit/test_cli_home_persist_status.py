@@ -10,9 +10,9 @@ import pytest
 from coder_ws_runtime.fs.anchored import Owner
 from coder_ws_runtime.persist.lease import Lease
 from coder_ws_runtime.persist.manifest import declared
-from coder_ws_runtime.persist.resolve import Workspace
 from coder_ws_runtime.persist.status import MEANING, State, status
 from coder_ws_runtime.persist.volume import Volume
+from coder_ws_runtime.persist.workspace import Workspace
 from tests.harness.tree import Tree, write
 from tests.unit.conftest import Command
 

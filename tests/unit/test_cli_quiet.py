@@ -5,7 +5,7 @@ import json
 import pytest
 
 from coder_ws_runtime.persist.lease import Lease
-from coder_ws_runtime.persist.resolve import Workspace
+from coder_ws_runtime.persist.workspace import Workspace
 from tests.harness.tree import Tree, write
 from tests.unit.conftest import Command
 

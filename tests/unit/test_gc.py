@@ -9,7 +9,7 @@ import pytest
 from coder_ws_runtime.fs.usage import Usage
 from coder_ws_runtime.persist.gc import Bounds, Engine, Left, Verdict, judge
 from coder_ws_runtime.persist.lease import Lease
-from coder_ws_runtime.persist.resolve import Workspace
+from coder_ws_runtime.persist.workspace import Workspace
 from tests.harness.tree import Tree, content, read, write
 from tests.unit.conftest import Command
 

@@ -8,7 +8,7 @@ import pytest
 from coder_ws_runtime.persist.lease import Lease
 from coder_ws_runtime.persist.migrate import Migrated, migrate
 from coder_ws_runtime.persist.migrate_plan import Row
-from coder_ws_runtime.persist.resolve import Workspace
+from coder_ws_runtime.persist.workspace import Workspace
 from tests.harness.tree import Tree, content, read, write
 from tests.unit.conftest import Command
 

@@ -10,7 +10,7 @@ import pytest
 
 from coder_ws_runtime.persist.manifest import declared
 from coder_ws_runtime.persist.plan import Row
-from coder_ws_runtime.persist.resolve import Workspace
+from coder_ws_runtime.persist.workspace import Workspace
 from tests.harness.tree import Tree, content, read, write
 
 LINK = "->{volume}/"

@@ -51,8 +51,12 @@ def add_hook(layout: Layout) -> AddHook:
 def no_process_left(tmp_path: Path) -> Iterator[None]:
     """Hooks that are to be ended mark what they start with the directory of the test and run."""
     yield
-    left = subprocess.run(["pgrep", "-f", f"sleep.*{tmp_path}"], capture_output=True, check=False)
-    assert not left.stdout
+    until = time.monotonic() + 5  # what was killed is gone a moment later
+    while left := subprocess.run(
+        ["pgrep", "-f", f"sleep.*{tmp_path}"], capture_output=True, check=False
+    ).stdout:
+        assert time.monotonic() < until, left
+        time.sleep(0.05)
 
 
 def run(layout: Layout, *, time_limit: float = 20, once: bool = False) -> dict[str, Result]:

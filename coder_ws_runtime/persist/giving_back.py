@@ -11,10 +11,11 @@ import os
 import stat
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.fs import kernel
-from coder_ws_runtime.fs.anchored import nested, open_directory, sync_directory
+from coder_ws_runtime.fs.anchored import Owner, nested, open_directory, sync_directory
 from coder_ws_runtime.fs.copying import ChangedError, Copied, Identity, Progress, copy
 from coder_ws_runtime.fs.removing import remove_copied, remove_tree
 from coder_ws_runtime.fs.writers import BusyError, is_written
@@ -92,6 +93,8 @@ class GivingBack:
         """Put content in the place of our link; False if there is no such link in the home."""
         try:
             with self.workspace.home.parent(self.entry.path) as (fd, name):
+                if self._went_on(fd, name):
+                    return True
                 self._clear(fd, name)
                 if not self._is_link(fd, name):
                     return False
@@ -123,11 +126,21 @@ class GivingBack:
         except OSError as error:
             if error.errno not in kernel.CANNOT_EXCHANGE:
                 raise
-            os.unlink(name, dir_fd=fd)
-            kernel.rename_new(fd, whole, fd, name)
+            self._unlink_and_rename(fd, name, whole)
         else:
             self._drop_link(fd, name, whole)
         sync_directory(fd)
+
+    def _unlink_and_rename(self, fd: int, name: str, whole: str) -> None:
+        """Where nothing can be swapped. Should we die in between, `_to_home` goes on with the copy."""
+        os.unlink(name, dir_fd=fd)
+        try:
+            kernel.rename_new(fd, whole, fd, name)
+        except OSError:
+            with suppress(FileExistsError):
+                os.symlink(self.link, name, dir_fd=fd)
+                Owner.of(self.workspace.home.fd).take(name, fd)
+            raise
 
     def _check(self, copied: Copied, there: int, target: str) -> None:
         if copied.special:
@@ -151,6 +164,21 @@ class GivingBack:
     def _is_link(self, fd: int, name: str) -> bool:
         found = node(fd, name)
         return found is not None and found.kind is Kind.LINK and found.target == self.link
+
+    def _went_on(self, fd: int, name: str) -> bool:
+        """Give a whole copy its place that an interrupted run had left without one."""
+        whole = f".{name}{SWAP_SUFFIX}"
+        left = node(fd, whole)
+        if left is None or self._is_link(fd, whole):
+            return False
+        if left.kind is Kind.DIRECTORY:  # `rename_new` may have made an empty one for it to replace
+            with suppress(OSError):
+                os.rmdir(name, dir_fd=fd)
+        if node(fd, name) is not None:
+            return False
+        kernel.rename_new(fd, whole, fd, name)
+        sync_directory(fd)
+        return True
 
     def _clear(self, fd: int, name: str) -> None:
         """Clear what an interrupted run left beside the path.

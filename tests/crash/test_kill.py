@@ -43,6 +43,7 @@ VERBS = {
     "remove": Verb("remove", World.add_own, (VIEW,), "remove"),
     "migrate": Verb("migrate", World.new_manifest, (MIGRATED,), "migrate"),
     "resolve, rename without flags": Verb("resolve", lambda world: None, (VIEW,), "resolve", NO_FLAGS, 3),
+    "remove, rename without flags": Verb("remove", World.add_own, (VIEW,), "remove", NO_FLAGS, 3),
     "heal, rename without flags": Verb("heal", World.save_over_links, (HEALED,), "heal", NO_FLAGS, 3),
 }
 

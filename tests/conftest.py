@@ -1,6 +1,7 @@
 """What every test may ask for. What is missing fails in CI, and skips with the reason elsewhere."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -11,6 +12,10 @@ from tests.harness import engine as engines
 from tests.harness import images, recorded
 from tests.harness.engine import Engine
 from tests.harness.workspace import Workspace
+
+# A shell starts what runs in its background with SIGINT ignored, and all that is started from there.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -37,7 +37,7 @@ HOSTILE = [
     "-rf/",
     "*/",
     "a\\",
-    " ",
+    " x ",
     "{}/",
 ]
 """Names that a file may have, so the template takes them for paths that last."""

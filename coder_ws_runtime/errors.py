@@ -71,3 +71,17 @@ class NoVolumeError(UserError):
     """There is no volume, or it cannot be used."""
 
     exit_status = ExitStatus.NO_VOLUME
+
+
+class at:  # noqa: N801 - reads as a statement
+    """Give a UserError raised inside the place where it happened, if it has none."""
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: object, __: object) -> None:
+        if isinstance(error, UserError) and not error.place:
+            error.place = self.place

@@ -88,6 +88,8 @@ def _words(detail: dict[str, Any], model: type[BaseModel], location: Sequence[in
             key, known = str(location[-1]), _keys(model, location)
             return f"unknown key {key!r}", nearest(key, known) if known else "remove the key"
         case "missing":
+            if isinstance(location[-1], int):
+                return f"item {location[-1] + 1} of the list is missing", example
             return f"the key {location[-1]!r} is missing", example
         case "literal_error":
             known = re.findall(r"'([^']*)'", str(detail["ctx"]["expected"]))

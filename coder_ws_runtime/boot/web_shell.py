@@ -1,5 +1,7 @@
 """How web-shell is started: where its terminals begin, and what its page is called."""
 
+import errno
+import socket
 from pathlib import Path
 
 from coder_ws_runtime.layout import Layout
@@ -28,3 +30,14 @@ def environment(layout: Layout, settings: Settings) -> dict[str, str]:
         "WEB_SHELL_TITLE_PREFIX": settings.web_shell.title or settings.workspace.name,
         "WS_DIRECTORY": directory,
     }
+
+
+def is_taken() -> bool:
+    """Whether something listens where it is to listen."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Node.js does
+        try:
+            probe.bind((HOST, int(PORT)))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+    return False

@@ -23,6 +23,12 @@ def web_shell(layout: Layout) -> None:
     values, faults = workspace_settings(layout)
     for fault in faults:
         render.complain(fault)
+    if boot.is_taken():
+        raise UsageError(
+            f"something listens on {boot.HOST}:{boot.PORT} already",
+            code="web-shell.taken",
+            hint="systemctl status web-shell shows whether it is web-shell",
+        )
     program = "web-shell"
     try:
         os.execvpe(program, [program], {**os.environ, **boot.environment(layout, values)})  # noqa: S606

@@ -108,8 +108,22 @@ def _environment() -> Mapping[str, str]:
 
 
 def with_json(command: Callable[..., R]) -> Callable[..., R]:
-    """Give `command` the flag ``--json``, which it gets as its argument `as_json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")(command)
+    """Give `command` the flag ``--json``, which it gets as its argument `as_json`.
+
+    An error that ends the command becomes a document, too: ``{"version": 1, "error": {…}}``.
+    """
+
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
+    @functools.wraps(command)
+    def with_document(*args: Any, as_json: bool, **kwargs: Any) -> R:  # noqa: ANN401 - as above
+        try:
+            return command(*args, as_json=as_json, **kwargs)
+        except UserError as error:
+            if as_json:
+                render.say_json({"version": 1, "error": error.as_dict()})
+            raise
+
+    return with_document
 
 
 def with_quiet(command: Callable[..., R]) -> Callable[..., R]:

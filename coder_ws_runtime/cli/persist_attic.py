@@ -27,7 +27,7 @@ from coder_ws_runtime.persist.attic_items import (
 )
 from coder_ws_runtime.persist.entries import Entry
 from coder_ws_runtime.persist.manifest import declared
-from coder_ws_runtime.persist.paths import is_below
+from coder_ws_runtime.persist.paths import in_shell, is_below
 from coder_ws_runtime.persist.typed import typed, working_directory
 from coder_ws_runtime.persist.workspace import Workspace
 
@@ -155,7 +155,12 @@ def _each(found: Iterable[Item]) -> list[list[str]]:
 )
 @click.argument("path", shell_complete=attic_path)
 @click.option("--batch", metavar="BATCH", help="From this batch; else from the newest that has the path.")
-@click.option("-f", "--force", is_flag=True, help="Put what is there now into the attic in exchange.")
+@click.option(
+    "-f",
+    "--force",
+    is_flag=True,
+    help="Put what is there now into the attic in exchange, if PATH is declared.",
+)
 @commands.with_json
 @commands.with_layout
 def restore_(layout: Layout, path: str, batch: str | None, *, force: bool, as_json: bool) -> None:
@@ -178,6 +183,9 @@ def restore_(layout: Layout, path: str, batch: str | None, *, force: bool, as_js
             batch = next((item.batch for item in _of(found, wanted)), "")
         if not batch:
             near = render.nearest_path(wanted, [item.path for item in found])
+            seen = workspace.glance(entry) if entry else None
+            if seen and seen.home is None and seen.volume:
+                near = "its content is on the volume; home-persist resolve makes the link that is gone"
             raise RefusedError(
                 "is not in the attic",
                 code="attic.unknown",
@@ -197,7 +205,7 @@ def restore_(layout: Layout, path: str, batch: str | None, *, force: bool, as_js
     if entry is None:
         render.say(
             f"~/{wanted}: copied into the home from {batch}; nothing declares it, so it is gone with this"
-            f" container (to keep it: home-persist add ~/{wanted})",
+            f" container (to keep it: home-persist add {in_shell(wanted)})",
             {"path": wanted, "batch": batch},
         )
         return

@@ -19,8 +19,8 @@ from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist import gc as collecting
 from coder_ws_runtime.persist.attic_items import Bounds as AtticBounds
 from coder_ws_runtime.persist.attic_items import items, prune, to_prune
+from coder_ws_runtime.persist.entries import WORKSPACE_ID_HINT
 from coder_ws_runtime.persist.gc import Bounds, Engine, Left, Verdict, judge
-from coder_ws_runtime.persist.manifest import WORKSPACE_ID_HINT
 from coder_ws_runtime.persist.workspace import Workspace
 
 _DAY = 86400.0

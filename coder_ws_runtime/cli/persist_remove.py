@@ -11,6 +11,7 @@ from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.errors import ExitStatus, UserError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.entries import Scope
+from coder_ws_runtime.persist.paths import in_shell
 from coder_ws_runtime.persist.remove import Removal, Removed
 from coder_ws_runtime.persist.typed import typed, working_directory
 from coder_ws_runtime.persist.workspace import Workspace
@@ -94,7 +95,7 @@ def say_removed(one: Removed, *, quiet: bool) -> None:
         render.warn(
             f"~/{one.path}: {count} other workspace{'' if count == 1 else 's'} of yours"
             f" {'runs' if count == 1 else 'run'}, so the volume's copy stays for now"
-            f" (when none does: home-persist remove ~/{one.path})"
+            f" (when none does: home-persist remove {in_shell(one.path)})"
         )
 
 

@@ -13,7 +13,7 @@ from coder_ws_runtime.cli.loading import workspace_settings
 from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.errors import ExitStatus, RefusedError
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.paths import is_below
+from coder_ws_runtime.persist.paths import in_shell, is_below
 from coder_ws_runtime.persist.status import MEANING, PathStatus, State, Status
 from coder_ws_runtime.persist.status import status as read_status
 from coder_ws_runtime.persist.typed import typed, working_directory
@@ -83,7 +83,8 @@ def _chosen(
                 "is not declared",
                 code="path.not-declared",
                 place=f"~/{path}",
-                hint=hint or f"home-persist status shows what is; to keep it: home-persist add ~/{path}",
+                hint=hint
+                or f"home-persist status shows what is; to keep it: home-persist add {in_shell(path)}",
             )
     return tuple(item for item in items if not wanted or any(_concerns(item, path) for path in wanted))
 
@@ -123,7 +124,7 @@ def _say(found: Status) -> None:
     if found.paths and not found.watched:
         render.warn(
             "home-persist watch does not run, so what programs save in the place of a link is in this"
-            " container only (systemctl start home-persist-watch; ws-doctor says why it does not)"
+            " container only (sudo systemctl start home-persist-watch; ws-doctor says why it does not)"
         )
     render.say(_summary(found))
 

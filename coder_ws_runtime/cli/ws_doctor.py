@@ -18,7 +18,7 @@ from coder_ws_runtime.doctor.engine import Check, Result, examine
 from coder_ws_runtime.doctor.findings import Status
 from coder_ws_runtime.doctor.mend import mend, mends
 from coder_ws_runtime.doctor.report import as_json as report_as_json
-from coder_ws_runtime.doctor.selection import select
+from coder_ws_runtime.doctor.selection import IGNORED, select
 from coder_ws_runtime.errors import ExitStatus, UsageError
 from coder_ws_runtime.layout import Layout
 
@@ -41,7 +41,6 @@ class _Run:
     "--ignore",
     multiple=True,
     metavar="CHECK",
-    envvar="WS_DOCTOR_IGNORE",
     help="All but these; WS_DOCTOR_IGNORE has more, with blanks.",
 )
 @click.option("--strict", is_flag=True, help="Warnings count as failures.")
@@ -72,7 +71,8 @@ def ws_doctor(click_context: click.Context, /, layout: Layout, **options: Any) -
     if len(modes) > 1 or (options["as_json"] and modes in (["metadata"], ["watch"])):
         names = [f"--{name.rstrip('_')}" for name in modes] + (["--json"] if options["as_json"] else [])
         raise UsageError(f"{' and '.join(names)} do not go together", code="cli.usage")
-    checks = select(CHECKS, options["only"], options["ignore"])
+    always = os.environ.get(IGNORED, "").split()
+    checks = select(CHECKS, options["only"], options["ignore"], always)
     if options["list_"]:
         return _list(checks, as_json=options["as_json"])
     if options["watch"]:
@@ -134,7 +134,9 @@ def _fix(run: _Run, *, say: bool) -> list[dict[str, Any]]:
     for item in todo:
         ended = mend(item, run.context)
         done.append({"command": item.command, "checks": list(item.checks), "status": ended.status})
-        if say and not ended.ok:
+        if say and ended.ok:
+            render.say(f"done: {item.command}")
+        elif say:
             render.warn(f"{item.command}: {ended.complaint}")
     return done
 
@@ -178,7 +180,7 @@ ws_doctor.epilog = commands.examples(
     ("ws-doctor", "what is wrong, and the commands that mend it"),
     ("ws-doctor -v --only docker", "what the checks of Docker saw"),
     ("ws-doctor --fix", "do the mends that are safe, and look again"),
-    ("ws-doctor --json | jq .counts", "for programs"),
+    ("ws-doctor --json", "for programs"),
     ("ws-doctor bundle", "an archive for whoever is asked for help, without secrets"),
 )
 

@@ -24,9 +24,9 @@ from coder_ws_runtime.doctor.systemd import Unit
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.fs.mounts import parse_mounts
 from coder_ws_runtime.layout import DEFAULT_USER
-from coder_ws_runtime.persist.entries import Declared, Entry, Kind
+from coder_ws_runtime.persist.entries import NO_WORKSPACE_ID, Declared, Entry, Kind
 from coder_ws_runtime.persist.lease import leases
-from coder_ws_runtime.persist.manifest import NO_WORKSPACE_ID, declared
+from coder_ws_runtime.persist.manifest import declared
 from coder_ws_runtime.persist.observe import aside_name
 from coder_ws_runtime.persist.plan import Plan, plan, points_into
 from coder_ws_runtime.persist.state import Observation
@@ -156,7 +156,7 @@ def is_linked(context: Context, entry: Entry) -> bool:
 def _link_finding(context: Context, workspace: Workspace, entry: Entry) -> Finding | None:
     path = f"~/{entry.path}"
     again = systemd.again(context, systemd.RESOLVE, "home-persist resolve")
-    remedy = Remedy("link it again; nothing is lost", (again,), safe=True)
+    remedy = Remedy("link it again: what is in the home moves to the volume", (again,), safe=True)
     evidence = [f"declared in {entry.place}"]
     try:
         seen = workspace.look(entry, refuse_writers=False)
@@ -188,7 +188,7 @@ def _state(seen: Observation) -> str:
         return f"links to {home.target}, {where}"
     if home.kind is Kind.LINK:
         return f"links to {home.target}, which is not on the volume"
-    return f"was replaced by a {home.kind.value}, which is not on the volume and will be lost"
+    return f"was replaced by a {home.kind.value}, which is not on the volume, and lost with the container"
 
 
 @check("home.daemon", "home-persist watch", needs=[Need.SYSTEMD, Need.UNITS, Need.VOLUME])
@@ -246,7 +246,8 @@ def _daemon_unit_problem(context: Context, unit: Unit) -> Finding | None:
         return failure(problem, Remedy("enable it", (enable,), safe=True))
     if not (unit.active or unit.changing):
         problem = (
-            "the daemon does not run: a link that a program replaces is not healed, and its content lost"
+            "the daemon does not run: a link that a program replaces is not healed, and its content is"
+            " lost with the container"
         )
         return failure(problem, systemd.restart(context, unit.name, "start it", safe=True))
     return None

@@ -6,17 +6,23 @@ from fnmatch import fnmatchcase
 from coder_ws_runtime.doctor.engine import Check
 from coder_ws_runtime.errors import UsageError
 
+IGNORED = "WS_DOCTOR_IGNORE"
+"""The variable of the checks that are always ignored."""
 
-def select(checks: Sequence[Check], only: Iterable[str], ignore: Iterable[str]) -> list[Check]:
-    """The checks that are in `only`, or all if that is empty, and not in `ignore`.
+
+def select(
+    checks: Sequence[Check], only: Iterable[str], ignore: Iterable[str], always: Iterable[str] = ()
+) -> list[Check]:
+    """The checks that are in `only`, or all if that is empty, and neither in `ignore` nor in `always`.
 
     Args:
         checks: all checks.
         only: ids, categories or patterns as in ``docker.*``; several may stand in one, with commas.
         ignore: likewise.
+        always: likewise; what the environment says.
 
     Raises:
-        UsageError: one of them fits no check; the hint names the nearest.
+        UsageError: one of them fits no check, and the hint names the nearest; or no check is left.
     """
     only = list(only)
     wanted = _matching(checks, only, "--only")
@@ -24,8 +30,13 @@ def select(checks: Sequence[Check], only: Iterable[str], ignore: Iterable[str]) 
         raise UsageError(
             "no check is named", code="cli.usage", place="--only", hint="ws-doctor --list shows them all"
         )
-    unwanted = _matching(checks, ignore, "--ignore")
-    return [item for item in checks if (not wanted or item.id in wanted) and item.id not in unwanted]
+    unwanted = _matching(checks, ignore, "--ignore") | _matching(checks, always, IGNORED)
+    chosen = [item for item in checks if (not wanted or item.id in wanted) and item.id not in unwanted]
+    if not chosen:
+        raise UsageError(
+            "no check is left", code="cli.usage", place="--ignore", hint="ignore less, or name more by --only"
+        )
+    return chosen
 
 
 def _matching(checks: Sequence[Check], words: Iterable[str], option: str) -> set[str]:

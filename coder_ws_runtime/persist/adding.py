@@ -12,7 +12,7 @@ from coder_ws_runtime.persist.compare import kind_of
 from coder_ws_runtime.persist.entries import Entry, Kind, Scope
 from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.manifest import declared, entry_of
-from coder_ws_runtime.persist.paths import is_below
+from coder_ws_runtime.persist.paths import in_shell, is_below
 from coder_ws_runtime.persist.plan import mounted, other_type, points_into
 from coder_ws_runtime.persist.user import SOURCE, UserFiles, editing
 from coder_ws_runtime.persist.workspace import Outcome, Workspace
@@ -104,6 +104,8 @@ class _Adding:
         if wish.path in self.off and self.files.drop(wish.path, "except"):
             return Added(wish, _covering([self.off[wish.path]], wish), new=True)
         covering = _covering(self.entries, wish)
+        if covering is not None:
+            self._refuse_directory(wish, covering)
         if covering is not None and not _new_mode(wish, covering, self.files):
             return Added(wish, covering)
         kind = _kind(self.workspace, wish, self.workspace_id)
@@ -118,6 +120,18 @@ class _Adding:
         document.setdefault("paths", []).append(value)
         return Added(wish, entry, new=True, note=_note(wish, kind))
 
+    def _refuse_directory(self, wish: Wish, covering: Entry) -> None:
+        """Refuse a directory where a file is declared that no program has written yet."""
+        if not wish.slash or covering.path != wish.path or covering.kind is not Kind.FILE:
+            return
+        if _kind(self.workspace, wish, self.workspace_id) is None:
+            raise RefusedError(
+                f"is kept as a file, by {covering.source} ({covering.place}), and not written yet",
+                code="path.conflict",
+                place=f"~/{wish.path}",
+                hint=_anew(wish.path) if covering.source == SOURCE else "declare it as a directory there",
+            )
+
     def _refuse_other_type(self, entry: Entry) -> None:
         """Refuse what would lose at once against something of another type that is left on the volume."""
         found = self.workspace.volume.anchor.status(entry.on_volume)
@@ -127,7 +141,8 @@ class _Adding:
                 f"it is a {entry.kind.value}, and the volume has a {kind.value} of that name from before",
                 code="path.conflict",
                 place=f"~/{entry.path}",
-                hint=f"home-persist remove ~/{entry.path} puts that into the attic; then add it again",
+                hint=f"home-persist remove {in_shell(entry.path)}"
+                " puts that into the attic; then add it again",
             )
 
     def _entry(self, value: str | dict[str, Any], wish: Wish, scope: Scope) -> Entry:
@@ -171,7 +186,7 @@ def _covering(entries: list[Entry], wish: Wish) -> Entry | None:
                 f"{what} has the scope '{entry.scope.value}' already, {by}",
                 code="path.other-scope",
                 place=f"~/{wish.path}",
-                hint=f"to change that: home-persist remove ~/{entry.path}, then add it again"
+                hint=f"to change that: home-persist remove {in_shell(entry.path)}, then add it again"
                 if entry.source == SOURCE
                 else "add it without --scope, or leave it as it is",
             )
@@ -212,13 +227,18 @@ def _unseen(wish: Wish) -> Kind:
     return Kind.DIRECTORY if wish.slash else Kind.FILE
 
 
+def _anew(path: str) -> str:
+    """How to keep as a directory what is kept as a file."""
+    return f"home-persist remove {in_shell(path)}, then home-persist add {in_shell(path, '/')}"
+
+
 def _note(wish: Wish, kind: Kind | None) -> str:
     if kind is Kind.LINK:
         return "it is a link: the link is kept, and what it leads to is not"
     if kind is Kind.FILE and wish.slash:
         return "it is a file, and kept as one"
     if kind is None and not wish.slash:
-        return f"it is not there yet: what is kept is a file; for a directory add ~/{wish.path}/"
+        return f"it is not there yet: what is kept is a file; for a directory: {_anew(wish.path)}"
     return ""
 
 

@@ -4,6 +4,9 @@ The order is always the same: copy to the staging directory, make the copy durab
 one rename that never replaces anything, make that rename durable; only then touch the home side, and
 only what is still what was copied. Where something has changed since it was looked at, the step says
 so (:class:`ChangedError`), and the caller looks and plans again.
+
+All steps are in this one class, home and volume alike, because each relies on what those before it have
+made safe: :attr:`_Run.safe` is the only thing that allows a removal.
 """
 
 import os

@@ -57,7 +57,6 @@ class Attic:
         self.volume = volume
         self.workspace = workspace
         self.batch = ""
-        self.used = False
         self.count = 0
         """How many things were put in."""
         self._taken: set[str] = set()
@@ -80,7 +79,6 @@ class Attic:
         anchor.make_directories(inside.rpartition("/")[0], owner=self.volume.owner)
         with anchor.parent(inside) as (fd, name):
             yield fd, name
-        self.used = True
         self.count += 1
 
     def since(self, count: int) -> str:

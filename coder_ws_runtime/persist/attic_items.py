@@ -209,7 +209,7 @@ def restore_to_home(volume: Volume, home: Anchor, batch: str, path: str) -> None
                 partial = f".{name}{COPY_SUFFIX}"
                 remove_tree(fd, partial)
                 try:
-                    copy(source, (fd, partial))
+                    copy(source, (fd, partial), refuse_writers=False)
                     kernel.rename_new(fd, partial, fd, name)
                 except BaseException:
                     remove_tree(fd, partial)
@@ -220,7 +220,8 @@ def restore_to_home(volume: Volume, home: Anchor, batch: str, path: str) -> None
             "the home has something in its place",
             code="attic.in-the-way",
             place=f"~/{path}",
-            hint=f"move that away, or read what is in the attic: {volume.path}/{DIRECTORY}/{batch}/{path}",
+            hint=f"move that away, or read what is in the attic:"
+            f" {shlex.quote(f'{volume.path}/{DIRECTORY}/{batch}/{path}')}",
         ) from error
     except FileNotFoundError as error:
         raise _not_in(batch, path) from error

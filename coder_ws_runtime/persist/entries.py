@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from coder_ws_runtime.errors import UserError
+from coder_ws_runtime.errors import RefusedError, UserError
+
+NO_WORKSPACE_ID = "manifest.no-workspace-id"
+WORKSPACE_ID_HINT = "set CODER_WORKSPACE_ID, or workspace.id in the settings document"
 
 
 class Kind(Enum):
@@ -48,6 +51,23 @@ class Entry:
     def slash(self) -> str:
         """What ends the path where it is written: ``/`` for a directory."""
         return "/" if self.kind is Kind.DIRECTORY else ""
+
+
+def on_volume(path: str, scope: Scope, workspace_id: str) -> str:
+    """Where a path lies on the volume, relative to it.
+
+    Raises:
+        RefusedError: the scope is ``workspace`` and the id is not known.
+    """
+    if scope is Scope.OWNER:
+        return path
+    if not workspace_id:
+        raise RefusedError(
+            f"path {path!r} has the scope 'workspace', and the workspace's id is not known",
+            code=NO_WORKSPACE_ID,
+            hint=WORKSPACE_ID_HINT,
+        )
+    return f".workspaces/{workspace_id}/{path}"
 
 
 @dataclass(frozen=True, slots=True)

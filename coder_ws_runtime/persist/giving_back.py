@@ -22,7 +22,7 @@ from coder_ws_runtime.fs.writers import BusyError, is_written
 from coder_ws_runtime.persist import apply
 from coder_ws_runtime.persist.entries import Entry, Kind
 from coder_ws_runtime.persist.observe import node
-from coder_ws_runtime.persist.paths import COPY_SUFFIX, SWAP_SUFFIX
+from coder_ws_runtime.persist.paths import COPY_SUFFIX, SWAP_SUFFIX, in_shell
 from coder_ws_runtime.persist.plan import VOLUME_TO_ATTIC
 from coder_ws_runtime.persist.volume import STATE
 from coder_ws_runtime.persist.workspace import Workspace
@@ -80,7 +80,7 @@ class GivingBack:
             "keeps changing while it is moved",
             code="path.busy",
             place=f"~/{self.entry.path}",
-            hint=f"stop the program that writes it, then: home-persist remove ~/{self.entry.path}",
+            hint=f"stop the program that writes it, then: home-persist remove {in_shell(self.entry.path)}",
         )
 
     def _forget(self) -> None:

@@ -15,15 +15,16 @@ still apply.
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from coder_ws_runtime.errors import RefusedError, UserError
+from coder_ws_runtime.errors import RefusedError, UserError, at
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.combine import combined
-from coder_ws_runtime.persist.entries import Declared, Entry, Kind, Scope, Step
-from coder_ws_runtime.persist.paths import is_below, normalise
+from coder_ws_runtime.persist.entries import Declared, Entry, Kind, Scope, Step, on_volume
+from coder_ws_runtime.persist.migrate_steps import steps_of
+from coder_ws_runtime.persist.paths import normalise
 from coder_ws_runtime.settings import Settings
 from coder_ws_runtime.validated import normalised
 
@@ -32,8 +33,6 @@ _MODEL_FILE = __file__.replace("manifest.py", "manifest_model.py")
 _SIZE_LIMIT = 16 << 20
 SCHEMA = "schema.json"
 """The JSON Schema of manifests, which lies beside them."""
-NO_WORKSPACE_ID = "manifest.no-workspace-id"
-WORKSPACE_ID_HINT = "set CODER_WORKSPACE_ID, or workspace.id in the settings document"
 
 
 def declared(layout: Layout, settings: Settings) -> Declared:
@@ -112,6 +111,15 @@ def read(layout: Layout, file: Path) -> dict[str, Any]:
         ) from error
     if len(document) > _SIZE_LIMIT:
         raise RefusedError(f"is larger than {_SIZE_LIMIT >> 20} MiB", code="manifest.unreadable", place=place)
+    try:
+        document.decode()
+    except UnicodeDecodeError as error:
+        raise RefusedError(
+            f"is not UTF-8 (byte {error.start})",
+            code="manifest.unreadable",
+            place=place,
+            hint="save it in that encoding",
+        ) from error
 
     def validate(raw: bytes) -> Any:  # noqa: ANN401 - a JSON value
         from coder_ws_runtime.persist import manifest_model  # noqa: PLC0415 - pydantic is slow to import
@@ -141,7 +149,7 @@ def entry_of(layout: Layout, value: dict[str, Any], source: str, place: str, wor
     """One path as an entry. Raises RefusedError, with its place."""
     written: str = value["path"]
     scope = Scope(value["scope"])
-    with _at(place):
+    with at(place):
         path = normalise(written, str(layout.home))
         return Entry(
             path=path,
@@ -153,37 +161,6 @@ def entry_of(layout: Layout, value: dict[str, Any], source: str, place: str, wor
             mode=value["mode"],
             why=value["why"],
         )
-
-
-def on_volume(path: str, scope: Scope, workspace_id: str) -> str:
-    """Where a path lies on the volume, relative to it.
-
-    Raises:
-        RefusedError: the scope is ``workspace`` and the id is not known.
-    """
-    if scope is Scope.OWNER:
-        return path
-    if not workspace_id:
-        raise RefusedError(
-            f"path {path!r} has the scope 'workspace', and the workspace's id is not known",
-            code=NO_WORKSPACE_ID,
-            hint=WORKSPACE_ID_HINT,
-        )
-    return f".workspaces/{workspace_id}/{path}"
-
-
-class _at:  # noqa: N801 - reads as a statement
-    """Give a UserError raised inside the place where it happened, if it has none."""
-
-    def __init__(self, place: str) -> None:
-        self.place = place
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _: object, error: object, __: object) -> None:
-        if isinstance(error, UserError) and not error.place:
-            error.place = self.place
 
 
 class _Collected:
@@ -258,45 +235,6 @@ def excepted_of(layout: Layout, manifest: dict[str, Any], place: str) -> set[str
     """The paths that a manifest takes out. Raises RefusedError, with its place."""
     paths: set[str] = set()
     for index, written in enumerate(manifest["except"]):
-        with _at(f"{place}:$.except[{index}]"):
+        with at(f"{place}:$.except[{index}]"):
             paths.add(normalise(written, str(layout.home)))
     return paths
-
-
-def steps_of(layout: Layout, manifest: dict[str, Any], place: str, workspace_id: str) -> Iterator[Step]:
-    """The migrations of a manifest, for the owner's copies and for this workspace's own.
-
-    Raises:
-        RefusedError: one of its paths is not allowed, or needs a workspace id that is not known.
-    """
-    home = str(layout.home)
-    for index, value in enumerate(manifest["migrations"]):
-        here = f"{place}:$.migrations[{index}]"
-        with _at(here):
-            match value:
-                case {"remove": path}:
-                    verb, old, new = "remove", normalise(path, home), ""
-                case {"rename": [old, new]}:
-                    verb, old, new = "rename", normalise(old, home), normalise(new, home)
-                    _refuse_overlap(old, new)
-                case {"rescope": {"path": path, "to": to}}:
-                    path = normalise(path, home)
-                    own = on_volume(path, Scope.WORKSPACE, workspace_id)
-                    if to == "workspace":
-                        yield Step(value["id"], "rescope", path, own, here)
-                    else:
-                        yield Step(value["id"], "rescope", own, path, here, workspace_id)
-                    continue
-            yield Step(value["id"], verb, old, new, here)
-            if workspace_id:
-                own, to = (path and on_volume(path, Scope.WORKSPACE, workspace_id) for path in (old, new))
-                yield Step(value["id"], verb, own, to, here, workspace_id)
-
-
-def _refuse_overlap(old: str, new: str) -> None:
-    if old == new or is_below(old, new) or is_below(new, old):
-        raise RefusedError(
-            f"{old!r} cannot be renamed to {new!r}: one is the other or lies in it",
-            code="manifest.migration",
-            hint="rename to a path beside it",
-        )

@@ -75,6 +75,13 @@ def _fault(path: str, components: list[str]) -> tuple[str, str] | None:
     return next(((why, hint) for broken, why, hint in rules if broken), None)
 
 
+def in_shell(path: str, end: str = "") -> str:
+    """A path relative to the home as a shell takes it, e.g. ``~/'a b'``; `end` is a slash or nothing."""
+    import shlex  # noqa: PLC0415 - only messages need it
+
+    return f"~/{shlex.quote(f'{path}{end}')}"
+
+
 def is_own(name: str) -> bool:
     """Whether a name at the top of the volume is no declared path's."""
     return name in _OWN or name in _FOREIGN

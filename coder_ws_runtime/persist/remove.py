@@ -11,13 +11,13 @@ from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.writers import BusyError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.compare import kind_of
-from coder_ws_runtime.persist.entries import Declared, Entry, Kind, Scope
+from coder_ws_runtime.persist.entries import Declared, Entry, Kind, Scope, on_volume
 from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.giving_back import GivingBack
 from coder_ws_runtime.persist.lease import held_elsewhere
-from coder_ws_runtime.persist.manifest import declared, on_volume
+from coder_ws_runtime.persist.manifest import declared
 from coder_ws_runtime.persist.monitor import amount
-from coder_ws_runtime.persist.paths import is_below
+from coder_ws_runtime.persist.paths import in_shell, is_below
 from coder_ws_runtime.persist.plan import Row
 from coder_ws_runtime.persist.user import UserFiles, editing
 from coder_ws_runtime.persist.workspace import Workspace
@@ -179,9 +179,9 @@ class Removal:
                 f"is kept as a part of ~/{parent.path}/, by {parent.source} ({parent.place})",
                 code="path.covered",
                 place=f"~/{path}",
-                hint=f"only the whole can be removed: home-persist remove ~/{parent.path}",
+                hint=f"only the whole can be removed: home-persist remove {in_shell(parent.path)}",
             )
-        inner = [f"~/{entry.path}" for entry in known.entries if is_below(entry.path, path)]
+        inner = [in_shell(entry.path) for entry in known.entries if is_below(entry.path, path)]
         if inner:
             raise RefusedError(
                 f"is not declared itself, {', '.join(inner)} in it {'is' if len(inner) == 1 else 'are'}",
@@ -212,7 +212,7 @@ class Removal:
                 f"has the scope '{entry.scope.value}', by {entry.source} ({entry.place})",
                 code="path.other-scope",
                 place=f"~/{entry.path}",
-                hint=f"home-persist remove --scope {entry.scope.value} ~/{entry.path}",
+                hint=f"home-persist remove --scope {entry.scope.value} {in_shell(entry.path)}",
             )
 
 
@@ -226,7 +226,7 @@ def _parent(known: Declared, path: str) -> Entry | None:
 
 
 def _of_another(entry: Entry, layout: Layout) -> UserError:
-    mend = f"home-persist remove --switch-off ~/{entry.path} stops it in all your workspaces"
+    mend = f"home-persist remove --switch-off {in_shell(entry.path)} stops it in all your workspaces"
     file = Path(entry.place.partition(":$")[0])
     if file.parent == layout.available:
         mend = f"home-persist disable {file.stem}, or: {mend}"
@@ -244,7 +244,10 @@ def _unknown(path: str, known: Declared) -> UserError:
     off = [entry for entry in known.excepted if entry.path == path]
     if off:
         return RefusedError(
-            "is switched off already", code="path.off", place=f"~/{path}", hint=f"home-persist add ~/{path}"
+            "is switched off already",
+            code="path.off",
+            place=f"~/{path}",
+            hint=f"home-persist add {in_shell(path)}",
         )
     near = difflib.get_close_matches(path, [entry.path for entry in known.entries], n=1)
     return RefusedError(
@@ -261,5 +264,6 @@ def _in_use(path: str, inside: str) -> UserError:
         f"{what}; nothing was moved",
         code="path.in-use",
         place=f"~/{path}",
-        hint=f"close the program (fuser -v ~/{path} names it), then: home-persist remove ~/{path}",
+        hint=f"close the program (fuser -v {in_shell(path)} names it), then:"
+        f" home-persist remove {in_shell(path)}",
     )

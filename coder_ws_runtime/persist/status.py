@@ -56,8 +56,8 @@ MEANING = {
     State.LINKED: "the link in the home leads to the content on the volume",
     State.UNWRITTEN: "linked; no program has written the file yet",
     State.DELETED: "linked; the file was deleted, and a copy of it is in the attic;"
-    " home-persist attic restore brings it back",
-    State.NOT_LINKED: "there is no link yet; home-persist resolve makes it",
+    " home-persist attic restore PATH brings it back",
+    State.NOT_LINKED: "there is no link, or it was deleted; home-persist resolve makes it",
     State.ASTRAY: "the link leads to another place on the volume; home-persist resolve corrects it",
     State.NO_TARGET: "the link leads to a directory that is not there; home-persist resolve makes it",
     State.REPLACED: "a program put new content in the place of the link; it is in this container only until"

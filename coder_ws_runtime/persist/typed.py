@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from coder_ws_runtime.errors import RefusedError
-from coder_ws_runtime.persist.paths import normalise
+from coder_ws_runtime.persist.paths import in_shell, normalise
 
 
 def typed(written: str, home: Path, cwd: str, *, command: str = "home-persist add") -> str:
@@ -43,12 +43,12 @@ def typed(written: str, home: Path, cwd: str, *, command: str = "home-persist ad
     if written.startswith(("/", "~", "$")) or not here.startswith(f"{place}/"):
         return path
     if not os.path.lexists(f"{place}/{path}") and os.path.lexists(here):
-        meant = f"~/{normalise(here, place)}"
+        elsewhere = normalise(here, place)
         raise RefusedError(
-            f"paths are relative to the home, and ~/{path} is not there; {meant} is",
+            f"paths are relative to the home, and ~/{path} is not there; ~/{elsewhere} is",
             code="path.elsewhere",
             place=written,
-            hint=f"{command} {meant}, or {command} ~/{path} if that is meant",
+            hint=f"{command} {in_shell(elsewhere)}, or {command} {in_shell(path)} if that is meant",
         )
     return path
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.entries import Scope
-from coder_ws_runtime.persist.manifest import NO_WORKSPACE_ID, WORKSPACE_ID_HINT, user_files
+from coder_ws_runtime.persist.entries import NO_WORKSPACE_ID, WORKSPACE_ID_HINT, Scope
+from coder_ws_runtime.persist.manifest import user_files
 from coder_ws_runtime.persist.paths import normalise
 from coder_ws_runtime.persist.volume import STATE, Volume
 

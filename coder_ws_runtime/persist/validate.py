@@ -17,10 +17,10 @@ from coder_ws_runtime.persist.manifest import (
     excepted_of,
     manifest_files,
     read,
-    steps_of,
     template_entries,
     user_files,
 )
+from coder_ws_runtime.persist.migrate_steps import steps_of
 from coder_ws_runtime.persist.paths import normalise
 from coder_ws_runtime.persist.traps import Trap, trap
 from coder_ws_runtime.settings import Settings

@@ -54,6 +54,8 @@ class Daemon:
         self.schedule = Schedule()
         self.report = WatchReport(layout.watch_report)
         self.signature: tuple[int, ...] = ()
+        self.pruned = 0
+        """How many things had been put into the attic when it was last kept within its bounds."""
         self.stopping = False
         self.reload = False
 
@@ -227,8 +229,8 @@ class Daemon:
             self.workspace.volume.clear_staging()
         except OSError as error:  # what is wrong with the volume is said of each path
             journal.log(str(failure_of(str(self.workspace.volume.path), error)), journal.WARNING)
-        if self.workspace.attic.used:
-            self.workspace.attic.used = False
+        if self.workspace.attic.count > self.pruned:
+            self.pruned = self.workspace.attic.count
             with suppress(OSError):
                 prune(self.workspace.volume, time.time())
         self._report()

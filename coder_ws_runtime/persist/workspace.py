@@ -18,6 +18,7 @@ from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.ledger import Ledger
 from coder_ws_runtime.persist.monitor import Monitor, amount
 from coder_ws_runtime.persist.observe import glance, observe
+from coder_ws_runtime.persist.paths import in_shell
 from coder_ws_runtime.persist.plan import Plan, Row, Verb, plan
 from coder_ws_runtime.persist.state import Observation
 from coder_ws_runtime.persist.volume import Volume
@@ -239,7 +240,7 @@ def _in_use(entry: Entry, busy: BusyError) -> UserError:
         f"{what}; left as it was",
         code="path.in-use",
         place=path,
-        hint=f"close the program (fuser -v {path} names it), then: home-persist resolve",
+        hint=f"close the program (fuser -v {in_shell(entry.path)} names it), then: home-persist resolve",
     )
 
 

@@ -1,10 +1,14 @@
 """What web-shell is told, by the settings: one row, one case."""
 
+import socket
 from pathlib import Path
 
 import pytest
 
-from coder_ws_runtime.boot.web_shell import environment
+from coder_ws_runtime.boot import web_shell
+from coder_ws_runtime.boot.web_shell import HOST, environment
+from coder_ws_runtime.cli import commands
+from coder_ws_runtime.cli.ws_boot import command
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.settings import Settings, WebShell, Workspace
 
@@ -39,3 +43,14 @@ def test_what_web_shell_is_told(settings: Settings, begins: str, looks_for: str,
         "WEB_SHELL_TITLE_PREFIX": title,
         "WS_DIRECTORY": looks_for,
     }
+
+
+def test_where_something_listens_already_it_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server((HOST, 0)) as taken:
+        monkeypatch.setattr(web_shell, "PORT", str(taken.getsockname()[1]))
+        assert commands.run(command, ["web-shell", "--root", str(tmp_path)]) == 2
+    told = capsys.readouterr().err
+    assert f"listens on {HOST}:{web_shell.PORT} already\n" in told
+    assert not web_shell.is_taken()

@@ -39,7 +39,9 @@ KINDS = {
     "a file": Case(".f", ".f", {".f": "1"}),
     "a file with a slash": Case(".f/", ".f", {".f": "1"}, said="it is a file, and kept as one"),
     "the user's own link": Case(".l", ".l", {".l": "->.d", ".d/x": "1"}, said="it is a link"),
-    "nothing": Case(".n", ".n", said="for a directory add ~/.n/"),
+    "nothing": Case(
+        ".n", ".n", said="for a directory: home-persist remove ~/.n, then home-persist add ~/.n/"
+    ),
     "nothing, with a slash": Case(".n/", ".n/"),
     "a directory on the volume": Case(".d", ".d/", volume={".d/x": "1"}),
     "a link of ours to a directory": Case(".d", ".d/", {".d": "->{volume}/.d"}, {".d/x": "1"}),
@@ -212,6 +214,16 @@ def test_a_directory_over_what_was_added_before(tree: Tree, run: Command) -> Non
     assert "; with it, as a part of it, ~/.cfg/a\n" in told.out
     assert content(tree.volume) == {".cfg/a/x": "1", ".cfg/b": "2"}
     assert read(tree.home) == {".cfg": f"->{tree.volume}/.cfg"}
+
+
+def test_a_directory_over_a_file_that_was_never_written(tree: Tree, run: Command) -> None:
+    run("add", ".new")
+    told = run("add", ".new/")
+    assert told.status == 1
+    assert told.err.splitlines()[-1] == "hint: home-persist remove ~/.new, then home-persist add ~/.new/"
+    assert own(tree) == [".new"]
+    assert (run("remove", ".new").status, run("add", ".new/").status) == (0, 0)
+    assert (tree.home / ".new").is_dir()
 
 
 def test_content_is_moved_at_once(tree: Tree, run: Command) -> None:

@@ -84,6 +84,12 @@ def test_list(filled: Tree, run: Command, words: list[str], rows: list[list[str]
     assert content(filled.volume) == {".d/x": "now", ".workspaces/w1/.own/": ""}
 
 
+def test_an_empty_directory_is_no_file(filled: Tree, run: Command) -> None:
+    write(filled.layout.state / "attic", {f"{NEW}/.void/": ""})
+    (row,) = [line.split() for line in run("attic", "list").out.splitlines() if "~/.void" in line]
+    assert row[:3] == [NEW, "~/.void", "0"]
+
+
 def test_list_of_nothing(tree: Tree, run: Command) -> None:
     assert run("attic", "list").out == "nothing is in the attic\n"
 
@@ -179,6 +185,14 @@ def test_restore_is_refused_and_nothing_moves(
     assert content_now == {path: text for path, text in before.items() if "/locks/" not in path}
 
 
+def test_a_link_that_is_gone_is_told_from_content_that_is(filled: Tree, run: Command) -> None:
+    (filled.home / ".own").unlink()
+    told = run("attic", "restore", ".own")
+    assert told.err.startswith("error: ~/.own: is not in the attic\nhint: its content is on the volume")
+    filled.resolve()
+    assert (filled.home / ".own").is_dir()
+
+
 def test_what_is_declared_within_is_named(tree: Tree, run: Command) -> None:
     tree.manifest(".cfg/a/", ".cfg/b/")
     write(tree.layout.state / "attic", {f"{NEW}/.cfg/a/x": "1"})
@@ -231,6 +245,7 @@ def test_prune_says_first_and_does_with_yes(
     assert said.splitlines()[-1] == (
         f"would be removed: {len(gone)} file{'s' * (len(gone) > 1)}, {4.0 * len(gone)} KiB; --yes does it"
     )
+    assert run("attic", "prune", "--yes", "--dry-run", *words).out == said
     assert attic(filled) == ATTIC
     document = json.loads(run("attic", "prune", "--yes", "--json", *words).out)
     assert sorted(f"{item['batch']}/{item['path']}" for item in document["items"]) == sorted(gone)

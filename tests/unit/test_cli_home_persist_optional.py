@@ -180,3 +180,15 @@ def test_the_status_of_what_can_be_enabled_says_so(image: Tree, run: Command) ->
     told = run("status", "~/.npm/_cacache")
     assert told.status == 1
     assert "hint: the image knows how to keep it: home-persist enable npm" in told.err
+
+
+def test_one_path_of_it_is_taken_out_in_this_workspace(image: Tree, run: Command) -> None:
+    """As the help of `disable` says."""
+    run("enable", "npm")
+    write(image.volume, {".npmrc": "key"})
+    assert run("remove", "--switch-off", "--scope", "workspace", ".npmrc").status == 0
+    assert read(image.home)[".npmrc"] == "key"
+    assert (image.home / ".npm").is_symlink()
+    image.resolve()
+    assert read(image.home)[".npmrc"] == "key", "it is not linked again"
+    assert own(image) == ["npm"], "in other workspaces it counts"

@@ -3,20 +3,29 @@
 import json
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
 
-from coder_ws_runtime.fs.anchored import Owner
 from coder_ws_runtime.persist.lease import Lease
 from coder_ws_runtime.persist.manifest import declared
 from coder_ws_runtime.persist.status import MEANING, State, status
-from coder_ws_runtime.persist.volume import Volume
 from coder_ws_runtime.persist.workspace import Workspace
 from tests.harness.tree import Tree, write
 from tests.unit.conftest import Command
 
 LINK = "->{volume}/"
+
+
+@contextmanager
+def watched(tree: Tree) -> Iterator[None]:
+    """While the lease is held, as the daemon holds it."""
+    with Workspace(tree.layout, tree.settings) as workspace:
+        lease = Lease(workspace.volume, tree.settings.workspace.id)
+        yield
+        lease.close()
 
 
 @dataclass(frozen=True)
@@ -137,8 +146,9 @@ def test_the_table_and_its_legend(tree: Tree, run: Command) -> None:
 def test_all_is_well(tree: Tree, run: Command) -> None:
     tree.manifest(".d/")
     tree.resolve()
-    told = run("status")
-    assert (told.status, "error:" in told.err) == (0, False)
+    with watched(tree):
+        told = run("status")
+    assert (told.status, told.err) == (0, "")
     assert "1 path, all as declared; " in told.out
 
 
@@ -221,7 +231,12 @@ def test_without_the_daemon_a_warning(tree: Tree, run: Command) -> None:
     tree.manifest("f")
     tree.resolve()
     assert "warning: home-persist watch does not run" in run("status").err
-    with Volume(tree.volume, Owner.of(os.open(tree.home, os.O_PATH))) as volume:
-        lease = Lease(volume, tree.settings.workspace.id)
+    with watched(tree):
         assert run("status").err == ""
-        lease.close()
+
+
+def test_hints_are_for_a_shell_and_errors_are_json_too(tree: Tree, run: Command) -> None:
+    assert run("status", "no there").err.endswith("home-persist add ~/'no there'\n")
+    told = run("status", "--json", "no there")
+    assert (told.status, json.loads(told.out)["error"]["code"]) == (1, "path.not-declared")
+    assert tree.home.exists()

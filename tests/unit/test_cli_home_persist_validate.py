@@ -47,6 +47,11 @@ FAULTS = {
         ":1: not JSON: expected value (column 1)",
         "JSON has no comments, no single quotes, and true, false and null in lower case",
     ),
+    "a rename to nowhere": (
+        '{"source": "x", "migrations": [{"id": "a", "rename": [".a"]}]}',
+        ":$.migrations[0].rename[1]: item 2 of the list is missing",
+        "",
+    ),
     "nothing": ("\n", ": there is nothing in it", ""),
     "not an object": ("[]", ":$: an object belongs here, not a list", ""),
     "a path that is a number": (
@@ -118,6 +123,15 @@ def test_all_faults_of_a_file_are_named(tmp_path: Path, run: Command) -> None:
         ":$.paths[1]",
         ":$.scop",
     ]
+
+
+def test_another_encoding(tmp_path: Path, run: Command) -> None:
+    file = tmp_path / "m.json"
+    file.write_bytes('{"source": "x"}'.encode("utf-16"))
+    assert (
+        run("validate", str(file)).err
+        == f"error: {file}: is not UTF-8 (byte 0)\nhint: save it in that encoding\n"
+    )
 
 
 def test_paths_are_looked_at_beside_other_faults(tmp_path: Path, run: Command) -> None:

@@ -227,6 +227,18 @@ def test_selection(only: list[str], ignore: list[str], ids: list[str]) -> None:
     assert [item.id for item in select(SELECTION, only, ignore)] == ids
 
 
+def test_what_the_environment_ignores_is_ignored_beside_the_option() -> None:
+    assert [item.id for item in select(SELECTION, [], ["docker"], ["home"])] == ["disk.tmp"]
+    with pytest.raises(UsageError) as refused:
+        select(SELECTION, [], [], ["foo"])
+    assert str(refused.value).startswith("WS_DOCTOR_IGNORE: no check is called 'foo'")
+
+
+def test_a_selection_that_leaves_nothing_is_refused() -> None:
+    with pytest.raises(UsageError, match="no check is left"):
+        select(SELECTION, ["home"], ["home"])
+
+
 @pytest.mark.parametrize(
     ("word", "hint"),
     [
@@ -299,6 +311,14 @@ def test_a_check_that_crashes_is_a_failure_of_the_run(
 def test_metadata_always_succeeds(tmp_path: Path) -> None:
     status, out, _ = run(tmp_path, "--metadata")
     assert (status, len(out.splitlines())) == (0, 1)
+
+
+def test_what_is_ignored_by_the_environment_and_by_the_option(tmp_path: Path) -> None:
+    words = ["--list", "--json", "--ignore", "docker", "--ignore", "system"]
+    listed = json.loads(run(tmp_path, *words, WS_DOCTOR_IGNORE="home disk.tmp")[1])
+    ids = {item["id"] for item in listed}
+    assert ids
+    assert not [id_ for id_ in ids if id_.startswith(("docker.", "system.", "home.")) or id_ == "disk.tmp"]
 
 
 def test_usage_errors(tmp_path: Path) -> None:

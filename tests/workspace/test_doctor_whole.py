@@ -109,6 +109,10 @@ def test_fix_shows_the_safe_mends_does_them_and_looks_again(space: Workspace) ->
         "  $ sudo systemctl restart home-persist-watch  (home.daemon)",
         "  $ ws-boot jetbrains  (jetbrains.files)",
         "  $ sudo chmod 1777 /tmp  (disk.tmp)",
+        "done: home-persist resolve",
+        "done: sudo systemctl restart home-persist-watch",
+        "done: ws-boot jetbrains",
+        "done: sudo chmod 1777 /tmp",
     ]
     assert "~/.ssh/ holds a key or a login" in report, "what is not safe is only printed"
     assert set(findings(look(space))) == {"home.unsaved"}

@@ -214,8 +214,15 @@ def _nearest_option(error: click.NoSuchOption) -> str:
     """A hint that names the nearest option; click offers what has hardly a letter in common."""
     import difflib  # noqa: PLC0415 - as above
 
-    near = difflib.get_close_matches(error.option_name, error.possibilities or (), n=1, cutoff=0.7)
-    return f"did you mean {near[0]}?" if near else ""
+    known = {option.lstrip("-"): option for option in error.possibilities or ()}
+    near = difflib.get_close_matches(error.option_name.lstrip("-"), known, n=1, cutoff=0.7)
+    if near:
+        return f"did you mean {known[near[0]]}?"
+    if error.option_name.startswith("--") or error.ctx is None:
+        return ""
+    if any(isinstance(one, click.Argument) for one in error.ctx.command.params):
+        return f"what begins with '-' and is no option comes after --: {error.ctx.command_path} -- …"
+    return ""
 
 
 def _sentence(text: str) -> str:

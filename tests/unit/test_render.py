@@ -94,6 +94,13 @@ def end(how: str) -> None:
             id="no option is near",
         ),
         pytest.param(
+            ["read", "-dash"],
+            2,
+            "error: no such option -d\n"
+            "hint: what begins with '-' and is no option comes after --: tool read -- …\n",
+            id="a name that begins as options do",
+        ),
+        pytest.param(
             ["show", "--share", "x"],
             2,
             "error: invalid value for '--share': 'x' is not a number\n"

@@ -85,7 +85,16 @@ ROWS = {
         check="readlink ~/.three | grep -c /.workspaces/",
         shows="1",
     ),
-    "add: nothing is there": Row("home-persist add .four", r"for a directory add ~/.four/"),
+    "add: nothing is there": Row(
+        "home-persist add .four",
+        r"for a directory: home-persist remove ~/.four, then home-persist add ~/.four/",
+    ),
+    "add: a directory after all, as told": Row(
+        "home-persist remove ~/.four && home-persist add ~/.four/",
+        r"~/.four/: is kept from now on",
+        check="stat -L -c %F ~/.four",
+        shows="directory",
+    ),
     "add: it is kept already": Row(
         "home-persist add ~/.claude/projects",
         r"~/.claude/, where it lies, is kept already \[claude-code, owner\], declared in /etc/",

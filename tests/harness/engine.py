@@ -13,6 +13,7 @@ from tests.harness.shell import ROOT, STATE, DevError, apt_install, as_root, ask
 
 _ANSWER_SECONDS = 20.0
 _START_SECONDS = 60.0
+_STOP_SECONDS = 60
 # The distribution's client comes with BuildKit; another one that is first on PATH may lack the plugin.
 _CLIENTS = ("docker", "/usr/bin/docker")
 _PLUGIN_SINCE = 23
@@ -189,10 +190,15 @@ def _last(text: str, count: int) -> str:
 
 
 def stop() -> None:
-    """End the dockerd that we started, if we did and it still runs."""
+    """End the dockerd that we started, if we did and it still runs; the next one can start then."""
     pid = _running_dockerd()
     root = as_root()
     if pid is not None and root is not None:
         say(f"ending dockerd (PID {pid})")
         run([*root, "kill", str(pid)], check=False)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while _running_dockerd():
+            if time.monotonic() > deadline:
+                raise DevError(f"dockerd (PID {pid}) does not end", f"look into {_LOG}")
+            time.sleep(0.1)
     _PID.unlink(missing_ok=True)

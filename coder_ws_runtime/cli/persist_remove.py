@@ -43,7 +43,8 @@ def remove(  # noqa: PLR0913 - one argument an option
 
     The content is copied first, and the copy swapped with the link; then the volume's copy goes to the
     attic for 30 days. While another of your workspaces runs, its links may lead to that copy, so it stays
-    on the volume; remove PATH again when none does to put it into the attic.
+    on the volume; remove PATH again when none does to put it into the attic. It stays, too, where
+    --switch-off counts in this workspace alone.
 
     What you did not add yourself is refused, unless you switch it off.
 
@@ -104,12 +105,15 @@ def _became(one: Removed) -> str:
         by = f"[{one.still.source}, {one.still.scope.value}], declared in {one.still.place}"
         what = "it" if one.still.path == one.path else f"~/{one.still.path}/, where it lies,"
         return f"is not yours any more, but {what} is still kept {by}"
-    there = "the home had no link to it" if one.attic or one.others else "there was nothing of it"
+    content = one.attic or one.others or one.shared
+    there = "the home had no link to it" if content else "there was nothing of it"
     where = "its content is back in the home" if one.returned else there
     if one.mounted:
         where = "what is mounted stays as it is"
     if one.attic:
         where += f", and the volume's copy is in the attic: {one.attic}"
+    if one.shared:
+        where += ", and your other workspaces keep the volume's copy"
     inner = f"; in it is still kept {render.paths(one.within)}" if one.within else ""
     return f"is kept no more; {where}{inner}"
 
@@ -121,6 +125,7 @@ def _as_json(one: Removed) -> dict[str, Any]:
         "returned": one.returned,
         "attic": one.attic or None,
         "other_workspaces": list(one.others),
+        "shared": one.shared,
         "within": list(one.within),
         "still_declared_in": one.still.place if one.still else None,
         "error": one.error.as_dict() if one.error else None,

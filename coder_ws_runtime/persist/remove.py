@@ -40,6 +40,8 @@ class Removed:
     """The batch of the attic that has the volume's copy."""
     others: tuple[str, ...] = ()
     """The workspaces for which the volume's copy stays where it is."""
+    shared: bool = False
+    """Whether the volume's copy stays, because the owner's other workspaces go on keeping the path."""
     within: tuple[str, ...] = ()
     """Paths in it that are declared by themselves, and so are still kept."""
     still: Entry | None = None
@@ -134,16 +136,17 @@ class Removal:
         Raises:
             BusyError, UserError, OSError: as :meth:`coder_ws_runtime.persist.giving_back.GivingBack.run`.
         """
-        own_id = self.settings.workspace.id
-        others: list[str] = []
-        if entry.scope is Scope.OWNER and self.workspace.volume.anchor.status(entry.on_volume):
-            others = held_elsewhere(self.layout.volume, own_id)
+        there_is = entry.scope is Scope.OWNER and self.workspace.volume.anchor.status(entry.on_volume)
+        shared = bool(there_is) and self._is_shared(entry)
+        others = (
+            held_elsewhere(self.layout.volume, self.settings.workspace.id) if there_is and not shared else []
+        )
         before = self.workspace.attic.count
         monitor = self.workspace.monitor
         giving = GivingBack(self.workspace, entry, forget, monitor.advance)
         there = (self.workspace.volume.anchor, entry.on_volume)
         with monitor.work(f"~/{entry.path}{entry.slash}", lambda: amount([there])):
-            returned = giving.run(keep=bool(others))
+            returned = giving.run(keep=shared or bool(others))
         batch = self.workspace.attic.since(before)
         # What was covered by it and is declared by itself has to be linked by itself now.
         known = declared(self.layout, self.settings).entries
@@ -156,8 +159,15 @@ class Removal:
             returned=returned,
             attic=batch,
             others=tuple(others),
+            shared=shared,
             within=tuple(other.path for other in inner),
         )
+
+    def _is_shared(self, entry: Entry) -> bool:
+        """Whether a path of the owner's is switched off in this workspace alone."""
+        if not self.switch_off or self.scope is not Scope.WORKSPACE:
+            return False
+        return not _is_own(UserFiles(self.layout, self.settings.workspace.id), entry)
 
     def _forget(self, path: str) -> None:
         """Take a path out of the user's declarations, or into the exceptions."""

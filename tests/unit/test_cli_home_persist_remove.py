@@ -165,8 +165,13 @@ def test_switched_off(tree: Tree, run: Command) -> None:
 
 def test_switched_off_in_this_workspace(tree: Tree, run: Command) -> None:
     tree.manifest(".tool/")
+    write(tree.home, {".tool/x": "1"})
     tree.resolve()
-    assert run("remove", "--switch-off", "--scope", "workspace", ".tool").status == 0
+    told = run("remove", "--switch-off", "--scope", "workspace", ".tool")
+    assert told.status == 0
+    assert "back in the home, and your other workspaces keep the volume's copy\n" in told.out
+    assert (read(tree.home), content(tree.volume)) == ({".tool/x": "1"}, {".tool/x": "1"})
+    assert tree.attic() == {}
     assert declared(tree, "manifests/workspace-w1.json")["except"] == [".tool"]
 
 

@@ -141,6 +141,14 @@ ROWS = {
         check="readlink ~/.claude.json",
         shows=f"{VOLUME}/.claude.json",
     ),
+    "remove: switched off in this workspace": Row(
+        "home-persist remove --switch-off --scope workspace ~/.config/rtk",
+        r"back in the home, and your other workspaces keep the volume's copy",
+        before="echo 1 > ~/.config/rtk/mine",
+        check=f"stat -c %F ~/.config/rtk; cat ~/.config/rtk/mine {VOLUME}/.config/rtk/mine;"
+        " home-persist add ~/.config/rtk > /dev/null",
+        shows="directory\n1\n1",
+    ),
     "remove: a typo": Row("home-persist remove ~/.kepe", r"did you mean '~/.keep'\?", status=1),
     "remove: another scope": Row(
         "home-persist remove --scope workspace ~/.keep",

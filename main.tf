@@ -415,7 +415,7 @@ locals {
   port_owners  = { for port in local.ports : "${port.external}/${port.protocol}${strcontains(port.ip, ":") ? " of IPv6" : ""}" => port.ip... }
   double_ports = [for port, ips in local.port_owners : port if length(ips) > length(anytrue([for ip in ips : contains(["0.0.0.0", "::"], ip)]) ? toset(["all"]) : toset(ips))]
 
-  # The rules of home-persist that can be told from the text alone; coder_ws_runtime/persist/paths.py has them all.
+  # The rules of home-persist that can be told from the text alone; coder_ws_runtime/persist/manifest/paths.py has them all.
   paths = jsondecode(data.coder_parameter.home_persist_paths.value)
   bad_paths = [
     for path in local.paths : path
@@ -435,7 +435,7 @@ locals {
     (local.projects)    = "coder-${data.coder_workspace.me.id}-projects"
   }
 
-  # The model of this document is coder_ws_runtime/settings_model.py.
+  # The model of this document is coder_ws_runtime/documents/settings_model.py.
   settings = {
     version = 1
     workspace = {

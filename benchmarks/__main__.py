@@ -4,9 +4,9 @@ import json
 import sys
 from pathlib import Path
 
-from tests.harness import engine, mirror
-from tests.harness.shell import ROOT, say
-from tests.harness.workspace import Workspace
+from devtools import engine, mirror
+from devtools.shell import ROOT, say
+from devtools.workspace import Workspace
 
 HERE = Path(__file__).parent
 # Name, what is measured, the aim.

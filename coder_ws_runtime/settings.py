@@ -1,6 +1,6 @@
 """The settings of a workspace: one JSON document that the template uploads.
 
-The model that validates it is :mod:`coder_ws_runtime.settings_model`; here is what the rest of the
+The model that validates it is :mod:`coder_ws_runtime.documents.settings_model`; here is what the rest of the
 package works with.
 """
 
@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from coder_ws_runtime.documents.cache import normalised
 from coder_ws_runtime.errors import UsageError
 from coder_ws_runtime.layout import WORKSPACE_ID, Layout
-from coder_ws_runtime.validated import normalised
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +85,14 @@ def load(layout: Layout, env: Mapping[str, str] | None = None) -> Settings:
     else:
 
         def validate(raw: bytes) -> Any:  # noqa: ANN401 - a JSON value
-            from coder_ws_runtime import settings_model  # noqa: PLC0415 - pydantic is slow to import
+            from coder_ws_runtime.documents import settings_model  # noqa: PLC0415 - pydantic is slow to import
 
             return settings_model.validate(raw, place=str(file))
 
         values = normalised(
             document,
             place=str(file),
-            model_file=__file__.replace("settings.py", "settings_model.py"),
+            model_file=__file__.replace("settings.py", "documents/settings_model.py"),
             validate=validate,
             cache_dir=layout.ledger_dir / "validated",
         )

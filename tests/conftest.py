@@ -8,10 +8,10 @@ from typing import NoReturn
 
 import pytest
 
-from tests.harness import engine as engines
-from tests.harness import images, recorded
-from tests.harness.engine import Engine
-from tests.harness.workspace import Workspace
+from devtools import engine as engines
+from devtools import images, recorded
+from devtools.engine import Engine
+from devtools.workspace import Workspace
 
 # A shell starts what runs in its background with SIGINT ignored, and all that is started from there.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -10,9 +10,9 @@ import click
 from coder_ws_runtime.cli.loading import workspace_settings
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.entries import Declared, Entry
-from coder_ws_runtime.persist.manifest import available_files, declared, user_files
-from coder_ws_runtime.persist.paths import is_below
+from coder_ws_runtime.persist.manifest.entry import Declared, Entry
+from coder_ws_runtime.persist.manifest.load import available_files, declared, user_files
+from coder_ws_runtime.persist.manifest.paths import is_below
 
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 
@@ -28,8 +28,8 @@ def any_path(context: click.Context, _: click.Parameter, word: str) -> list[str]
 def attic_path(context: click.Context, _: click.Parameter, word: str) -> list[str]:
     """What is in the attic, and the declared paths that it has something of."""
     # Most completions need neither.
-    from coder_ws_runtime.persist.attic_items import items  # noqa: PLC0415
-    from coder_ws_runtime.persist.workspace import Workspace  # noqa: PLC0415
+    from coder_ws_runtime.persist.session import Workspace  # noqa: PLC0415
+    from coder_ws_runtime.persist.store.attic_items import items  # noqa: PLC0415
 
     layout, _id, found = _declared(context)
     try:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from coder_ws_runtime import journal, sizes
+from coder_ws_runtime import text as sizes
 from coder_ws_runtime.errors import UserError
+from coder_ws_runtime.system import journal
 
 if TYPE_CHECKING:
     from coder_ws_runtime.fs.usage import Usage

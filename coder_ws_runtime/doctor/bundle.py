@@ -11,13 +11,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from coder_ws_runtime import __version__
-from coder_ws_runtime.doctor import agent, systemd
+from coder_ws_runtime.doctor import systemd
+from coder_ws_runtime.doctor.checks import agent
+from coder_ws_runtime.doctor.checks.home import declarations
 from coder_ws_runtime.doctor.context import Context, text
 from coder_ws_runtime.doctor.engine import Result
-from coder_ws_runtime.doctor.home import declarations
 from coder_ws_runtime.doctor.redaction import GONE, is_sensitive, redact, secrets_of
 from coder_ws_runtime.doctor.report import as_json
-from coder_ws_runtime.persist.manifest import manifest_files, user_files
+from coder_ws_runtime.persist.manifest.load import manifest_files, user_files
 
 _LARGEST = 512 * 1024
 """Characters that are kept of one file, its last ones."""

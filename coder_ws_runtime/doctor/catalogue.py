@@ -3,7 +3,17 @@
 A new check is a decorated function, and a line here.
 """
 
-from coder_ws_runtime.doctor import agent, disk, docker, home, jetbrains, network, system, tools, unsaved
+from coder_ws_runtime.doctor.checks import (
+    agent,
+    disk,
+    docker,
+    home,
+    jetbrains,
+    network,
+    system,
+    tools,
+    unsaved,
+)
 from coder_ws_runtime.doctor.engine import Check
 
 CHECKS: tuple[Check, ...] = (

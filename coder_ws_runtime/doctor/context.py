@@ -12,8 +12,8 @@ from coder_ws_runtime import settings
 from coder_ws_runtime.boot.docker_group.observe import User, parse_users
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.layout import DEFAULT_USER, Layout
-from coder_ws_runtime.process import Runner, run
 from coder_ws_runtime.settings import Settings, Workspace
+from coder_ws_runtime.system.process import Runner, run
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Result
 from coder_ws_runtime.doctor.findings import Where
-from coder_ws_runtime.process import Completed
+from coder_ws_runtime.system.process import Completed
 
 _LIMIT = 300.0
 """Seconds that one mend may take: a resolve may have much to move."""

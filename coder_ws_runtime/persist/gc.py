@@ -13,15 +13,15 @@ from enum import Enum
 from pathlib import Path
 from urllib.parse import quote
 
-from coder_ws_runtime import docker_api
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.fs.anchored import open_directory, sync_directory
 from coder_ws_runtime.fs.removing import remove_tree
 from coder_ws_runtime.fs.usage import Usage, measure
 from coder_ws_runtime.persist.failures import failure_of
-from coder_ws_runtime.persist.lease import leases, retired
-from coder_ws_runtime.persist.volume import STATE, Volume
+from coder_ws_runtime.persist.store.lease import leases, retired
+from coder_ws_runtime.persist.store.volume import STATE, Volume
+from coder_ws_runtime.system import docker_api
 
 WORKSPACES = ".workspaces"
 LABEL = "coder.workspace_id"

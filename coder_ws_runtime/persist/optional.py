@@ -11,8 +11,8 @@ from functools import partial
 
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.entries import Entry, Kind, Scope
-from coder_ws_runtime.persist.manifest import (
+from coder_ws_runtime.persist.manifest.entry import Entry, Kind, Scope
+from coder_ws_runtime.persist.manifest.load import (
     available_file,
     available_files,
     declared,
@@ -20,10 +20,10 @@ from coder_ws_runtime.persist.manifest import (
     manifest_files,
     read,
 )
-from coder_ws_runtime.persist.paths import is_below
+from coder_ws_runtime.persist.manifest.paths import is_below
+from coder_ws_runtime.persist.manifest.user import UserFiles, editing
 from coder_ws_runtime.persist.remove import Removal, Removed
-from coder_ws_runtime.persist.user import UserFiles, editing
-from coder_ws_runtime.persist.workspace import Outcome, Workspace
+from coder_ws_runtime.persist.session import Outcome, Workspace
 from coder_ws_runtime.settings import Settings
 
 

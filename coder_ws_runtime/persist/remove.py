@@ -10,17 +10,17 @@ from pathlib import Path
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.writers import BusyError
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.compare import kind_of
-from coder_ws_runtime.persist.entries import Declared, Entry, Kind, Scope, on_volume
 from coder_ws_runtime.persist.failures import failure_of
-from coder_ws_runtime.persist.giving_back import GivingBack
-from coder_ws_runtime.persist.lease import held_elsewhere
-from coder_ws_runtime.persist.manifest import declared
+from coder_ws_runtime.persist.give_back import GivingBack
+from coder_ws_runtime.persist.manifest.entry import Declared, Entry, Kind, Scope, on_volume
+from coder_ws_runtime.persist.manifest.load import declared
+from coder_ws_runtime.persist.manifest.paths import in_shell, is_below
+from coder_ws_runtime.persist.manifest.user import UserFiles, editing
 from coder_ws_runtime.persist.monitor import amount
-from coder_ws_runtime.persist.paths import in_shell, is_below
-from coder_ws_runtime.persist.plan import Row
-from coder_ws_runtime.persist.user import UserFiles, editing
-from coder_ws_runtime.persist.workspace import Workspace
+from coder_ws_runtime.persist.reconcile.compare import kind_of
+from coder_ws_runtime.persist.reconcile.plan import Row
+from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.store.lease import held_elsewhere
 from coder_ws_runtime.settings import Settings
 
 
@@ -134,7 +134,7 @@ class Removal:
             forget: takes it out of the declarations.
 
         Raises:
-            BusyError, UserError, OSError: as :meth:`coder_ws_runtime.persist.giving_back.GivingBack.run`.
+            BusyError, UserError, OSError: as :meth:`coder_ws_runtime.persist.give_back.GivingBack.run`.
         """
         there_is = entry.scope is Scope.OWNER and self.workspace.volume.anchor.status(entry.on_volume)
         shared = bool(there_is) and self._is_shared(entry)

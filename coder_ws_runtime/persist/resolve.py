@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.manifest import declared
-from coder_ws_runtime.persist.migrate_record import all_recorded
+from coder_ws_runtime.persist.manifest.load import declared
+from coder_ws_runtime.persist.migrations.record import all_recorded
 from coder_ws_runtime.persist.monitor import Monitor
-from coder_ws_runtime.persist.workspace import Outcome, Workspace
+from coder_ws_runtime.persist.session import Outcome, Workspace
 from coder_ws_runtime.settings import Settings
 
 if TYPE_CHECKING:
-    from coder_ws_runtime.persist.migrate import Migrated
+    from coder_ws_runtime.persist.migrations.run import Migrated
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def resolve(
         found = declared(layout, settings)
         migrated: tuple[Migrated, ...] = ()
         if not all_recorded(found.migrations, workspace.volume.anchor):
-            from coder_ws_runtime.persist.migrate import migrate  # noqa: PLC0415 - most starts have none to run
+            from coder_ws_runtime.persist.migrations.run import migrate  # noqa: PLC0415 - most starts have none to run
 
             migrated = migrate(workspace, found, dry_run=dry_run)
         outcomes: list[Outcome] = []

@@ -11,14 +11,14 @@ from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError, below, open_directory
 from coder_ws_runtime.fs.usage import Usage, measure
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.attic import in_attic
-from coder_ws_runtime.persist.entries import Declared, Entry, Kind, Scope
-from coder_ws_runtime.persist.lease import is_held
-from coder_ws_runtime.persist.manifest import declared
-from coder_ws_runtime.persist.paths import is_own
-from coder_ws_runtime.persist.plan import other_type, points_into
-from coder_ws_runtime.persist.state import Node, Observation
-from coder_ws_runtime.persist.workspace import Workspace
+from coder_ws_runtime.persist.manifest.entry import Declared, Entry, Kind, Scope
+from coder_ws_runtime.persist.manifest.load import declared
+from coder_ws_runtime.persist.manifest.paths import is_own
+from coder_ws_runtime.persist.reconcile.observation import Node, Observation
+from coder_ws_runtime.persist.reconcile.plan import other_type, points_into
+from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.store.attic import in_attic
+from coder_ws_runtime.persist.store.lease import is_held
 from coder_ws_runtime.settings import Settings
 
 BUDGET = 1.0

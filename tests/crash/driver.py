@@ -7,11 +7,11 @@ from pathlib import Path
 from coder_ws_runtime import settings
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.attic_items import items, restore
-from coder_ws_runtime.persist.manifest import declared
-from coder_ws_runtime.persist.migrate import migrate
+from coder_ws_runtime.persist.manifest.load import declared
+from coder_ws_runtime.persist.migrations.run import migrate
 from coder_ws_runtime.persist.remove import Removal
-from coder_ws_runtime.persist.workspace import Workspace
+from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.store.attic_items import items, restore
 from tests.crash.world import ADDED
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from devtools.shell import ROOT
 from tests.conftest import Tried, missing
-from tests.harness.shell import ROOT
 from tests.harness.tree import write
 
 _LINE = re.compile(r"~/\.big/: [\d.]+ MiB of 500\.0 MiB(, waiting for the disk)?")

@@ -22,8 +22,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.manifest import declared
-from coder_ws_runtime.persist.workspace import Workspace
+from coder_ws_runtime.persist.manifest.load import declared
+from coder_ws_runtime.persist.session import Workspace
 from coder_ws_runtime.settings import Settings
 from coder_ws_runtime.settings import Workspace as Identity
 from tests.conftest import Tried

@@ -17,13 +17,13 @@ import pytest
 
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.attic_items import items, restore
-from coder_ws_runtime.persist.manifest import declared
-from coder_ws_runtime.persist.workspace import Workspace
+from coder_ws_runtime.persist.manifest.load import declared
+from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.store.attic_items import items, restore
 from coder_ws_runtime.settings import Settings
 from coder_ws_runtime.settings import Workspace as Identity
+from devtools.shell import ROOT
 from tests.conftest import Tried
-from tests.harness.shell import ROOT
 from tests.harness.tree import content, read, write
 
 HOMES = 16

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from coder_ws_runtime.persist.paths import COPY_SUFFIX
-from tests.harness.shell import ROOT
+from coder_ws_runtime.persist.manifest.paths import COPY_SUFFIX
+from devtools.shell import ROOT
 from tests.harness.tree import write
 
 _SHM = Path("/dev/shm")

@@ -72,8 +72,8 @@ def test_when_there_is_room_the_next_run_finishes(tree: Tree) -> None:
 @pytest.mark.parametrize("running", [False, True], ids=["resolve", "heal"])
 def test_no_room_for_what_replaced_a_link(tree: Tree, *, running: bool) -> None:
     """The newer save stays in the home, the older one on the volume."""
-    from coder_ws_runtime.persist.manifest import declared
-    from coder_ws_runtime.persist.workspace import Workspace
+    from coder_ws_runtime.persist.manifest.load import declared
+    from coder_ws_runtime.persist.session import Workspace
 
     tree.manifest("file")
     write(tree.home, {"file": "older"})

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from coder_ws_runtime.persist.attic_items import Bounds, items, prune
-from coder_ws_runtime.persist.workspace import Workspace
+from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.store.attic_items import Bounds, items, prune
 from tests.conftest import missing
 from tests.fs.conftest import CODER, as_user, own
 from tests.harness.tree import Tree, content, read, write

@@ -16,8 +16,8 @@ import pytest
 
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.fs import kernel
-from coder_ws_runtime.persist.attic_items import items, restore
-from coder_ws_runtime.persist.workspace import Workspace
+from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.store.attic_items import items, restore
 from tests.fs.conftest import CODER, as_user, own
 from tests.harness.tree import Tree, write
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from coder_ws_runtime.fs import kernel
-from coder_ws_runtime.persist.manifest import declared
-from coder_ws_runtime.persist.plan import Row
-from coder_ws_runtime.persist.workspace import Workspace
+from coder_ws_runtime.persist.manifest.load import declared
+from coder_ws_runtime.persist.reconcile.plan import Row
+from coder_ws_runtime.persist.session import Workspace
 from tests.harness.tree import Tree, content, read, write
 
 FLAGS = ["flags", "no flags"]

@@ -8,9 +8,9 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from tests.harness.engine import Engine
-from tests.harness.images import tag
-from tests.harness.workspace import Workspace
+from devtools.engine import Engine
+from devtools.images import tag
+from devtools.workspace import Workspace
 
 NAME = "coder.workspaces.test"
 """Of the server, as workspaces know it."""

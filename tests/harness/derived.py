@@ -4,9 +4,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from tests.harness.engine import Engine
-from tests.harness.images import PREFIX, tag
-from tests.harness.shell import ROOT
+from devtools.engine import Engine
+from devtools.images import PREFIX, tag
+from devtools.shell import ROOT
 
 
 def build(engine: Engine, directory: Path, *, sources: tuple[str, ...] = ()) -> str:

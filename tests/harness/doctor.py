@@ -10,7 +10,7 @@ from typing import Any
 
 import jsonschema
 
-from tests.harness.workspace import Workspace
+from devtools.workspace import Workspace
 
 SCHEMA = json.loads(files("coder_ws_runtime.doctor").joinpath("report.schema.json").read_text())
 _MARK = "--- report ---"

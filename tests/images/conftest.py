@@ -7,10 +7,10 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from tests.harness import images, mirror
-from tests.harness.engine import Engine
-from tests.harness.shell import ROOT
-from tests.harness.stacks import stacks
+from devtools import images, mirror
+from devtools.engine import Engine
+from devtools.shell import ROOT
+from devtools.stacks import stacks
 
 
 @dataclass(frozen=True)

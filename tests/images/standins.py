@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from tests.harness.engine import Engine
-from tests.harness.shell import ROOT, DevError, run
+from devtools.engine import Engine
+from devtools.shell import ROOT, DevError, run
 
 HERE = Path(__file__).parent
 MACHINE = platform.machine()

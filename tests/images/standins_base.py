@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.harness.engine import Engine
+from devtools.engine import Engine
 from tests.images.standins import HERE, MACHINE, Maker, npm_pack, pack, sha256
 
 ARCHITECTURE = {"x86_64": "x64", "aarch64": "arm64"}

@@ -9,10 +9,10 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from tests.harness.engine import Engine
-from tests.harness.images import DEBIAN, PREFIX
-from tests.harness.shell import run
-from tests.harness.venv import VENV
+from devtools.engine import Engine
+from devtools.images import DEBIAN, PREFIX
+from devtools.shell import run
+from devtools.venv import VENV
 from tests.images.standins import HERE, MACHINE, Maker, pack, sha256
 
 

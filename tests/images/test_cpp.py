@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from devtools.workspace import Workspace
 from tests.conftest import Spaces
-from tests.harness.workspace import Workspace
 from tests.images.conftest import Recipe
 
 PROJECT = """

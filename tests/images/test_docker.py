@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from devtools.engine import Engine
+from devtools.workspace import Workspace
 from tests.conftest import Spaces
-from tests.harness.engine import Engine
-from tests.harness.workspace import Workspace
 
 PROJECT = """
 set -eu

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import mirror
-from tests.harness.engine import Engine
-from tests.harness.shell import ROOT, DevError
+from devtools import mirror
+from devtools.engine import Engine
+from devtools.shell import ROOT, DevError
 from tests.images import standins
 from tests.images.conftest import Mirror, Recipe
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from devtools.workspace import Workspace
 from tests.conftest import Spaces
-from tests.harness.workspace import Workspace
 
 SYSTEM = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Two more versions, as `nvm install` would leave them, that say which they are.

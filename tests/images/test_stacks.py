@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import mirror
-from tests.harness.engine import Engine
-from tests.harness.images import tag
-from tests.harness.shell import ROOT
-from tests.harness.stacks import Stack, stacks
+from devtools import mirror
+from devtools.engine import Engine
+from devtools.images import tag
+from devtools.shell import ROOT
+from devtools.stacks import Stack, stacks
 
 STACKS = list(stacks().values())
 RUNTIME_BUDGET_MIB = 30

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from devtools.workspace import Workspace
 from tests.conftest import Spaces
-from tests.harness.workspace import Workspace
 
 CLONE = "/home/coder/projects/clone"
 TITLE = 'Ada\'s <dev> & "co"'

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from devtools.engine import Engine
+from devtools.images import tag
+from devtools.shell import ROOT
 from tests.conftest import missing
-from tests.harness.engine import Engine
-from tests.harness.images import tag
-from tests.harness.shell import ROOT
 
 BIN = Path(sys.executable).parent
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from devtools import engine as engines
+from devtools import images
 from tests.conftest import missing
-from tests.harness import engine as engines
-from tests.harness import images
 from tests.template.terraform import BUILD, Plan, Terraform, ready
 
 UNPINNED = {"pin_image": "false"}

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
+from devtools.workspace import AGENT_FILE, AGENT_STAND_IN, Workspace
 from tests.conftest import Spaces
 from tests.harness.doctor import findings, look
-from tests.harness.workspace import AGENT_FILE, AGENT_STAND_IN, Workspace
 from tests.template.record import record, written
 from tests.template.terraform import Terraform
 

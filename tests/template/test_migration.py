@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.images import PREFIX
+from devtools.images import PREFIX
 from tests.template.conftest import UNPINNED, find_engine
 from tests.template.terraform import Plan, Terraform
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from coder_ws_runtime.errors import RefusedError
-from coder_ws_runtime.persist.paths import normalise
+from coder_ws_runtime.persist.manifest.paths import normalise
 from tests.template.terraform import Plan, Terraform, TerraformError
 
 CONTAINER, IMAGE = "docker_container.workspace[0]", "docker_image.workspace"

@@ -1,6 +1,6 @@
 """What `./dev up` and tests/workspace boot is what the template plans."""
 
-from tests.harness.recorded import RECORD
+from devtools.recorded import RECORD
 from tests.template.record import record, written
 from tests.template.terraform import Terraform
 

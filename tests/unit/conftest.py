@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from coder_ws_runtime.cli import commands
-from coder_ws_runtime.cli.home_persist import home_persist
+from coder_ws_runtime.cli.home_persist.main import home_persist
 from tests.harness.tree import Tree
 
 

@@ -34,7 +34,7 @@ from coder_ws_runtime.boot.docker_group.plan import (
 )
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.process import Completed
+from coder_ws_runtime.system.process import Completed
 
 CODER = User("coder", 1000, 1000)
 IN, OUT = frozenset({"coder"}), frozenset[str]()

@@ -18,7 +18,7 @@ from coder_ws_runtime.boot.hooks.execute import Order, Watcher, run_hooks
 from coder_ws_runtime.boot.hooks.log import BoundedLog
 from coder_ws_runtime.boot.hooks.result import Ending, Result, recall
 from coder_ws_runtime.cli import commands
-from coder_ws_runtime.cli.ws_boot import command
+from coder_ws_runtime.cli.ws_boot.main import command
 from coder_ws_runtime.layout import Layout
 
 REPO = Path(__file__).parents[2]
@@ -161,7 +161,7 @@ def test_a_hook_that_hangs_is_ended_with_all_that_it_started(layout: Layout, add
 def test_a_hook_that_does_not_want_to_end_is_killed(
     layout: Layout, add_hook: AddHook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("coder_ws_runtime.process.GRACE", 0.3)
+    monkeypatch.setattr("coder_ws_runtime.system.process.GRACE", 0.3)
     loop = f"trap '' TERM; (exec -a 'sleep {layout.root}' sleep 1000) & while :; do sleep 0.05; done"
     add_hook("stubborn", loop, shebang="#!/bin/bash")
     assert run(layout, time_limit=0.3)["stubborn"].ending is Ending.TIMED_OUT
@@ -391,7 +391,7 @@ def test_whoever_stops_the_run_stops_the_hook(
     number: signal.Signals, status: int, layout: Layout, add_hook: AddHook
 ) -> None:
     add_hook("hang", f"touch $HOME/began; exec -a 'sleep {layout.root}' sleep 1000", shebang="#!/bin/bash")
-    code = "from coder_ws_runtime.cli.ws_boot import main; main()"
+    code = "from coder_ws_runtime.cli.ws_boot.main import main; main()"
     with subprocess.Popen(
         [sys.executable, "-c", code, "hooks", "--root", str(layout.root)], cwd=REPO, stderr=subprocess.PIPE
     ) as ours:

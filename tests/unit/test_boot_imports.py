@@ -14,7 +14,7 @@ SLOW = {"pydantic", "watchdog", "javaproperties"}
 PROGRAM = """
 import sys
 from coder_ws_runtime.cli import commands
-from coder_ws_runtime.cli.ws_boot import command
+from coder_ws_runtime.cli.ws_boot.main import command
 commands.run(command, sys.argv[1:])
 print(*sys.modules, file=sys.stderr)
 """
@@ -39,14 +39,14 @@ def test_the_step_that_runs_as_root_takes_nothing_from_the_user(tmp_path: Path) 
     done = subprocess.run(words, cwd=REPO, capture_output=True, text=True, check=True)
     modules = done.stderr.split()
     assert "coder_ws_runtime.boot.docker_group.apply" in modules
-    assert not {"coder_ws_runtime.settings", "coder_ws_runtime.validated"} & set(modules)
+    assert not {"coder_ws_runtime.settings", "coder_ws_runtime.documents.cache"} & set(modules)
     assert not (tmp_path / "var").exists()
 
 
 RESOLVE = """
 import sys
 from coder_ws_runtime.cli import commands
-from coder_ws_runtime.cli.home_persist import home_persist
+from coder_ws_runtime.cli.home_persist.main import home_persist
 commands.run(home_persist, ["resolve", *sys.argv[1:]])
 print(*sys.modules, file=sys.stderr)
 """

@@ -15,7 +15,7 @@ from coder_ws_runtime.boot.jetbrains.apply import Report, settle
 from coder_ws_runtime.boot.jetbrains.backends import backends, choose
 from coder_ws_runtime.boot.jetbrains.observe import IDE_NAME
 from coder_ws_runtime.cli import commands
-from coder_ws_runtime.cli.ws_boot import command
+from coder_ws_runtime.cli.ws_boot.main import command
 from coder_ws_runtime.layout import Layout
 from tests.conftest import missing
 from tests.harness.tree import Tree

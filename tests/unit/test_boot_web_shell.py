@@ -8,7 +8,7 @@ import pytest
 from coder_ws_runtime.boot import web_shell
 from coder_ws_runtime.boot.web_shell import HOST, environment
 from coder_ws_runtime.cli import commands
-from coder_ws_runtime.cli.ws_boot import command
+from coder_ws_runtime.cli.ws_boot.main import command
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.settings import Settings, WebShell, Workspace
 

@@ -6,9 +6,9 @@ import click
 import pytest
 
 from coder_ws_runtime.cli import commands
-from coder_ws_runtime.cli.home_persist import home_persist, resolve
-from coder_ws_runtime.cli.ws_boot import command as ws_boot
-from coder_ws_runtime.cli.ws_doctor import ws_doctor
+from coder_ws_runtime.cli.home_persist.main import home_persist, resolve
+from coder_ws_runtime.cli.ws_boot.main import command as ws_boot
+from coder_ws_runtime.cli.ws_doctor.main import ws_doctor
 
 # They are not for people to type.
 WITHOUT_EXAMPLES = {"home-persist watch", "ws-boot web-shell"}

@@ -318,7 +318,7 @@ def test_json(tree: Tree, run: Command) -> None:
 
 def test_at_once(tree: Tree) -> None:
     """Many at the same time, each in a process of its own: none is lost."""
-    program = "from coder_ws_runtime.cli.home_persist import main; main()"
+    program = "from coder_ws_runtime.cli.home_persist.main import main; main()"
     words = [sys.executable, "-c", program, "add", "--root", str(tree.layout.root)]
     running = [
         subprocess.Popen([*words, f".d{index}/"], cwd=REPO, stdout=subprocess.DEVNULL) for index in range(8)

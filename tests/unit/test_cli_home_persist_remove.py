@@ -11,11 +11,11 @@ import pytest
 
 from coder_ws_runtime.fs.anchored import Owner
 from coder_ws_runtime.fs.copying import Identity
-from coder_ws_runtime.persist import giving_back
-from coder_ws_runtime.persist.lease import Lease
+from coder_ws_runtime.persist import give_back as giving_back
 from coder_ws_runtime.persist.remove import Removal
-from coder_ws_runtime.persist.volume import Volume
-from coder_ws_runtime.persist.workspace import Workspace
+from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.store.lease import Lease
+from coder_ws_runtime.persist.store.volume import Volume
 from tests.harness.tree import Tree, content, read, write
 from tests.unit.conftest import Command
 

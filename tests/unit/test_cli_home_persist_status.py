@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from coder_ws_runtime.persist.lease import Lease
-from coder_ws_runtime.persist.manifest import declared
+from coder_ws_runtime.persist.manifest.load import declared
+from coder_ws_runtime.persist.session import Workspace
 from coder_ws_runtime.persist.status import MEANING, State, status
-from coder_ws_runtime.persist.workspace import Workspace
+from coder_ws_runtime.persist.store.lease import Lease
 from tests.harness.tree import Tree, write
 from tests.unit.conftest import Command
 

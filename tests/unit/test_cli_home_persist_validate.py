@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from coder_ws_runtime.persist.entries import Entry, Kind, Scope
-from coder_ws_runtime.persist.traps import trap
+from coder_ws_runtime.persist.manifest.entry import Entry, Kind, Scope
+from coder_ws_runtime.persist.manifest.traps import trap
 from tests.harness.tree import Tree, write
 from tests.unit.conftest import Command
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from coder_ws_runtime.persist.lease import Lease
-from coder_ws_runtime.persist.workspace import Workspace
+from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.store.lease import Lease
 from tests.harness.tree import Tree, write
 from tests.unit.conftest import Command
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from coder_ws_runtime.persist.manifest import declared
+from coder_ws_runtime.persist.manifest.load import declared
 from coder_ws_runtime.settings import Workspace
 from tests.harness.tree import Tree, write
 

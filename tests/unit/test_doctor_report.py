@@ -9,9 +9,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from coder_ws_runtime.cli import commands, doctor_text, render
-from coder_ws_runtime.cli import ws_doctor as command
-from coder_ws_runtime.cli.ws_doctor import ws_doctor
+from coder_ws_runtime.cli import commands, render
+from coder_ws_runtime.cli.ws_doctor import main as command
+from coder_ws_runtime.cli.ws_doctor import text as doctor_text
+from coder_ws_runtime.cli.ws_doctor.main import ws_doctor
 from coder_ws_runtime.doctor import report_model
 from coder_ws_runtime.doctor.catalogue import CHECKS
 from coder_ws_runtime.doctor.context import Context
@@ -261,7 +262,7 @@ def run(tmp_path: Path, *args: str, **env: str) -> tuple[int, str, str]:
         [
             sys.executable,
             "-c",
-            "from coder_ws_runtime.cli.ws_doctor import main; main()",
+            "from coder_ws_runtime.cli.ws_doctor.main import main; main()",
             "--root",
             str(tmp_path),
             *args,
@@ -341,7 +342,7 @@ def test_list_names_every_check(tmp_path: Path) -> None:
 
 def test_the_schema_is_printed(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "from coder_ws_runtime.cli.ws_doctor import main; main()", "schema"],
+        [sys.executable, "-c", "from coder_ws_runtime.cli.ws_doctor.main import main; main()", "schema"],
         capture_output=True,
         text=True,
         check=True,
@@ -350,7 +351,7 @@ def test_the_schema_is_printed(tmp_path: Path) -> None:
 
 
 def test_the_command_keeps_heavy_libraries_out_of_its_start() -> None:
-    code = "import sys; import coder_ws_runtime.cli.ws_doctor; print(*sys.modules)"
+    code = "import sys; import coder_ws_runtime.cli.ws_doctor.main; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert {"pydantic", "watchdog", "javaproperties", "ssl", "http.client", "urllib.request"} & set(
         done.stdout.split()

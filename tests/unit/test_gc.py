@@ -8,8 +8,8 @@ import pytest
 
 from coder_ws_runtime.fs.usage import Usage
 from coder_ws_runtime.persist.gc import Bounds, Engine, Left, Verdict, judge
-from coder_ws_runtime.persist.lease import Lease
-from coder_ws_runtime.persist.workspace import Workspace
+from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.store.lease import Lease
 from tests.harness.tree import Tree, content, read, write
 from tests.unit.conftest import Command
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from coder_ws_runtime.persist.ledger import Ledger
-from coder_ws_runtime.persist.manifest import declared
-from coder_ws_runtime.persist.plan import Row
-from coder_ws_runtime.persist.workspace import Workspace
+from coder_ws_runtime.persist.manifest.load import declared
+from coder_ws_runtime.persist.reconcile.plan import Row
+from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.store.ledger import Ledger
 from tests.harness.tree import Tree, content
 
 

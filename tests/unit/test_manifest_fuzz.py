@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coder_ws_runtime.errors import UserError
-from coder_ws_runtime.persist.entries import Scope
-from coder_ws_runtime.persist.manifest import combined, entries_of, read
-from coder_ws_runtime.persist.paths import is_own
+from coder_ws_runtime.persist.manifest.entry import Scope
+from coder_ws_runtime.persist.manifest.load import combined, entries_of, read
+from coder_ws_runtime.persist.manifest.paths import is_own
 from tests.conftest import Tried
 from tests.harness.tree import Tree
 

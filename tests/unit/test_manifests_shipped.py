@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.validate import check_files
-from tests.harness.shell import ROOT
+from coder_ws_runtime.persist.manifest.lint import check_files
+from devtools.shell import ROOT
 
 DEFAULT = sorted(file for file in (ROOT / "manifests").glob("*.json") if file.name != "schema.json")
 OPTIONAL = sorted((ROOT / "manifests/optional").glob("*.json"))

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from coder_ws_runtime.persist.lease import Lease
-from coder_ws_runtime.persist.migrate import Migrated, migrate
-from coder_ws_runtime.persist.migrate_plan import Row
-from coder_ws_runtime.persist.workspace import Workspace
+from coder_ws_runtime.persist.migrations.plan import Row
+from coder_ws_runtime.persist.migrations.run import Migrated, migrate
+from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.store.lease import Lease
 from tests.harness.tree import Tree, content, read, write
 from tests.unit.conftest import Command
 
@@ -119,7 +119,7 @@ TABLE = {
 
 
 def run(tree: Tree, *, dry_run: bool = False, force: bool = False) -> tuple[Migrated, ...]:
-    from coder_ws_runtime.persist.manifest import declared
+    from coder_ws_runtime.persist.manifest.load import declared
 
     with Workspace(tree.layout, tree.settings) as workspace:
         return migrate(workspace, declared(tree.layout, tree.settings), dry_run=dry_run, force=force)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from coder_ws_runtime.fs.mounts import mounted_in, parse_mounts
-from coder_ws_runtime.persist.plan import Row
+from coder_ws_runtime.persist.reconcile.plan import Row
+from coder_ws_runtime.system.mounts import mounted_in, parse_mounts
 from tests.harness.tree import Tree, content, read, write
 from tests.unit.conftest import Command
 

@@ -3,7 +3,7 @@
 import pytest
 
 from coder_ws_runtime.errors import RefusedError
-from coder_ws_runtime.persist.paths import normalise
+from coder_ws_runtime.persist.manifest.paths import normalise
 
 HOME = "/home/coder"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.shell import ROOT
-from tests.harness.stacks import Stack, stacks
+from devtools.shell import ROOT
+from devtools.stacks import Stack, stacks
 
 STACKS = stacks()
 CHILDREN = [stack for stack in STACKS.values() if stack.parent]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from devtools import mirror
+from devtools.shell import ROOT
+from devtools.tools_lock import STEPS, renew
 from downloads import Downloads, ToolError
-from tests.harness import mirror
-from tests.harness.shell import ROOT
-from tests.harness.tools_lock import STEPS, renew
 
 TOLD = {
     "registry.npmjs.org/@anthropic-ai/claude-code/latest": {"version": "9.0.1"},

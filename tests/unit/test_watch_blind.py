@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.shell import ROOT
+from devtools.shell import ROOT
 from tests.harness.tree import Tree, content
 
 # The limits are the host's, so what the kernel says is put in its place.
@@ -20,7 +20,7 @@ import errno, sys
 from pathlib import Path
 from coder_ws_runtime.fs import inotify
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist import watch
+from coder_ws_runtime.persist.watch import daemon as watch
 from coder_ws_runtime.settings import Settings, Workspace
 
 _, root, name, number = sys.argv

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
+from devtools.workspace import Workspace
 from tests.conftest import Spaces
-from tests.harness.workspace import Workspace
 
 pytestmark = pytest.mark.docker
 

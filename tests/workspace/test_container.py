@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.harness.container import UnknownAttributeError, create
-from tests.harness.engine import Engine
-from tests.harness.images import PREFIX, tag
+from devtools.container import UnknownAttributeError, create
+from devtools.engine import Engine
+from devtools.images import PREFIX, tag
 
 pytestmark = pytest.mark.docker
 

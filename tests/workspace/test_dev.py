@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from devtools import venv
+from devtools.engine import Engine
+from devtools.shell import ROOT, run
 from tests.conftest import missing
-from tests.harness import venv
-from tests.harness.engine import Engine
-from tests.harness.shell import ROOT, run
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from devtools.engine import Engine
+from devtools.images import tag
+from devtools.workspace import Workspace
 from tests.conftest import Spaces, missing
-from tests.harness.engine import Engine
 from tests.harness.host_socket import HostSocket
-from tests.harness.images import tag
-from tests.harness.workspace import Workspace
 
 pytestmark = [pytest.mark.docker, pytest.mark.root]
 

@@ -6,9 +6,9 @@ for 30 s between downloads, and for 24 hours once it has given up.
 
 import pytest
 
+from devtools.workspace import AGENT_FILE, AGENT_STAND_IN, Workspace
 from tests.conftest import Spaces
 from tests.harness.doctor import Row, Template, prove
-from tests.harness.workspace import AGENT_FILE, AGENT_STAND_IN, Workspace
 
 pytestmark = pytest.mark.docker
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import pytest
 
 from coder_ws_runtime.doctor.catalogue import CHECKS
+from devtools.images import PREFIX, tag
 from tests.conftest import Spaces
 from tests.harness.doctor import parsed
-from tests.harness.images import PREFIX, tag
 
 pytestmark = pytest.mark.docker
 

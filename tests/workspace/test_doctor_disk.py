@@ -6,9 +6,9 @@ pressure are those of everybody on this machine: tests/unit/test_doctor_room.py 
 
 import pytest
 
+from devtools.workspace import Workspace
 from tests.conftest import Spaces
 from tests.harness.doctor import Row, prove
-from tests.harness.workspace import Workspace
 
 pytestmark = pytest.mark.docker
 

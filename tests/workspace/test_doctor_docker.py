@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from devtools.images import tag
+from devtools.workspace import Workspace
 from tests.conftest import Spaces, missing
 from tests.harness.doctor import Row, Template, prove
 from tests.harness.host_socket import HostSocket
-from tests.harness.images import tag
-from tests.harness.workspace import Workspace
 
 pytestmark = [pytest.mark.docker, pytest.mark.root]
 

@@ -5,9 +5,9 @@ Where a link is broken, the daemon stands still: it would mend it before anybody
 
 import pytest
 
+from devtools.workspace import Workspace
 from tests.conftest import Spaces
 from tests.harness.doctor import Row, Template, prove
-from tests.harness.workspace import Workspace
 
 pytestmark = pytest.mark.docker
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from devtools.workspace import Workspace
 from tests.conftest import Spaces
 from tests.harness.doctor import Row, look, prove
-from tests.harness.workspace import Workspace
 
 pytestmark = pytest.mark.docker
 

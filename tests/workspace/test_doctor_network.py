@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from devtools.images import tag
+from devtools.workspace import Workspace
 from tests.conftest import Spaces
 from tests.harness.coder_server import NAME, CoderServer
 from tests.harness.doctor import Row, Template, prove
-from tests.harness.images import tag
-from tests.harness.workspace import Workspace
 
 pytestmark = pytest.mark.docker
 

@@ -6,11 +6,11 @@ before it starts, as if the image had it.
 
 import pytest
 
-from coder_ws_runtime.doctor.tools import TOOLS
+from coder_ws_runtime.doctor.checks.tools import TOOLS
+from devtools.images import tag
+from devtools.workspace import Workspace
 from tests.conftest import Spaces
 from tests.harness.doctor import Row, look, prove
-from tests.harness.images import tag
-from tests.harness.workspace import Workspace
 
 pytestmark = pytest.mark.docker
 

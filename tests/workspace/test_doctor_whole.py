@@ -10,10 +10,10 @@ from io import BytesIO
 
 import pytest
 
+from devtools.workspace import Workspace
 from tests.conftest import Spaces
 from tests.harness.coder_server import CoderServer
 from tests.harness.doctor import findings, look
-from tests.harness.workspace import Workspace
 
 pytestmark = pytest.mark.docker
 

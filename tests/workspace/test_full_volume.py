@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from devtools import images
+from devtools.workspace import Workspace
 from tests.conftest import Spaces
-from tests.harness import images
-from tests.harness.workspace import Workspace
 
 pytestmark = pytest.mark.docker
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from devtools.images import tag
+from devtools.workspace import Workspace
 from tests.conftest import Spaces
-from tests.harness.images import tag
-from tests.harness.workspace import Workspace
 
 pytestmark = pytest.mark.docker
 

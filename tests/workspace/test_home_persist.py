@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from devtools.workspace import Workspace
 from tests.conftest import Spaces
-from tests.harness.workspace import Workspace
 
 pytestmark = pytest.mark.docker
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from devtools.workspace import Workspace
 from tests.conftest import Spaces
-from tests.harness.workspace import Workspace
 
 pytestmark = pytest.mark.docker
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from devtools.engine import Engine
 from tests.conftest import Tried
 from tests.crash.overlay import COUNT
 from tests.harness import derived
-from tests.harness.engine import Engine
 
 pytestmark = pytest.mark.docker
 
@@ -17,8 +17,9 @@ SOURCES = (
     "tests/crash/overlay.py",
     "tests/crash/points.py",
     "tests/crash/world.py",
+    "devtools/__init__.py",
+    "devtools/shell.py",
     "tests/harness/__init__.py",
-    "tests/harness/shell.py",
     "tests/harness/tree.py",
 )
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from devtools.engine import Engine
+from devtools.workspace import Workspace
 from tests.conftest import Spaces
 from tests.harness import derived
-from tests.harness.engine import Engine
-from tests.harness.workspace import Workspace
 
 pytestmark = pytest.mark.docker
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from devtools.workspace import Workspace
 from tests.conftest import Spaces
-from tests.harness.workspace import Workspace
 
 pytestmark = pytest.mark.docker
 

@@ -19,7 +19,7 @@ from coder_ws_runtime.boot.docker_group.plan import (
 )
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.process import Runner, run
+from coder_ws_runtime.system.process import Runner, run
 
 PROXY_UNIT = "ws-docker-proxy.socket"
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from coder_ws_runtime.fs.mounts import parse_mounts
 from coder_ws_runtime.layout import DEFAULT_USER, Layout
+from coder_ws_runtime.system.mounts import parse_mounts
 
 CONNECT_LIMIT = 2.0
 """Seconds that the daemon may take to accept a connection."""

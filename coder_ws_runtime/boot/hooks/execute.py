@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from coder_ws_runtime import process
 from coder_ws_runtime.boot.hooks.discover import Hook
 from coder_ws_runtime.boot.hooks.log import BoundedLog
 from coder_ws_runtime.boot.hooks.result import Ending, Result, alone, recall, remember, stamp
 from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.system import process
 
 PATIENCE = 10.0
 """Seconds after which a user hears that a hook still runs."""

@@ -1,0 +1,1 @@
+"""The command home-persist, one module for each of its subcommands."""

@@ -1,0 +1,144 @@
+"""``home-persist add``: paths of the user's own."""
+
+import os
+import re
+from typing import Any
+
+import click
+
+from coder_ws_runtime.cli import commands, progress, render
+from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
+from coder_ws_runtime.errors import ExitStatus, UserError
+from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.add import Added, Wish
+from coder_ws_runtime.persist.add import add as run_add
+from coder_ws_runtime.persist.manifest.entry import Scope
+from coder_ws_runtime.persist.manifest.traps import trap
+from coder_ws_runtime.persist.manifest.typed import typed, working_directory
+from coder_ws_runtime.persist.session import Workspace
+
+
+def _mode(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
+    """Permission bits in octal."""
+    if value is None:
+        return None
+    if not re.fullmatch("0?[0-7]{3}", value):
+        raise click.BadParameter(f"{value!r} is not a mode in octal, e.g. 0700")
+    return int(value, 8)
+
+
+@click.command(
+    short_help="Keep a path from now on.",
+    epilog=commands.examples(
+        ("home-persist add ~/.config/gh", "keep a directory, for all your workspaces"),
+        ("home-persist add .terraformrc .aws", "several; without ~/ they are relative to the home"),
+        ("home-persist add --scope workspace .cache/ccache/", "one copy for this workspace alone"),
+        ("home-persist add --mode 0700 .gnupg", "and nobody else may look into it"),
+    ),
+)
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path())
+@click.option(
+    "--scope",
+    type=click.Choice([scope.value for scope in Scope]),
+    help="owner: one copy for all your workspaces (default); workspace: one for this workspace alone.",
+)
+@click.option("--mode", callback=_mode, metavar="OCTAL", help="The mode that it is to have, e.g. 0700.")
+@commands.with_quiet
+@commands.with_json
+@commands.with_layout
+def add(  # noqa: PLR0913 - one argument an option
+    layout: Layout, paths: tuple[str, ...], scope: str | None, mode: int | None, *, quiet: bool, as_json: bool
+) -> int:
+    """Keep PATH from now on: its content moves to the volume, and a link takes its place.
+
+    This is remembered on the volume, so it lasts, and counts in all your workspaces, or with --scope
+    workspace in this one. A directory is kept as a directory, a file as a file; what is not there yet is
+    a file, or with a trailing / a directory. A path that is kept already stays as it is.
+
+    Exit status: 0 all are kept, 1 some were refused, 2 wrong usage, 3 no usable volume.
+    """
+    refuse_root(layout)
+    values, faults = workspace_settings(layout)
+    for fault in faults:
+        render.complain(fault)
+    wishes, refused = _wishes(layout, paths, Scope(scope) if scope else None, mode)
+    added: list[Added] = []
+    if wishes:
+        again = "home-persist resolve"
+        with (
+            progress.shown(again=again, quiet=quiet) as monitor,
+            Workspace(layout, values, monitor) as workspace,
+        ):
+            added = run_add(workspace, layout, values, wishes)
+    if as_json:
+        render.say_json({"version": 1, "paths": [_as_json(one) for one in added], "refused": _dicts(refused)})
+    else:
+        for one in added:
+            _say(one, quiet=quiet)
+        for error in refused:
+            render.complain(error)
+    return ExitStatus.REFUSED if refused or any(one.error for one in added) else ExitStatus.DONE
+
+
+def _wishes(
+    layout: Layout, paths: tuple[str, ...], scope: Scope | None, mode: int | None
+) -> tuple[list[Wish], list[UserError]]:
+    wishes: list[Wish] = []
+    refused: list[UserError] = []
+    cwd = working_directory(os.environ.get("PWD", ""))
+    for path in paths:
+        try:
+            wishes.append(Wish(typed(path, layout.home, cwd), path.endswith("/"), scope, mode))
+        except UserError as error:
+            refused.append(error)
+    return wishes, refused
+
+
+def _say(one: Added, *, quiet: bool) -> None:
+    if one.error:
+        render.complain(one.error)
+        if one.new:
+            render.say(f"~/{one.wish.path}: is declared, and linked as soon as that is mended")
+        return
+    entry = one.entry
+    if entry is None:
+        return
+    name = f"~/{entry.path}{entry.slash}"
+    by = f"{entry.source}, {entry.scope.value}"
+    if not one.new and not quiet:
+        what = "it" if entry.path == one.wish.path else f"{name}, where it lies,"
+        render.say(f"~/{one.wish.path}: {what} is kept already [{by}], declared in {entry.place}")
+    if not one.new:
+        return
+    how = f"; {one.outcome.row.value}" if one.outcome and one.outcome.changed else ""
+    lost = f"; what lost is in the attic: {one.outcome.attic}" if one.outcome and one.outcome.attic else ""
+    if not quiet:
+        inner = f"; with it, as a part of it, {render.paths(one.within)}" if one.within else ""
+        render.say(f"{name}: is kept from now on [{by}]{how}{inner}{lost}", {"path": entry.path})
+    if one.note:
+        render.warn(f"{name}: {one.note}")
+    found = trap(entry)
+    if found:
+        render.warn(f"{found.message} ({found.hint})")
+
+
+def _as_json(one: Added) -> dict[str, Any]:
+    entry = one.entry
+    return {
+        "path": one.wish.path,
+        "added": one.new,
+        "declared": entry.path if entry else None,
+        "kind": entry.kind.value if entry else None,
+        "scope": entry.scope.value if entry else None,
+        "source": entry.source if entry else None,
+        "declared_in": entry.place if entry else None,
+        "row": one.outcome.row.name.lower() if one.outcome else None,
+        "attic": (one.outcome.attic or None) if one.outcome else None,
+        "note": one.note or None,
+        "within": list(one.within),
+        "error": one.error.as_dict() if one.error else None,
+    }
+
+
+def _dicts(errors: list[UserError]) -> list[dict[str, str]]:
+    return [error.as_dict() for error in errors]

@@ -1,0 +1,183 @@
+"""``home-persist migrate``: the one-shot steps of manifests."""
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from coder_ws_runtime.cli import commands, progress, render
+from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
+from coder_ws_runtime.cli.tables import table
+from coder_ws_runtime.errors import ExitStatus
+from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.manifest.entry import Step
+from coder_ws_runtime.persist.manifest.load import declared
+from coder_ws_runtime.persist.migrations.plan import Row
+from coder_ws_runtime.persist.migrations.run import Known, Migrated, history
+from coder_ws_runtime.persist.migrations.run import migrate as run_migrations
+from coder_ws_runtime.persist.session import Workspace
+
+_EPILOG = """\b
+Examples:
+  home-persist migrate --dry-run   what would be moved
+  home-persist migrate             move it
+  home-persist migrate --list      what was moved when, and what waits
+\b
+A manifest has them as data:
+  "migrations": [
+    {"id": "cache-is-not-kept", "remove": ".cache/tool/"},
+    {"id": "xdg", "rename": [".toolrc", ".config/tool/rc"]},
+    {"id": "own-history", "rescope": {"path": ".history/", "to": "workspace"}}
+  ]
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.option("-n", "--dry-run", is_flag=True, help="Change nothing; say what would be done.")
+@click.option("-l", "--list", "listing", is_flag=True, help="Show all steps, and which ran when.")
+@click.option("-f", "--force", is_flag=True, help="Do not wait for other workspaces that are running.")
+@commands.with_quiet
+@commands.with_json
+@commands.with_layout
+def migrate(  # noqa: PLR0913 - one argument an option
+    layout: Layout, *, dry_run: bool, listing: bool, force: bool, quiet: bool, as_json: bool
+) -> int:
+    """Run the migrations of manifests that are yet to be run.
+
+    A migration removes, renames or rescopes a path on the volume: once for the owner's copy, and once
+    for the own copy of each workspace. What it removes goes to the attic; what a rename finds in its
+    new place stays, and the other copy goes to the attic (home-persist attic list). A removal waits
+    while another workspace of the owner is running, because programs there may use it.
+
+    home-persist resolve does the same at every start before it makes the links. Killed at any moment,
+    it goes on when it is run again.
+    """
+    if not (dry_run or listing):
+        refuse_root(layout)
+    values, faults = workspace_settings(layout)
+    found = declared(layout, values)
+    errors = [*faults, *found.refused]
+    shown = progress.shown(again="home-persist migrate", quiet=quiet)
+    with shown as monitor, Workspace(layout, values, monitor, writing=not listing) as workspace:
+        if listing:
+            return _list(history(workspace, found), as_json=as_json)
+        done = run_migrations(workspace, found, dry_run=dry_run, force=force)
+    errors += [item.error for item in done if item.error]
+    if as_json:
+        refused = [error.as_dict() for error in (*faults, *found.refused)]
+        document = {"version": 1, "dry_run": dry_run, "migrations": [as_dict(i) for i in done]}
+        render.say_json({**document, "refused": refused})
+    else:
+        say_migrated(done, dry_run=dry_run, quiet=quiet)
+        for error in errors:
+            render.complain(error)
+        if not quiet:
+            render.say(_summary(done, total=len(found.migrations), dry_run=dry_run))
+    return ExitStatus.REFUSED if errors else ExitStatus.DONE
+
+
+def say_migrated(done: Iterable[Migrated], *, dry_run: bool, quiet: bool) -> None:
+    """One line for each migration that moved something or waits; errors are the caller's to say."""
+    for item in done:
+        if item.row is Row.WAITS:
+            hint = "it runs when that has stopped, or now by home-persist migrate --force"
+            render.warn(f"migration {item.step.id} waits: {item.problem} ({hint})", _fields(item))
+        elif item.changed and not quiet:
+            word = f"would be {item.row.value}" if dry_run else item.row.value
+            attic = f"; in the attic: {item.attic}" if item.attic else ""
+            render.say(f"migration {item.step.id}: {_what(item.step)}: {word}{attic}", _fields(item))
+
+
+def _what(step: Step) -> str:
+    """What a step is about, as a user says it."""
+    match step.verb:
+        case "remove":
+            said = f"remove ~/{step.path}"
+        case "rename":
+            said = f"rename ~/{step.path} to ~/{step.in_home(step.target)}"
+        case _:
+            one = "the owner's copy" if step.workspace else "this workspace's own copy"
+            return f"~/{step.path} becomes {one}"
+    return f"{said} (this workspace's own copy)" if step.workspace else said
+
+
+def _fields(item: Migrated) -> dict[str, object]:
+    return {"migration": item.step.id, "path": item.step.path, "row": item.row.name.lower()}
+
+
+def _summary(done: tuple[Migrated, ...], *, total: int, dry_run: bool) -> str:
+    if not total:
+        return "no manifest has a migration"
+    changed = len({item.step.id for item in done if item.changed})
+    word = "would be run" if dry_run else "run"
+    waiting = len({item.step.id for item in done if item.row is Row.WAITS})
+    parts = [f"{changed} moved something" if not dry_run else f"{changed} would move something"]
+    if waiting:
+        parts.append(f"{waiting} waiting")
+    fresh = len({item.step.id for item in done if item.row not in (Row.WAITS, Row.FAILED)})
+    if not done:
+        return "all migrations were run before; home-persist migrate --list shows when"
+    return f"{fresh} migration{'' if fresh == 1 else 's'} {word}, {', '.join(parts)}"
+
+
+def _list(known: list[Known], *, as_json: bool) -> int:
+    if as_json:
+        render.say_json({"version": 1, "migrations": [_known_as_dict(item) for item in known]})
+        return ExitStatus.DONE
+    rows = [[item.step.id, _what(item.step), *_ran(item)] for item in known]
+    if rows:
+        for line in table(["ID", "WHAT", "RAN", "IN", "RESULT"], rows):
+            render.say(line)
+    else:
+        render.say("no manifest has a migration")
+    for item in known:
+        if item.error:
+            render.complain(item.error)
+    return ExitStatus.REFUSED if any(item.error for item in known) else ExitStatus.DONE
+
+
+def _ran(item: Known) -> list[str]:
+    record = item.record
+    if record is None:
+        return ["-", "-", "cannot be run" if item.error else "yet to be run"]
+    clock = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.time))
+    result = Row[record.row.upper()].value
+    return [clock, record.workspace or "-", f"{result} ({record.attic})" if record.attic else result]
+
+
+def _known_as_dict(item: Known) -> dict[str, Any]:
+    return {
+        **_step_as_dict(item.step),
+        "ran": item.record
+        and {
+            "time": item.record.time,
+            "workspace": item.record.workspace,
+            "row": item.record.row,
+            "attic": item.record.attic or None,
+        },
+        "error": item.error.as_dict() if item.error else None,
+    }
+
+
+def as_dict(item: Migrated) -> dict[str, Any]:
+    """A migration of this run, for JSON."""
+    return {
+        **_step_as_dict(item.step),
+        "row": item.row.name.lower(),
+        "changed": item.changed,
+        "problem": item.problem or None,
+        "attic": item.attic or None,
+        "error": item.error.as_dict() if item.error else None,
+    }
+
+
+def _step_as_dict(step: Step) -> dict[str, Any]:
+    return {
+        "id": step.id,
+        "verb": step.verb,
+        "from": step.source,
+        "to": step.target or None,
+        "workspace": step.workspace or None,
+        "declared_in": step.place,
+    }

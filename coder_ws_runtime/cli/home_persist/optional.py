@@ -1,0 +1,206 @@
+"""``home-persist available``, ``enable`` and ``disable``: the optional manifests of the image."""
+
+from typing import Any
+
+import click
+
+from coder_ws_runtime.cli import commands, progress, render
+from coder_ws_runtime.cli.completion import any_optional_name, optional_name
+from coder_ws_runtime.cli.home_persist.remove import say_removed
+from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
+from coder_ws_runtime.cli.tables import table
+from coder_ws_runtime.errors import ExitStatus, RefusedError
+from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.manifest.entry import Entry, Scope
+from coder_ws_runtime.persist.optional import Optional, Switched
+from coder_ws_runtime.persist.optional import available as read_available
+from coder_ws_runtime.persist.optional import disable as run_disable
+from coder_ws_runtime.persist.optional import enable as run_enable
+from coder_ws_runtime.persist.remove import Removal
+from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.settings import Settings
+
+
+def _settings(layout: Layout) -> Settings:
+    values, faults = workspace_settings(layout)
+    for fault in faults:
+        render.complain(fault)
+    return values
+
+
+@click.command(
+    epilog=commands.examples(
+        ("home-persist available", "what the image knows how to keep"),
+        ("home-persist available npm", "its paths, for whom there is a copy of each, and why"),
+        ("home-persist enable npm", "keep it from now on"),
+    )
+)
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=any_optional_name)
+@commands.with_json
+@commands.with_layout
+def available(layout: Layout, names: tuple[str, ...], *, as_json: bool) -> int:
+    """List what the image knows how to keep, and what of it is on.
+
+    What most people want kept is on for everybody ('home-persist status' shows it). For the rest the
+    image has optional manifests, one for each tool, that you enable by name. With NAME you see each of its
+    paths: whether there is one copy for all your workspaces (owner) or one for each (workspace), and why.
+    """
+    return _list(layout, names, as_json=as_json)
+
+
+@click.command(
+    short_help="Keep what an optional manifest declares.",
+    epilog=commands.examples(
+        ("home-persist available", "what there is"),
+        ("home-persist enable git gh", "keep both, for all your workspaces"),
+        ("home-persist enable --scope workspace npm", "… for this one alone"),
+    ),
+)
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=optional_name)
+@click.option(
+    "--scope",
+    type=click.Choice([scope.value for scope in Scope]),
+    default=Scope.OWNER.value,
+    show_default=True,
+    help="Where it is to count: in all your workspaces, or in this one.",
+)
+@commands.with_quiet
+@commands.with_json
+@commands.with_layout
+def enable(layout: Layout, names: tuple[str, ...], scope: str, *, quiet: bool, as_json: bool) -> int:
+    """Keep what the optional manifest NAME of the image declares; without NAME, list them.
+
+    The name is remembered on the volume, so it lasts, and a newer image may know better what the tool
+    keeps where. Content moves to the volume at once.
+
+    Exit status: 0 done, 1 some were refused, 2 wrong usage, 3 no usable volume.
+    """
+    if not names:
+        return _list(layout, (), as_json=as_json)
+    refuse_root(layout)
+    values = _settings(layout)
+    again = "home-persist resolve"
+    with progress.shown(again=again, quiet=quiet) as monitor, Workspace(layout, values, monitor) as workspace:
+        done = run_enable(workspace, layout, values, names, Scope(scope))
+    return _tell(done, "is on", "is on already", quiet=quiet, as_json=as_json)
+
+
+@click.command(
+    short_help="Keep what an optional manifest declares no more.",
+    epilog=commands.examples(
+        ("home-persist disable docker", "keep it no more"),
+        ("home-persist available", "what is on"),
+    ),
+)
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=optional_name)
+@commands.with_quiet
+@commands.with_json
+@commands.with_layout
+def disable(layout: Layout, names: tuple[str, ...], *, quiet: bool, as_json: bool) -> int:
+    """Keep what the optional manifest NAME declares no more, in any of your workspaces.
+
+    In this one alone 'home-persist remove --switch-off --scope workspace' takes a path out. Content comes
+    back to the home, as with 'home-persist remove', which says more of that.
+
+    Exit status: 0 done, 1 some were refused, 2 wrong usage, 3 no usable volume.
+    """
+    refuse_root(layout)
+    values = _settings(layout)
+    again = "home-persist disable, with the same words"
+    with progress.shown(again=again, quiet=quiet) as monitor, Workspace(layout, values, monitor) as workspace:
+        done = run_disable(Removal(workspace, layout, values), names)
+    return _tell(done, "is off", "is off", quiet=quiet, as_json=as_json)
+
+
+def _tell(done: list[Switched], now: str, already: str, *, quiet: bool, as_json: bool) -> int:
+    if as_json:
+        render.say_json({"version": 1, "names": [_switched_as_json(one) for one in done]})
+    else:
+        for one in done:
+            if not quiet:
+                _say_done(one, now if one.changed else already)
+            for removed in one.removed:
+                if not removed.error:
+                    say_removed(removed, quiet=quiet)
+            for error in one.errors:
+                render.complain(error)
+    return ExitStatus.REFUSED if any(one.errors for one in done) else ExitStatus.DONE
+
+
+def _say_done(one: Switched, word: str) -> None:
+    if not one.error:
+        render.say(f"{one.name}: {word}", {"name": one.name})
+    for outcome in one.outcomes:
+        if not outcome.error:
+            entry = outcome.entry
+            render.say(f"~/{entry.path}{entry.slash}: {outcome.row.value}", {"path": entry.path})
+
+
+def _list(layout: Layout, names: tuple[str, ...], *, as_json: bool) -> int:
+    everything = read_available(layout, _settings(layout))
+    found = [item for item in everything if not names or item.name in names]
+    for name in names:
+        if name not in {item.name for item in everything}:
+            raise RefusedError(
+                f"no optional manifest {name!r}",
+                code="optional.unknown",
+                hint=render.nearest(name, [item.name for item in everything]),
+            )
+    if as_json:
+        render.say_json({"version": 1, "available": [_as_json(item) for item in found]})
+        return ExitStatus.DONE
+    for line in _details(found) if names else _overview(found):
+        render.say(line)
+    for item in found:
+        if item.fault:
+            render.complain(item.fault)
+    on = sum(item.enabled for item in found)
+    render.say(f"{len(found)} optional, {on} on; home-persist enable NAME")
+    return ExitStatus.REFUSED if any(item.fault for item in found) else ExitStatus.DONE
+
+
+def _overview(found: list[Optional]) -> list[str]:
+    rows = [
+        [item.name, _state(item), " ".join(_name(entry) for entry in item.entries), item.description]
+        for item in found
+    ]
+    return table(["NAME", "STATE", "PATHS", "WHAT"], rows) if rows else []
+
+
+def _details(found: list[Optional]) -> list[str]:
+    rows = [
+        [item.name, _state(item), _name(entry), entry.scope.value, entry.why or "-"]
+        for item in found
+        for entry in item.entries
+    ]
+    return table(["NAME", "STATE", "PATH", "SCOPE", "WHY"], rows)
+
+
+def _state(item: Optional) -> str:
+    return render.style("on", fg="green") if item.enabled else "off"
+
+
+def _name(entry: Entry) -> str:
+    return f"~/{entry.path}{entry.slash}"
+
+
+def _as_json(item: Optional) -> dict[str, Any]:
+    return {
+        "name": item.name,
+        "description": item.description or None,
+        "enabled": item.enabled,
+        "paths": [
+            {"path": entry.path, "scope": entry.scope.value, "why": entry.why or None}
+            for entry in item.entries
+        ],
+        "fault": item.fault.as_dict() if item.fault else None,
+    }
+
+
+def _switched_as_json(one: Switched) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "changed": one.changed,
+        "paths": [*(o.entry.path for o in one.outcomes), *(r.path for r in one.removed)],
+        "errors": [error.as_dict() for error in one.errors],
+    }

@@ -1,0 +1,132 @@
+"""``home-persist remove``: stop keeping paths."""
+
+import os
+from typing import Any
+
+import click
+
+from coder_ws_runtime.cli import commands, progress, render
+from coder_ws_runtime.cli.completion import removable_path
+from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
+from coder_ws_runtime.errors import ExitStatus, UserError
+from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.manifest.entry import Scope
+from coder_ws_runtime.persist.manifest.paths import in_shell
+from coder_ws_runtime.persist.manifest.typed import typed, working_directory
+from coder_ws_runtime.persist.remove import Removal, Removed
+from coder_ws_runtime.persist.session import Workspace
+
+
+@click.command(
+    short_help="Stop keeping a path; its content comes back.",
+    epilog=commands.examples(
+        ("home-persist remove ~/.config/gh", "stop keeping what was added"),
+        ("home-persist remove --switch-off ~/.claude", "… and what the image or the template declares"),
+        ("home-persist add ~/.claude", "switch it on again"),
+        ("home-persist attic list ~/.config/gh", "the volume's copy, for 30 days"),
+    ),
+)
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", shell_complete=removable_path)
+@click.option(
+    "--scope",
+    type=click.Choice([scope.value for scope in Scope]),
+    help="Only if it has this scope; with --switch-off, where that counts (default: owner).",
+)
+@click.option("--switch-off", is_flag=True, help="Also what the image or the template declares.")
+@commands.with_quiet
+@commands.with_json
+@commands.with_layout
+def remove(  # noqa: PLR0913 - one argument an option
+    layout: Layout, paths: tuple[str, ...], scope: str | None, *, switch_off: bool, quiet: bool, as_json: bool
+) -> int:
+    """Stop keeping PATH: its content comes back to the home, and is gone with this container.
+
+    The content is copied first, and the copy swapped with the link; then the volume's copy goes to the
+    attic for 30 days. While another of your workspaces runs, its links may lead to that copy, so it stays
+    on the volume; remove PATH again when none does to put it into the attic. It stays, too, where
+    --switch-off counts in this workspace alone.
+
+    What you did not add yourself is refused, unless you switch it off.
+
+    Exit status: 0 done, 1 some were refused, 2 wrong usage, 3 no usable volume.
+    """
+    refuse_root(layout)
+    values, faults = workspace_settings(layout)
+    for fault in faults:
+        render.complain(fault)
+    wanted, refused = _wanted(layout, paths)
+    again = "home-persist remove, with the same words"
+    with progress.shown(again=again, quiet=quiet) as monitor, Workspace(layout, values, monitor) as workspace:
+        removal = Removal(
+            workspace, layout, values, scope=Scope(scope) if scope else None, switch_off=switch_off
+        )
+        removed = removal.run(wanted)
+    if as_json:
+        refusals = [error.as_dict() for error in refused]
+        render.say_json({"version": 1, "paths": [_as_json(one) for one in removed], "refused": refusals})
+    else:
+        for one in removed:
+            say_removed(one, quiet=quiet)
+        for error in refused:
+            render.complain(error)
+    return ExitStatus.REFUSED if refused or any(one.error for one in removed) else ExitStatus.DONE
+
+
+def _wanted(layout: Layout, paths: tuple[str, ...]) -> tuple[list[str], list[UserError]]:
+    wanted: list[str] = []
+    refused: list[UserError] = []
+    cwd = working_directory(os.environ.get("PWD", ""))
+    for path in paths:
+        try:
+            wanted.append(typed(path, layout.home, cwd, command="home-persist remove"))
+        except UserError as error:
+            refused.append(error)
+    return wanted, refused
+
+
+def say_removed(one: Removed, *, quiet: bool) -> None:
+    """What became of one path."""
+    if one.error:
+        render.complain(one.error)
+        return
+    if not quiet:
+        render.say(f"~/{one.path}: {_became(one)}", {"path": one.path, "attic": one.attic or None})
+    if one.others:
+        count = len(one.others)
+        render.warn(
+            f"~/{one.path}: {count} other workspace{'' if count == 1 else 's'} of yours"
+            f" {'runs' if count == 1 else 'run'}, so the volume's copy stays for now"
+            f" (when none does: home-persist remove {in_shell(one.path)})"
+        )
+
+
+def _became(one: Removed) -> str:
+    if one.still:
+        by = f"[{one.still.source}, {one.still.scope.value}], declared in {one.still.place}"
+        what = "it" if one.still.path == one.path else f"~/{one.still.path}/, where it lies,"
+        return f"is not yours any more, but {what} is still kept {by}"
+    content = one.attic or one.others or one.shared
+    there = "the home had no link to it" if content else "there was nothing of it"
+    where = "its content is back in the home" if one.returned else there
+    if one.mounted:
+        where = "what is mounted stays as it is"
+    if one.attic:
+        where += f", and the volume's copy is in the attic: {one.attic}"
+    if one.shared:
+        where += ", and your other workspaces keep the volume's copy"
+    inner = f"; in it is still kept {render.paths(one.within)}" if one.within else ""
+    return f"is kept no more; {where}{inner}"
+
+
+def _as_json(one: Removed) -> dict[str, Any]:
+    return {
+        "path": one.path,
+        "removed": one.entry is not None,
+        "returned": one.returned,
+        "attic": one.attic or None,
+        "other_workspaces": list(one.others),
+        "shared": one.shared,
+        "within": list(one.within),
+        "still_declared_in": one.still.place if one.still else None,
+        "error": one.error.as_dict() if one.error else None,
+    }

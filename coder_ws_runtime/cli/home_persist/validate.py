@@ -1,0 +1,100 @@
+"""``home-persist validate`` and ``home-persist schema``: for those who write manifests."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from coder_ws_runtime.cli import commands, render
+from coder_ws_runtime.cli.loading import workspace_settings
+from coder_ws_runtime.errors import ExitStatus, UserError
+from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.manifest.lint import Checked, check_files, check_workspace
+
+
+@click.command(
+    epilog=commands.examples(
+        ("home-persist validate my-tool.json", "a manifest, before it goes into an image"),
+        ("home-persist validate manifests/*.json", "several, each by itself and against one another"),
+        ("home-persist validate", "all that counts in this workspace"),
+    )
+)
+@click.argument(
+    "files", nargs=-1, metavar="[FILE]...", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@commands.with_json
+@commands.with_layout
+def validate(layout: Layout, files: tuple[Path, ...], *, as_json: bool) -> int:
+    """Say what is wrong with manifests, and how to mend it.
+
+    Without FILE it looks at every source of this workspace: the image's manifests, the paths of the
+    template, and your own. A warning is no fault: the path is kept, but its program handles a link
+    badly, and there is a better way. 'home-persist schema' prints what a manifest may have.
+
+    Exit status: 0 all are valid, 1 something is refused, 2 wrong usage.
+    """
+    values, faults = workspace_settings(layout)
+    if files:
+        checked = check_files(layout, files, values.workspace.id)
+        faults = []
+    else:
+        checked = check_workspace(layout, values)
+    if as_json:
+        render.say_json(_as_json(checked, faults))
+    else:
+        _say(checked, faults)
+    return ExitStatus.REFUSED if faults or any(item.faults for item in checked) else ExitStatus.DONE
+
+
+def _say(checked: list[Checked], faults: list[UserError]) -> None:
+    for error in (*faults, *(fault for item in checked for fault in item.faults)):
+        render.complain(error)
+    for item in checked:
+        for found in item.traps:
+            render.warn(f"{found.place}: {found.message} ({found.hint})")
+    for item in checked:
+        if not item.faults:
+            render.say(f"{item.place}: valid, {_count(item.paths, 'path')}")
+    bad = sum(bool(item.faults) for item in checked) + len(faults)
+    render.say(f"{_count(len(checked), 'source')}, {f'{bad} refused' if bad else 'all valid'}")
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def _as_json(checked: list[Checked], faults: list[UserError]) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "sources": [
+            {
+                "place": item.place,
+                "valid": not item.faults,
+                "paths": item.paths,
+                "faults": [fault.as_dict() for fault in item.faults],
+                "warnings": [
+                    {"code": found.code, "message": found.message, "place": found.place, "hint": found.hint}
+                    for found in item.traps
+                ],
+            }
+            for item in checked
+        ],
+        "settings": [fault.as_dict() for fault in faults],
+    }
+
+
+@click.command(
+    epilog=commands.examples(
+        ("home-persist schema > schema.json", "for an editor, or another validator"),
+        ('{"$schema": "./schema.json", "source": …', "how a manifest names it"),
+    )
+)
+def schema() -> None:
+    """Print the JSON Schema of manifests.
+
+    It says which keys a manifest may have and what each means. What it cannot say, e.g. that a path has
+    to lie below the home, 'home-persist validate' checks.
+    """
+    from coder_ws_runtime.persist.manifest import model as manifest_model  # noqa: PLC0415 - pydantic is slow to import
+
+    render.say_json(manifest_model.schema())

@@ -1,0 +1,1 @@
+"""The command ws-boot, one module for each of its subcommands."""

@@ -1,0 +1,77 @@
+"""``ws-boot docker-group``."""
+
+from typing import Any
+
+import click
+
+from coder_ws_runtime.boot.docker_group.apply import Report, settle
+from coder_ws_runtime.cli import commands, render
+from coder_ws_runtime.errors import RefusedError
+from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.system import journal
+
+
+@click.command(
+    "docker-group",
+    epilog=commands.examples(
+        ("ws-boot docker-group", "how things are"),
+        ("sudo ws-boot docker-group", "mend them"),
+    ),
+)
+@click.option("-n", "--dry-run", is_flag=True, help="Change nothing; say what would be done.")
+@commands.with_json
+@commands.with_layout
+def docker_group(layout: Layout, *, dry_run: bool, as_json: bool) -> None:
+    """Let the user open the Docker socket.
+
+    The socket is the host's, and its group has the host's number. This gives the group docker that
+    number; if another group has it, the user joins that group; if it is 0, a proxy is started. The
+    socket itself is never changed. Only root can do this; without root it says how things are.
+
+    Programs get their groups when they start: those that run already are named, and need a new login.
+
+    Exit status: 0 the user can open the socket, or there is none; 1 not, and it says why; 2 wrong usage.
+    """
+    report = settle(layout, dry_run=dry_run)
+    if as_json:
+        render.say_json(_docker_json(report))
+    else:
+        _say_docker(report, dry_run=dry_run)
+    finding = report.after.finding
+    if finding is not None:
+        raise RefusedError(
+            finding.message, code=finding.code, place=str(layout.docker_socket), hint=finding.hint
+        )
+
+
+def _say_docker(report: Report, *, dry_run: bool) -> None:
+    steps = report.plan.actions if dry_run else report.done
+    if report.plan.finding is None or steps:
+        what = ", ".join(step.describe() for step in steps)
+        tail = f"; {'to do' if dry_run else 'done'}: {what}" if what else ""
+        fields = {"step": "docker-group", "case": report.plan.case.name.lower()}
+        render.say(f"{report.plan.reason}{tail}", fields, journal.NOTICE if steps else journal.INFO)
+    if report.after.laggards:
+        names = ", ".join(f"{program.name} (PID {program.pid})" for program in report.after.laggards[:5])
+        more = len(report.after.laggards) - 5
+        render.warn(
+            f"started before and without the group yet: {names}{f' and {more} more' if more > 0 else ''};"
+            " log in again there, or restart the workspace",
+            {"step": "docker-group", "gid": report.after.gid},
+        )
+
+
+def _docker_json(report: Report) -> dict[str, Any]:
+    finding = report.after.finding
+    return {
+        "version": 1,
+        "case": report.plan.case.name.lower(),
+        "reason": report.plan.reason,
+        "gid": report.after.gid,
+        "done": [step.describe() for step in report.done],
+        "to_do": [step.describe() for step in report.after.actions],
+        "finding": finding and {"code": finding.code, "message": finding.message, "remedy": finding.hint},
+        "without_the_group": [
+            {"pid": program.pid, "name": program.name} for program in report.after.laggards
+        ],
+    }

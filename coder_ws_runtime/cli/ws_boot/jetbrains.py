@@ -1,0 +1,226 @@
+"""``ws-boot jetbrains``."""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from coder_ws_runtime.boot.jetbrains.apply import Report, settle
+from coder_ws_runtime.boot.jetbrains.backends import Choice, backends, choose, measured, remove
+from coder_ws_runtime.cli import commands, render
+from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
+from coder_ws_runtime.cli.tables import table
+from coder_ws_runtime.errors import ExitStatus
+from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.store.lease import held_elsewhere
+from coder_ws_runtime.system import journal
+
+_STEP = {"step": "jetbrains"}
+_BUDGET = 3.0
+"""Seconds to count sizes in."""
+
+
+@click.group(
+    "jetbrains",
+    cls=commands.Group,
+    invoke_without_command=True,
+    epilog=commands.examples(
+        ("ws-boot jetbrains", "set up what has been added since the start"),
+        ("ws-boot jetbrains list", "which IDEs are on the volume, and how large they are"),
+        ("ws-boot jetbrains prune --keep 1", "remove the older ones"),
+    ),
+)
+@click.option("-n", "--dry-run", is_flag=True, help="Change nothing; say what would be done.")
+@commands.with_json
+@commands.with_layout
+@click.pass_context
+def jetbrains(context: click.Context, layout: Layout, *, dry_run: bool, as_json: bool) -> int | None:
+    """Set up JetBrains IDEs and Toolbox.
+
+    Toolbox learns where IDEs are and whether it may update them. Each IDE learns to keep settings
+    and plugins where they last, caches and logs in /tmp/jetbrains. What need not last is removed
+    from the volume, and so are locks of IDEs whose container is gone, unless another workspace of
+    yours runs. Lines and keys of your own are kept.
+
+    Exit status: 0 done, 1 some files were refused, 2 wrong usage, 3 no usable volume.
+    """
+    if not commands.is_whole(context):
+        return None
+    refuse_root(layout)
+    values, faults = workspace_settings(layout)
+    for fault in faults:
+        render.complain(fault)
+    report = settle(
+        layout,
+        allow_updates=values.jetbrains.allow_updates,
+        others=lambda: held_elsewhere(layout.volume, values.workspace.id),
+        dry_run=dry_run,
+    )
+    if as_json:
+        render.say_json(_as_json(report))
+    else:
+        _say(report, dry_run=dry_run)
+    return ExitStatus.REFUSED if report.failed else ExitStatus.DONE
+
+
+@jetbrains.command(
+    "list",
+    epilog=commands.examples(
+        ("ws-boot jetbrains list", "which IDEs are on the volume, and how large"),
+        ("ws-boot jetbrains list --json", "for programs"),
+    ),
+)
+@commands.with_json
+@commands.with_layout
+def list_backends(layout: Layout, *, as_json: bool) -> None:
+    """List the IDE backends on the volume, and what each takes.
+
+    A size with '>' in front was not counted to the end: it is at least that much.
+    """
+    found = [choice.backend for choice in choose(backends(layout), 1)]
+    until = time.monotonic() + _BUDGET
+    usages = [measured(backend, until=until) for backend in found]
+    if as_json:
+        items = [
+            {
+                **asdict(backend),
+                "path": str(backend.path),
+                "build": list(backend.build),
+                "size": usage and usage.size,
+                "size_complete": usage and usage.complete,
+            }
+            for backend, usage in zip(found, usages, strict=True)
+        ]
+        render.say_json({"version": 1, "backends": items})
+        return
+    if not found:
+        render.say(f"no IDE backends in {layout.jetbrains_dist}")
+        return
+    rows = [
+        [
+            backend.title,
+            ".".join(map(str, backend.build)),
+            render.usage(usage),
+            "in use" if backend.used else "",
+            str(backend.path),
+        ]
+        for backend, usage in zip(found, usages, strict=True)
+    ]
+    for line in table(["IDE", "BUILD", "SIZE", "", "DIRECTORY"], rows):
+        render.say(line)
+
+
+@jetbrains.command(
+    epilog=commands.examples(
+        ("ws-boot jetbrains prune --keep 1 --dry-run", "what would be removed"),
+        ("ws-boot jetbrains prune --keep 1", "remove all but the newest of each IDE"),
+    ),
+)
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    required=True,
+    metavar="N",
+    help="How many versions of each IDE to keep.",
+)
+@click.option("-n", "--dry-run", is_flag=True, help="Change nothing; say what would be removed.")
+@commands.with_json
+@commands.with_layout
+def prune(layout: Layout, *, keep: int, dry_run: bool, as_json: bool) -> None:
+    """Remove old IDE backends from the volume.
+
+    Of each product the N newest builds are kept, and what runs in this workspace. While another
+    workspace of yours runs, nothing is removed: it may run an IDE from there.
+
+    Exit status: 0 done, 1 something was not removed, 2 wrong usage.
+    """
+    refuse_root(layout)
+    values, _ = workspace_settings(layout)
+    choices = choose(backends(layout), keep)
+
+    def others() -> list[str]:
+        return held_elsewhere(layout.volume, values.workspace.id)
+
+    if not as_json:
+        for choice in choices:
+            if choice.keep:
+                render.say(f"keep    {choice.backend.title} ({choice.reason})")
+    freed: list[int] = []
+    for choice, size in _to_remove(choices) if dry_run else remove(layout, choices, others=others):
+        freed.append(size)
+        if not as_json:
+            _say_pruned(choice, size, dry_run=dry_run)
+    if dry_run and freed and others():
+        render.warn("another workspace of yours runs: nothing is removed until it is stopped", _STEP)
+    if as_json:
+        items = [_choice_as_json(choice) for choice in choices]
+        render.say_json({"version": 1, "dry_run": dry_run, "freed_bytes": sum(freed), "backends": items})
+    elif choices:
+        render.say(_freed(freed, dry_run=dry_run))
+    else:
+        render.say(f"no IDE backends in {layout.jetbrains_dist}")
+
+
+def _freed(sizes: list[int], *, dry_run: bool) -> str:
+    if not sizes:
+        return "nothing to remove"
+    verb = "would be removed" if dry_run else "removed"
+    return f"{verb}: {len(sizes)} IDE{'' if len(sizes) == 1 else 's'}, {render.size(sum(sizes))}"
+
+
+def _to_remove(choices: Iterable[Choice]) -> Iterator[tuple[Choice, int]]:
+    for choice in choices:
+        usage = None if choice.keep else measured(choice.backend)
+        if usage:
+            yield choice, usage.size
+
+
+def _say_pruned(choice: Choice, size: int, *, dry_run: bool) -> None:
+    fields = {**_STEP, "path": choice.backend.path, "bytes": size}
+    what = f"{choice.backend.title}: {render.size(size)} ({choice.reason})"
+    render.say(f"{'would remove' if dry_run else 'removed'} {what}", fields)
+
+
+def _choice_as_json(choice: Choice) -> dict[str, Any]:
+    return {
+        "path": str(choice.backend.path),
+        "product": choice.backend.product,
+        "version": choice.backend.version,
+        "keep": choice.keep,
+        "reason": choice.reason,
+    }
+
+
+def _say(report: Report, *, dry_run: bool) -> None:
+    steps = report.plan.actions if dry_run else report.done
+    for step in steps:
+        text = f"would {step.describe()}" if dry_run else step.describe(done=True)
+        render.say(text, _STEP, journal.NOTICE)
+    for note in report.plan.notes:
+        text = f"{note.message}{note.hint and f' ({note.hint})'}"
+        if note.warning:
+            render.warn(text, {**_STEP, "code": note.code})
+        else:
+            render.say(text, {**_STEP, "code": note.code})
+    for error in report.failed:
+        render.complain(error)
+    ides = (
+        f"{len(report.plan.ides)} with settings: {', '.join(report.plan.ides)}"
+        if report.plan.ides
+        else "none yet"
+    )
+    left = "" if steps or report.failed else "; nothing to change"
+    render.say(f"JetBrains IDEs: {ides}{left}", _STEP)
+
+
+def _as_json(report: Report) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "ides": list(report.plan.ides),
+        "planned": [step.describe() for step in report.plan.actions],
+        "done": [step.describe(done=True) for step in report.done],
+        "notes": [asdict(note) for note in report.plan.notes],
+        "failed": [error.as_dict() for error in report.failed],
+    }

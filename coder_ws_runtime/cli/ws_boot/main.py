@@ -1,0 +1,34 @@
+"""The command `ws-boot`."""
+
+import sys
+
+from coder_ws_runtime.cli import commands
+
+
+@commands.group("ws-boot")
+def command() -> None:
+    """The steps that make a workspace ready at every start.
+
+    systemd runs them before the agent starts, and the template's script runs them again, to show
+    what they say. Each does only what is still to be done, so running one by hand is harmless.
+
+    Exit status: 0 done, 1 something is left that it could not mend, 2 wrong usage, 3 no usable volume.
+    """
+
+
+command.add_lazy("docker-group", "coder_ws_runtime.cli.ws_boot.docker_group", "docker_group")
+command.add_lazy("jetbrains", "coder_ws_runtime.cli.ws_boot.jetbrains", "jetbrains")
+command.add_lazy("hooks", "coder_ws_runtime.cli.ws_boot.hooks", "hooks")
+command.add_lazy("web-shell", "coder_ws_runtime.cli.ws_boot.web_shell", "web_shell")
+
+
+command.epilog = commands.examples(
+    ("sudo ws-boot docker-group", "let the user open the Docker socket"),
+    ("ws-boot hooks list", "how the tools' hooks ended"),
+    ("ws-boot hooks --help", "more of a step"),
+)
+
+
+def main() -> None:
+    """Run `ws-boot` and exit."""
+    sys.exit(commands.run(command))

@@ -1,0 +1,1 @@
+"""The command ws-doctor, one module for each of its subcommands."""

@@ -1,0 +1,194 @@
+"""``ws-doctor``: what is wrong with a workspace, and how to mend it."""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from coder_ws_runtime.cli import commands, render
+from coder_ws_runtime.cli.tables import table
+from coder_ws_runtime.cli.ws_doctor import text as doctor_text
+from coder_ws_runtime.doctor.catalogue import CHECKS
+from coder_ws_runtime.doctor.context import Context
+from coder_ws_runtime.doctor.engine import Check, Result, examine
+from coder_ws_runtime.doctor.findings import Status
+from coder_ws_runtime.doctor.mend import mend, mends
+from coder_ws_runtime.doctor.report import as_json as report_as_json
+from coder_ws_runtime.doctor.selection import IGNORED, select
+from coder_ws_runtime.errors import ExitStatus, UsageError
+from coder_ws_runtime.layout import Layout
+
+# Control sequences of terminals (console_codes(4)): to the upper left, and what to erase from there.
+_HOME, _REST_OF_LINE, _REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One look at the workspace."""
+
+    context: Context
+    results: list[Result]
+    seconds: float
+
+
+@commands.group("ws-doctor", invoke_without_command=True)
+@click.option("--only", multiple=True, metavar="CHECK", help="Only these: an id, a category, docker.*, a,b.")
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="CHECK",
+    help="All but these; WS_DOCTOR_IGNORE has more, with blanks.",
+)
+@click.option("--strict", is_flag=True, help="Warnings count as failures.")
+@click.option("-q", "--quiet", is_flag=True, help="Say only what is wrong.")
+@click.option("-v", "--verbose", is_flag=True, help="Say of each check what it saw.")
+@click.option("--list", "list_", is_flag=True, help="List the checks; run none.")
+@click.option("--fix", is_flag=True, help="Do the mends that are safe, then look again.")
+@click.option("--metadata", is_flag=True, help="One line for Coder's metadata; the exit status is 0.")
+@click.option(
+    "--watch",
+    type=click.FloatRange(min=1),
+    is_flag=False,
+    flag_value=5.0,
+    metavar="[SECONDS]",
+    help="Look again and again, every 5 seconds or as said.",
+)
+@commands.with_json
+@commands.with_layout
+@click.pass_context
+def ws_doctor(click_context: click.Context, /, layout: Layout, **options: Any) -> int | None:  # noqa: ANN401
+    """Look the workspace over; say what is wrong and how to mend it.
+
+    Exit status: 0 no failure, 1 failures, 2 wrong usage.
+    """
+    if not commands.is_whole(click_context):
+        return None
+    modes = [name for name in ("list_", "fix", "metadata", "watch") if options[name]]
+    if len(modes) > 1 or (options["as_json"] and modes in (["metadata"], ["watch"])):
+        names = [f"--{name.rstrip('_')}" for name in modes] + (["--json"] if options["as_json"] else [])
+        raise UsageError(f"{' and '.join(names)} do not go together", code="cli.usage")
+    always = os.environ.get(IGNORED, "").split()
+    checks = select(CHECKS, options["only"], options["ignore"], always)
+    if options["list_"]:
+        return _list(checks, as_json=options["as_json"])
+    if options["watch"]:
+        return _watch(checks, layout, options["watch"])
+    run = _look(checks, layout)
+    if options["metadata"]:
+        render.say(doctor_text.metadata(run.results))
+        return ExitStatus.DONE
+    fixes: list[dict[str, Any]] = []
+    if options["fix"]:
+        fixes = _fix(run, say=not options["as_json"])
+        run = _look(checks, layout) if fixes else run
+    if options["as_json"]:
+        render.say_json(report_as_json(run.results, run.context, run.seconds, fixes))
+    else:
+        style = {name: options[name] for name in ("quiet", "verbose")}
+        for line in doctor_text.lines(run.results, run.seconds, columns=_columns(), **style):
+            render.say(line)
+    return _status(run.results, strict=options["strict"])
+
+
+def _look(checks: Sequence[Check], layout: Layout) -> _Run:
+    began = time.monotonic()
+    context = Context.of(layout.root, os.environ)
+    results = examine(checks, context)
+    return _Run(context, results, time.monotonic() - began)
+
+
+def _columns() -> int:
+    """How wide the terminal is; 0 if there is none."""
+    return shutil.get_terminal_size().columns if render.terminal(sys.stdout) else 0
+
+
+def _status(results: Sequence[Result], *, strict: bool) -> int:
+    bad = any(
+        item.verdict.status.bad or (strict and item.verdict.status is Status.WARNING) for item in results
+    )
+    return ExitStatus.REFUSED if bad else ExitStatus.DONE
+
+
+def _list(checks: Sequence[Check], *, as_json: bool) -> int:
+    listed = doctor_text.listing(checks)
+    if as_json:
+        render.say_json([{"id": id_, "title": title, "explanation": said} for id_, title, said in listed])
+    else:
+        for line in table(("CHECK", "LOOKS AT"), [(id_, said) for id_, _, said in listed]):
+            render.say(line)
+    return ExitStatus.DONE
+
+
+def _fix(run: _Run, *, say: bool) -> list[dict[str, Any]]:
+    """Show the safe mends, then do them."""
+    todo = mends(run.results)
+    if say:
+        render.say("to mend:" if todo else "there is nothing to mend that is safe without asking")
+        for item in todo:
+            render.say(f"  {render.style(f'$ {item.command}', bold=True)}  ({', '.join(item.checks)})")
+    done = []
+    for item in todo:
+        ended = mend(item, run.context)
+        done.append({"command": item.command, "checks": list(item.checks), "status": ended.status})
+        if say and ended.ok:
+            render.say(f"done: {item.command}")
+        elif say:
+            render.warn(f"{item.command}: {ended.complaint}")
+    return done
+
+
+def _watch(checks: Sequence[Check], layout: Layout, pause: float) -> int:
+    """Until Ctrl-C: on a terminal the whole report, elsewhere what changes; the status is the last look's."""
+    before: list[Result] = []
+    try:
+        while True:
+            run = _look(checks, layout)
+            if render.terminal(sys.stdout):
+                _redraw(run, pause)
+            else:
+                _tell_changes(before, run)
+            before = run.results
+            time.sleep(pause)
+    except KeyboardInterrupt:
+        return _status(before, strict=False)
+
+
+def _redraw(run: _Run, pause: float) -> None:
+    """The report in the place of the one before, without a flicker."""
+    report = [
+        *doctor_text.lines(run.results, run.seconds, columns=_columns()),
+        f"{time.strftime('%H:%M:%S')}, again in {pause:g} s; Ctrl-C ends",
+    ]
+    shown = report if render.coloured(sys.stdout) else map(render.plain, report)
+    sys.stdout.write(_HOME + "".join(f"{line}{_REST_OF_LINE}\n" for line in shown) + _REST_OF_SCREEN)
+    sys.stdout.flush()
+
+
+def _tell_changes(before: Sequence[Result], run: _Run) -> None:
+    changed = list(doctor_text.changes(before, run.results))
+    if not before or changed:
+        render.say(f"{time.strftime('%H:%M:%S')} {doctor_text.total(run.results, run.seconds)}")
+    for line in changed:
+        render.say(line)
+
+
+ws_doctor.epilog = commands.examples(
+    ("ws-doctor", "what is wrong, and the commands that mend it"),
+    ("ws-doctor -v --only docker", "what the checks of Docker saw"),
+    ("ws-doctor --fix", "do the mends that are safe, and look again"),
+    ("ws-doctor --json", "for programs"),
+    ("ws-doctor bundle", "an archive for whoever is asked for help, without secrets"),
+)
+
+ws_doctor.add_lazy("bundle", "coder_ws_runtime.cli.ws_doctor.bundle", "bundle")
+ws_doctor.add_lazy("schema", "coder_ws_runtime.cli.ws_doctor.bundle", "schema")
+
+
+def main() -> None:
+    """Entry point of ``ws-doctor``."""
+    sys.exit(commands.run(ws_doctor))

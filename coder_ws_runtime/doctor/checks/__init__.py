@@ -1,0 +1,1 @@
+"""The checks of ws-doctor, one module for each category."""

@@ -1,0 +1,276 @@
+"""Declare paths of the user's own, and make them true at once."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from coder_ws_runtime.errors import RefusedError, UserError
+from coder_ws_runtime.fs.anchored import Anchor
+from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.failures import failure_of
+from coder_ws_runtime.persist.manifest.entry import Entry, Kind, Scope
+from coder_ws_runtime.persist.manifest.load import declared, entry_of
+from coder_ws_runtime.persist.manifest.paths import in_shell, is_below
+from coder_ws_runtime.persist.manifest.user import SOURCE, UserFiles, editing
+from coder_ws_runtime.persist.reconcile.compare import kind_of
+from coder_ws_runtime.persist.reconcile.plan import mounted, other_type, points_into
+from coder_ws_runtime.persist.session import Outcome, Workspace
+from coder_ws_runtime.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the user wants kept."""
+
+    path: str
+    """Relative to the home, normalised."""
+    slash: bool
+    """Whether it was written with a trailing ``/``."""
+    scope: Scope | None = None
+    """None: any will do if it is kept already, else `owner`."""
+    mode: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of a wish."""
+
+    wish: Wish
+    entry: Entry | None = None
+    """What declares the path now; its path is above the wished one if it is covered."""
+    new: bool = False
+    """Whether this run declared it."""
+    note: str = ""
+    """What the user may not expect."""
+    within: tuple[str, ...] = ()
+    """Paths in it that were declared by themselves before, and are kept as its parts from now on."""
+    outcome: Outcome | None = None
+    """What was done to make a new one true."""
+    error: UserError | None = None
+
+
+def add(workspace: Workspace, layout: Layout, settings: Settings, wishes: Iterable[Wish]) -> list[Added]:
+    """Declare what is not declared yet, durably, and then make it true.
+
+    A wish that is refused does not keep the others from being granted.
+
+    Raises:
+        RefusedError: the user's own manifests are not valid; nothing was done.
+        OSError: they could not be written.
+    """
+    with editing(layout, workspace.volume, settings.workspace.id) as files:
+        adding = _Adding(workspace, layout, settings, files)
+        granted = [adding.try_to(wish) for wish in wishes]
+    now = {entry.path: entry for entry in declared(layout, settings).entries}
+    return [_settled(workspace, one, now) for one in granted]
+
+
+def _settled(workspace: Workspace, one: Added, now: dict[str, Entry]) -> Added:
+    """Make a new one true, unless another one of the same run covers it."""
+    if not one.new or one.entry is None or one.entry.path not in now:
+        return one
+    outcome = workspace.settle(now[one.entry.path])
+    return replace(one, outcome=outcome, error=outcome.error)
+
+
+class _Adding:
+    """Wishes are granted one after the other, each on top of those before."""
+
+    def __init__(self, workspace: Workspace, layout: Layout, settings: Settings, files: UserFiles) -> None:
+        found = declared(layout, settings)
+        self.workspace = workspace
+        self.layout = layout
+        self.workspace_id = settings.workspace.id
+        self.files = files
+        self.entries = list(found.entries)
+        self.off = {entry.path: entry for entry in found.excepted}
+
+    def try_to(self, wish: Wish) -> Added:
+        try:
+            one = self.grant(wish)
+        except UserError as error:
+            return Added(wish, error=error)
+        except OSError as error:
+            return Added(wish, error=failure_of(f"~/{wish.path}", error))
+        if not one.new or not one.entry:
+            return one
+        within = [other for other in self.entries if is_below(other.path, one.entry.path)]
+        self.entries = [other for other in self.entries if other not in within]
+        self.entries.append(one.entry)
+        return replace(one, within=tuple(other.path for other in within))
+
+    def grant(self, wish: Wish) -> Added:
+        if wish.path in self.off and self.files.drop(wish.path, "except"):
+            return Added(wish, _covering([self.off[wish.path]], wish), new=True)
+        covering = _covering(self.entries, wish)
+        if covering is not None:
+            self._refuse_directory(wish, covering)
+        if covering is not None and not _new_mode(wish, covering, self.files):
+            return Added(wish, covering)
+        kind = _kind(self.workspace, wish, self.workspace_id)
+        scope = wish.scope or (covering.scope if covering else Scope.OWNER)
+        document = self.files.document(scope)
+        value = _value(wish, kind or _unseen(wish), scope, document)
+        entry = self._entry(value, wish, scope)
+        self._refuse_split(entry)
+        self._refuse_other_type(entry)
+        if covering:
+            self.files.drop(wish.path)
+        document.setdefault("paths", []).append(value)
+        return Added(wish, entry, new=True, note=_note(wish, kind))
+
+    def _refuse_directory(self, wish: Wish, covering: Entry) -> None:
+        """Refuse a directory where a file is declared that no program has written yet."""
+        if not wish.slash or covering.path != wish.path or covering.kind is not Kind.FILE:
+            return
+        if _kind(self.workspace, wish, self.workspace_id) is None:
+            raise RefusedError(
+                f"is kept as a file, by {covering.source} ({covering.place}), and not written yet",
+                code="path.conflict",
+                place=f"~/{wish.path}",
+                hint=_anew(wish.path) if covering.source == SOURCE else "declare it as a directory there",
+            )
+
+    def _refuse_other_type(self, entry: Entry) -> None:
+        """Refuse what would lose at once against something of another type that is left on the volume."""
+        found = self.workspace.volume.anchor.status(entry.on_volume)
+        kind = kind_of(found) if found else entry.kind
+        if other_type(entry.kind, kind):
+            raise RefusedError(
+                f"it is a {entry.kind.value}, and the volume has a {kind.value} of that name from before",
+                code="path.conflict",
+                place=f"~/{entry.path}",
+                hint=f"home-persist remove {in_shell(entry.path)}"
+                " puts that into the attic; then add it again",
+            )
+
+    def _entry(self, value: str | dict[str, Any], wish: Wish, scope: Scope) -> Entry:
+        path = value if isinstance(value, str) else value["path"]
+        whole = {"path": path, "scope": scope.value, "mode": wish.mode, "why": ""}
+        return entry_of(self.layout, whole, SOURCE, str(self.files.files[scope]), self.workspace_id)
+
+    def _refuse_split(self, entry: Entry) -> None:
+        """Refuse a directory in which something is declared with another scope."""
+        for other in self.entries:
+            if is_below(other.path, entry.path) and other.scope is not entry.scope:
+                by = f"by {other.source} ({other.place})"
+                raise RefusedError(
+                    f"~/{other.path} in it has the scope '{other.scope.value}', {by}",
+                    code="path.conflict",
+                    place=f"~/{entry.path}",
+                    hint=f"add it with --scope {other.scope.value}, or add what else is in it one by one",
+                )
+
+
+def _covering(entries: list[Entry], wish: Wish) -> Entry | None:
+    """What keeps a path already.
+
+    Raises:
+        RefusedError: it is declared in a way that the wish does not fit.
+    """
+    for entry in entries:
+        if wish.path != entry.path and not is_below(wish.path, entry.path):
+            continue
+        by = f"by {entry.source} ({entry.place})"
+        what = "it" if wish.path == entry.path else f"~/{entry.path}/, where it lies,"
+        if wish.path != entry.path and entry.kind is Kind.FILE:
+            raise RefusedError(
+                f"~/{entry.path} is declared as a file, {by}",
+                code="path.conflict",
+                place=f"~/{wish.path}",
+                hint="declare the directory in its place",
+            )
+        if wish.scope not in (None, entry.scope):
+            raise RefusedError(
+                f"{what} has the scope '{entry.scope.value}' already, {by}",
+                code="path.other-scope",
+                place=f"~/{wish.path}",
+                hint=f"to change that: home-persist remove {in_shell(entry.path)}, then add it again"
+                if entry.source == SOURCE
+                else "add it without --scope, or leave it as it is",
+            )
+        return entry
+    return None
+
+
+def _new_mode(wish: Wish, covering: Entry, files: UserFiles) -> bool:
+    """Whether a path that is kept already is to have another mode.
+
+    Raises:
+        RefusedError: its mode is not the user's to say.
+    """
+    if wish.mode in (None, covering.mode):
+        return False
+    if covering.path == wish.path and files.has(wish.path):
+        return True
+    raise RefusedError(
+        f"its mode is what {covering.source} declares ({covering.place})",
+        code="path.conflict",
+        place=f"~/{wish.path}",
+        hint="leave out --mode",
+    )
+
+
+def _value(wish: Wish, kind: Kind, scope: Scope, document: dict[str, Any]) -> str | dict[str, Any]:
+    """How the manifest has it: a string unless there is more to say."""
+    path = f"{wish.path}/" if kind is Kind.DIRECTORY else wish.path
+    more: dict[str, Any] = {}
+    if wish.mode is not None:
+        more["mode"] = f"{wish.mode:04o}"
+    if document.get("scope", Scope.OWNER.value) != scope.value:
+        more["scope"] = scope.value
+    return {"path": path, **more} if more else path
+
+
+def _unseen(wish: Wish) -> Kind:
+    return Kind.DIRECTORY if wish.slash else Kind.FILE
+
+
+def _anew(path: str) -> str:
+    """How to keep as a directory what is kept as a file."""
+    return f"home-persist remove {in_shell(path)}, then home-persist add {in_shell(path, '/')}"
+
+
+def _note(wish: Wish, kind: Kind | None) -> str:
+    if kind is Kind.LINK:
+        return "it is a link: the link is kept, and what it leads to is not"
+    if kind is Kind.FILE and wish.slash:
+        return "it is a file, and kept as one"
+    if kind is None and not wish.slash:
+        return f"it is not there yet: what is kept is a file; for a directory: {_anew(wish.path)}"
+    return ""
+
+
+def _kind(workspace: Workspace, wish: Wish, workspace_id: str) -> Kind | None:
+    """What the path is, in the home or else on the volume; None if it is not there."""
+    found = workspace.home.status(wish.path)
+    if found is not None:
+        kind = kind_of(found)
+        if kind is Kind.SPECIAL:
+            raise RefusedError(
+                "is a socket, FIFO or device, which is not kept",
+                code="path.special",
+                place=f"~/{wish.path}",
+                hint="it is made anew by its program; add what lies beside it one by one",
+            )
+        mount = workspace.mounted_in(wish.path)
+        if mount is not None:
+            what, hint = mounted(mount)
+            raise RefusedError(what, code="path.mounted", place=f"~/{wish.path}", hint=hint)
+        target = _link(workspace.home, wish.path) if kind is Kind.LINK else ""
+        if not points_into(target, str(workspace.volume.path)):
+            return kind
+    places = [wish.path] if wish.scope is not Scope.WORKSPACE else []
+    if workspace_id and wish.scope is not Scope.OWNER:
+        places.append(f".workspaces/{workspace_id}/{wish.path}")
+    for place in places:
+        found = workspace.volume.anchor.status(place)
+        if found is not None:
+            return kind_of(found)
+    return None
+
+
+def _link(home: Anchor, path: str) -> str:
+    with home.parent(path) as (fd, name):
+        return os.readlink(name, dir_fd=fd)

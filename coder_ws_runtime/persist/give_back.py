@@ -1,0 +1,254 @@
+"""Give content back to the home: a faithful copy takes the place of the link.
+
+The order is that of every move: the copy is made beside the link under a name of ours and is durable
+before anything else happens. Then the path is forgotten (a daemon that still had it declared would
+link it again), the copy is checked against the volume once more, and swapped with the link in one step.
+The volume's copy is the last to go, by a rename into the attic. A crash between any two steps leaves a
+whole copy on the volume; what it leaves beside the link is cleared by the next run.
+"""
+
+import os
+import stat
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from coder_ws_runtime.errors import RefusedError
+from coder_ws_runtime.fs import kernel
+from coder_ws_runtime.fs.anchored import Owner, nested, open_directory, sync_directory
+from coder_ws_runtime.fs.copying import ChangedError, Copied, Identity, Progress, copy
+from coder_ws_runtime.fs.removing import remove_copied, remove_tree
+from coder_ws_runtime.fs.writers import BusyError, is_written
+from coder_ws_runtime.persist.manifest.entry import Entry, Kind
+from coder_ws_runtime.persist.manifest.paths import COPY_SUFFIX, SWAP_SUFFIX, in_shell
+from coder_ws_runtime.persist.reconcile import apply
+from coder_ws_runtime.persist.reconcile.observe import node
+from coder_ws_runtime.persist.reconcile.plan import VOLUME_TO_ATTIC
+from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.store.volume import STATE
+
+_ATTEMPTS = 8
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class GivingBack:
+    """One path that comes back to the home.
+
+    Args:
+        workspace: home, volume and attic.
+        entry: the path and its place on the volume; whether it is declared does not count here.
+        forget: takes the path out of the declarations, durably; called once, before the swap.
+        progress: told the number of bytes after each copied file.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        entry: Entry,
+        forget: Callable[[], None],
+        progress: Progress | None = None,
+    ) -> None:
+        self.workspace = workspace
+        self.entry = entry
+        self.forget = forget
+        self.progress = progress
+        self.forgotten = False
+        self.link = f"{workspace.volume.path}/{entry.on_volume}"
+
+    def run(self, *, keep: bool) -> bool:
+        """Do it; whether content came back to the home, and not only the link or the volume's copy went.
+
+        Args:
+            keep: leave the volume's copy where it is, for others.
+
+        Raises:
+            BusyError: a program has a file of it open for writing.
+            RefusedError: it keeps changing.
+            OSError: what the file systems say. Until the swap the home is as it was.
+        """
+        returned = False
+        with self.workspace.volume.lock(f"{STATE}/giving-back/{self.entry.on_volume}"):
+            for attempt in range(_ATTEMPTS):
+                try:
+                    returned = self._to_home() or returned
+                    self._forget()
+                    if keep or self._to_attic():
+                        return returned
+                except (ChangedError, FileNotFoundError):
+                    time.sleep(0.005 * 2**attempt)
+        raise RefusedError(
+            "keeps changing while it is moved",
+            code="path.busy",
+            place=f"~/{self.entry.path}",
+            hint=f"stop the program that writes it, then: home-persist remove {in_shell(self.entry.path)}",
+        )
+
+    def _forget(self) -> None:
+        if not self.forgotten:
+            self.forget()
+            self.forgotten = True
+        self.workspace.ledger.forget(self.entry.path)
+
+    def _to_home(self) -> bool:
+        """Put content in the place of our link; False if there is no such link in the home."""
+        try:
+            with self.workspace.home.parent(self.entry.path) as (fd, name):
+                if self._went_on(fd, name):
+                    return True
+                self._clear(fd, name)
+                if not self._is_link(fd, name):
+                    return False
+                if self.workspace.volume.anchor.status(self.entry.on_volume) is None:
+                    self._forget()
+                    os.unlink(name, dir_fd=fd)
+                    return False
+                self._swap(fd, name)
+                return True
+        except FileNotFoundError:
+            if self.workspace.home.status(self.entry.path) is None:
+                return False  # neither the path nor, it may be, its directory is there
+            raise
+
+    def _swap(self, fd: int, name: str) -> None:
+        partial, whole = f".{name}{COPY_SUFFIX}", f".{name}{SWAP_SUFFIX}"
+        with self.workspace.volume.anchor.parent(self.entry.on_volume) as (there, target):
+            try:
+                copied = copy((there, target), (fd, partial), progress=self.progress)
+                self._check(copied, there, target)
+                self._forget()
+                unchanged(there, target, copied.identities)
+                kernel.rename_new(fd, partial, fd, whole)
+            except BaseException:
+                remove_tree(fd, partial)
+                raise
+        try:
+            kernel.exchange(fd, whole, fd, name)
+        except OSError as error:
+            if error.errno not in kernel.CANNOT_EXCHANGE:
+                raise
+            self._unlink_and_rename(fd, name, whole)
+        else:
+            self._drop_link(fd, name, whole)
+        sync_directory(fd)
+
+    def _unlink_and_rename(self, fd: int, name: str, whole: str) -> None:
+        """Where nothing can be swapped. Should we die in between, `_to_home` goes on with the copy."""
+        os.unlink(name, dir_fd=fd)
+        try:
+            kernel.rename_new(fd, whole, fd, name)
+        except OSError:
+            with suppress(FileExistsError):
+                os.symlink(self.link, name, dir_fd=fd)
+                Owner.of(self.workspace.home.fd).take(name, fd)
+            raise
+
+    def _check(self, copied: Copied, there: int, target: str) -> None:
+        if copied.special:
+            inside = copied.special[0]
+            raise RefusedError(
+                f"{inside!r} in it is a socket, FIFO or device, which is not moved",
+                code="path.special",
+                place=f"~/{self.entry.path}",
+                hint="stop the program that made it, remove it, then try again",
+            )
+        unchanged(there, target, copied.identities)
+
+    def _drop_link(self, fd: int, name: str, whole: str) -> None:
+        """Remove the link that we swapped out; if it is a save that came meanwhile, put that back."""
+        if self._is_link(fd, whole):
+            os.unlink(whole, dir_fd=fd)
+            return
+        kernel.exchange(fd, whole, fd, name)
+        raise ChangedError(self.entry.path)
+
+    def _is_link(self, fd: int, name: str) -> bool:
+        found = node(fd, name)
+        return found is not None and found.kind is Kind.LINK and found.target == self.link
+
+    def _went_on(self, fd: int, name: str) -> bool:
+        """Give a whole copy its place that an interrupted run had left without one."""
+        whole = f".{name}{SWAP_SUFFIX}"
+        left = node(fd, whole)
+        if left is None or self._is_link(fd, whole):
+            return False
+        if left.kind is Kind.DIRECTORY:  # `rename_new` may have made an empty one for it to replace
+            with suppress(OSError):
+                os.rmdir(name, dir_fd=fd)
+        if node(fd, name) is not None:
+            return False
+        kernel.rename_new(fd, whole, fd, name)
+        sync_directory(fd)
+        return True
+
+    def _clear(self, fd: int, name: str) -> None:
+        """Clear what an interrupted run left beside the path.
+
+        A copy that may not be whole is the volume's still. What was to be swapped may be a save that was
+        swapped out: it goes to the attic, unless it is the link.
+        """
+        remove_tree(fd, f".{name}{COPY_SUFFIX}")
+        whole = f".{name}{SWAP_SUFFIX}"
+        if self._is_link(fd, whole):
+            os.unlink(whole, dir_fd=fd)
+        elif node(fd, whole) is not None:
+            self._home_to_attic(fd, whole)
+
+    def _home_to_attic(self, fd: int, name: str) -> None:
+        staging = self.workspace.volume.staging
+        staged = staging.name()
+        try:
+            copied = copy((fd, name), (staging.fd, staged))
+            with self.workspace.attic.place(self.entry.path) as (attic_fd, attic_name):
+                kernel.rename_new(staging.fd, staged, attic_fd, attic_name)
+                sync_directory(attic_fd)
+        except BaseException:
+            staging.discard(staged)
+            raise
+        remove_copied(fd, name, copied.identities)
+
+    def _to_attic(self) -> bool:
+        """Move the volume's copy to the attic; False if the path was linked again meanwhile."""
+        workspace = self.workspace
+        seen = workspace.glance(self.entry)
+        if seen.volume is None:
+            return True
+        if seen.home is not None and seen.home.kind is Kind.LINK and seen.home.target == self.link:
+            return False
+        context = apply.Context(workspace.home, workspace.volume, workspace.ledger, workspace.attic)
+        apply.apply(self.entry, seen, (VOLUME_TO_ATTIC,), context)
+        return True
+
+
+def unchanged(fd: int, name: str, identities: Mapping[str, Identity]) -> None:
+    """Make sure that a tree is what was copied, and that no program has a file of it open for writing.
+
+    Raises:
+        ChangedError: it is not.
+        BusyError: a program has.
+    """
+    seen: set[str] = set()
+    with nested():
+        _compare(fd, name, "", identities, seen)
+    if seen != identities.keys():
+        raise ChangedError(name)
+
+
+def _compare(fd: int, name: str, path: str, identities: Mapping[str, Identity], seen: set[str]) -> None:
+    found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+    if identities.get(path) != Identity.of(found):
+        raise ChangedError(path or name)
+    seen.add(path)
+    if stat.S_ISREG(found.st_mode):
+        opened = os.open(name, _READ, dir_fd=fd)
+        try:
+            if is_written(opened):
+                raise BusyError(path)
+        finally:
+            os.close(opened)
+    elif stat.S_ISDIR(found.st_mode):
+        opened = open_directory(name, fd)
+        try:
+            for inner in os.listdir(opened):
+                _compare(opened, inner, f"{path}/{inner}" if path else inner, identities, seen)
+        finally:
+            os.close(opened)

@@ -1,0 +1,1 @@
+"""What is declared: manifests, their model and rules."""

@@ -1,0 +1,1 @@
+"""One-shot changes of the volume that manifests ask for."""

@@ -1,0 +1,146 @@
+"""Look at what a migration is about, and carry out its plan, one rename at a time.
+
+Nothing is copied, so nothing can be half there: a crash leaves each file in its old place, in its new
+one, or in the attic. The record comes last; a run that finds none looks again and goes on.
+"""
+
+import os
+import stat
+from collections.abc import Iterable
+
+from coder_ws_runtime.fs import kernel
+from coder_ws_runtime.fs.anchored import BlockedPathError, sync_directory
+from coder_ws_runtime.fs.copying import ChangedError, Identity
+from coder_ws_runtime.fs.removing import remove_copied
+from coder_ws_runtime.persist.manifest.entry import Entry, Kind, Scope, Step
+from coder_ws_runtime.persist.migrations.plan import Action, Seen, Verb
+from coder_ws_runtime.persist.reconcile.compare import compare
+from coder_ws_runtime.persist.reconcile.observation import Difference, Pair
+from coder_ws_runtime.persist.session import Workspace
+
+
+def look(step: Step, workspace: Workspace, *, declared: bool, used_by: tuple[str, ...]) -> Seen:
+    """What is there.
+
+    Args:
+        step: what the manifest says.
+        workspace: where to look.
+        declared: whether something declares the source's path, so that its link stays.
+        used_by: the owner's other workspaces that are running.
+
+    Raises:
+        ChangedError: it changed while we looked.
+        OSError: what the file systems say.
+    """
+    volume = workspace.volume.anchor
+    link = not declared and _has_link(step, workspace)
+    if not _is_there(step.source, workspace):
+        return Seen(there=False, link=link)
+    if not step.target:
+        return Seen(there=True, link=link, used_by=used_by)
+    if volume.status(step.target) is None:
+        return Seen(there=True, pairs=(Pair("", Difference.MISSING),), link=link)
+    place = Entry(step.in_home(step.target), Kind.DIRECTORY, Scope.OWNER, "", step.place, step.target)
+    with volume.parent(step.source) as (fd, name):
+        pairs = compare((fd, name), volume, place, refuse_writers=False)
+    return Seen(there=True, pairs=pairs, link=link)
+
+
+def _is_there(path: str, workspace: Workspace) -> bool:
+    try:
+        return workspace.volume.anchor.status(path) is not None
+    except BlockedPathError:  # what a symlink leads to is not ours to move
+        return False
+
+
+def _has_link(step: Step, workspace: Workspace) -> bool:
+    try:
+        with workspace.home.parent(step.path) as (fd, name):
+            return os.readlink(name, dir_fd=fd) == f"{workspace.volume.path}/{step.source}"
+    except OSError:  # nothing, no link, or not reached by one
+        return False
+
+
+def apply(step: Step, seen: Seen, actions: Iterable[Action], workspace: Workspace) -> None:
+    """Carry out the actions. When this returns, all of it is durable; the caller then notes it.
+
+    Raises:
+        ChangedError, FileNotFoundError: something changed meanwhile; look and plan again.
+        OSError: what the file systems say; what was not moved is where it was.
+    """
+    run = _Run(step, seen, workspace)
+    for action in actions:
+        match action.verb:
+            case Verb.MOVE:
+                run.move(action.paths)
+            case Verb.TO_ATTIC:
+                run.to_attic(action.paths)
+            case Verb.DROP:
+                run.drop(action.paths)
+            case Verb.DROP_LINK:
+                run.drop_link()
+
+
+class _Run:
+    def __init__(self, step: Step, seen: Seen, workspace: Workspace) -> None:
+        self.step = step
+        self.seen = seen
+        self.workspace = workspace
+        self.volume = workspace.volume.anchor
+
+    def move(self, paths: tuple[str, ...]) -> None:
+        base = f".workspaces/{self.step.target.split('/')[1]}" if self._own_target() else ""
+        self.volume.make_directories(
+            self.step.target.rpartition("/")[0],
+            owner=self.workspace.volume.owner,
+            like=self.workspace.home,
+            base=base,
+        )
+        with self.workspace.volume.lock(self.step.target):
+            for path in paths:
+                with (
+                    self.volume.parent(_joined(self.step.source, path)) as (fd, name),
+                    self.volume.parent(_joined(self.step.target, path)) as (target_fd, target_name),
+                ):
+                    try:
+                        kernel.rename_new(fd, name, target_fd, target_name)
+                    except FileExistsError as error:
+                        raise ChangedError(path) from error
+                    sync_directory(target_fd)
+                    sync_directory(fd)
+
+    def _own_target(self) -> bool:
+        return self.step.target.startswith(".workspaces/")
+
+    def to_attic(self, paths: tuple[str, ...]) -> None:
+        """Under the name that the content would have by now, so that `attic restore` finds its place."""
+        by_now = self.step.in_home(self.step.target or self.step.source)
+        for path in paths:
+            with (
+                self.workspace.attic.place(_joined(by_now, path)) as (attic_fd, attic_name),
+                self.volume.parent(_joined(self.step.source, path)) as (fd, name),
+            ):
+                kernel.rename_new(fd, name, attic_fd, attic_name)
+                sync_directory(attic_fd)
+                sync_directory(fd)
+
+    def drop(self, paths: tuple[str, ...]) -> None:
+        known = {pair.path: pair.identity for pair in self.seen.pairs if pair.identity is not None}
+        same: dict[str, Identity] = {path: known[path] for path in paths}
+        if any(identity.kind != stat.S_IFDIR for identity in same.values()):
+            # A program may have written the target's copies a moment ago: first they are to be on the disk.
+            kernel.sync_file_system(self.volume.fd)
+        with self.volume.parent(self.step.source) as (fd, name):
+            if remove_copied(fd, name, same):
+                raise ChangedError(self.step.source)
+            sync_directory(fd)
+
+    def drop_link(self) -> None:
+        if _has_link(self.step, self.workspace):
+            with self.workspace.home.parent(self.step.path) as (fd, name):
+                os.unlink(name, dir_fd=fd)
+        self.workspace.ledger.forget(self.step.path)
+
+
+def _joined(base: str, path: str) -> str:
+    return f"{base}/{path}" if path else base

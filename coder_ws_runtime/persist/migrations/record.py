@@ -1,0 +1,76 @@
+"""What the volume remembers of migrations. Apart from the rest: at most starts it is all that is asked."""
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from coder_ws_runtime.errors import RefusedError, UserError
+from coder_ws_runtime.fs.anchored import Anchor
+from coder_ws_runtime.persist.manifest.entry import Step
+from coder_ws_runtime.persist.store.volume import STATE
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is remembered of a step that is done."""
+
+    time: float
+    """Seconds since the epoch."""
+    workspace: str
+    """The workspace that ran it."""
+    row: str
+    """The name of a :class:`~coder_ws_runtime.persist.migrations.plan.Row`."""
+    verb: str
+    source: str
+    target: str
+    attic: str = ""
+    """The batch of the attic that has what was removed or lost."""
+
+
+def recorded(step: Step, volume: Anchor) -> Record | None:
+    """What is remembered of a step; None: it is yet to be run.
+
+    Raises:
+        RefusedError: what is remembered under its id is another step, or cannot be read.
+        OSError: the volume cannot be read.
+    """
+    try:
+        with volume.parent(f"{STATE}/{step.record}") as (fd, name):
+            opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+    except FileNotFoundError:
+        return None
+    with open(opened, "rb") as file:
+        text = file.read()
+    try:
+        record = Record(**json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise RefusedError(
+            f"what is remembered of migration {step.id!r} cannot be read",
+            code="migration.record",
+            place=f"{volume.path}/{STATE}/{step.record}",
+            hint="remove that file to run the migration again",
+        ) from error
+    if (record.verb, record.source, record.target) != (step.verb, step.source, step.target):
+        raise RefusedError(
+            f"another migration was run as {step.id!r}: {record.verb} {record.source}",
+            code="migration.id-taken",
+            place=step.place,
+            hint="give the new one an id of its own",
+        )
+    return record
+
+
+def all_recorded(steps: Iterable[Step], volume: Anchor) -> bool:
+    """Whether there is nothing to run, and nothing to say, of these steps."""
+    known: dict[str, Step] = {}
+    try:
+        for step in steps:
+            first = known.setdefault(step.record, step)
+            if (first.verb, first.source, first.target) != (step.verb, step.source, step.target):
+                return False
+            if recorded(step, volume) is None:
+                return False
+    except (UserError, OSError):
+        return False
+    return True

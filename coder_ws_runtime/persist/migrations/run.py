@@ -1,0 +1,160 @@
+"""Migrations: one-shot steps of manifests, run once per volume, before paths are linked.
+
+``{"id": …, "remove": path}``, ``{"id": …, "rename": [from, to]}`` or
+``{"id": …, "rescope": {"path": …, "to": "workspace"}}``.
+
+A step moves the owner's copy, once per volume, and each workspace's own copy, once per workspace. What is
+done is remembered on the volume in ``.home-persist/migrations/<id>.json``, for a workspace's own copy in
+``.home-persist/migrations/<workspace id>/<id>.json``.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from coder_ws_runtime.errors import RefusedError, UserError
+from coder_ws_runtime.fs.copying import ChangedError
+from coder_ws_runtime.persist.failures import failure_of
+from coder_ws_runtime.persist.manifest.entry import Declared, Step
+from coder_ws_runtime.persist.manifest.paths import is_below
+from coder_ws_runtime.persist.migrations.plan import Plan, Row, Seen, Verb, plan
+from coder_ws_runtime.persist.migrations.record import Record, recorded
+from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.store.lease import held_elsewhere
+from coder_ws_runtime.persist.store.volume import STATE
+
+_ATTEMPTS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """What became of a step in this run."""
+
+    step: Step
+    row: Row
+    problem: str = ""
+    """Why it waits."""
+    error: UserError | None = None
+    attic: str = ""
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was moved, or would be in a dry run."""
+        return self.row not in (Row.NOTHING, Row.WAITS, Row.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A step, and whether it was run."""
+
+    step: Step
+    record: Record | None
+    error: UserError | None = None
+    """Why that cannot be told."""
+
+
+def history(workspace: Workspace, found: Declared) -> list[Known]:
+    """All steps that are declared, and what is remembered of them."""
+    known: list[Known] = []
+    for step in found.migrations:
+        try:
+            known.append(Known(step, recorded(step, workspace.volume.anchor)))
+        except UserError as error:
+            known.append(Known(step, None, error))
+        except OSError as error:
+            known.append(Known(step, None, failure_of(step.place, error)))
+    return known
+
+
+def migrate(
+    workspace: Workspace, found: Declared, *, dry_run: bool = False, force: bool = False
+) -> tuple[Migrated, ...]:
+    """Run the steps that are yet to be run, in their order.
+
+    Never raises for what files and file systems do: the results say it. A step that fails or waits is
+    tried again by the next run; those after it do not wait for it.
+
+    Args:
+        workspace: home and volume, opened.
+        found: what is declared.
+        dry_run: change nothing; say what would be done first.
+        force: do not wait for other workspaces that are running.
+    """
+    return tuple(_migrated(workspace, found, dry_run=dry_run, force=force))
+
+
+def _migrated(workspace: Workspace, found: Declared, *, dry_run: bool, force: bool) -> Iterator[Migrated]:
+    seen: dict[str, Step] = {}
+    for step in found.migrations:
+        first = seen.setdefault(step.record, step)
+        if first is not step:
+            if (first.verb, first.source, first.target) != (step.verb, step.source, step.target):
+                yield Migrated(step, Row.FAILED, error=_twice(step, first))
+            continue
+        try:
+            if recorded(step, workspace.volume.anchor):
+                continue
+            if dry_run:
+                now, _ = _look_and_plan(step, workspace, found, force=force)
+                yield Migrated(step, now.row, now.problem)
+            else:
+                with workspace.volume.lock(f"{STATE}/{step.record}"):
+                    # Whoever had the lock before us may have run it.
+                    if not recorded(step, workspace.volume.anchor):
+                        yield _run(step, workspace, found, force=force)
+        except UserError as error:
+            yield Migrated(step, Row.FAILED, error=error)
+        except OSError as error:
+            yield Migrated(step, Row.FAILED, error=failure_of(step.place, error))
+
+
+def _twice(step: Step, first: Step) -> RefusedError:
+    return RefusedError(
+        f"migration {step.id!r} is another one in {first.place}",
+        code="migration.id-taken",
+        place=step.place,
+        hint="give it an id of its own",
+    )
+
+
+def _run(step: Step, workspace: Workspace, found: Declared, *, force: bool) -> Migrated:
+    from coder_ws_runtime.persist.migrations import apply as migrate_apply  # noqa: PLC0415 - ctypes is slow to import
+
+    row: Row | None = None
+    lost = False
+    for attempt in range(_ATTEMPTS):
+        try:
+            now, seen = _look_and_plan(step, workspace, found, force=force)
+            if now.row is Row.WAITS:
+                return Migrated(step, now.row, now.problem)
+            row = row or now.row
+            lost = lost or any(action.verb is Verb.TO_ATTIC for action in now.actions)
+            migrate_apply.apply(step, seen, now.actions, workspace)
+            attic = workspace.attic.batch if lost else ""
+            workspace.volume.write(step.record, _document(step, workspace, row, attic))
+        except (ChangedError, FileNotFoundError):
+            time.sleep(min(0.001 * 2**attempt, 0.2))
+        else:
+            return Migrated(step, row, attic=attic)
+    raise RefusedError(
+        "keeps changing while it is moved",
+        code="path.busy",
+        place=f"~/{step.path}",
+        hint="stop the program that writes it, then: home-persist resolve",
+    )
+
+
+def _look_and_plan(step: Step, workspace: Workspace, found: Declared, *, force: bool) -> tuple[Plan, Seen]:
+    from coder_ws_runtime.persist.migrations import apply as migrate_apply  # noqa: PLC0415 - as above
+
+    declared = any(entry.path == step.path or is_below(step.path, entry.path) for entry in found.entries)
+    others = held_elsewhere(workspace.volume.path, workspace.id)
+    seen = migrate_apply.look(step, workspace, declared=declared, used_by=tuple(others))
+    return plan(step, seen, force=force), seen
+
+
+def _document(step: Step, workspace: Workspace, row: Row, attic: str) -> bytes:
+    label = workspace.attic.workspace
+    record = Record(time.time(), label, row.name.lower(), step.verb, step.source, step.target, attic)
+    return json.dumps(asdict(record), indent=2).encode()

@@ -1,0 +1,48 @@
+"""The migrations of a manifest as steps on the volume."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from coder_ws_runtime.errors import RefusedError, at
+from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.manifest.entry import Scope, Step, on_volume
+from coder_ws_runtime.persist.manifest.paths import is_below, normalise
+
+
+def steps_of(layout: Layout, manifest: dict[str, Any], place: str, workspace_id: str) -> Iterator[Step]:
+    """The migrations of a manifest, for the owner's copies and for this workspace's own.
+
+    Raises:
+        RefusedError: one of its paths is not allowed, or needs a workspace id that is not known.
+    """
+    home = str(layout.home)
+    for index, value in enumerate(manifest["migrations"]):
+        here = f"{place}:$.migrations[{index}]"
+        with at(here):
+            match value:
+                case {"remove": path}:
+                    verb, old, new = "remove", normalise(path, home), ""
+                case {"rename": [old, new]}:
+                    verb, old, new = "rename", normalise(old, home), normalise(new, home)
+                    _refuse_overlap(old, new)
+                case {"rescope": {"path": path, "to": to}}:
+                    path = normalise(path, home)
+                    own = on_volume(path, Scope.WORKSPACE, workspace_id)
+                    if to == "workspace":
+                        yield Step(value["id"], "rescope", path, own, here)
+                    else:
+                        yield Step(value["id"], "rescope", own, path, here, workspace_id)
+                    continue
+            yield Step(value["id"], verb, old, new, here)
+            if workspace_id:
+                own, to = (path and on_volume(path, Scope.WORKSPACE, workspace_id) for path in (old, new))
+                yield Step(value["id"], verb, own, to, here, workspace_id)
+
+
+def _refuse_overlap(old: str, new: str) -> None:
+    if old == new or is_below(old, new) or is_below(new, old):
+        raise RefusedError(
+            f"{old!r} cannot be renamed to {new!r}: one is the other or lies in it",
+            code="manifest.migration",
+            hint="rename to a path beside it",
+        )

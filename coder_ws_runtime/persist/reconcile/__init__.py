@@ -1,0 +1,1 @@
+"""One path: observe, compare, plan, apply."""

@@ -1,0 +1,1 @@
+"""What home-persist keeps on the volume and in the container: copies, attic, leases, ledger."""

@@ -1,0 +1,1 @@
+"""The daemon: it keeps the links true while programs run."""

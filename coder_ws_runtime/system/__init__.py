@@ -1,0 +1,1 @@
+"""The running system: programs, the journal, the Docker API, mounts, processes."""

@@ -1,0 +1,67 @@
+"""The template's plan, as `./dev plan` recorded it: what boots is what the template says."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from devtools import shell, venv
+from devtools.shell import DevError, say
+
+ROOT = Path(__file__).resolve().parents[1]
+RECORD = Path(__file__).with_name("planned.json")
+"""The plan of main.tf with every parameter at its default; a test keeps it equal to a fresh one."""
+
+Json = dict[str, Any]
+
+
+def plan(file: Path) -> bool:
+    """Plan the template of this checkout into a file.
+
+    Returns:
+        whether that was possible: it takes Terraform.
+
+    Raises:
+        DevError: the template does not plan.
+    """
+    if shutil.which("terraform") is None:
+        return False
+    words: list[str | Path] = [venv.ensure() / "python", "-m", "tests.template.record", file]
+    try:
+        shell.run(words, env={"PYTHONPATH": str(ROOT)})
+    except DevError as error:
+        raise DevError("main.tf does not plan", str(error)) from error
+    return True
+
+
+def fresh() -> Path:
+    """A record of main.tf as it is now; the recorded one where Terraform is missing."""
+    file = ROOT / ".dev/planned.json"
+    file.parent.mkdir(exist_ok=True)
+    if plan(file):
+        return file
+    say("without terraform: the recorded plan of the template")
+    return RECORD
+
+
+def load(file: Path, *, name: str, owner: str, workspace_id: str) -> Json:
+    """A record with a workspace's own identity in the places of the recorded one.
+
+    Args:
+        file: the record.
+        name: of the workspace.
+        owner: its name; its id is made of it.
+        workspace_id: Coder's id.
+    """
+    text = file.read_text()
+    places = {
+        "recorded-workspace-id": workspace_id,
+        "recorded-workspace": name,
+        "recorded-owner-id": f"id-of-{owner}",
+        "recorded-owner": owner,
+        "recorded-token": "token-of-the-tests",
+    }
+    for recorded, own in places.items():
+        text = text.replace(recorded, own)
+    loaded: Json = json.loads(text)
+    return loaded

@@ -50,7 +50,7 @@ class UserError(Exception):
         return {"code": self.code, "message": self.message, "place": self.place, "hint": self.hint}
 
     @classmethod
-    def again(cls, parts: dict[str, str], status: int) -> "UserError":
+    def from_dict(cls, parts: dict[str, str], status: int) -> "UserError":
         """The error of which `as_dict` gave the parts, with its exit status."""
         error = cls(parts["message"], code=parts["code"], place=parts["place"], hint=parts["hint"])
         error.exit_status = ExitStatus(status)
@@ -73,7 +73,7 @@ class NoVolumeError(UserError):
     exit_status = ExitStatus.NO_VOLUME
 
 
-class at:  # noqa: N801 - reads as a statement
+class locate_errors:  # noqa: N801 - used as a statement
     """Give a UserError raised inside the place where it happened, if it has none."""
 
     def __init__(self, place: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from coder_ws_runtime.documents.cache import normalised
+from coder_ws_runtime.documents.cache import load_validated
 from coder_ws_runtime.errors import UsageError
 from coder_ws_runtime.layout import WORKSPACE_ID, Layout
 
@@ -89,7 +89,7 @@ def load(layout: Layout, env: Mapping[str, str] | None = None) -> Settings:
 
             return settings_model.validate(raw, place=str(file))
 
-        values = normalised(
+        values = load_validated(
             document,
             place=str(file),
             model_file=__file__.replace("settings.py", "documents/settings_model.py"),

@@ -138,7 +138,7 @@ def examples(*rows: tuple[str, str]) -> str:
     return f"\b\nExamples:\n{shown}"
 
 
-def is_whole(context: click.Context) -> bool:
+def has_no_subcommand(context: click.Context) -> bool:
     """Whether a group that does something by itself is to do that: no subcommand was given.
 
     Raises:

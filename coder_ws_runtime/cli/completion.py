@@ -10,8 +10,8 @@ import click
 from coder_ws_runtime.cli.loading import workspace_settings
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.manifest.entry import Declared, Entry
-from coder_ws_runtime.persist.manifest.load import available_files, declared, user_files
+from coder_ws_runtime.persist.manifest.entry import Declarations, Entry
+from coder_ws_runtime.persist.manifest.load import available_files, load_declarations, user_files
 from coder_ws_runtime.persist.manifest.paths import is_below
 
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]
@@ -28,13 +28,13 @@ def any_path(context: click.Context, _: click.Parameter, word: str) -> list[str]
 def attic_path(context: click.Context, _: click.Parameter, word: str) -> list[str]:
     """What is in the attic, and the declared paths that it has something of."""
     # Most completions need neither.
-    from coder_ws_runtime.persist.session import Workspace  # noqa: PLC0415
+    from coder_ws_runtime.persist.session import Session  # noqa: PLC0415
     from coder_ws_runtime.persist.store.attic_items import items  # noqa: PLC0415
 
     layout, _id, found = _declared(context)
     try:
-        with Workspace(layout, workspace_settings(layout)[0], writing=False) as workspace:
-            there = {item.path for item in items(workspace.volume)}
+        with Session(layout, workspace_settings(layout)[0], writing=False) as session:
+            there = {item.path for item in items(session.volume)}
     except UserError:
         return []
     whole = {entry.path for entry in found.entries if any(is_below(path, entry.path) for path in there)}
@@ -73,14 +73,14 @@ def hook_id(context: click.Context, _: click.Parameter, word: str) -> list[str]:
     return [hook.id for hook in discover(layout) if hook.id.startswith(word)]
 
 
-def _declared(context: click.Context) -> tuple[Layout, str, Declared]:
+def _declared(context: click.Context) -> tuple[Layout, str, Declarations]:
     """The workspace, its id, and what is declared; nothing where that cannot be told."""
     layout = Layout.of(Path(context.params.get("root") or "/"), os.environ)
     try:
         values = workspace_settings(layout)[0]
-        return layout, values.workspace.id, declared(layout, values)
+        return layout, values.workspace.id, load_declarations(layout, values)
     except UserError:
-        return layout, "", Declared((), (), ())
+        return layout, "", Declarations((), (), ())
 
 
 def _names(entries: Iterable[Entry]) -> list[str]:

@@ -95,11 +95,11 @@ class Progress(Monitor):
 
 
 @contextmanager
-def shown(*, again: str, quiet: bool = False) -> Iterator[Monitor]:
+def show_progress(*, rerun: str, quiet: bool = False) -> Iterator[Monitor]:
     """A monitor for the work of a command, which Ctrl-C and SIGTERM end in good order.
 
     Args:
-        again: the command that goes on with the work.
+        rerun: the command that goes on with the work.
         quiet: show nothing.
 
     Raises:
@@ -116,7 +116,7 @@ def shown(*, again: str, quiet: bool = False) -> Iterator[Monitor]:
             UserError(
                 _how_far(monitor),
                 code="cli.interrupted",
-                hint=f"nothing is lost; to go on: {again}",
+                hint=f"nothing is lost; to go on: {rerun}",
             )
         )
         raise click.exceptions.Exit(commands.INTERRUPTED) from None

@@ -66,8 +66,8 @@ def write(file: Path, top: str, items: Sequence[Item]) -> None:
 
 def _secrets(context: Context) -> set[str]:
     known = secrets_of(context.env)
-    if context.know(systemd.boots):
-        theirs = context.know(agent.environment)
+    if context.ask(systemd.boots):
+        theirs = context.ask(agent.environment)
         known |= secrets_of(theirs) if theirs else set()
     return known
 
@@ -86,7 +86,7 @@ def _collected(context: Context) -> Iterator[Item]:
     yield "mountinfo.txt", text(layout.proc / "self/mountinfo")
     for name in _names(layout.hook_logs):
         yield f"hooks/{name}", text(layout.hook_logs / name)
-    if context.know(systemd.boots):
+    if context.ask(systemd.boots):
         yield from _system(context)
 
 
@@ -135,7 +135,7 @@ def _versions(context: Context) -> str:
 
 def _links(context: Context) -> Iterator[str]:
     """Every declared path: what is declared, and what the home and the volume have."""
-    for entry in context.know(declarations).entries:
+    for entry in context.ask(declarations).entries:
         home = context.layout.home / entry.path
         try:
             there = f"-> {os.readlink(home)}"
@@ -145,7 +145,7 @@ def _links(context: Context) -> Iterator[str]:
         have = "directory" if target.is_dir() else "file" if target.is_file() else "nothing"
         what = f"{entry.kind.value}, {entry.scope.value}, {entry.source}"
         yield f"~/{entry.path} [{what}] {there}; volume: {have}"
-    for refused in context.know(declarations).refused:
+    for refused in context.ask(declarations).refused:
         yield f"refused: {refused}"
 
 

@@ -72,7 +72,7 @@ class Context:
         """Whether this is the running system, not a tree of files."""
         return self.layout.root == Path("/")
 
-    def know(self, question: Callable[["Context"], T]) -> T:
+    def ask(self, question: Callable[["Context"], T]) -> T:
         """The answer to `question`, a function of this module's kind, asked once for all checks."""
         return self.facts.get(question, self)
 

@@ -32,9 +32,9 @@ class Need(Enum):
 
 _MET: Mapping[Need, Callable[[Context], bool]] = {
     Need.LIVE: lambda context: context.live,
-    Need.SYSTEMD: lambda context: context.know(boots),
-    Need.UNITS: lambda context: bool(context.know(units)),
-    Need.BOOT: lambda context: context.know(steps_ran),
+    Need.SYSTEMD: lambda context: context.ask(boots),
+    Need.UNITS: lambda context: bool(context.ask(units)),
+    Need.BOOT: lambda context: context.ask(steps_ran),
     Need.VOLUME: lambda context: context.layout.volume.is_dir(),
     Need.SOCKET: lambda context: context.layout.docker_socket.is_socket(),
 }

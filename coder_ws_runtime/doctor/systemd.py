@@ -111,7 +111,7 @@ def restart(context: Context, unit: str, text: str, *, safe: bool = False) -> Re
     return Remedy(text, (context.as_root(f"systemctl restart {unit.removesuffix('.service')}"),), safe=safe)
 
 
-def again(context: Context, unit: str, command: str) -> str:
+def restart_command(context: Context, unit: str, command: str) -> str:
     """The command that does a boot step again.
 
     Args:
@@ -119,7 +119,7 @@ def again(context: Context, unit: str, command: str) -> str:
         unit: the step's unit.
         command: what the user may run instead, unless the unit has failed: that mark would stay.
     """
-    known = context.know(units).get(unit) if context.know(boots) else None
+    known = context.ask(units).get(unit) if context.ask(boots) else None
     if known is not None and known.failed:
         return context.as_root(f"systemctl restart {unit.removesuffix('.service')}")
     return context.as_user(command)
@@ -132,4 +132,4 @@ def boots(context: Context) -> bool:
 
 def steps_ran(context: Context) -> bool:
     """Whether somebody has run the boot steps: systemd, or whoever made the tree of files."""
-    return not context.live or context.know(boots)
+    return not context.live or context.ask(boots)

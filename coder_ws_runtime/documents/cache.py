@@ -20,7 +20,7 @@ _NAME = 200
 """Characters of a document's place that name what is kept; two of one name take turns."""
 
 
-def normalised(
+def load_validated(
     document: bytes,
     *,
     place: str,
@@ -52,7 +52,7 @@ def normalised(
         result = {"of": of, **_result(document, validate)}
         _keep(kept, json.dumps(result).encode())
     if "refused" in result:
-        raise UserError.again(result["refused"], result["status"])
+        raise UserError.from_dict(result["refused"], result["status"])
     return result["value"]
 
 

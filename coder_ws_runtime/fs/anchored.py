@@ -66,13 +66,13 @@ class Anchor:
             BlockedPathError: something on the way is no directory.
         """
         directory, _, name = relative.rpartition("/")
-        with below(self.fd, directory) as fd:
+        with open_below(self.fd, directory) as fd:
             yield fd, name
 
     def has_directory(self, directory: str) -> bool:
         """Whether a directory is there; BlockedPathError if something else is on the way."""
         try:
-            with below(self.fd, directory):
+            with open_below(self.fd, directory):
                 return True
         except FileNotFoundError:
             return False
@@ -119,7 +119,7 @@ class Anchor:
 
 
 @contextmanager
-def below(root: int, directory: str) -> Iterator[int]:
+def open_below(root: int, directory: str) -> Iterator[int]:
     """A descriptor of a directory below another, good for walking (O_PATH); `root` for the empty path.
 
     Raises:
@@ -170,7 +170,7 @@ class Owner:
         found = os.fstat(fd)
         return cls(found.st_uid, found.st_gid)
 
-    def take(self, name: str, fd: int) -> None:
+    def chown(self, name: str, fd: int) -> None:
         """Give `name` in the directory `fd` to the owner, if we may; a link itself, not its target."""
         if os.geteuid() == 0 and self.uid != 0:
             os.chown(name, self.uid, self.gid, dir_fd=fd, follow_symlinks=False)
@@ -178,7 +178,7 @@ class Owner:
 
 def finish_directory(fd: int, name: str, mode: int, owner: Owner) -> None:
     """Owner, then mode, of a directory that we just made: chown(2) may clear bits of the mode."""
-    owner.take(name, fd)
+    owner.chown(name, fd)
     made = os.open(name, _READ_DIR, dir_fd=fd)
     try:
         os.fchmod(made, mode)
@@ -192,7 +192,7 @@ def open_directory(name: str, fd: int) -> int:
 
 
 @contextmanager
-def nested() -> Iterator[None]:
+def report_deep_nesting() -> Iterator[None]:
     """Turn RecursionError into what file systems say, in the walk of a tree that has no end to speak of."""
     try:
         yield

@@ -18,8 +18,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from coder_ws_runtime.fs.anchored import below, nested, open_directory
-from coder_ws_runtime.fs.writers import BusyError, ignore_lease_breaks, is_written
+from coder_ws_runtime.fs.anchored import open_below, open_directory, report_deep_nesting
+from coder_ws_runtime.fs.writers import BusyError, has_writer, ignore_lease_breaks
 
 _CHUNK = 1 << 20
 # Up to this many entries each is synced by itself; more are synced with their whole file system. A
@@ -70,7 +70,7 @@ _TICK = 10_000_000
 """Nanoseconds; the longest tick of that clock (HZ=100)."""
 
 
-def let_pass(found: os.stat_result) -> None:
+def wait_for_tick(found: os.stat_result) -> None:
     """Wait until a change of a file must show in its time; to be called before its content is read.
 
     Where two writes within one tick of the clock leave the same time, the second, of the same length, would
@@ -84,7 +84,7 @@ Progress = Callable[[int], None]
 """Called with the number of bytes as they are copied, and of holes as they are skipped."""
 
 
-@nested()
+@report_deep_nesting()
 def copy(
     source: tuple[int, str],
     target: tuple[int, str],
@@ -192,9 +192,9 @@ class _Copy:
             found = os.fstat(reading)
             if not stat.S_ISREG(found.st_mode):
                 raise ChangedError(path)
-            if self.refuse_writers and is_written(reading):
+            if self.refuse_writers and has_writer(reading):
                 raise BusyError(path)
-            let_pass(found)
+            wait_for_tick(found)
             identity = self.done.identities[path] = Identity.of(found)
             if found.st_nlink > 1 and self._hard_link(found, target_fd, target, path):
                 return
@@ -217,7 +217,7 @@ class _Copy:
         if first == path:
             return False
         directory, _, name = f"{self.root}/{first}".rpartition("/")
-        with below(self.root_fd, directory) as fd:
+        with open_below(self.root_fd, directory) as fd:
             os.link(name, target, src_dir_fd=fd, dst_dir_fd=target_fd, follow_symlinks=False)
         return True
 

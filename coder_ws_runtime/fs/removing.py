@@ -10,9 +10,9 @@ import os
 import stat
 from collections.abc import Callable, Mapping
 
-from coder_ws_runtime.fs.anchored import nested, open_directory, writable
+from coder_ws_runtime.fs.anchored import open_directory, report_deep_nesting, writable
 from coder_ws_runtime.fs.copying import Identity
-from coder_ws_runtime.fs.writers import ignore_lease_breaks, is_written
+from coder_ws_runtime.fs.writers import has_writer, ignore_lease_breaks
 
 
 def remove_copied(fd: int, name: str, identities: Mapping[str, Identity]) -> list[str]:
@@ -29,7 +29,7 @@ def remove_copied(fd: int, name: str, identities: Mapping[str, Identity]) -> lis
     """
     ignore_lease_breaks()
     kept: list[str] = []
-    with nested():
+    with report_deep_nesting():
         _remove(fd, name, "", identities, kept)
     return kept
 
@@ -41,7 +41,7 @@ def _remove(fd: int, name: str, path: str, identities: Mapping[str, Identity], k
         return
     if not stat.S_ISDIR(found.st_mode):
         if identities.get(path) != Identity.of(found) or (
-            stat.S_ISREG(found.st_mode) and _is_written(name, fd)
+            stat.S_ISREG(found.st_mode) and _has_writer(name, fd)
         ):
             kept.append(path)
         else:
@@ -66,10 +66,10 @@ def _remove(fd: int, name: str, path: str, identities: Mapping[str, Identity], k
             kept.append(path)
 
 
-def _is_written(name: str, fd: int) -> bool:
+def _has_writer(name: str, fd: int) -> bool:
     opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=fd)
     try:
-        return is_written(opened)
+        return has_writer(opened)
     finally:
         os.close(opened)
 
@@ -82,7 +82,7 @@ def remove_tree(fd: int, name: str, progress: Callable[[int], None] | None = Non
         name: its name there.
         progress: told of each thing that is no directory when it is gone.
     """
-    with nested():
+    with report_deep_nesting():
         _remove_tree(fd, name, progress)
 
 

@@ -12,7 +12,7 @@ class BusyError(Exception):
     """A program has a file open for writing. The argument says which."""
 
 
-def is_written(fd: int) -> bool:
+def has_writer(fd: int) -> bool:
     """Whether a program has an open file open for writing, or mapped for it.
 
     A read lease (F_SETLEASE of fcntl(2)) is refused with EAGAIN exactly then. Where leases are not

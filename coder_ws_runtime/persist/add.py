@@ -7,16 +7,15 @@ from typing import Any
 
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import Anchor
-from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind, Scope
-from coder_ws_runtime.persist.manifest.load import declared, entry_of
+from coder_ws_runtime.persist.manifest.load import entry_of, load_declarations
 from coder_ws_runtime.persist.manifest.paths import in_shell, is_below
 from coder_ws_runtime.persist.manifest.user import SOURCE, UserFiles, editing
 from coder_ws_runtime.persist.reconcile.compare import kind_of
 from coder_ws_runtime.persist.reconcile.plan import mounted, other_type, points_into
-from coder_ws_runtime.persist.session import Outcome, Workspace
-from coder_ws_runtime.settings import Settings
+from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
+from coder_ws_runtime.persist.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ class Added:
     error: UserError | None = None
 
 
-def add(workspace: Workspace, layout: Layout, settings: Settings, wishes: Iterable[Wish]) -> list[Added]:
+def add(session: Session, wishes: Iterable[Wish]) -> list[Added]:
     """Declare what is not declared yet, durably, and then make it true.
 
     A wish that is refused does not keep the others from being granted.
@@ -59,29 +58,27 @@ def add(workspace: Workspace, layout: Layout, settings: Settings, wishes: Iterab
         RefusedError: the user's own manifests are not valid; nothing was done.
         OSError: they could not be written.
     """
-    with editing(layout, workspace.volume, settings.workspace.id) as files:
-        adding = _Adding(workspace, layout, settings, files)
+    with editing(session.layout, session.volume, session.id) as files:
+        adding = _Adding(session, files)
         granted = [adding.try_to(wish) for wish in wishes]
-    now = {entry.path: entry for entry in declared(layout, settings).entries}
-    return [_settled(workspace, one, now) for one in granted]
+    now = {entry.path: entry for entry in load_declarations(session.layout, session.settings).entries}
+    return [_settled(session, one, now) for one in granted]
 
 
-def _settled(workspace: Workspace, one: Added, now: dict[str, Entry]) -> Added:
+def _settled(session: Session, one: Added, now: dict[str, Entry]) -> Added:
     """Make a new one true, unless another one of the same run covers it."""
     if not one.new or one.entry is None or one.entry.path not in now:
         return one
-    outcome = workspace.settle(now[one.entry.path])
+    outcome = settle(session, now[one.entry.path])
     return replace(one, outcome=outcome, error=outcome.error)
 
 
 class _Adding:
     """Wishes are granted one after the other, each on top of those before."""
 
-    def __init__(self, workspace: Workspace, layout: Layout, settings: Settings, files: UserFiles) -> None:
-        found = declared(layout, settings)
-        self.workspace = workspace
-        self.layout = layout
-        self.workspace_id = settings.workspace.id
+    def __init__(self, session: Session, files: UserFiles) -> None:
+        found = load_declarations(session.layout, session.settings)
+        self.session = session
         self.files = files
         self.entries = list(found.entries)
         self.off = {entry.path: entry for entry in found.excepted}
@@ -108,7 +105,7 @@ class _Adding:
             self._refuse_directory(wish, covering)
         if covering is not None and not _new_mode(wish, covering, self.files):
             return Added(wish, covering)
-        kind = _kind(self.workspace, wish, self.workspace_id)
+        kind = _kind(self.session, wish)
         scope = wish.scope or (covering.scope if covering else Scope.OWNER)
         document = self.files.document(scope)
         value = _value(wish, kind or _unseen(wish), scope, document)
@@ -124,7 +121,7 @@ class _Adding:
         """Refuse a directory where a file is declared that no program has written yet."""
         if not wish.slash or covering.path != wish.path or covering.kind is not Kind.FILE:
             return
-        if _kind(self.workspace, wish, self.workspace_id) is None:
+        if _kind(self.session, wish) is None:
             raise RefusedError(
                 f"is kept as a file, by {covering.source} ({covering.place}), and not written yet",
                 code="path.conflict",
@@ -134,7 +131,7 @@ class _Adding:
 
     def _refuse_other_type(self, entry: Entry) -> None:
         """Refuse what would lose at once against something of another type that is left on the volume."""
-        found = self.workspace.volume.anchor.status(entry.on_volume)
+        found = self.session.volume.anchor.status(entry.on_volume)
         kind = kind_of(found) if found else entry.kind
         if other_type(entry.kind, kind):
             raise RefusedError(
@@ -148,7 +145,7 @@ class _Adding:
     def _entry(self, value: str | dict[str, Any], wish: Wish, scope: Scope) -> Entry:
         path = value if isinstance(value, str) else value["path"]
         whole = {"path": path, "scope": scope.value, "mode": wish.mode, "why": ""}
-        return entry_of(self.layout, whole, SOURCE, str(self.files.files[scope]), self.workspace_id)
+        return entry_of(self.session.layout, whole, SOURCE, str(self.files.files[scope]), self.session.id)
 
     def _refuse_split(self, entry: Entry) -> None:
         """Refuse a directory in which something is declared with another scope."""
@@ -242,9 +239,9 @@ def _note(wish: Wish, kind: Kind | None) -> str:
     return ""
 
 
-def _kind(workspace: Workspace, wish: Wish, workspace_id: str) -> Kind | None:
+def _kind(session: Session, wish: Wish) -> Kind | None:
     """What the path is, in the home or else on the volume; None if it is not there."""
-    found = workspace.home.status(wish.path)
+    found = session.home.status(wish.path)
     if found is not None:
         kind = kind_of(found)
         if kind is Kind.SPECIAL:
@@ -254,18 +251,18 @@ def _kind(workspace: Workspace, wish: Wish, workspace_id: str) -> Kind | None:
                 place=f"~/{wish.path}",
                 hint="it is made anew by its program; add what lies beside it one by one",
             )
-        mount = workspace.mounted_in(wish.path)
+        mount = session.mounted_in(wish.path)
         if mount is not None:
             what, hint = mounted(mount)
             raise RefusedError(what, code="path.mounted", place=f"~/{wish.path}", hint=hint)
-        target = _link(workspace.home, wish.path) if kind is Kind.LINK else ""
-        if not points_into(target, str(workspace.volume.path)):
+        target = _link(session.home, wish.path) if kind is Kind.LINK else ""
+        if not points_into(target, str(session.volume.path)):
             return kind
     places = [wish.path] if wish.scope is not Scope.WORKSPACE else []
-    if workspace_id and wish.scope is not Scope.OWNER:
-        places.append(f".workspaces/{workspace_id}/{wish.path}")
+    if session.id and wish.scope is not Scope.OWNER:
+        places.append(f".workspaces/{session.id}/{wish.path}")
     for place in places:
-        found = workspace.volume.anchor.status(place)
+        found = session.volume.anchor.status(place)
         if found is not None:
             return kind_of(found)
     return None

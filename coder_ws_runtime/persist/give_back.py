@@ -15,16 +15,16 @@ from contextlib import suppress
 
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.fs import kernel
-from coder_ws_runtime.fs.anchored import Owner, nested, open_directory, sync_directory
+from coder_ws_runtime.fs.anchored import Owner, open_directory, report_deep_nesting, sync_directory
 from coder_ws_runtime.fs.copying import ChangedError, Copied, Identity, Progress, copy
 from coder_ws_runtime.fs.removing import remove_copied, remove_tree
-from coder_ws_runtime.fs.writers import BusyError, is_written
+from coder_ws_runtime.fs.writers import BusyError, has_writer
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.manifest.paths import COPY_SUFFIX, SWAP_SUFFIX, in_shell
 from coder_ws_runtime.persist.reconcile import apply
 from coder_ws_runtime.persist.reconcile.observe import node
 from coder_ws_runtime.persist.reconcile.plan import VOLUME_TO_ATTIC
-from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.volume import STATE
 
 _ATTEMPTS = 8
@@ -35,7 +35,7 @@ class GivingBack:
     """One path that comes back to the home.
 
     Args:
-        workspace: home, volume and attic.
+        session: home, volume and attic.
         entry: the path and its place on the volume; whether it is declared does not count here.
         forget: takes the path out of the declarations, durably; called once, before the swap.
         progress: told the number of bytes after each copied file.
@@ -43,17 +43,17 @@ class GivingBack:
 
     def __init__(
         self,
-        workspace: Workspace,
+        session: Session,
         entry: Entry,
         forget: Callable[[], None],
         progress: Progress | None = None,
     ) -> None:
-        self.workspace = workspace
+        self.session = session
         self.entry = entry
         self.forget = forget
         self.progress = progress
         self.forgotten = False
-        self.link = f"{workspace.volume.path}/{entry.on_volume}"
+        self.link = f"{session.volume.path}/{entry.on_volume}"
 
     def run(self, *, keep: bool) -> bool:
         """Do it; whether content came back to the home, and not only the link or the volume's copy went.
@@ -67,7 +67,7 @@ class GivingBack:
             OSError: what the file systems say. Until the swap the home is as it was.
         """
         returned = False
-        with self.workspace.volume.lock(f"{STATE}/giving-back/{self.entry.on_volume}"):
+        with self.session.volume.lock(f"{STATE}/giving-back/{self.entry.on_volume}"):
             for attempt in range(_ATTEMPTS):
                 try:
                     returned = self._to_home() or returned
@@ -87,31 +87,31 @@ class GivingBack:
         if not self.forgotten:
             self.forget()
             self.forgotten = True
-        self.workspace.ledger.forget(self.entry.path)
+        self.session.ledger.forget(self.entry.path)
 
     def _to_home(self) -> bool:
         """Put content in the place of our link; False if there is no such link in the home."""
         try:
-            with self.workspace.home.parent(self.entry.path) as (fd, name):
+            with self.session.home.parent(self.entry.path) as (fd, name):
                 if self._went_on(fd, name):
                     return True
                 self._clear(fd, name)
                 if not self._is_link(fd, name):
                     return False
-                if self.workspace.volume.anchor.status(self.entry.on_volume) is None:
+                if self.session.volume.anchor.status(self.entry.on_volume) is None:
                     self._forget()
                     os.unlink(name, dir_fd=fd)
                     return False
                 self._swap(fd, name)
                 return True
         except FileNotFoundError:
-            if self.workspace.home.status(self.entry.path) is None:
+            if self.session.home.status(self.entry.path) is None:
                 return False  # neither the path nor, it may be, its directory is there
             raise
 
     def _swap(self, fd: int, name: str) -> None:
         partial, whole = f".{name}{COPY_SUFFIX}", f".{name}{SWAP_SUFFIX}"
-        with self.workspace.volume.anchor.parent(self.entry.on_volume) as (there, target):
+        with self.session.volume.anchor.parent(self.entry.on_volume) as (there, target):
             try:
                 copied = copy((there, target), (fd, partial), progress=self.progress)
                 self._check(copied, there, target)
@@ -139,7 +139,7 @@ class GivingBack:
         except OSError:
             with suppress(FileExistsError):
                 os.symlink(self.link, name, dir_fd=fd)
-                Owner.of(self.workspace.home.fd).take(name, fd)
+                Owner.of(self.session.home.fd).chown(name, fd)
             raise
 
     def _check(self, copied: Copied, there: int, target: str) -> None:
@@ -194,11 +194,11 @@ class GivingBack:
             self._home_to_attic(fd, whole)
 
     def _home_to_attic(self, fd: int, name: str) -> None:
-        staging = self.workspace.volume.staging
+        staging = self.session.volume.staging
         staged = staging.name()
         try:
             copied = copy((fd, name), (staging.fd, staged))
-            with self.workspace.attic.place(self.entry.path) as (attic_fd, attic_name):
+            with self.session.attic.place(self.entry.path) as (attic_fd, attic_name):
                 kernel.rename_new(staging.fd, staged, attic_fd, attic_name)
                 sync_directory(attic_fd)
         except BaseException:
@@ -208,13 +208,13 @@ class GivingBack:
 
     def _to_attic(self) -> bool:
         """Move the volume's copy to the attic; False if the path was linked again meanwhile."""
-        workspace = self.workspace
-        seen = workspace.glance(self.entry)
+        session = self.session
+        seen = session.glance(self.entry)
         if seen.volume is None:
             return True
         if seen.home is not None and seen.home.kind is Kind.LINK and seen.home.target == self.link:
             return False
-        context = apply.Context(workspace.home, workspace.volume, workspace.ledger, workspace.attic)
+        context = apply.Context(session.home, session.volume, session.ledger, session.attic)
         apply.apply(self.entry, seen, (VOLUME_TO_ATTIC,), context)
         return True
 
@@ -227,7 +227,7 @@ def unchanged(fd: int, name: str, identities: Mapping[str, Identity]) -> None:
         BusyError: a program has.
     """
     seen: set[str] = set()
-    with nested():
+    with report_deep_nesting():
         _compare(fd, name, "", identities, seen)
     if seen != identities.keys():
         raise ChangedError(name)
@@ -241,7 +241,7 @@ def _compare(fd: int, name: str, path: str, identities: Mapping[str, Identity], 
     if stat.S_ISREG(found.st_mode):
         opened = os.open(name, _READ, dir_fd=fd)
         try:
-            if is_written(opened):
+            if has_writer(opened):
                 raise BusyError(path)
         finally:
             os.close(opened)

@@ -15,15 +15,16 @@ from coder_ws_runtime.persist.manifest.entry import Entry, Kind, Scope
 from coder_ws_runtime.persist.manifest.load import (
     available_file,
     available_files,
-    declared,
     entries_of,
+    load_declarations,
     manifest_files,
     read,
 )
 from coder_ws_runtime.persist.manifest.paths import is_below
 from coder_ws_runtime.persist.manifest.user import UserFiles, editing
+from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
 from coder_ws_runtime.persist.remove import Removal, Removed
-from coder_ws_runtime.persist.session import Outcome, Workspace
+from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.settings import Settings
 
 
@@ -61,7 +62,7 @@ class Switched:
 
 def available(layout: Layout, settings: Settings) -> list[Optional]:
     """The optional manifests that the image has, by name."""
-    enabled = declared(layout, settings).enabled
+    enabled = load_declarations(layout, settings).enabled
     found: list[Optional] = []
     for file in available_files(layout):
         try:
@@ -75,22 +76,19 @@ def available(layout: Layout, settings: Settings) -> list[Optional]:
     return found
 
 
-def enable(
-    workspace: Workspace, layout: Layout, settings: Settings, names: Iterable[str], scope: Scope
-) -> list[Switched]:
+def enable(session: Session, names: Iterable[str], scope: Scope) -> list[Switched]:
     """Let optional manifests count, durably, and make their paths true.
 
     Args:
-        workspace: home and volume.
-        layout: where everything is.
-        settings: which workspace this is.
+        session: home and volume.
         names: of the manifests.
         scope: where they are to count: in all workspaces of the owner, or in this one.
     """
-    before = {entry.path for entry in declared(layout, settings).entries}
-    done = [_enable_one(workspace, layout, settings, name, scope) for name in names]
-    fresh = [entry for entry in declared(layout, settings).entries if entry.path not in before]
-    outcomes = [workspace.settle(entry) for entry in fresh]
+    layout, settings = session.layout, session.settings
+    before = {entry.path for entry in load_declarations(layout, settings).entries}
+    done = [_enable_one(session, name, scope) for name in names]
+    fresh = [entry for entry in load_declarations(layout, settings).entries if entry.path not in before]
+    outcomes = [settle(session, entry) for entry in fresh]
     return [
         Switched(
             one.name,
@@ -102,17 +100,16 @@ def enable(
     ]
 
 
-def _enable_one(
-    workspace: Workspace, layout: Layout, settings: Settings, name: str, scope: Scope
-) -> Switched:
+def _enable_one(session: Session, name: str, scope: Scope) -> Switched:
+    layout, settings = session.layout, session.settings
     try:
         _known(layout, name)
-        if name in declared(layout, settings).enabled and not _widens(layout, settings, name, scope):
+        if name in load_declarations(layout, settings).enabled and not _widens(layout, settings, name, scope):
             return Switched(name)
         # One that is not valid, or has paths of the workspace where its id is not known, says so here.
         file = available_file(layout, name)
         entries_of(layout, read(layout, file), str(file), settings.workspace.id)
-        with editing(layout, workspace.volume, settings.workspace.id) as files:
+        with editing(layout, session.volume, settings.workspace.id) as files:
             files.document(scope).setdefault("enable", []).append(name)
             if scope is Scope.OWNER:  # it says so for this workspace, too
                 for document in files.documents.values():
@@ -140,12 +137,12 @@ def disable(removal: Removal, names: Iterable[str]) -> list[Switched]:
 
 
 def _disable_one(removal: Removal, name: str) -> Switched:
-    layout, settings = removal.layout, removal.settings
+    layout, settings = removal.session.layout, removal.session.settings
     try:
         files = UserFiles(layout, settings.workspace.id)
         was = any(name in document.get("enable", ()) for document in files.documents.values())
         entries = _entries(removal, name)
-        linked = [entry for entry in entries if _is_linked(removal.workspace, entry)]
+        linked = [entry for entry in entries if _is_linked(removal.session, entry)]
         if not was and not linked:
             _known(layout, name)
             raise RefusedError(
@@ -159,7 +156,9 @@ def _disable_one(removal: Removal, name: str) -> Switched:
     def give_back(entry: Entry) -> Removed:
         return removal.stop_keeping(entry, lambda: _drop(removal, name))
 
-    others = [entry for entry in declared(layout, settings).entries if not _is_of(entry, layout, name)]
+    others = [
+        entry for entry in load_declarations(layout, settings).entries if not _is_of(entry, layout, name)
+    ]
     alone = [entry for entry in entries if not any(_covers(other, entry) for other in others)]
     removed = [removal.attempt(entry.path, partial(give_back, entry)) for entry in alone]
     _drop(removal, name)
@@ -168,8 +167,8 @@ def _disable_one(removal: Removal, name: str) -> Switched:
 
 def _drop(removal: Removal, name: str) -> None:
     """Take a name out of the user's manifests."""
-    workspace_id = removal.settings.workspace.id
-    with editing(removal.layout, removal.workspace.volume, workspace_id) as files:
+    workspace_id = removal.session.id
+    with editing(removal.session.layout, removal.session.volume, workspace_id) as files:
         for document in files.documents.values():
             if name in document.get("enable", ()):
                 document["enable"] = [other for other in document["enable"] if other != name]
@@ -177,15 +176,15 @@ def _drop(removal: Removal, name: str) -> None:
 
 def _entries(removal: Removal, name: str) -> list[Entry]:
     """The paths of an optional manifest; none if this image does not have it."""
-    file = available_file(removal.layout, name)
+    file = available_file(removal.session.layout, name)
     if not file.exists():
         return []
-    workspace_id = removal.settings.workspace.id
-    return entries_of(removal.layout, read(removal.layout, file), str(file), workspace_id)
+    workspace_id = removal.session.id
+    return entries_of(removal.session.layout, read(removal.session.layout, file), str(file), workspace_id)
 
 
-def _is_linked(workspace: Workspace, entry: Entry) -> bool:
-    seen = workspace.glance(entry)
+def _is_linked(session: Session, entry: Entry) -> bool:
+    seen = session.glance(entry)
     return seen.home is not None and seen.home.kind is Kind.LINK and seen.home.target == seen.link
 
 

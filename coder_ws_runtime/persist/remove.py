@@ -12,16 +12,16 @@ from coder_ws_runtime.fs.writers import BusyError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.give_back import GivingBack
-from coder_ws_runtime.persist.manifest.entry import Declared, Entry, Kind, Scope, on_volume
-from coder_ws_runtime.persist.manifest.load import declared
+from coder_ws_runtime.persist.manifest.entry import Declarations, Entry, Kind, Scope, on_volume
+from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.manifest.paths import in_shell, is_below
 from coder_ws_runtime.persist.manifest.user import UserFiles, editing
 from coder_ws_runtime.persist.monitor import amount
 from coder_ws_runtime.persist.reconcile.compare import kind_of
 from coder_ws_runtime.persist.reconcile.plan import Row
-from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.reconcile.settle import settle
+from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.lease import held_elsewhere
-from coder_ws_runtime.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +53,19 @@ class Removal:
     """`home-persist remove`, path after path.
 
     Args:
-        workspace: home, volume and attic.
-        layout: where everything is.
-        settings: which workspace this is.
+        session: home, volume and attic.
         scope: only what has this scope; None: any.
         switch_off: also what the user did not declare: an exception of the user's own takes it out.
     """
 
     def __init__(
         self,
-        workspace: Workspace,
-        layout: Layout,
-        settings: Settings,
+        session: Session,
         *,
         scope: Scope | None = None,
         switch_off: bool = False,
     ) -> None:
-        self.workspace = workspace
-        self.layout = layout
-        self.settings = settings
+        self.session = session
         self.scope = scope
         self.switch_off = switch_off
 
@@ -96,8 +90,8 @@ class Removal:
             return Removed(path, error=failure_of(f"~/{path}", error))
 
     def _one(self, path: str) -> Removed:
-        known = declared(self.layout, self.settings)
-        files = UserFiles(self.layout, self.settings.workspace.id)
+        known = load_declarations(self.session.layout, self.session.settings)
+        files = UserFiles(self.session.layout, self.session.id)
         entry = next((entry for entry in known.entries if entry.path == path), None)
         if entry is None and files.has(path):  # covered by a parent: nothing has to move
             still = _parent(known, path)
@@ -110,7 +104,7 @@ class Removal:
         self._refuse_scope(entry)
         if not self.switch_off and not _is_own(files, entry):
             if not files.has(path):
-                raise _of_another(entry, self.layout)
+                raise _of_another(entry, self.session.layout)
             self._forget(path)
             return Removed(path, still=entry)
         return self.stop_keeping(entry, lambda: self._forget(entry.path))
@@ -120,7 +114,7 @@ class Removal:
 
         What cannot be linked because it is a mount point stays as it is. Raises as `give_back`.
         """
-        outcome = self.workspace.settle(entry)
+        outcome = settle(self.session, entry)
         mounted = outcome.row is Row.MOUNTED
         if outcome.error and not mounted:
             raise outcome.error
@@ -136,23 +130,23 @@ class Removal:
         Raises:
             BusyError, UserError, OSError: as :meth:`coder_ws_runtime.persist.give_back.GivingBack.run`.
         """
-        there_is = entry.scope is Scope.OWNER and self.workspace.volume.anchor.status(entry.on_volume)
+        there_is = entry.scope is Scope.OWNER and self.session.volume.anchor.status(entry.on_volume)
         shared = bool(there_is) and self._is_shared(entry)
         others = (
-            held_elsewhere(self.layout.volume, self.settings.workspace.id) if there_is and not shared else []
+            held_elsewhere(self.session.layout.volume, self.session.id) if there_is and not shared else []
         )
-        before = self.workspace.attic.count
-        monitor = self.workspace.monitor
-        giving = GivingBack(self.workspace, entry, forget, monitor.advance)
-        there = (self.workspace.volume.anchor, entry.on_volume)
+        before = self.session.attic.count
+        monitor = self.session.monitor
+        giving = GivingBack(self.session, entry, forget, monitor.advance)
+        there = (self.session.volume.anchor, entry.on_volume)
         with monitor.work(f"~/{entry.path}{entry.slash}", lambda: amount([there])):
             returned = giving.run(keep=shared or bool(others))
-        batch = self.workspace.attic.since(before)
+        batch = self.session.attic.since(before)
         # What was covered by it and is declared by itself has to be linked by itself now.
-        known = declared(self.layout, self.settings).entries
+        known = load_declarations(self.session.layout, self.session.settings).entries
         inner = [other for other in known if is_below(other.path, entry.path)]
         for other in inner:
-            self.workspace.settle(other)
+            settle(self.session, other)
         return Removed(
             entry.path,
             entry,
@@ -167,17 +161,17 @@ class Removal:
         """Whether a path of the owner's is switched off in this workspace alone."""
         if not self.switch_off or self.scope is not Scope.WORKSPACE:
             return False
-        return not _is_own(UserFiles(self.layout, self.settings.workspace.id), entry)
+        return not _is_own(UserFiles(self.session.layout, self.session.id), entry)
 
     def _forget(self, path: str) -> None:
         """Take a path out of the user's declarations, or into the exceptions."""
-        with editing(self.layout, self.workspace.volume, self.settings.workspace.id) as files:
+        with editing(self.session.layout, self.session.volume, self.session.id) as files:
             files.drop(path)
-            known = declared(self.layout, self.settings).entries
+            known = load_declarations(self.session.layout, self.session.settings).entries
             if self.switch_off and any(e.path == path and not _is_own(files, e) for e in known):
                 files.document(self.scope or Scope.OWNER).setdefault("except", []).append(path)
 
-    def _left_over(self, path: str, known: Declared) -> Removed:
+    def _left_over(self, path: str, known: Declarations) -> Removed:
         """What is on the volume and not declared: an earlier run was interrupted, or it was forgotten.
 
         Raises:
@@ -202,9 +196,9 @@ class Removal:
         for scope in Scope:
             if self.scope in (None, scope):
                 with suppress(RefusedError):  # without an id there is nothing of this workspace
-                    place = on_volume(path, scope, self.settings.workspace.id)
-                    found = self.workspace.volume.anchor.status(place)
-                    link = self.workspace.home.status(path) is not None and self._is_linked(path, place)
+                    place = on_volume(path, scope, self.session.id)
+                    found = self.session.volume.anchor.status(place)
+                    link = self.session.home.status(path) is not None and self._is_linked(path, place)
                     if found or link:
                         kind = kind_of(found) if found else Kind.FILE
                         return self.give_back(
@@ -213,7 +207,7 @@ class Removal:
         raise _unknown(path, known)
 
     def _is_linked(self, path: str, place: str) -> bool:
-        seen = self.workspace.glance(Entry(path, Kind.FILE, Scope.OWNER, "", "", place))
+        seen = self.session.glance(Entry(path, Kind.FILE, Scope.OWNER, "", "", place))
         return seen.home is not None and seen.home.target == seen.link
 
     def _refuse_scope(self, entry: Entry) -> None:
@@ -231,7 +225,7 @@ def _is_own(files: UserFiles, entry: Entry) -> bool:
     return any(entry.place.startswith(f"{file}:") for file in files.files.values())
 
 
-def _parent(known: Declared, path: str) -> Entry | None:
+def _parent(known: Declarations, path: str) -> Entry | None:
     return next((entry for entry in known.entries if is_below(path, entry.path)), None)
 
 
@@ -250,7 +244,7 @@ def _of_another(entry: Entry, layout: Layout) -> UserError:
     )
 
 
-def _unknown(path: str, known: Declared) -> UserError:
+def _unknown(path: str, known: Declarations) -> UserError:
     off = [entry for entry in known.excepted if entry.path == path]
     if off:
         return RefusedError(

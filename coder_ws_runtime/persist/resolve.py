@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.manifest.load import declared
+from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.migrations.record import all_recorded
 from coder_ws_runtime.persist.monitor import Monitor
-from coder_ws_runtime.persist.session import Outcome, Workspace
+from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
+from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,18 +57,18 @@ def resolve(
         NoVolumeError: there is no usable volume.
         RefusedError: there is no home.
     """
-    with Workspace(layout, settings, monitor) as workspace:
+    with Session(layout, settings, monitor) as session:
         if not dry_run:
-            workspace.volume.clear_staging()
-        found = declared(layout, settings)
+            session.volume.clear_staging()
+        found = load_declarations(layout, settings)
         migrated: tuple[Migrated, ...] = ()
-        if not all_recorded(found.migrations, workspace.volume.anchor):
+        if not all_recorded(found.migrations, session.volume.anchor):
             from coder_ws_runtime.persist.migrations.run import migrate  # noqa: PLC0415 - most starts have none to run
 
-            migrated = migrate(workspace, found, dry_run=dry_run)
+            migrated = migrate(session, found, dry_run=dry_run)
         outcomes: list[Outcome] = []
-        workspace.monitor.paths = len(found.entries)
+        session.monitor.paths = len(found.entries)
         for entry in found.entries:
-            outcomes.append(workspace.settle(entry, dry_run=dry_run))
-            workspace.monitor.settled += 1
+            outcomes.append(settle(session, entry, dry_run=dry_run))
+            session.monitor.settled += 1
         return Report(tuple(outcomes), found.refused, migrated)

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from enum import Enum
 
 from coder_ws_runtime.errors import UserError
-from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError, below, open_directory
+from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError, open_below, open_directory
 from coder_ws_runtime.fs.usage import Usage, measure
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.manifest.entry import Declared, Entry, Kind, Scope
-from coder_ws_runtime.persist.manifest.load import declared
+from coder_ws_runtime.persist.manifest.entry import Declarations, Entry, Kind, Scope
+from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.manifest.paths import is_own
 from coder_ws_runtime.persist.reconcile.observation import Node, Observation
 from coder_ws_runtime.persist.reconcile.plan import other_type, points_into
-from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic import in_attic
 from coder_ws_runtime.persist.store.lease import is_held
 from coder_ws_runtime.settings import Settings
@@ -156,36 +156,36 @@ def status(layout: Layout, settings: Settings, *, exact: bool = False) -> Status
     Raises:
         UserError: there is no volume, or no home.
     """
-    with Workspace(layout, settings, writing=False) as workspace:
-        found = declared(layout, settings)
-        plain = [_look(workspace, entry) for entry in found.entries]
+    with Session(layout, settings, writing=False) as session:
+        found = load_declarations(layout, settings)
+        plain = [_look(session, entry) for entry in found.entries]
         plain += [PathStatus(entry, State.OFF, None) for entry in found.excepted]
         plain += [
             PathStatus(entry, State.NOT_DECLARED, None)
-            for entry in _undeclared(workspace.volume.anchor, found, settings.workspace.id)
+            for entry in _undeclared(session.volume.anchor, found, settings.workspace.id)
         ]
-        paths = tuple(_sized(workspace, plain, exact=exact))
+        paths = tuple(_sized(session, plain, exact=exact))
         room = os.statvfs(layout.volume)
         free, size = room.f_bavail * room.f_frsize, room.f_blocks * room.f_frsize
-        fault = workspace.volume.fault()
+        fault = session.volume.fault()
         watched = is_held(layout.volume, settings.workspace.id)
     return Status(paths, found.refused, free, size, fault, watched)
 
 
-def _look(workspace: Workspace, entry: Entry) -> PathStatus:
+def _look(session: Session, entry: Entry) -> PathStatus:
     try:
-        seen = workspace.glance(entry)
+        seen = session.glance(entry)
     except BlockedPathError as error:
         return PathStatus(entry, State.BLOCKED, None, error)
     except OSError as error:
         return PathStatus(entry, State.UNREADABLE, None, error)
     state = state_of(entry, seen)
-    if state is State.UNWRITTEN and in_attic(workspace.volume.anchor, entry.path):
+    if state is State.UNWRITTEN and in_attic(session.volume.anchor, entry.path):
         state = State.DELETED
     return PathStatus(entry, state, None)
 
 
-def _undeclared(volume: Anchor, found: Declared, workspace_id: str) -> Iterator[Entry]:
+def _undeclared(volume: Anchor, found: Declarations, workspace_id: str) -> Iterator[Entry]:
     """What the volume has beside what is declared: of the owner, and of this workspace."""
     places = {entry.on_volume for entry in (*found.entries, *found.excepted)}
     above = {place[:index] for place in places for index, char in enumerate(place) if char == "/"}
@@ -202,7 +202,7 @@ def _undeclared(volume: Anchor, found: Declared, workspace_id: str) -> Iterator[
 def _besides(volume: Anchor, directory: str, places: set[str], above: set[str]) -> Iterator[tuple[str, bool]]:
     """The highest paths below `directory` that are not in `places`, and whether each is a directory."""
     try:
-        with below(volume.fd, directory) as fd:
+        with open_below(volume.fd, directory) as fd:
             opened = open_directory(".", fd)
         try:
             with os.scandir(opened) as listing:
@@ -221,13 +221,13 @@ def _besides(volume: Anchor, directory: str, places: set[str], above: set[str]) 
             yield path, is_directory
 
 
-def _sized(workspace: Workspace, plain: list[PathStatus], *, exact: bool) -> Iterator[PathStatus]:
+def _sized(session: Session, plain: list[PathStatus], *, exact: bool) -> Iterator[PathStatus]:
     """The same with sizes; what is not declared and holds no file is left out."""
     end = time.monotonic() + BUDGET
     for index, item in enumerate(plain):
         now = time.monotonic()
         until = None if exact else now + max(0.0, end - now) / (len(plain) - index)
-        usage = _usage(workspace, item, until)
+        usage = _usage(session, item, until)
         if item.state is State.NOT_DECLARED and (usage is None or (usage.complete and not usage.files)):
             continue
         yield PathStatus(item.entry, item.state, usage, item.error)
@@ -236,10 +236,10 @@ def _sized(workspace: Workspace, plain: list[PathStatus], *, exact: bool) -> Ite
 _IN_HOME = frozenset({State.REPLACED, State.ONLY_IN_HOME})
 
 
-def _usage(workspace: Workspace, item: PathStatus, until: float | None) -> Usage | None:
-    anchor, path = workspace.volume.anchor, item.entry.on_volume
+def _usage(session: Session, item: PathStatus, until: float | None) -> Usage | None:
+    anchor, path = session.volume.anchor, item.entry.on_volume
     if item.state in _IN_HOME:
-        anchor, path = workspace.home, item.entry.path
+        anchor, path = session.home, item.entry.path
     with suppress(OSError), anchor.parent(path) as (fd, name):
         return measure(fd, name, until=until)
     return None

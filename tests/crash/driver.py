@@ -7,10 +7,11 @@ from pathlib import Path
 from coder_ws_runtime import settings
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.manifest.load import declared
+from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.migrations.run import migrate
+from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.remove import Removal
-from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_items import items, restore
 from tests.crash.world import ADDED
 
@@ -18,20 +19,20 @@ from tests.crash.world import ADDED
 def main(verb: str) -> int:
     layout = Layout.of(Path("/"), os.environ)
     values = settings.load(layout, os.environ)
-    with Workspace(layout, values) as workspace:
-        workspace.volume.clear_staging()
-        found = declared(layout, values)
+    with Session(layout, values) as session:
+        session.volume.clear_staging()
+        found = load_declarations(layout, values)
         if verb == "restore":
-            return _restore(workspace)
+            return _restore(session)
         if verb == "remove":
-            return _remove(Removal(workspace, layout, values))
+            return _remove(Removal(session))
         failed = False
         if verb == "migrate":  # as `home-persist resolve` does
-            for item in migrate(workspace, found):
+            for item in migrate(session, found):
                 print(f"changed {item.step.id}: {item.row.value} {item.error or ''}")
                 failed = failed or item.error is not None
         for entry in found.entries:
-            outcome = workspace.settle(entry, running=verb == "heal")
+            outcome = settle(session, entry, running=verb == "heal")
             if outcome.changed:
                 print(f"changed {entry.path}: {outcome.row.value}")
             if outcome.error:
@@ -40,11 +41,11 @@ def main(verb: str) -> int:
     return 1 if failed else 0
 
 
-def _restore(workspace: Workspace) -> int:
+def _restore(session: Session) -> int:
     """Exchange what lost in .wins/ for what won, once."""
-    for item in items(workspace.volume):
+    for item in items(session.volume):
         if item.path == ".wins/both":
-            restore(workspace.attic, item.batch, item.path, item.path, force=True)
+            restore(session.attic, item.batch, item.path, item.path, force=True)
             print(f"changed {item.path}")
             return 0
     return 1

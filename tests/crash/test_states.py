@@ -22,8 +22,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.manifest.load import declared
-from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.manifest.load import load_declarations
+from coder_ws_runtime.persist.reconcile.settle import settle
+from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.settings import Settings
 from coder_ws_runtime.settings import Workspace as Identity
 from tests.conftest import Tried
@@ -179,10 +180,10 @@ class Homes(RuleBasedStateMachine):
     def _settle(self, number: int, *, running: bool) -> None:
         layout = self.layouts[number]
         values = Settings(workspace=Identity(id=f"w{number}", name=f"w{number}"))
-        with Workspace(layout, values) as workspace:
-            workspace.volume.clear_staging()
-            for entry in declared(layout, values).entries:
-                outcome = workspace.settle(entry, running=running)
+        with Session(layout, values) as session:
+            session.volume.clear_staging()
+            for entry in load_declarations(layout, values).entries:
+                outcome = settle(session, entry, running=running)
                 assert outcome.error is None, str(outcome.error)
         shown = {name: (layout.home / name).read_text() for name in self.saved[number]}
         assert shown == self.saved[number], "a home does not show what was saved in it last"

@@ -17,8 +17,9 @@ import pytest
 
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.manifest.load import declared
-from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.manifest.load import load_declarations
+from coder_ws_runtime.persist.reconcile.settle import settle
+from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_items import items, restore
 from coder_ws_runtime.settings import Settings
 from coder_ws_runtime.settings import Workspace as Identity
@@ -193,9 +194,9 @@ def forked(work: Callable[[], object]) -> int:
     return child
 
 
-def opened(base: Path, volume: Path) -> Workspace:
+def opened(base: Path, volume: Path) -> Session:
     """A home and the volume, opened in this process."""
-    return Workspace(layout(base, volume), Settings(workspace=Identity(id=base.name, name=base.name)))
+    return Session(layout(base, volume), Settings(workspace=Identity(id=base.name, name=base.name)))
 
 
 def save_and_heal(base: Path, volume: Path, until: float) -> None:
@@ -205,10 +206,10 @@ def save_and_heal(base: Path, volume: Path, until: float) -> None:
     heals = kills = 0
 
     def heal() -> None:
-        with opened(base, volume) as workspace:
-            workspace.volume.clear_staging()
-            for entry in declared(layout(base, volume), Settings()).entries:
-                outcome = workspace.settle(entry, running=True)
+        with opened(base, volume) as session:
+            session.volume.clear_staging()
+            for entry in load_declarations(layout(base, volume), Settings()).entries:
+                outcome = settle(session, entry, running=True)
                 assert outcome.error is None, str(outcome.error)
 
     while time.monotonic() < until:
@@ -239,11 +240,11 @@ def restore_anything(base: Path, volume: Path, until: float) -> None:
     """Exchange what is in the attic for what is in its place, and clear what the dead have left."""
     draw = random.Random(0)
     while time.monotonic() < until:
-        with opened(base, volume) as workspace:
-            workspace.volume.clear_staging()
-            found = items(workspace.volume)
+        with opened(base, volume) as session:
+            session.volume.clear_staging()
+            found = items(session.volume)
             if found:
                 item = draw.choice(found)
                 with contextlib.suppress(UserError):
-                    restore(workspace.attic, item.batch, item.path, item.path, force=True)
+                    restore(session.attic, item.batch, item.path, item.path, force=True)
         time.sleep(0.05)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from coder_ws_runtime.persist.reconcile.settle import settle
 from tests.conftest import missing
 from tests.harness.tree import Tree, content, read, write
 
@@ -72,17 +73,17 @@ def test_when_there_is_room_the_next_run_finishes(tree: Tree) -> None:
 @pytest.mark.parametrize("running", [False, True], ids=["resolve", "heal"])
 def test_no_room_for_what_replaced_a_link(tree: Tree, *, running: bool) -> None:
     """The newer save stays in the home, the older one on the volume."""
-    from coder_ws_runtime.persist.manifest.load import declared
-    from coder_ws_runtime.persist.session import Workspace
+    from coder_ws_runtime.persist.manifest.load import load_declarations
+    from coder_ws_runtime.persist.session import Session
 
     tree.manifest("file")
     write(tree.home, {"file": "older"})
     tree.resolve()
     (tree.home / "file").unlink()
     (tree.home / "file").write_text(BIG)
-    entry = declared(tree.layout, tree.settings).entries[0]
-    with Workspace(tree.layout, tree.settings) as workspace:
-        outcome = workspace.settle(entry, running=running)
+    entry = load_declarations(tree.layout, tree.settings).entries[0]
+    with Session(tree.layout, tree.settings) as session:
+        outcome = settle(session, entry, running=running)
     assert outcome.error is not None
     assert (tree.home / "file").read_text() == BIG
     assert content(tree.volume) == {"file": "older"}

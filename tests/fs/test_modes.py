@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_items import Bounds, items, prune
 from tests.conftest import missing
 from tests.fs.conftest import CODER, as_user, own
@@ -61,8 +61,8 @@ def tree() -> Iterator[Tree]:
     write(made.home, {".d/x/y": "1"})
     write(made.volume, {".d/x": "1"})
     made.resolve()
-    with Workspace(made.layout, made.settings) as workspace:
-        items(workspace.volume)
+    with Session(made.layout, made.settings) as session:
+        items(session.volume)
     made.lose_container()
     shutil.rmtree(made.volume)
     made.volume.mkdir()
@@ -100,9 +100,9 @@ def test_the_attic_lets_go_of_it(tree: Tree) -> None:
 
     def work() -> None:
         tree.resolve()
-        with Workspace(tree.layout, tree.settings) as workspace:
-            assert [item.path for item in prune(workspace.volume, 0, Bounds(versions=0))] == [".d/a/x"]
-            assert items(workspace.volume) == []
+        with Session(tree.layout, tree.settings) as session:
+            assert [item.path for item in prune(session.volume, 0, Bounds(versions=0))] == [".d/a/x"]
+            assert items(session.volume) == []
 
     as_user(CODER, work)
     assert tree.attic() == {}

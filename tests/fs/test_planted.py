@@ -16,7 +16,8 @@ import pytest
 
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.fs import kernel
-from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.reconcile.settle import save, settle
+from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_items import items, restore
 from tests.fs.conftest import CODER, as_user, own
 from tests.harness.tree import Tree, write
@@ -99,14 +100,14 @@ def everything(tree: Tree) -> None:
     """What touches home and volume: a resolve, a heal, a restore, a last save."""
     with contextlib.suppress(UserError):
         found = tree.resolve()
-        with Workspace(tree.layout, tree.settings) as workspace:
+        with Session(tree.layout, tree.settings) as session:
             for outcome in found.outcomes:
-                workspace.settle(outcome.entry, running=True)
+                settle(session, outcome.entry, running=True)
                 with contextlib.suppress(OSError, UserError):
-                    workspace.save(outcome.entry)
-            for item in list(items(workspace.volume)):
+                    save(session, outcome.entry)
+            for item in list(items(session.volume)):
                 with contextlib.suppress(OSError, UserError):
-                    restore(workspace.attic, item.batch, item.path, item.path, force=True)
+                    restore(session.attic, item.batch, item.path, item.path, force=True)
 
 
 # Where a link to the outside is planted; what was there is gone.

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from coder_ws_runtime.fs import kernel
-from coder_ws_runtime.persist.manifest.load import declared
+from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.reconcile.plan import Row
-from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.reconcile.settle import settle
+from coder_ws_runtime.persist.session import Session
 from tests.harness.tree import Tree, content, read, write
 
 FLAGS = ["flags", "no flags"]
@@ -121,8 +122,8 @@ def test_killed_where_nothing_is_in_the_place_of_the_link(path: str, tmp_path: P
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
     assert not os.path.lexists(tree.home / path.rstrip("/"))
-    (entry,) = declared(tree.layout, tree.settings).entries
-    with Workspace(tree.layout, tree.settings) as workspace:
-        assert workspace.settle(entry, running=True).row is Row.LINK
+    (entry,) = load_declarations(tree.layout, tree.settings).entries
+    with Session(tree.layout, tree.settings) as session:
+        assert settle(session, entry, running=True).row is Row.LINK
     assert (tree.home / file).read_text() == "newer"
     assert content(tree.volume) == {file: "newer"}

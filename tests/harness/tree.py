@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.reconcile.settle import Outcome
 from coder_ws_runtime.persist.resolve import Report, resolve
-from coder_ws_runtime.persist.session import Outcome
 from coder_ws_runtime.settings import Settings, Workspace
 
 

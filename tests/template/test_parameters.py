@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from coder_ws_runtime.errors import RefusedError
-from coder_ws_runtime.persist.manifest.paths import normalise
+from coder_ws_runtime.persist.manifest.paths import normalise_path
 from tests.template.terraform import Plan, Terraform, TerraformError
 
 CONTAINER, IMAGE = "docker_container.workspace[0]", "docker_image.workspace"
@@ -336,7 +336,7 @@ def test_hostile_ports(terraform: Terraform) -> None:
 def test_paths_are_refused_as_home_persist_refuses_them(terraform: Terraform) -> None:
     def refuses(path: str) -> bool:
         try:
-            normalise(path, "/home/coder")
+            normalise_path(path, "/home/coder")
         except RefusedError:
             return True
         return False

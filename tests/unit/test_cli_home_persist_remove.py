@@ -13,7 +13,7 @@ from coder_ws_runtime.fs.anchored import Owner
 from coder_ws_runtime.fs.copying import Identity
 from coder_ws_runtime.persist import give_back as giving_back
 from coder_ws_runtime.persist.remove import Removal
-from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.lease import Lease
 from coder_ws_runtime.persist.store.volume import Volume
 from tests.harness.tree import Tree, content, read, write
@@ -249,8 +249,8 @@ def test_a_save_in_the_moment_of_the_swap_is_kept(tree: Tree, monkeypatch: pytes
             (tree.home / "new").rename(tree.home / ".f")
 
     monkeypatch.setattr(giving_back, "unchanged", save)
-    with Workspace(tree.layout, tree.settings) as workspace:
-        (done,) = Removal(workspace, tree.layout, tree.settings).run([".f"])
+    with Session(tree.layout, tree.settings) as session:
+        (done,) = Removal(session).run([".f"])
     assert done.error is None
     assert (read(tree.home), tree.attic()) == ({".f": "saved"}, {".f": "old"})
 

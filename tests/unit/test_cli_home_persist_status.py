@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from coder_ws_runtime.persist.manifest.load import declared
-from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.manifest.load import load_declarations
+from coder_ws_runtime.persist.reconcile.settle import settle
+from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.status import MEANING, State, status
 from coder_ws_runtime.persist.store.lease import Lease
 from tests.harness.tree import Tree, write
@@ -22,8 +23,8 @@ LINK = "->{volume}/"
 @contextmanager
 def watched(tree: Tree) -> Iterator[None]:
     """While the lease is held, as the daemon holds it."""
-    with Workspace(tree.layout, tree.settings) as workspace:
-        lease = Lease(workspace.volume, tree.settings.workspace.id)
+    with Session(tree.layout, tree.settings) as session:
+        lease = Lease(session.volume, tree.settings.workspace.id)
         yield
         lease.close()
 
@@ -213,10 +214,10 @@ def test_a_deleted_file_is_told_from_one_that_was_never_written(tree: Tree, run:
     tree.manifest("f", "g")
     write(tree.home, {"f": "1"})
     tree.resolve()
-    with Workspace(tree.layout, tree.settings) as workspace:
+    with Session(tree.layout, tree.settings) as session:
         (tree.home / "f").unlink()
-        for entry in declared(tree.layout, tree.settings).entries:
-            workspace.settle(entry, running=True)
+        for entry in load_declarations(tree.layout, tree.settings).entries:
+            settle(session, entry, running=True)
     told = run("status")
     assert [item.state for item in status(tree.layout, tree.settings).paths] == [
         State.DELETED,

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.lease import Lease
 from tests.harness.tree import Tree, write
 from tests.unit.conftest import Command
@@ -64,8 +64,8 @@ def test_what_did_not_is(used: Tree, run: Command, words: list[str], said: str) 
 
 def test_what_stays_because_of_others_is_said(used: Tree, run: Command) -> None:
     used.resolve()
-    with Workspace(used.layout, used.settings) as workspace:
-        lease = Lease(workspace.volume, "w2", "two")
+    with Session(used.layout, used.settings) as session:
+        lease = Lease(session.volume, "w2", "two")
         told = run("remove", "-q", ".mine")
         lease.close()
     assert told.out == ""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from coder_ws_runtime.persist.manifest.load import declared
+from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.settings import Workspace
 from tests.harness.tree import Tree, write
 
@@ -125,7 +125,7 @@ def test_row(tree: Tree, case: Case) -> None:
         tree.settings, home_persist_paths=tuple(case.template), workspace=Workspace(id=case.id, name="dev")
     )
 
-    found = declared(tree.layout, settings)
+    found = load_declarations(tree.layout, settings)
 
     assert [f"{one.path}{one.slash} {one.scope.value} {one.source}" for one in found.entries] == case.counts
     assert len(found.refused) == len(case.refused)

@@ -101,7 +101,7 @@ def test_a_fact_is_found_out_once(context: Context) -> None:
         return 42
 
     def asks(context: Context) -> Verdict:
-        return ok(str(context.know(question)))
+        return ok(str(context.ask(question)))
 
     results = examine([Check(f"a.{number}", "", asks) for number in range(8)], context)
     assert {item.verdict.summary for item in results} == {"42"}

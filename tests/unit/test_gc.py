@@ -8,7 +8,7 @@ import pytest
 
 from coder_ws_runtime.fs.usage import Usage
 from coder_ws_runtime.persist.gc import Bounds, Engine, Left, Verdict, judge
-from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.lease import Lease
 from tests.harness.tree import Tree, content, read, write
 from tests.unit.conftest import Command
@@ -45,8 +45,8 @@ def test_row(name: str) -> None:
 
 def ran(tree: Tree, workspace_id: str, days: float, *, called: str = "") -> None:
     """A lease that was last held so many days ago."""
-    with Workspace(tree.layout, tree.settings) as workspace:
-        Lease(workspace.volume, workspace_id, called).close()
+    with Session(tree.layout, tree.settings) as session:
+        Lease(session.volume, workspace_id, called).close()
     at = time.time() - days * DAY
     os.utime(tree.layout.state / f"leases/{workspace_id}.lock", (at, at))
 
@@ -112,8 +112,8 @@ def test_the_bound_is_an_option(left: Tree, run: Command) -> None:
 
 
 def test_one_that_is_running_is_kept(left: Tree, run: Command) -> None:
-    with Workspace(left.layout, left.settings) as workspace:
-        lease = Lease(workspace.volume, "old")
+    with Session(left.layout, left.settings) as session:
+        lease = Lease(session.volume, "old")
         try:
             run("gc", "--yes", "--older-than", "0")
         finally:
@@ -122,8 +122,8 @@ def test_one_that_is_running_is_kept(left: Tree, run: Command) -> None:
 
 
 def test_a_lease_that_was_removed_is_taken_anew(tree: Tree) -> None:
-    with Workspace(tree.layout, tree.settings) as workspace:
-        lease = Lease(workspace.volume, "w1", "dev")
+    with Session(tree.layout, tree.settings) as session:
+        lease = Lease(session.volume, "w1", "dev")
         file = tree.layout.state / "leases/w1.lock"
         file.unlink()
         lease.renew()

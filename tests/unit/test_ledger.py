@@ -4,22 +4,23 @@ from pathlib import Path
 
 import pytest
 
-from coder_ws_runtime.persist.manifest.load import declared
+from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.reconcile.plan import Row
-from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.reconcile.settle import settle
+from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.ledger import Ledger
 from tests.harness.tree import Tree, content
 
 
 def test_a_save_over_a_link_that_a_command_made_since_the_daemon_started(tree: Tree) -> None:
-    with Workspace(tree.layout, tree.settings) as daemon:
+    with Session(tree.layout, tree.settings) as daemon:
         tree.manifest("f")
         (tree.home / "f").write_text("older")
         tree.resolve()
         (tree.home / "new").write_text("newer")
         (tree.home / "new").rename(tree.home / "f")
-        (entry,) = declared(tree.layout, tree.settings).entries
-        assert daemon.settle(entry, running=True).row is Row.HOME_WINS
+        (entry,) = load_declarations(tree.layout, tree.settings).entries
+        assert settle(daemon, entry, running=True).row is Row.HOME_WINS
     assert content(tree.volume) == {"f": "newer"}
     assert tree.attic() == {"f": "older"}
 

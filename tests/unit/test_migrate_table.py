@@ -7,7 +7,7 @@ import pytest
 
 from coder_ws_runtime.persist.migrations.plan import Row
 from coder_ws_runtime.persist.migrations.run import Migrated, migrate
-from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.lease import Lease
 from tests.harness.tree import Tree, content, read, write
 from tests.unit.conftest import Command
@@ -119,10 +119,10 @@ TABLE = {
 
 
 def run(tree: Tree, *, dry_run: bool = False, force: bool = False) -> tuple[Migrated, ...]:
-    from coder_ws_runtime.persist.manifest.load import declared
+    from coder_ws_runtime.persist.manifest.load import load_declarations
 
-    with Workspace(tree.layout, tree.settings) as workspace:
-        return migrate(workspace, declared(tree.layout, tree.settings), dry_run=dry_run, force=force)
+    with Session(tree.layout, tree.settings) as session:
+        return migrate(session, load_declarations(tree.layout, tree.settings), dry_run=dry_run, force=force)
 
 
 def attic(tree: Tree) -> dict[str, str]:
@@ -173,8 +173,8 @@ def test_each_workspace_moves_its_own_copy_once(tree: Tree) -> None:
 def test_a_removal_waits_for_other_workspaces(tree: Tree) -> None:
     tree.manifest(migrations=[REMOVE])
     write(tree.volume, {".old/x": "1"})
-    with Workspace(tree.layout, tree.settings) as workspace:
-        other = Lease(workspace.volume, "w2")
+    with Session(tree.layout, tree.settings) as session:
+        other = Lease(session.volume, "w2")
         try:
             waiting = run(tree)[0]
             assert (waiting.row, "w2" in waiting.problem) == (Row.WAITS, True)

@@ -3,7 +3,7 @@
 import pytest
 
 from coder_ws_runtime.errors import RefusedError
-from coder_ws_runtime.persist.manifest.paths import normalise
+from coder_ws_runtime.persist.manifest.paths import normalise_path
 
 HOME = "/home/coder"
 
@@ -28,7 +28,7 @@ SAME = [
 
 @pytest.mark.parametrize(("written", "path"), SAME)
 def test_the_same_path_is_written_in_several_ways(written: str, path: str) -> None:
-    assert normalise(written, HOME) == path
+    assert normalise_path(written, HOME) == path
 
 
 REFUSED = [
@@ -70,5 +70,5 @@ REFUSED = [
 @pytest.mark.parametrize(("written", "why"), REFUSED)
 def test_what_is_refused_says_why_and_how_to_mend_it(written: str, why: str) -> None:
     with pytest.raises(RefusedError, match=why) as refused:
-        normalise(written, HOME)
+        normalise_path(written, HOME)
     assert refused.value.hint

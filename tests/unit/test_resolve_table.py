@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from coder_ws_runtime.persist.manifest.load import declared
+from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.reconcile.plan import Row
-from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.reconcile.settle import settle
+from coder_ws_runtime.persist.session import Session
 from tests.harness.tree import Tree, content, read, write
 
 LINK = "->{volume}/"
@@ -197,11 +198,11 @@ def test_row(tree: Tree, case: Case) -> None:
 def test_a_path_that_another_process_works_on(tree: Tree) -> None:
     tree.manifest("f")
     write(tree.home, {"f": "1"})
-    (entry,) = declared(tree.layout, tree.settings).entries
-    with Workspace(tree.layout, tree.settings) as other, other.ledger.lock("f", wait=False):
-        with Workspace(tree.layout, tree.settings) as workspace:
-            workspace.patient = False
-            outcome = workspace.settle(entry)
+    (entry,) = load_declarations(tree.layout, tree.settings).entries
+    with Session(tree.layout, tree.settings) as other, other.ledger.lock("f", wait=False):
+        with Session(tree.layout, tree.settings) as session:
+            session.wait_for_locks = False
+            outcome = settle(session, entry)
         assert outcome.error is not None
         assert outcome.error.code == "path.busy"
         assert read(tree.home) == {"f": "1"}

@@ -15,7 +15,7 @@ from coder_ws_runtime.persist.add import add as run_add
 from coder_ws_runtime.persist.manifest.entry import Scope
 from coder_ws_runtime.persist.manifest.traps import trap
 from coder_ws_runtime.persist.manifest.typed import typed, working_directory
-from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.session import Session
 
 
 def _mode(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
@@ -66,10 +66,10 @@ def add(  # noqa: PLR0913 - one argument an option
     if wishes:
         again = "home-persist resolve"
         with (
-            progress.shown(again=again, quiet=quiet) as monitor,
-            Workspace(layout, values, monitor) as workspace,
+            progress.show_progress(rerun=again, quiet=quiet) as monitor,
+            Session(layout, values, monitor) as session,
         ):
-            added = run_add(workspace, layout, values, wishes)
+            added = run_add(session, wishes)
     if as_json:
         render.say_json({"version": 1, "paths": [_as_json(one) for one in added], "refused": _dicts(refused)})
     else:

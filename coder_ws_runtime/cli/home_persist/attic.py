@@ -16,10 +16,10 @@ from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.errors import ExitStatus, RefusedError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.manifest.entry import Entry
-from coder_ws_runtime.persist.manifest.load import declared
+from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.manifest.paths import in_shell, is_below
 from coder_ws_runtime.persist.manifest.typed import typed, working_directory
-from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_items import (
     Bounds,
     Item,
@@ -66,8 +66,8 @@ def list_(layout: Layout, path: str | None, *, as_json: bool) -> None:
     A batch is what one run put there: its name is the time in UTC, and the workspace.
     """
     values = settings.load(layout, os.environ)
-    with Workspace(layout, values, writing=False) as workspace:
-        everything = found = items(workspace.volume)
+    with Session(layout, values, writing=False) as session:
+        everything = found = items(session.volume)
     wanted = _typed(layout, path, "list") if path else ""
     if wanted:
         found = _of(found, wanted)
@@ -83,7 +83,7 @@ def list_(layout: Layout, path: str | None, *, as_json: bool) -> None:
     if wanted:
         lines = table(["BATCH", "PATH", "SIZE", "AGE"], _each(found))
     else:
-        rows = _rows(found, declared(layout, values).entries)
+        rows = _rows(found, load_declarations(layout, values).entries)
         lines = table(["BATCH", "PATH", "FILES", "SIZE", "AGE"], rows)
     for line in lines:
         render.say(line)
@@ -175,15 +175,15 @@ def restore_(layout: Layout, path: str, batch: str | None, *, force: bool, as_js
     refuse_root(layout)
     wanted = _typed(layout, path, "restore")
     values = settings.load(layout, os.environ)
-    known = declared(layout, values).entries
-    with Workspace(layout, values) as workspace:
-        found = items(workspace.volume)
+    known = load_declarations(layout, values).entries
+    with Session(layout, values) as session:
+        found = items(session.volume)
         entry = _declaring(known, found, wanted)
         if batch is None:
             batch = next((item.batch for item in _of(found, wanted)), "")
         if not batch:
             near = render.nearest_path(wanted, [item.path for item in found])
-            seen = workspace.glance(entry) if entry else None
+            seen = session.glance(entry) if entry else None
             if seen and seen.home is None and seen.volume:
                 near = "its content is on the volume; home-persist resolve makes the link that is gone"
             raise RefusedError(
@@ -195,9 +195,9 @@ def restore_(layout: Layout, path: str, batch: str | None, *, force: bool, as_js
         exchanged = ""
         if entry:
             target = entry.on_volume + wanted.removeprefix(entry.path)
-            exchanged = restore(workspace.attic, batch, wanted, target, force=force)
+            exchanged = restore(session.attic, batch, wanted, target, force=force)
         else:
-            restore_to_home(workspace.volume, workspace.home, batch, wanted)
+            restore_to_home(session.volume, session.home, batch, wanted)
     if as_json:
         document = {"path": wanted, "batch": batch, "kept": entry is not None, "attic": exchanged or None}
         render.say_json({"version": 1, **document})
@@ -264,9 +264,9 @@ def prune_(layout: Layout, older_than: float, *, yes: bool, as_json: bool) -> in
     if yes:
         refuse_root(layout)
     bounds = Bounds(age=older_than * _DAY)
-    with Workspace(layout, settings.load(layout, os.environ), writing=yes) as workspace:
+    with Session(layout, settings.load(layout, os.environ), writing=yes) as session:
         now = time.time()
-        gone = prune(workspace.volume, now, bounds) if yes else to_prune(items(workspace.volume), now, bounds)
+        gone = prune(session.volume, now, bounds) if yes else to_prune(items(session.volume), now, bounds)
     if as_json:
         render.say_json({"version": 1, "done": yes, "items": [_as_json(item) for item in gone]})
         return ExitStatus.DONE

@@ -18,7 +18,7 @@ from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist import gc as collecting
 from coder_ws_runtime.persist.gc import Bounds, Engine, Left, Verdict, judge
 from coder_ws_runtime.persist.manifest.entry import WORKSPACE_ID_HINT
-from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_items import Bounds as AtticBounds
 from coder_ws_runtime.persist.store.attic_items import items, prune, to_prune
 from coder_ws_runtime.system.docker_api import DockerApiError
@@ -78,10 +78,10 @@ def gc(layout: Layout, *, yes: bool, older_than: float, quiet: bool, as_json: bo
     if not values.workspace.id:
         raise UsageError("the id of this workspace is not known", code="gc.no-id", hint=WORKSPACE_ID_HINT)
     again = f"home-persist gc{' --yes' if yes else ''}"
-    shown = progress.shown(again=again, quiet=quiet)
-    with shown as monitor, Workspace(layout, values, monitor, writing=yes) as workspace:
-        found = _look(layout, workspace, Bounds(old=older_than * _DAY))
-        errors = _remove(workspace, found) if yes else []
+    shown = progress.show_progress(rerun=again, quiet=quiet)
+    with shown as monitor, Session(layout, values, monitor, writing=yes) as session:
+        found = _look(layout, session, Bounds(old=older_than * _DAY))
+        errors = _remove(session, found) if yes else []
     if as_json:
         render.say_json(_as_json(found, errors, done=yes))
     elif not quiet:
@@ -91,7 +91,7 @@ def gc(layout: Layout, *, yes: bool, older_than: float, quiet: bool, as_json: bo
     return ExitStatus.REFUSED if errors else ExitStatus.DONE
 
 
-def _look(layout: Layout, workspace: Workspace, bounds: Bounds) -> _Found:
+def _look(layout: Layout, session: Session, bounds: Bounds) -> _Found:
     engine, silent = None, ""
     try:
         engine = collecting.ask(layout.docker_socket)
@@ -100,11 +100,11 @@ def _look(layout: Layout, workspace: Workspace, bounds: Bounds) -> _Found:
     except PermissionError:
         silent = "may not be asked by this user"
     now = time.time()
-    lefts = collecting.look(workspace.volume)
-    beyond = to_prune(items(workspace.volume), now, AtticBounds())
+    lefts = collecting.look(session.volume)
+    beyond = to_prune(items(session.volume), now, AtticBounds())
     return _Found(
-        [(left, judge(left, engine, workspace.id, now, bounds)) for left in lefts],
-        workspace.volume.left_in_staging(),
+        [(left, judge(left, engine, session.id, now, bounds)) for left in lefts],
+        session.volume.left_in_staging(),
         len(beyond),
         sum(item.size for item in beyond),
         engine,
@@ -112,19 +112,19 @@ def _look(layout: Layout, workspace: Workspace, bounds: Bounds) -> _Found:
     )
 
 
-def _remove(workspace: Workspace, found: _Found) -> list[UserError]:
+def _remove(session: Session, found: _Found) -> list[UserError]:
     errors: list[UserError] = []
-    monitor = workspace.monitor
+    monitor = session.monitor
     for left, verdict in found.workspaces:
         if verdict.removed:
             try:
                 with monitor.work(left.called or left.workspace_id, partial(_files, left), files=True):
-                    collecting.remove(workspace.volume, left.workspace_id, monitor.advance)
+                    collecting.remove(session.volume, left.workspace_id, monitor.advance)
             except UserError as error:
                 errors.append(error)
-    workspace.volume.clear_staging()
+    session.volume.clear_staging()
     if found.attic_files:
-        prune(workspace.volume, time.time())
+        prune(session.volume, time.time())
     return errors
 
 

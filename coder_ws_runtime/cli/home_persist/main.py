@@ -11,8 +11,8 @@ from coder_ws_runtime.cli import commands, progress, render
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.errors import ExitStatus
 from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.reconcile.settle import Outcome
 from coder_ws_runtime.persist.resolve import Report
-from coder_ws_runtime.persist.session import Outcome
 from coder_ws_runtime.system import journal
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def resolve(layout: Layout, *, dry_run: bool, quiet: bool, as_json: bool) -> int
     if not dry_run:
         refuse_root(layout)
     values, faults = workspace_settings(layout)
-    with progress.shown(again="home-persist resolve", quiet=quiet) as monitor:
+    with progress.show_progress(rerun="home-persist resolve", quiet=quiet) as monitor:
         report = run_resolve(layout, values, dry_run=dry_run, monitor=monitor)
     report = replace(report, refused=(*faults, *report.refused))
     if as_json:

@@ -12,11 +12,11 @@ from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.errors import ExitStatus
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.manifest.entry import Step
-from coder_ws_runtime.persist.manifest.load import declared
+from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.migrations.plan import Row
 from coder_ws_runtime.persist.migrations.run import Known, Migrated, history
 from coder_ws_runtime.persist.migrations.run import migrate as run_migrations
-from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.session import Session
 
 _EPILOG = """\b
 Examples:
@@ -56,13 +56,13 @@ def migrate(  # noqa: PLR0913 - one argument an option
     if not (dry_run or listing):
         refuse_root(layout)
     values, faults = workspace_settings(layout)
-    found = declared(layout, values)
+    found = load_declarations(layout, values)
     errors = [*faults, *found.refused]
-    shown = progress.shown(again="home-persist migrate", quiet=quiet)
-    with shown as monitor, Workspace(layout, values, monitor, writing=not listing) as workspace:
+    shown = progress.show_progress(rerun="home-persist migrate", quiet=quiet)
+    with shown as monitor, Session(layout, values, monitor, writing=not listing) as session:
         if listing:
-            return _list(history(workspace, found), as_json=as_json)
-        done = run_migrations(workspace, found, dry_run=dry_run, force=force)
+            return _list(history(session, found), as_json=as_json)
+        done = run_migrations(session, found, dry_run=dry_run, force=force)
     errors += [item.error for item in done if item.error]
     if as_json:
         refused = [error.as_dict() for error in (*faults, *found.refused)]

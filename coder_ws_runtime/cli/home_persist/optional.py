@@ -17,7 +17,7 @@ from coder_ws_runtime.persist.optional import available as read_available
 from coder_ws_runtime.persist.optional import disable as run_disable
 from coder_ws_runtime.persist.optional import enable as run_enable
 from coder_ws_runtime.persist.remove import Removal
-from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.settings import Settings
 
 
@@ -80,8 +80,11 @@ def enable(layout: Layout, names: tuple[str, ...], scope: str, *, quiet: bool, a
     refuse_root(layout)
     values = _settings(layout)
     again = "home-persist resolve"
-    with progress.shown(again=again, quiet=quiet) as monitor, Workspace(layout, values, monitor) as workspace:
-        done = run_enable(workspace, layout, values, names, Scope(scope))
+    with (
+        progress.show_progress(rerun=again, quiet=quiet) as monitor,
+        Session(layout, values, monitor) as session,
+    ):
+        done = run_enable(session, names, Scope(scope))
     return _tell(done, "is on", "is on already", quiet=quiet, as_json=as_json)
 
 
@@ -107,8 +110,11 @@ def disable(layout: Layout, names: tuple[str, ...], *, quiet: bool, as_json: boo
     refuse_root(layout)
     values = _settings(layout)
     again = "home-persist disable, with the same words"
-    with progress.shown(again=again, quiet=quiet) as monitor, Workspace(layout, values, monitor) as workspace:
-        done = run_disable(Removal(workspace, layout, values), names)
+    with (
+        progress.show_progress(rerun=again, quiet=quiet) as monitor,
+        Session(layout, values, monitor) as session,
+    ):
+        done = run_disable(Removal(session), names)
     return _tell(done, "is off", "is off", quiet=quiet, as_json=as_json)
 
 

@@ -14,7 +14,7 @@ from coder_ws_runtime.persist.manifest.entry import Scope
 from coder_ws_runtime.persist.manifest.paths import in_shell
 from coder_ws_runtime.persist.manifest.typed import typed, working_directory
 from coder_ws_runtime.persist.remove import Removal, Removed
-from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.session import Session
 
 
 @click.command(
@@ -56,10 +56,11 @@ def remove(  # noqa: PLR0913 - one argument an option
         render.complain(fault)
     wanted, refused = _wanted(layout, paths)
     again = "home-persist remove, with the same words"
-    with progress.shown(again=again, quiet=quiet) as monitor, Workspace(layout, values, monitor) as workspace:
-        removal = Removal(
-            workspace, layout, values, scope=Scope(scope) if scope else None, switch_off=switch_off
-        )
+    with (
+        progress.show_progress(rerun=again, quiet=quiet) as monitor,
+        Session(layout, values, monitor) as session,
+    ):
+        removal = Removal(session, scope=Scope(scope) if scope else None, switch_off=switch_off)
         removed = removal.run(wanted)
     if as_json:
         refusals = [error.as_dict() for error in refused]

@@ -57,7 +57,7 @@ def hooks(
 
     Exit status: 0 all ended well, 1 some did not, 2 wrong usage.
     """
-    if not commands.is_whole(context):
+    if not commands.has_no_subcommand(context):
         return None
     return _run(layout, discover(layout), _Wish(time_limit, as_json, once=once))
 

@@ -46,7 +46,7 @@ def jetbrains(context: click.Context, layout: Layout, *, dry_run: bool, as_json:
 
     Exit status: 0 done, 1 some files were refused, 2 wrong usage, 3 no usable volume.
     """
-    if not commands.is_whole(context):
+    if not commands.has_no_subcommand(context):
         return None
     refuse_root(layout)
     values, faults = workspace_settings(layout)

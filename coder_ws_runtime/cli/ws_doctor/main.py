@@ -66,7 +66,7 @@ def ws_doctor(click_context: click.Context, /, layout: Layout, **options: Any) -
 
     Exit status: 0 no failure, 1 failures, 2 wrong usage.
     """
-    if not commands.is_whole(click_context):
+    if not commands.has_no_subcommand(click_context):
         return None
     modes = [name for name in ("list_", "fix", "metadata", "watch") if options[name]]
     if len(modes) > 1 or (options["as_json"] and modes in (["metadata"], ["watch"])):

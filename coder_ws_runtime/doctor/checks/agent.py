@@ -25,16 +25,16 @@ _GIVEN_UP = "86400"
 
 
 def _agent(context: Context) -> Unit:
-    return context.know(systemd.units).get(systemd.AGENT, Unit(systemd.AGENT, {}))
+    return context.ask(systemd.units).get(systemd.AGENT, Unit(systemd.AGENT, {}))
 
 
 def _programs(context: Context) -> list[Process]:
-    return in_cgroup(context.layout.proc, context.know(_agent)["ControlGroup"])
+    return in_cgroup(context.layout.proc, context.ask(_agent)["ControlGroup"])
 
 
 def environment(context: Context) -> dict[str, str] | None:
     """The environment that the agent has, or would get; None if nobody lets us see it."""
-    main = context.know(_agent)["MainPID"] or "0"
+    main = context.ask(_agent)["MainPID"] or "0"
     shown = text(context.layout.proc / main / "environ") if main != "0" else ""
     shown = shown or text(context.layout.proc / "1/environ")
     if not shown:
@@ -46,13 +46,13 @@ def environment(context: Context) -> dict[str, str] | None:
 
 def agent_url(context: Context) -> str:
     """Coder's URL as the agent has it, empty if that is not known."""
-    return (context.know(environment) or {}).get("CODER_AGENT_URL", "") if context.know(systemd.boots) else ""
+    return (context.ask(environment) or {}).get("CODER_AGENT_URL", "") if context.ask(systemd.boots) else ""
 
 
 @check("agent.token", "the agent's token", needs=[Need.SYSTEMD])
 def token(context: Context) -> Verdict:
     """The agent has the token with which it logs in at Coder; the container gets it by its environment."""
-    seen = context.know(environment)
+    seen = context.ask(environment)
     if seen is None:
         return skipped("the environment of PID 1 is only for root to see: sudo ws-doctor")
     if seen.get(TOKEN):
@@ -93,7 +93,7 @@ def _script_problem(context: Context) -> Finding | None:
         )
     if not status.st_size:
         return failure("the agent's init script is empty", upload, evidence=[f"{file}: 0 bytes"])
-    user = context.know(account)
+    user = context.ask(account)
     bits = status.st_mode >> (6 if user and status.st_uid == user.uid else 0)
     if not bits & 0o4:
         mend = context.as_root(f"chmod 0755 {file}")
@@ -109,8 +109,8 @@ def process(context: Context) -> Verdict:
     """The agent itself runs: not only its unit, whose script may be asleep after a failed download."""
     if not os.path.lexists(context.layout.agent_init):
         return skipped("there is no init script")
-    unit = context.know(_agent)
-    programs = context.know(_programs)
+    unit = context.ask(_agent)
+    programs = context.ask(_programs)
     problem = _unit_problem(context, unit) or _process_problem(context, unit, programs)
     if problem:
         return found([problem], "")
@@ -166,8 +166,8 @@ _OUTDATED = re.compile(r"build is outdated|from (a )?non-latest build", re.IGNOR
 @check("agent.build", "the agent's build", needs=[Need.SYSTEMD, Need.UNITS])
 def build(context: Context) -> Verdict:
     """Coder accepts the agent's token: a container that outlived its build has an outdated one."""
-    unit = context.know(_agent)
-    if not any(item.name == _PROGRAM for item in context.know(_programs)):
+    unit = context.ask(_agent)
+    if not any(item.name == _PROGRAM for item in context.ask(_programs)):
         return skipped("the agent does not run")
     lines = systemd.journal(context, unit, 40)
     outdated = [line for line in lines if _OUTDATED.search(line)]

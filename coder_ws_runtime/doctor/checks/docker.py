@@ -37,7 +37,7 @@ def _seen(context: Context) -> Observed:
 
 
 def _planned(context: Context) -> Plan:
-    return plan(context.know(_seen))
+    return plan(context.ask(_seen))
 
 
 @check("docker.cli", "the Docker client", needs=[Need.LIVE])
@@ -67,8 +67,8 @@ def cli(context: Context) -> Verdict:
 @check("docker.socket", "the Docker socket", needs=[Need.LIVE])
 def socket(context: Context) -> Verdict:
     """The host's socket is mounted, somebody listens at it, and the user's group may open it."""
-    seen, planned = context.know(_seen), context.know(_planned)
-    if planned.actions and not planned.finding and not context.know(systemd.steps_ran):
+    seen, planned = context.ask(_seen), context.ask(_planned)
+    if planned.actions and not planned.finding and not context.ask(systemd.steps_ran):
         return skipped(Need.BOOT.value)
     problem = _socket_problem(context, seen, planned)
     return found([problem], "") if problem else ok(planned.reason)
@@ -111,14 +111,14 @@ def _describe(path: str, seen: Observed) -> str:
 @check("docker.group", "this shell's groups", needs=[Need.LIVE, Need.SOCKET])
 def group(context: Context) -> Verdict:
     """Groups are read at login: a shell that is older than its user's new group does not have it."""
-    planned = context.know(_planned)
-    user = context.know(account)
+    planned = context.ask(_planned)
+    user = context.ask(account)
     if planned.finding or planned.actions:
         return skipped("the group is not settled yet; see docker.socket")
     if planned.gid is None:
         return ok("no group is needed")
     findings = []
-    holder = next((item.name for item in context.know(_seen).groups if item.gid == planned.gid), GROUP)
+    holder = next((item.name for item in context.ask(_seen).groups if item.gid == planned.gid), GROUP)
     if user and context.uid == user.uid and planned.gid not in {os.getgid(), *os.getgroups()}:
         remedy = Remedy("open a new terminal, or get the group in this one", (f"exec newgrp {holder}",))
         problem = f"this shell was started before its user joined the group {holder}, and does not have it"
@@ -143,11 +143,11 @@ def _version(context: Context) -> dict[str, Any]:
 @check("docker.server", "the Docker daemon", needs=[Need.LIVE, Need.SOCKET])
 def server(context: Context) -> Verdict:
     """The host's daemon answers, and speaks a version of its interface that our client knows."""
-    seen = context.know(_seen)
+    seen = context.ask(_seen)
     if seen.socket is None or seen.socket.reach is not Reach.ANSWERS:
         return skipped("nobody can be reached at the socket; see docker.socket and docker.group")
     try:
-        version = context.know(_version)
+        version = context.ask(_version)
     except PermissionError:
         return skipped("the socket may not be opened; see docker.group")
     except DockerApiError as error:
@@ -175,7 +175,7 @@ def bind_mounts(context: Context) -> Verdict:
     """A bind mount names a path of the host: a path of the workspace is another directory there, or none."""
     try:
         containers = docker_api.get(context.layout.docker_socket, "/containers/json")
-        version = context.know(_version)
+        version = context.ask(_version)
     except (PermissionError, DockerApiError):
         return skipped("the Docker daemon does not answer; see docker.server")
     if not isinstance(containers, list):

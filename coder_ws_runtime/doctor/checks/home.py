@@ -23,12 +23,12 @@ from coder_ws_runtime.doctor.findings import (
 from coder_ws_runtime.doctor.systemd import Unit
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.layout import DEFAULT_USER
-from coder_ws_runtime.persist.manifest.entry import NO_WORKSPACE_ID, Declared, Entry, Kind
-from coder_ws_runtime.persist.manifest.load import declared
+from coder_ws_runtime.persist.manifest.entry import NO_WORKSPACE_ID, Declarations, Entry, Kind
+from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.reconcile.observation import Observation
 from coder_ws_runtime.persist.reconcile.observe import aside_name
 from coder_ws_runtime.persist.reconcile.plan import Plan, plan, points_into
-from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.lease import leases
 from coder_ws_runtime.system.mounts import parse_mounts
 
@@ -37,16 +37,16 @@ _ORPHANED_AFTER = 30 * _DAY
 """Seconds without a lease after which a workspace's own copies are taken for forgotten."""
 
 
-def declarations(context: Context) -> Declared:
+def declarations(context: Context) -> Declarations:
     """All that is declared for this workspace."""
-    return declared(context.layout, context.settings)
+    return load_declarations(context.layout, context.settings)
 
 
 @check("home.volume", "the volume of the home")
 def volume(context: Context) -> Verdict:
     """The owner's volume is mounted, writable, and the user's."""
     problem = _mount_problem(context)
-    if problem is None and not context.know(systemd.steps_ran) and _owner_problem(context):
+    if problem is None and not context.ask(systemd.steps_ran) and _owner_problem(context):
         return skipped(Need.BOOT.value)
     problem = problem or _owner_problem(context)
     return found([problem], "") if problem else ok(f"{context.layout.volume} is mounted and writable")
@@ -78,7 +78,7 @@ def _mount_problem(context: Context) -> Finding | None:
 
 def _owner_problem(context: Context) -> Finding | None:
     path = context.layout.volume
-    user, status = context.know(account), path.stat()
+    user, status = context.ask(account), path.stat()
     if user and (status.st_uid != user.uid or status.st_mode & 0o700 != 0o700):  # noqa: PLR2004 - rwx
         commands = (
             context.as_root(f"chown {DEFAULT_USER}: {path}"),
@@ -94,7 +94,7 @@ def _owner_problem(context: Context) -> Finding | None:
 @check("home.manifests", "the manifests and declared paths")
 def manifests(context: Context) -> Verdict:
     """Every manifest, and every path of the template and of the user, is valid."""
-    known = context.know(declarations)
+    known = context.ask(declarations)
     settings = context.settings_error is None and os.path.lexists(context.layout.settings_file)
     told = [error for error in known.refused if settings or error.code != NO_WORKSPACE_ID]
     findings = [_refused(context, error) for error in told]
@@ -114,7 +114,7 @@ def _refused(context: Context, error: UserError) -> Finding:
             Where.CLIENT,
         )
     else:
-        again = systemd.again(context, systemd.RESOLVE, "home-persist resolve")
+        again = systemd.restart_command(context, systemd.RESOLVE, "home-persist resolve")
         remedy = Remedy(f"{advice}; then look again", (again,))
     evidence = [error.place] if error.place else []
     return failure(f"not persisted: {error.message}", remedy, evidence=evidence)
@@ -123,16 +123,16 @@ def _refused(context: Context, error: UserError) -> Finding:
 @check("home.links", "the links of declared paths", needs=[Need.VOLUME], made_by=Need.BOOT)
 def links(context: Context) -> Verdict:
     """Every declared path is a link to its place on the volume."""
-    entries = context.know(declarations).entries
+    entries = context.ask(declarations).entries
     odd = [entry for entry in entries if not is_linked(context, entry)]
     summary = f"{_number(len(entries), 'declared path')}, all linked"
     if not odd:
         return ok(summary)
-    if context.know(_volume_problem):
+    if context.ask(_volume_problem):
         return skipped("the volume cannot be used; see home.volume")
     try:
-        with Workspace(context.layout, context.settings, writing=False) as workspace:
-            findings = [_link_finding(context, workspace, entry) for entry in odd]
+        with Session(context.layout, context.settings, writing=False) as session:
+            findings = [_link_finding(context, session, entry) for entry in odd]
     except UserError as error:
         return found([failure(str(error), evidence=[f"~/{entry.path} is not linked" for entry in odd])], "")
     return found([item for item in findings if item], summary)
@@ -153,13 +153,13 @@ def is_linked(context: Context, entry: Entry) -> bool:
     return os.path.isdir(target if entry.kind is Kind.DIRECTORY else os.path.dirname(target))
 
 
-def _link_finding(context: Context, workspace: Workspace, entry: Entry) -> Finding | None:
+def _link_finding(context: Context, session: Session, entry: Entry) -> Finding | None:
     path = f"~/{entry.path}"
-    again = systemd.again(context, systemd.RESOLVE, "home-persist resolve")
+    again = systemd.restart_command(context, systemd.RESOLVE, "home-persist resolve")
     remedy = Remedy("link it again: what is in the home moves to the volume", (again,), safe=True)
     evidence = [f"declared in {entry.place}"]
     try:
-        seen = workspace.look(entry, refuse_writers=False)
+        seen = session.look(entry, refuse_writers=False)
     except OSError as error:
         return failure(f"{path} cannot be looked at: {error.strerror or error}", remedy, evidence=evidence)
     planned = plan(entry, seen)
@@ -194,8 +194,8 @@ def _state(seen: Observation) -> str:
 @check("home.daemon", "home-persist watch", needs=[Need.SYSTEMD, Need.UNITS, Need.VOLUME])
 def daemon(context: Context) -> Verdict:
     """The daemon that keeps the links true runs, and has looked at all paths of late."""
-    unit = context.know(systemd.units).get(systemd.WATCH, Unit(systemd.WATCH, {}))
-    if context.know(_volume_problem):
+    unit = context.ask(systemd.units).get(systemd.WATCH, Unit(systemd.WATCH, {}))
+    if context.ask(_volume_problem):
         return skipped("the volume cannot be used; see home.volume")
     problem = _daemon_unit_problem(context, unit)
     if problem:

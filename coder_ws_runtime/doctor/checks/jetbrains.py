@@ -35,12 +35,12 @@ def files(context: Context) -> Verdict:
     from coder_ws_runtime.boot.jetbrains.apply import settle  # noqa: PLC0415
     from coder_ws_runtime.boot.jetbrains.plan import Empty, RemoveLock, SetAside, Write  # noqa: PLC0415
 
-    again = systemd.again(context, systemd.JETBRAINS, "ws-boot jetbrains")
+    again = systemd.restart_command(context, systemd.JETBRAINS, "ws-boot jetbrains")
     remedy = Remedy("let the boot step put them in order; your own lines are kept", (again,), safe=True)
     allowed = context.settings.jetbrains.allow_updates
     try:
         planned = settle(
-            context.layout, allow_updates=allowed, others=lambda: context.know(_others), dry_run=True
+            context.layout, allow_updates=allowed, others=lambda: context.ask(_others), dry_run=True
         ).plan
     except UserError as error:
         return found(
@@ -79,7 +79,7 @@ def locks(context: Context) -> Verdict:
     The lock in the settings names a process, and one of another container is never seen, so the
     IDE takes the lock for a stale one, deletes it, and starts.
     """
-    others = context.know(_others)
+    others = context.ask(_others)
     if not others:
         return skipped("no other workspace of the owner runs")
     called = _called(context)

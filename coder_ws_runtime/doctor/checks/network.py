@@ -40,7 +40,7 @@ _UNTRUSTED = 60
 
 def _url(context: Context) -> str:
     """Coder's URL, as the agent knows it or else as the template says it."""
-    return (context.know(agent_url) or context.settings.workspace.access_url).rstrip("/")
+    return (context.ask(agent_url) or context.settings.workspace.access_url).rstrip("/")
 
 
 def _resolves(name: str) -> str:
@@ -66,12 +66,12 @@ def _resolves(name: str) -> str:
 @check("network.dns", "names", needs=[Need.LIVE])
 def dns(context: Context) -> Verdict:
     """The name of Coder's server has an address."""
-    name = urlsplit(context.know(_url)).hostname
+    name = urlsplit(context.ask(_url)).hostname
     if not name:
         return skipped("Coder's URL is not known")
     if name == _HOST:
         return skipped("Coder's server is on the host; see network.host")
-    address = context.know(_coder_address)
+    address = context.ask(_coder_address)
     if address:
         return ok(f"{name} is {address}")
     servers = [
@@ -90,7 +90,7 @@ def dns(context: Context) -> Verdict:
 
 
 def _coder_address(context: Context) -> str:
-    return _resolves(urlsplit(context.know(_url)).hostname or "")
+    return _resolves(urlsplit(context.ask(_url)).hostname or "")
 
 
 @check("network.host", "the name of the Docker host", needs=[Need.LIVE])
@@ -105,7 +105,7 @@ def host(context: Context) -> Verdict:
         (context.restart(),),
         Where.CLIENT,
     )
-    is_coder = urlsplit(context.know(_url)).hostname == _HOST
+    is_coder = urlsplit(context.ask(_url)).hostname == _HOST
     make = failure if is_coder else warning
     return found([make(f"{_HOST} has no address, so the Docker host cannot be reached by name", remedy)], "")
 
@@ -125,7 +125,7 @@ class _Answer:
 def _ask(context: Context) -> _Answer:
     # curl knows the proxies and certificates of the environment as the agent does, and is quick.
     command = ["curl", "--silent", "--show-error", "--include", "--location", "--max-time", "4"]
-    done = context.run([*command, f"{context.know(_url)}/api/v2/buildinfo"], timeout=6)
+    done = context.run([*command, f"{context.ask(_url)}/api/v2/buildinfo"], timeout=6)
     head, _, body = done.stdout.replace("\r", "").rpartition("\n\n")
     statuses = re.findall(r"^HTTP/\S+ (\d+)", head, re.MULTILINE)
     dates = re.findall(r"^date: (.+)$", head, re.MULTILINE | re.IGNORECASE)
@@ -140,12 +140,12 @@ def _ask(context: Context) -> _Answer:
 @check("network.coder", "Coder's server", needs=[Need.LIVE], limit=15)
 def coder(context: Context) -> Verdict:
     """Coder's server can be reached at the URL that the agent uses."""
-    url = context.know(_url)
+    url = context.ask(_url)
     if not url:
         return skipped("Coder's URL is not known")
-    if not context.know(_coder_address):
+    if not context.ask(_coder_address):
         return skipped("the name of Coder's server has no address; see network.dns and network.host")
-    answer = context.know(_ask)
+    answer = context.ask(_ask)
     if answer.version:
         return ok(f"{url} answers, version {answer.version}")
     if answer.status:
@@ -170,11 +170,11 @@ def coder(context: Context) -> Verdict:
 @check("network.clock", "the clock", needs=[Need.LIVE], limit=15)
 def clock(context: Context) -> Verdict:
     """The clock goes as Coder's server's does: certificates and tokens are valid for a time."""
-    if not context.know(_url):
+    if not context.ask(_url):
         return skipped("Coder's URL is not known")
-    if not context.know(_coder_address) or not context.know(_ask).date:
+    if not context.ask(_coder_address) or not context.ask(_ask).date:
         return skipped("there is no answer of Coder's server to compare with")
-    answer = context.know(_ask)
+    answer = context.ask(_ask)
     try:
         theirs = parsedate_to_datetime(answer.date).timestamp()
     except ValueError:
@@ -195,7 +195,7 @@ def clock(context: Context) -> Verdict:
 @check("network.web-shell", "web-shell", needs=[Need.SYSTEMD, Need.UNITS])
 def web_shell(context: Context) -> Verdict:
     """The terminals in the browser answer."""
-    unit = context.know(systemd.units).get(systemd.WEB_SHELL, Unit(systemd.WEB_SHELL, {}))
+    unit = context.ask(systemd.units).get(systemd.WEB_SHELL, Unit(systemd.WEB_SHELL, {}))
     if unit.left_out or not unit.there:
         return skipped("not a part of this image")
     if not unit.active:

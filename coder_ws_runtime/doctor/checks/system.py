@@ -29,7 +29,7 @@ _ELSEWHERE = frozenset({systemd.AGENT, systemd.WATCH})
 def pid1(context: Context) -> Verdict:
     """Units run, and a stop of the workspace ends programs cleanly, only under systemd as PID 1."""
     name = text(context.layout.proc / "1/comm").strip() or "unknown"
-    if name == "systemd" and context.know(systemd.boots):
+    if name == "systemd" and context.ask(systemd.boots):
         return ok("systemd is PID 1")
     # Only the program: arguments may hold secrets.
     command = text(context.layout.proc / "1/cmdline").partition("\0")[0]
@@ -45,7 +45,7 @@ def pid1(context: Context) -> Verdict:
 @check("system.state", "the system", needs=[Need.SYSTEMD])
 def state(context: Context) -> Verdict:
     """Everything has been started by systemd; what failed is named. Our own units have a check of theirs."""
-    manager = context.know(systemd.manager)
+    manager = context.ask(systemd.manager)
     now = manager.get("SystemState", "")
     restart = Remedy("restart the workspace", (context.restart(),), Where.CLIENT)
     if not now:
@@ -71,7 +71,7 @@ def state(context: Context) -> Verdict:
 @check("system.units", "our units", needs=[Need.SYSTEMD, Need.UNITS])
 def units(context: Context) -> Verdict:
     """Each boot step is installed, enabled and has done its work; the log says why if not."""
-    known = context.know(systemd.units)
+    known = context.ask(systemd.units)
     names = [name for name in systemd.UNITS if name not in _ELSEWHERE]
     findings = [item for name in names if (item := _unit(context, known.get(name, Unit(name, {}))))]
     return found(findings, f"{', '.join(name.removesuffix('.service') for name in names)}: as they should be")
@@ -135,7 +135,7 @@ _ORDER = {
 @check("system.boot-order", "the order of the boot", needs=[Need.SYSTEMD, Need.UNITS])
 def boot_order(context: Context) -> Verdict:
     """The home and the Docker group are ready before the agent: systemd orders units by After=."""
-    known = context.know(systemd.units)
+    known = context.ask(systemd.units)
     findings = []
     for name, before in _ORDER.items():
         unit = known.get(name)
@@ -167,7 +167,7 @@ def hooks(context: Context) -> Verdict:
 def _hook(context: Context, result: Result) -> Finding:
     how = f"ended with status {result.status}" if result.status is not None else result.ending.value
     evidence = [line for line in (result.detail, f"log: {result.log}" if result.log else "") if line]
-    step = systemd.again(context, systemd.HOOKS, "ws-boot hooks")
+    step = systemd.restart_command(context, systemd.HOOKS, "ws-boot hooks")
     return warning(
         f"the hook of {result.id} {how}",
         Remedy(result.remedy or "mend what its log says, then run it again", (step,)),

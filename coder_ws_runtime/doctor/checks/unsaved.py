@@ -55,7 +55,7 @@ class Seen:
 @check("home.unsaved", "content that will be lost", needs=[Need.VOLUME])
 def unsaved(context: Context) -> Verdict:
     """Content of the home that is not declared is gone at the next start: keys and logins, or very much."""
-    kept = {entry.path for entry in context.know(declarations).entries}
+    kept = {entry.path for entry in context.ask(declarations).entries}
     since = _made(context)
     seen = walk(context.layout.home, kept, since, time.monotonic() + _SECONDS)
     findings = [_lost(context, path) for path in _precious(context.layout.home, kept, since)]

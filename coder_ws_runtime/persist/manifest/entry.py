@@ -102,7 +102,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class Declarations:
     """All that is declared for this workspace."""
 
     entries: tuple[Entry, ...]

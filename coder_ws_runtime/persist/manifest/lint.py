@@ -12,15 +12,15 @@ from coder_ws_runtime.persist.manifest.combine import combined
 from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.manifest.load import (
     available_files,
-    declared,
     entry_of,
     excepted_of,
+    load_declarations,
     manifest_files,
     read,
     template_entries,
     user_files,
 )
-from coder_ws_runtime.persist.manifest.paths import normalise
+from coder_ws_runtime.persist.manifest.paths import normalise_path
 from coder_ws_runtime.persist.manifest.traps import Trap, trap
 from coder_ws_runtime.persist.migrations.steps import steps_of
 from coder_ws_runtime.settings import Settings
@@ -62,7 +62,7 @@ def check_files(layout: Layout, files: Iterable[Path], workspace_id: str) -> lis
 def check_workspace(layout: Layout, settings: Settings) -> list[Checked]:
     """Check all sources of this workspace as they count together, in their order."""
     workspace_id = settings.workspace.id
-    found = declared(layout, settings)
+    found = load_declarations(layout, settings)
     checked: list[Checked] = []
 
     def add(file: Path, entries: list[Entry], faults: list[UserError], *more: Trap) -> None:
@@ -154,7 +154,7 @@ def _refused_paths(layout: Layout, document: bytes, place: str) -> Iterator[User
         written = item.get("path") if isinstance(item, dict) else item
         if isinstance(written, str) and written:
             try:
-                normalise(written, str(layout.home))
+                normalise_path(written, str(layout.home))
             except UserError as error:
                 error.place = f"{place}:$.paths[{index}]"
                 yield error

@@ -19,12 +19,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from coder_ws_runtime.documents.cache import normalised
-from coder_ws_runtime.errors import RefusedError, UserError, at
+from coder_ws_runtime.documents.cache import load_validated
+from coder_ws_runtime.errors import RefusedError, UserError, locate_errors
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.manifest.combine import combined
-from coder_ws_runtime.persist.manifest.entry import Declared, Entry, Kind, Scope, Step, on_volume
-from coder_ws_runtime.persist.manifest.paths import normalise
+from coder_ws_runtime.persist.manifest.entry import Declarations, Entry, Kind, Scope, Step, on_volume
+from coder_ws_runtime.persist.manifest.paths import normalise_path
 from coder_ws_runtime.persist.migrations.steps import steps_of
 from coder_ws_runtime.settings import Settings
 
@@ -35,7 +35,7 @@ SCHEMA = "schema.json"
 """The JSON Schema of manifests, which lies beside them."""
 
 
-def declared(layout: Layout, settings: Settings) -> Declared:
+def load_declarations(layout: Layout, settings: Settings) -> Declarations:
     """All that is declared for this workspace, and what was refused with its reason."""
     collected = _Collected(layout, settings.workspace.id)
     for file in manifest_files(layout):
@@ -127,7 +127,7 @@ def read(layout: Layout, file: Path) -> dict[str, Any]:
         return manifest_model.validate(raw, place=place)
 
     cache = layout.ledger_dir / "validated"
-    value: dict[str, Any] = normalised(
+    value: dict[str, Any] = load_validated(
         document, place=place, model_file=_MODEL_FILE, validate=validate, cache_dir=cache
     )
     return value
@@ -149,8 +149,8 @@ def entry_of(layout: Layout, value: dict[str, Any], source: str, place: str, wor
     """One path as an entry. Raises RefusedError, with its place."""
     written: str = value["path"]
     scope = Scope(value["scope"])
-    with at(place):
-        path = normalise(written, str(layout.home))
+    with locate_errors(place):
+        path = normalise_path(written, str(layout.home))
         return Entry(
             path=path,
             kind=Kind.DIRECTORY if written.endswith(("/", "/.")) else Kind.FILE,
@@ -223,18 +223,18 @@ class _Collected:
         except UserError as error:
             self.refused.append(error)
 
-    def result(self) -> Declared:
+    def result(self) -> Declarations:
         entries, conflicts = combined(self.found)
         paths = {entry.path for entry in entries}
         excepted = tuple(entry for entry in self.excepted if entry.path not in paths)
         refused = (*self.refused, *conflicts)
-        return Declared(tuple(entries), tuple(self.steps), refused, excepted, dict(self.enabled))
+        return Declarations(tuple(entries), tuple(self.steps), refused, excepted, dict(self.enabled))
 
 
 def excepted_of(layout: Layout, manifest: dict[str, Any], place: str) -> set[str]:
     """The paths that a manifest takes out. Raises RefusedError, with its place."""
     paths: set[str] = set()
     for index, written in enumerate(manifest["except"]):
-        with at(f"{place}:$.except[{index}]"):
-            paths.add(normalise(written, str(layout.home)))
+        with locate_errors(f"{place}:$.except[{index}]"):
+            paths.add(normalise_path(written, str(layout.home)))
     return paths

@@ -21,7 +21,7 @@ _RESERVED = (SET_ASIDE_SUFFIX, COPY_SUFFIX, SWAP_SUFFIX)
 _NAME_MAX = 255 - 1 - max(len(suffix) for suffix in _RESERVED)
 
 
-def normalise(written: str, home: str) -> str:
+def normalise_path(written: str, home: str) -> str:
     """The path relative to the home, e.g. ``.config/gh`` from ``~/.config//gh/``.
 
     Args:

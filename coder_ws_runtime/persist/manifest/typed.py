@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from coder_ws_runtime.errors import RefusedError
-from coder_ws_runtime.persist.manifest.paths import in_shell, normalise
+from coder_ws_runtime.persist.manifest.paths import in_shell, normalise_path
 
 
 def typed(written: str, home: Path, cwd: str, *, command: str = "home-persist add") -> str:
@@ -37,13 +37,13 @@ def typed(written: str, home: Path, cwd: str, *, command: str = "home-persist ad
             raise RefusedError(
                 f"path {written!r} is {what}", code="path.refused", hint="name what is in the home"
             )
-        return normalise(meant, place)
-    path = normalise(_seen_from_home(written, home), place)
+        return normalise_path(meant, place)
+    path = normalise_path(_seen_from_home(written, home), place)
     here = _seen_from_home(f"{cwd}/{written}", home)
     if written.startswith(("/", "~", "$")) or not here.startswith(f"{place}/"):
         return path
     if not os.path.lexists(f"{place}/{path}") and os.path.lexists(here):
-        elsewhere = normalise(here, place)
+        elsewhere = normalise_path(here, place)
         raise RefusedError(
             f"paths are relative to the home, and ~/{path} is not there; ~/{elsewhere} is",
             code="path.elsewhere",

@@ -15,7 +15,7 @@ from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.manifest.entry import NO_WORKSPACE_ID, WORKSPACE_ID_HINT, Scope
 from coder_ws_runtime.persist.manifest.load import user_files
-from coder_ws_runtime.persist.manifest.paths import normalise
+from coder_ws_runtime.persist.manifest.paths import normalise_path
 from coder_ws_runtime.persist.store.volume import STATE, Volume
 
 SOURCE = "user"
@@ -69,7 +69,7 @@ class UserFiles:
         )
 
     def _path(self, value: str | dict[str, Any]) -> str:
-        return normalise(value if isinstance(value, str) else value["path"], self.home)
+        return normalise_path(value if isinstance(value, str) else value["path"], self.home)
 
 
 @contextmanager

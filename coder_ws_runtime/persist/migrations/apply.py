@@ -16,15 +16,15 @@ from coder_ws_runtime.persist.manifest.entry import Entry, Kind, Scope, Step
 from coder_ws_runtime.persist.migrations.plan import Action, Seen, Verb
 from coder_ws_runtime.persist.reconcile.compare import compare
 from coder_ws_runtime.persist.reconcile.observation import Difference, Pair
-from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.session import Session
 
 
-def look(step: Step, workspace: Workspace, *, declared: bool, used_by: tuple[str, ...]) -> Seen:
+def look(step: Step, session: Session, *, declared: bool, used_by: tuple[str, ...]) -> Seen:
     """What is there.
 
     Args:
         step: what the manifest says.
-        workspace: where to look.
+        session: where to look.
         declared: whether something declares the source's path, so that its link stays.
         used_by: the owner's other workspaces that are running.
 
@@ -32,9 +32,9 @@ def look(step: Step, workspace: Workspace, *, declared: bool, used_by: tuple[str
         ChangedError: it changed while we looked.
         OSError: what the file systems say.
     """
-    volume = workspace.volume.anchor
-    link = not declared and _has_link(step, workspace)
-    if not _is_there(step.source, workspace):
+    volume = session.volume.anchor
+    link = not declared and _has_link(step, session)
+    if not _is_there(step.source, session):
         return Seen(there=False, link=link)
     if not step.target:
         return Seen(there=True, link=link, used_by=used_by)
@@ -46,29 +46,29 @@ def look(step: Step, workspace: Workspace, *, declared: bool, used_by: tuple[str
     return Seen(there=True, pairs=pairs, link=link)
 
 
-def _is_there(path: str, workspace: Workspace) -> bool:
+def _is_there(path: str, session: Session) -> bool:
     try:
-        return workspace.volume.anchor.status(path) is not None
+        return session.volume.anchor.status(path) is not None
     except BlockedPathError:  # what a symlink leads to is not ours to move
         return False
 
 
-def _has_link(step: Step, workspace: Workspace) -> bool:
+def _has_link(step: Step, session: Session) -> bool:
     try:
-        with workspace.home.parent(step.path) as (fd, name):
-            return os.readlink(name, dir_fd=fd) == f"{workspace.volume.path}/{step.source}"
+        with session.home.parent(step.path) as (fd, name):
+            return os.readlink(name, dir_fd=fd) == f"{session.volume.path}/{step.source}"
     except OSError:  # nothing, no link, or not reached by one
         return False
 
 
-def apply(step: Step, seen: Seen, actions: Iterable[Action], workspace: Workspace) -> None:
+def apply(step: Step, seen: Seen, actions: Iterable[Action], session: Session) -> None:
     """Carry out the actions. When this returns, all of it is durable; the caller then notes it.
 
     Raises:
         ChangedError, FileNotFoundError: something changed meanwhile; look and plan again.
         OSError: what the file systems say; what was not moved is where it was.
     """
-    run = _Run(step, seen, workspace)
+    run = _Run(step, seen, session)
     for action in actions:
         match action.verb:
             case Verb.MOVE:
@@ -82,21 +82,21 @@ def apply(step: Step, seen: Seen, actions: Iterable[Action], workspace: Workspac
 
 
 class _Run:
-    def __init__(self, step: Step, seen: Seen, workspace: Workspace) -> None:
+    def __init__(self, step: Step, seen: Seen, session: Session) -> None:
         self.step = step
         self.seen = seen
-        self.workspace = workspace
-        self.volume = workspace.volume.anchor
+        self.session = session
+        self.volume = session.volume.anchor
 
     def move(self, paths: tuple[str, ...]) -> None:
         base = f".workspaces/{self.step.target.split('/')[1]}" if self._own_target() else ""
         self.volume.make_directories(
             self.step.target.rpartition("/")[0],
-            owner=self.workspace.volume.owner,
-            like=self.workspace.home,
+            owner=self.session.volume.owner,
+            like=self.session.home,
             base=base,
         )
-        with self.workspace.volume.lock(self.step.target):
+        with self.session.volume.lock(self.step.target):
             for path in paths:
                 with (
                     self.volume.parent(_joined(self.step.source, path)) as (fd, name),
@@ -117,7 +117,7 @@ class _Run:
         by_now = self.step.in_home(self.step.target or self.step.source)
         for path in paths:
             with (
-                self.workspace.attic.place(_joined(by_now, path)) as (attic_fd, attic_name),
+                self.session.attic.place(_joined(by_now, path)) as (attic_fd, attic_name),
                 self.volume.parent(_joined(self.step.source, path)) as (fd, name),
             ):
                 kernel.rename_new(fd, name, attic_fd, attic_name)
@@ -136,10 +136,10 @@ class _Run:
             sync_directory(fd)
 
     def drop_link(self) -> None:
-        if _has_link(self.step, self.workspace):
-            with self.workspace.home.parent(self.step.path) as (fd, name):
+        if _has_link(self.step, self.session):
+            with self.session.home.parent(self.step.path) as (fd, name):
                 os.unlink(name, dir_fd=fd)
-        self.workspace.ledger.forget(self.step.path)
+        self.session.ledger.forget(self.step.path)
 
 
 def _joined(base: str, path: str) -> str:

@@ -16,11 +16,11 @@ from dataclasses import asdict, dataclass
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.copying import ChangedError
 from coder_ws_runtime.persist.failures import failure_of
-from coder_ws_runtime.persist.manifest.entry import Declared, Step
+from coder_ws_runtime.persist.manifest.entry import Declarations, Step
 from coder_ws_runtime.persist.manifest.paths import is_below
 from coder_ws_runtime.persist.migrations.plan import Plan, Row, Seen, Verb, plan
 from coder_ws_runtime.persist.migrations.record import Record, recorded
-from coder_ws_runtime.persist.session import Workspace
+from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.lease import held_elsewhere
 from coder_ws_runtime.persist.store.volume import STATE
 
@@ -54,12 +54,12 @@ class Known:
     """Why that cannot be told."""
 
 
-def history(workspace: Workspace, found: Declared) -> list[Known]:
+def history(session: Session, found: Declarations) -> list[Known]:
     """All steps that are declared, and what is remembered of them."""
     known: list[Known] = []
     for step in found.migrations:
         try:
-            known.append(Known(step, recorded(step, workspace.volume.anchor)))
+            known.append(Known(step, recorded(step, session.volume.anchor)))
         except UserError as error:
             known.append(Known(step, None, error))
         except OSError as error:
@@ -68,7 +68,7 @@ def history(workspace: Workspace, found: Declared) -> list[Known]:
 
 
 def migrate(
-    workspace: Workspace, found: Declared, *, dry_run: bool = False, force: bool = False
+    session: Session, found: Declarations, *, dry_run: bool = False, force: bool = False
 ) -> tuple[Migrated, ...]:
     """Run the steps that are yet to be run, in their order.
 
@@ -76,15 +76,15 @@ def migrate(
     tried again by the next run; those after it do not wait for it.
 
     Args:
-        workspace: home and volume, opened.
+        session: home and volume, opened.
         found: what is declared.
         dry_run: change nothing; say what would be done first.
         force: do not wait for other workspaces that are running.
     """
-    return tuple(_migrated(workspace, found, dry_run=dry_run, force=force))
+    return tuple(_migrated(session, found, dry_run=dry_run, force=force))
 
 
-def _migrated(workspace: Workspace, found: Declared, *, dry_run: bool, force: bool) -> Iterator[Migrated]:
+def _migrated(session: Session, found: Declarations, *, dry_run: bool, force: bool) -> Iterator[Migrated]:
     seen: dict[str, Step] = {}
     for step in found.migrations:
         first = seen.setdefault(step.record, step)
@@ -93,16 +93,16 @@ def _migrated(workspace: Workspace, found: Declared, *, dry_run: bool, force: bo
                 yield Migrated(step, Row.FAILED, error=_twice(step, first))
             continue
         try:
-            if recorded(step, workspace.volume.anchor):
+            if recorded(step, session.volume.anchor):
                 continue
             if dry_run:
-                now, _ = _look_and_plan(step, workspace, found, force=force)
+                now, _ = _look_and_plan(step, session, found, force=force)
                 yield Migrated(step, now.row, now.problem)
             else:
-                with workspace.volume.lock(f"{STATE}/{step.record}"):
+                with session.volume.lock(f"{STATE}/{step.record}"):
                     # Whoever had the lock before us may have run it.
-                    if not recorded(step, workspace.volume.anchor):
-                        yield _run(step, workspace, found, force=force)
+                    if not recorded(step, session.volume.anchor):
+                        yield _run(step, session, found, force=force)
         except UserError as error:
             yield Migrated(step, Row.FAILED, error=error)
         except OSError as error:
@@ -118,21 +118,21 @@ def _twice(step: Step, first: Step) -> RefusedError:
     )
 
 
-def _run(step: Step, workspace: Workspace, found: Declared, *, force: bool) -> Migrated:
+def _run(step: Step, session: Session, found: Declarations, *, force: bool) -> Migrated:
     from coder_ws_runtime.persist.migrations import apply as migrate_apply  # noqa: PLC0415 - ctypes is slow to import
 
     row: Row | None = None
     lost = False
     for attempt in range(_ATTEMPTS):
         try:
-            now, seen = _look_and_plan(step, workspace, found, force=force)
+            now, seen = _look_and_plan(step, session, found, force=force)
             if now.row is Row.WAITS:
                 return Migrated(step, now.row, now.problem)
             row = row or now.row
             lost = lost or any(action.verb is Verb.TO_ATTIC for action in now.actions)
-            migrate_apply.apply(step, seen, now.actions, workspace)
-            attic = workspace.attic.batch if lost else ""
-            workspace.volume.write(step.record, _document(step, workspace, row, attic))
+            migrate_apply.apply(step, seen, now.actions, session)
+            attic = session.attic.batch if lost else ""
+            session.volume.write(step.record, _document(step, session, row, attic))
         except (ChangedError, FileNotFoundError):
             time.sleep(min(0.001 * 2**attempt, 0.2))
         else:
@@ -145,16 +145,16 @@ def _run(step: Step, workspace: Workspace, found: Declared, *, force: bool) -> M
     )
 
 
-def _look_and_plan(step: Step, workspace: Workspace, found: Declared, *, force: bool) -> tuple[Plan, Seen]:
+def _look_and_plan(step: Step, session: Session, found: Declarations, *, force: bool) -> tuple[Plan, Seen]:
     from coder_ws_runtime.persist.migrations import apply as migrate_apply  # noqa: PLC0415 - as above
 
     declared = any(entry.path == step.path or is_below(step.path, entry.path) for entry in found.entries)
-    others = held_elsewhere(workspace.volume.path, workspace.id)
-    seen = migrate_apply.look(step, workspace, declared=declared, used_by=tuple(others))
+    others = held_elsewhere(session.volume.path, session.id)
+    seen = migrate_apply.look(step, session, declared=declared, used_by=tuple(others))
     return plan(step, seen, force=force), seen
 
 
-def _document(step: Step, workspace: Workspace, row: Row, attic: str) -> bytes:
-    label = workspace.attic.workspace
+def _document(step: Step, session: Session, row: Row, attic: str) -> bytes:
+    label = session.attic.workspace
     record = Record(time.time(), label, row.name.lower(), step.verb, step.source, step.target, attic)
     return json.dumps(asdict(record), indent=2).encode()

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from coder_ws_runtime.errors import RefusedError, at
+from coder_ws_runtime.errors import RefusedError, locate_errors
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.manifest.entry import Scope, Step, on_volume
-from coder_ws_runtime.persist.manifest.paths import is_below, normalise
+from coder_ws_runtime.persist.manifest.paths import is_below, normalise_path
 
 
 def steps_of(layout: Layout, manifest: dict[str, Any], place: str, workspace_id: str) -> Iterator[Step]:
@@ -18,15 +18,15 @@ def steps_of(layout: Layout, manifest: dict[str, Any], place: str, workspace_id:
     home = str(layout.home)
     for index, value in enumerate(manifest["migrations"]):
         here = f"{place}:$.migrations[{index}]"
-        with at(here):
+        with locate_errors(here):
             match value:
                 case {"remove": path}:
-                    verb, old, new = "remove", normalise(path, home), ""
+                    verb, old, new = "remove", normalise_path(path, home), ""
                 case {"rename": [old, new]}:
-                    verb, old, new = "rename", normalise(old, home), normalise(new, home)
+                    verb, old, new = "rename", normalise_path(old, home), normalise_path(new, home)
                     _refuse_overlap(old, new)
                 case {"rescope": {"path": path, "to": to}}:
-                    path = normalise(path, home)
+                    path = normalise_path(path, home)
                     own = on_volume(path, Scope.WORKSPACE, workspace_id)
                     if to == "workspace":
                         yield Step(value["id"], "rescope", path, own, here)

@@ -275,7 +275,7 @@ class _Run:
             os.symlink(self.seen.link, name, dir_fd=fd)
         except FileExistsError as error:
             raise ChangedError(self.entry.path) from error
-        Owner.of(self.context.home.fd).take(name, fd)
+        Owner.of(self.context.home.fd).chown(name, fd)
 
     def replace_link(self) -> None:
         with self.context.home.parent(self.entry.path) as (fd, name):

@@ -5,9 +5,15 @@ import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError, below, nested, open_directory
-from coder_ws_runtime.fs.copying import ChangedError, Identity, let_pass
-from coder_ws_runtime.fs.writers import BusyError, ignore_lease_breaks, is_written
+from coder_ws_runtime.fs.anchored import (
+    Anchor,
+    BlockedPathError,
+    open_below,
+    open_directory,
+    report_deep_nesting,
+)
+from coder_ws_runtime.fs.copying import ChangedError, Identity, wait_for_tick
+from coder_ws_runtime.fs.writers import BusyError, has_writer, ignore_lease_breaks
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.reconcile.observation import Difference, Pair
 from coder_ws_runtime.persist.store.attic import DIRECTORY as ATTIC
@@ -16,7 +22,7 @@ from coder_ws_runtime.persist.store.attic import batches
 _CHUNK = 1 << 18
 
 
-@nested()
+@report_deep_nesting()
 def compare(
     home_side: tuple[int, str], volume: Anchor, entry: Entry, *, refuse_writers: bool = True
 ) -> tuple[Pair, ...]:
@@ -41,7 +47,7 @@ def compare(
     try:
         with ExitStack() as stack:
             try:
-                there = stack.enter_context(below(volume.fd, directory))
+                there = stack.enter_context(open_below(volume.fd, directory))
             except FileNotFoundError:
                 comparison.missing(fd, name, "")
             else:
@@ -87,7 +93,7 @@ class _Comparison:
                 for inner in sorted(os.listdir(inside)):
                     self.entry(inside, inner, its_inside, inner, f"{path}/{inner}" if path else inner)
             return
-        let_pass(mine)
+        wait_for_tick(mine)
         same = _same_link if kind is Kind.LINK else self._same_bytes
         if mine.st_size != its.st_size or not same(here, name, there, other):
             kept = identity if kind is Kind.FILE and self._in_attic(here, name, path) else None
@@ -102,7 +108,7 @@ class _Comparison:
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         mine = os.open(name, flags, dir_fd=here)
         try:
-            if self.refuse_writers and is_written(mine):
+            if self.refuse_writers and has_writer(mine):
                 raise BusyError(name)
             its = os.open(other, flags, dir_fd=there)
             try:

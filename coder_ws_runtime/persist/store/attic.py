@@ -95,7 +95,7 @@ class Attic:
                 except FileExistsError:
                     time.sleep(0.001)
                     continue
-                self.volume.owner.take(self.batch, fd)
+                self.volume.owner.chown(self.batch, fd)
                 sync_directory(fd)
                 self._taken.clear()
                 self._above.clear()

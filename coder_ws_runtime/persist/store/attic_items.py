@@ -11,7 +11,14 @@ from dataclasses import dataclass
 
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.fs import kernel
-from coder_ws_runtime.fs.anchored import Anchor, Owner, nested, open_directory, sync_directory, writable
+from coder_ws_runtime.fs.anchored import (
+    Anchor,
+    Owner,
+    open_directory,
+    report_deep_nesting,
+    sync_directory,
+    writable,
+)
 from coder_ws_runtime.fs.copying import copy
 from coder_ws_runtime.fs.removing import remove_tree
 from coder_ws_runtime.persist.failures import failure_of
@@ -54,7 +61,7 @@ def batch_time(batch: str) -> float:
     return calendar.timegm(clock) + int(batch[16:19]) / 1000 if batch[16:19].isdigit() else 0.0
 
 
-@nested()
+@report_deep_nesting()
 def items(volume: Volume) -> list[Item]:
     """All that is in the attic, the newest first."""
     found: list[Item] = []

@@ -73,7 +73,7 @@ def _open(volume: Volume, name: str) -> int:
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     with volume.directory("leases") as fd:
         opened = os.open(name, flags, 0o644, dir_fd=fd)
-        volume.owner.take(name, fd)
+        volume.owner.chown(name, fd)
     return opened
 
 

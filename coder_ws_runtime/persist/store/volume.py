@@ -102,7 +102,7 @@ class Volume:
         name = hashlib.sha256(on_volume.encode()).hexdigest()[:32]
         with self.directory("locks") as fd:
             lock = os.open(name, _OPEN_LOCK, 0o600, dir_fd=fd)
-            self.owner.take(name, fd)
+            self.owner.chown(name, fd)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -123,7 +123,7 @@ class Volume:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            self.owner.take(staged, self.staging.fd)
+            self.owner.chown(staged, self.staging.fd)
             with self.directory(directory) as fd:
                 os.replace(staged, last, src_dir_fd=self.staging.fd, dst_dir_fd=fd)
                 sync_directory(fd)
@@ -174,9 +174,9 @@ class Staging:
             if os.fstat(self._lock).st_nlink:
                 break
             os.close(self._lock)
-        owner.take(f"{self.token}.lock", parent)
+        owner.chown(f"{self.token}.lock", parent)
         os.mkdir(self.token, 0o700, dir_fd=parent)
-        owner.take(self.token, parent)
+        owner.chown(self.token, parent)
         self.fd = open_directory(self.token, parent)
 
     def name(self) -> str:

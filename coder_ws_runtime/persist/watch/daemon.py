@@ -18,8 +18,9 @@ from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.manifest.entry import Entry
-from coder_ws_runtime.persist.manifest.load import declared, user_files
-from coder_ws_runtime.persist.session import Outcome, Workspace
+from coder_ws_runtime.persist.manifest.load import load_declarations, user_files
+from coder_ws_runtime.persist.reconcile.settle import Outcome, save, settle
+from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_items import prune
 from coder_ws_runtime.persist.store.lease import Lease
 from coder_ws_runtime.persist.watch.report import WatchReport
@@ -72,12 +73,12 @@ class Daemon:
             UserError: no home, or no usable volume.
         """
         values = self.load()
-        with Workspace(self.layout, values) as workspace:
-            self.workspace = workspace
-            workspace.patient = False  # the watchdog does not wait either
+        with Session(self.layout, values) as session:
+            self.session = session
+            session.wait_for_locks = False  # the watchdog does not wait either
             self.workspace_id = values.workspace.id
-            lease = Lease(workspace.volume, self.workspace_id, workspace.attic.workspace)
-            self.watches = Watches(workspace.home)
+            lease = Lease(session.volume, self.workspace_id, session.attic.workspace)
+            self.watches = Watches(session.home)
             try:
                 self._watch_declarations()
                 self._loop(lease)
@@ -86,7 +87,7 @@ class Daemon:
                 lease.close()
 
     def _watch_declarations(self) -> None:
-        with self.workspace.volume.directory("manifests") as fd:
+        with self.session.volume.directory("manifests") as fd:
             self.watches.watch_manifests(fd)
         with suppress(FileNotFoundError):
             fd = os.open(self.layout.manifest_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -109,7 +110,7 @@ class Daemon:
             change = self.watches.changes()
             if change.above:
                 self._arm()
-            self.schedule.take(change, self.entries, time.monotonic())
+            self.schedule.note(change, self.entries, time.monotonic())
             if self.reload or change.manifests:
                 self.reload = False
                 self._declare()
@@ -144,7 +145,7 @@ class Daemon:
         """Read the declarations and watch for them; new paths are settled at once."""
         self.signature = self._signature()
         self._validate()
-        found = declared(self.layout, self.load())
+        found = load_declarations(self.layout, self.load())
         for error in found.refused:
             journal.log(str(error), journal.WARNING, {"code": error.code, "place": error.place})
         before = self.entries
@@ -178,7 +179,7 @@ class Daemon:
         child = os.fork()
         if child == 0:
             with suppress(BaseException):
-                declared(self.layout, settings.load(self.layout, self.env))
+                load_declarations(self.layout, settings.load(self.layout, self.env))
             os._exit(0)
         os.waitpid(child, 0)
 
@@ -203,14 +204,14 @@ class Daemon:
 
     def _settle(self, entry: Entry, *, running: bool) -> Outcome:
         began = time.monotonic()
-        outcome = self.workspace.settle(entry, running=running, progress=self.report.alive)
+        outcome = settle(self.session, entry, running=running, progress=self.report.alive)
         ended = time.monotonic()
         if outcome.changed and outcome.error is None:
             self.schedule.healed(entry.path, ended)
             self.report.healed(outcome, ended - began)
         self.report.note(entry.path, outcome)
         if outcome.error and outcome.error.code in _BUSY:
-            self.schedule.again(entry.path, ended)
+            self.schedule.retry(entry.path, ended)
         return outcome
 
     # Sweeps ---------------------------------------------------------------------------------------
@@ -227,13 +228,13 @@ class Daemon:
             self._arm()
         try:
             lease.renew()
-            self.workspace.volume.clear_staging()
+            self.session.volume.clear_staging()
         except OSError as error:  # what is wrong with the volume is said of each path
-            journal.log(str(failure_of(str(self.workspace.volume.path), error)), journal.WARNING)
-        if self.workspace.attic.count > self.pruned:
-            self.pruned = self.workspace.attic.count
+            journal.log(str(failure_of(str(self.session.volume.path), error)), journal.WARNING)
+        if self.session.attic.count > self.pruned:
+            self.pruned = self.session.attic.count
             with suppress(OSError):
-                prune(self.workspace.volume, time.time())
+                prune(self.session.volume, time.time())
         self._report()
 
     def _last_sweep(self) -> None:
@@ -243,7 +244,7 @@ class Daemon:
             outcome = self._settle(entry, running=False)
             if outcome.error and outcome.error.code in _BUSY:
                 try:
-                    self.workspace.save(entry)
+                    save(self.session, entry)
                 except (OSError, UserError) as error:
                     journal.log(f"~/{entry.path}: not saved: {error}", journal.ERROR, {"path": entry.path})
         self._report()

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from coder_ws_runtime.persist.reconcile.plan import Row
-from coder_ws_runtime.persist.session import Outcome
+from coder_ws_runtime.persist.reconcile.settle import Outcome
 from coder_ws_runtime.system import journal
 
 

@@ -25,7 +25,7 @@ class Schedule:
         self._above: set[str] = set()
         self._budgets: dict[str, tuple[float, float]] = {}
 
-    def take(self, change: Change, known: Container[str], now: float) -> None:
+    def note(self, change: Change, known: Container[str], now: float) -> None:
         """Note what events mean for the paths that are known."""
         self._above |= change.above
         for path, mask in change.paths.items():
@@ -47,7 +47,7 @@ class Schedule:
         """Look at a path as soon as can be."""
         self._due[path] = 0.0
 
-    def again(self, path: str, now: float) -> None:
+    def retry(self, path: str, now: float) -> None:
         """Look at a path again in a while: it was in use."""
         self._due[path] = now + _PAUSE
 

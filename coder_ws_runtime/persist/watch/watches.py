@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from coder_ws_runtime.fs import inotify
-from coder_ws_runtime.fs.anchored import Anchor, below
+from coder_ws_runtime.fs.anchored import Anchor, open_below
 from coder_ws_runtime.fs.inotify import Event, Inotify
 
 
@@ -75,7 +75,7 @@ class Watches:
         self._directories = {}
         for directory in self._names:
             try:
-                with below(self.home.fd, directory) as fd:
+                with open_below(self.home.fd, directory) as fd:
                     self._directories[self.inotify.add(fd)] = directory
             except OSError as error:
                 # One that is not there, or that we may not read, is looked at by the sweep.

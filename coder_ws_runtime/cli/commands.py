@@ -14,6 +14,7 @@ from coder_ws_runtime import __version__
 from coder_ws_runtime.cli import render
 from coder_ws_runtime.errors import ExitStatus, UsageError, UserError
 from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.text import find_nearest, suggest
 
 INTERRUPTED = 130
 """128 and the number of SIGINT, as a shell reports it."""
@@ -60,7 +61,7 @@ class Group(click.Group):
             raise UsageError(
                 f"no such command {name!r}",
                 code="cli.usage",
-                hint=render.nearest(name, self.list_commands(ctx)),
+                hint=suggest(name, self.list_commands(ctx)),
             )
         return super().resolve_command(ctx, args)
 
@@ -212,12 +213,10 @@ _PLAINLY = {
 
 def _nearest_option(error: click.NoSuchOption) -> str:
     """A hint that names the nearest option; click offers what has hardly a letter in common."""
-    import difflib  # noqa: PLC0415 - as above
-
     known = {option.lstrip("-"): option for option in error.possibilities or ()}
-    near = difflib.get_close_matches(error.option_name.lstrip("-"), known, n=1, cutoff=0.7)
+    near = find_nearest(error.option_name.lstrip("-"), list(known), similarity=0.7)
     if near:
-        return f"did you mean {known[near[0]]}?"
+        return f"did you mean {known[near]}?"
     if error.option_name.startswith("--") or error.ctx is None:
         return ""
     if any(isinstance(one, click.Argument) for one in error.ctx.command.params):

@@ -17,6 +17,7 @@ import click
 from coder_ws_runtime import text as sizes
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.system import journal
+from coder_ws_runtime.text import find_nearest, plural
 
 if TYPE_CHECKING:
     from coder_ws_runtime.fs.usage import Usage
@@ -123,21 +124,10 @@ def _print(message: str, stream: TextIO | None) -> None:
             ) from error
 
 
-def nearest(word: str, known: Sequence[str]) -> str:
-    """A hint that names the nearest of `known`, or all of them if none is near."""
-    import difflib  # noqa: PLC0415 - slow to import, and only mistakes need it
-
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-
-
 def nearest_path(path: str, known: Sequence[str]) -> str:
     """A hint that names the nearest of paths relative to the home; empty if none is near."""
-    import difflib  # noqa: PLC0415 - as above
-
-    # Without the ~/ that all have in common.
-    near = difflib.get_close_matches(path, known, n=1)
-    return f"did you mean '~/{near[0]}'?" if near else ""
+    near = find_nearest(path, known)  # without the ~/ that all have in common
+    return f"did you mean '~/{near}'?" if near else ""
 
 
 _SHOWN = 5
@@ -154,5 +144,5 @@ def ago(seconds: float) -> str:
     for length, word in ((86400, "day"), (3600, "hour"), (60, "minute")):
         count = int(seconds // length)
         if count > 0:
-            return f"{count} {word}{'' if count == 1 else 's'} ago"
+            return f"{plural(count, word)} ago"
     return "just now"

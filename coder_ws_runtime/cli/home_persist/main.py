@@ -14,6 +14,7 @@ from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.reconcile.settle import Outcome
 from coder_ws_runtime.persist.resolve import Report
 from coder_ws_runtime.system import journal
+from coder_ws_runtime.text import plural
 
 if TYPE_CHECKING:
     from coder_ws_runtime.persist.migrations.run import Migrated
@@ -95,7 +96,7 @@ def _say_outcome(outcome: Outcome, *, dry_run: bool) -> None:
 
 def _summary(report: Report, *, dry_run: bool) -> str:
     count = len(report.outcomes)
-    total = f"{count} path{'' if count == 1 else 's'}"
+    total = plural(count, "path")
     errors = f", {len(report.errors)} refused" if report.errors else ""
     if not report.changed:
         return f"{total} in place, nothing to change{errors}"

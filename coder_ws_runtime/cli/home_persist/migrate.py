@@ -17,6 +17,7 @@ from coder_ws_runtime.persist.migrations.plan import Row
 from coder_ws_runtime.persist.migrations.run import Known, Migrated, history
 from coder_ws_runtime.persist.migrations.run import migrate as run_migrations
 from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.text import plural
 
 _EPILOG = """\b
 Examples:
@@ -118,7 +119,7 @@ def _summary(done: tuple[Migrated, ...], *, total: int, dry_run: bool) -> str:
     fresh = len({item.step.id for item in done if item.row not in (Row.WAITS, Row.FAILED)})
     if not done:
         return "all migrations were run before; home-persist migrate --list shows when"
-    return f"{fresh} migration{'' if fresh == 1 else 's'} {word}, {', '.join(parts)}"
+    return f"{plural(fresh, 'migration')} {word}, {', '.join(parts)}"
 
 
 def _list(known: list[Known], *, as_json: bool) -> int:

@@ -19,6 +19,7 @@ from coder_ws_runtime.persist.optional import enable as run_enable
 from coder_ws_runtime.persist.remove import Removal
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.settings import Settings
+from coder_ws_runtime.text import suggest
 
 
 def _settings(layout: Layout) -> Settings:
@@ -150,7 +151,7 @@ def _list(layout: Layout, names: tuple[str, ...], *, as_json: bool) -> int:
             raise RefusedError(
                 f"no optional manifest {name!r}",
                 code="optional.unknown",
-                hint=render.nearest(name, [item.name for item in everything]),
+                hint=suggest(name, [item.name for item in everything]),
             )
     if as_json:
         render.say_json({"version": 1, "available": [_as_json(item) for item in found]})

@@ -18,7 +18,7 @@ from coder_ws_runtime.persist.manifest.typed import typed, working_directory
 from coder_ws_runtime.persist.status import MEANING, PathStatus, State, Status
 from coder_ws_runtime.persist.status import status as read_status
 from coder_ws_runtime.settings import Settings
-from coder_ws_runtime.text import size
+from coder_ws_runtime.text import plural, size
 
 _COLOURS = {
     State.LINKED: "green",
@@ -149,7 +149,7 @@ def _path(item: PathStatus) -> str:
 def _summary(found: Status) -> str:
     declared = [item for item in found.paths if item.state not in (State.NOT_DECLARED, State.OFF)]
     odd = sum(not item.state.fine for item in declared)
-    count = f"{len(declared)} path{'' if len(declared) == 1 else 's'}"
+    count = plural(len(declared), "path")
     how = f"{odd} not as declared" if odd else "all as declared"
     sizes = [item.usage for item in found.paths if item.usage]
     total = size(sum(usage.size for usage in sizes))

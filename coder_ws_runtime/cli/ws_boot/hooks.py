@@ -19,6 +19,7 @@ from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.errors import ExitStatus, UsageError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.system import journal
+from coder_ws_runtime.text import plural, suggest
 
 
 def _with_time_limit(command: Any) -> Any:  # noqa: ANN401 - what click.option takes and gives
@@ -111,7 +112,7 @@ def run_some(layout: Layout, *, ids: tuple[str, ...], time_limit: float | None, 
     found = {hook.id: hook for hook in discover(layout)}
     for name in ids:
         if name not in found:
-            hint = render.nearest(name, list(found)) if found else _none(layout)
+            hint = suggest(name, list(found)) if found else _none(layout)
             raise UsageError(f"no such hook {name!r}", code="hooks.unknown", hint=hint)
     chosen = [hook for hook in found.values() if not ids or hook.id in ids]
     return _run(layout, chosen, _Wish(time_limit, as_json, aloud=not as_json))
@@ -179,7 +180,7 @@ def _say_summary(layout: Layout, results: Sequence[Result]) -> None:
         render.say(_none(layout))
         return
     failed = [result.id for result in results if not result.ok]
-    count = f"{len(results)} hook{'' if len(results) == 1 else 's'}"
+    count = plural(len(results), "hook")
     how = f"{len(failed)} did not end well: {', '.join(failed)}" if failed else "all ended well"
     fields = {"step": "hooks", "hooks": len(results), "failed": len(failed)}
     render.say(f"{count}, {how}", fields, journal.WARNING if failed else journal.INFO)

@@ -1,6 +1,8 @@
 """What every test may ask for. What is missing fails in CI, and skips with the reason elsewhere."""
 
+import json
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import NoReturn
 import pytest
 
 from devtools import engine as engines
-from devtools import images, recorded
+from devtools import images, needs, recorded
 from devtools.engine import Engine
 from devtools.workspace import Workspace
 
@@ -19,6 +21,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--needs", metavar="FILE", help="write what the collected tests need, as JSON")
     parser.addoption("--whole", action="store_true", help="all of what is otherwise a bounded share")
 
 
@@ -27,6 +30,30 @@ def missing(what: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(f"missing: {what}", pytrace=False)
     pytest.skip(what)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """For `./dev`: write what the selected tests need (`--needs`)."""
+    file = session.config.getoption("--needs")
+    if file:
+        engine_needed = any(_needs_engine(item) for item in session.items)
+        programs = {name for item in session.items for name in _programs(item)}
+        Path(file).write_text(json.dumps({"engine": engine_needed, "programs": sorted(programs)}))
+
+
+def _needs_engine(item: pytest.Item) -> bool:
+    return "engine" in getattr(item, "fixturenames", ()) or item.get_closest_marker("docker") is not None
+
+
+def _programs(item: pytest.Item) -> list[str]:
+    return [name for marker in item.iter_markers("programs") for name in marker.args]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Say which program is missing, before a test stumbles over it."""
+    for name in _programs(item):
+        if shutil.which(name) is None:
+            missing(f"{name}; ./dev test installs the package {needs.PACKAGES[name]}")
 
 
 Tried = Callable[[str, int], None]

@@ -16,8 +16,10 @@ from pathlib import Path
 import pytest
 
 from devtools.shell import ROOT
-from tests.conftest import Tried, missing
+from tests.conftest import Tried
 from tests.harness.tree import write
+
+pytestmark = pytest.mark.programs("strace")
 
 _LINE = re.compile(r"~/\.big/: [\d.]+ MiB of 500\.0 MiB(, waiting for the disk)?")
 SIZE = 500 << 20
@@ -70,8 +72,6 @@ class Seed:
 
 @pytest.fixture
 def seed(tmp_path: Path) -> Iterator[Seed]:
-    if shutil.which("strace") is None:
-        missing("strace; ./dev test installs it")
     shm = "/dev/shm" if os.path.isdir("/dev/shm") else None
     made = Seed(tmp_path, Path(tempfile.mkdtemp(prefix="cws-interrupt-", dir=shm)))
     for name in ("home/.big", "manifests", "ledger"):

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Tried, missing
+from tests.conftest import Tried
 from tests.crash.points import CALLS, HARMLESS, Point, clean, share
 from tests.crash.world import HEALED, MIGRATED, RESTORED, VIEW, LossError, World
+
+pytestmark = pytest.mark.programs("strace")
 
 SEED = 20261124
 CHUNKS = 4
@@ -60,10 +62,6 @@ def killed(world: World, verb: str, point: Point) -> bool:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    import shutil
-
-    if shutil.which("strace") is None:
-        missing("strace; ./dev test installs it")
     made = World.make(tmp_path / "world")
     yield made
     made.remove()

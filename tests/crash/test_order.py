@@ -1,21 +1,19 @@
 """The order of a move, read off the trace: durable copy, publish, durable name, and only then removal."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import missing
 from tests.crash.points import Point, clean
 from tests.crash.world import World
+
+pytestmark = pytest.mark.programs("strace")
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    if shutil.which("strace") is None:
-        missing("strace; ./dev test installs it")
     made = World.make(tmp_path / "world")
     yield made
     made.remove()

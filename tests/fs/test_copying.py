@@ -1,7 +1,6 @@
 """A copy is the same as what was copied, in all that a program can tell."""
 
 import os
-import shutil
 import socket
 import stat
 import subprocess
@@ -114,9 +113,8 @@ def _takes_user_attributes(directory: Path) -> bool:
     return True
 
 
+@pytest.mark.programs("setfacl")
 def test_a_copy_keeps_access_control_lists(two: Two) -> None:
-    if not shutil.which("setfacl"):
-        missing("setfacl; ./dev test installs the package acl")
     (two.source / "tree").write_text("x")
     subprocess.run(["setfacl", "-m", "u:1234:r", two.source / "tree"], check=True)
     two.copy()

@@ -1,65 +1,96 @@
-"""Boot a workspace and measure in it; print one table."""
+"""Measure, print a line a figure, and write `.dev/bench.json`; with ``--publish`` also docs/benchmarks.md."""
 
 import json
+import os
+import platform
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from benchmarks import boot, first_start, report
+from benchmarks.figures import BY_NAME, FIGURES, Figure
 from devtools import engine, mirror
-from devtools.shell import ROOT, say
+from devtools.engine import Engine
+from devtools.images import tag
+from devtools.shell import ROOT, STATE, say
 from devtools.workspace import Workspace
+from tests.harness import derived
 
 HERE = Path(__file__).parent
-# Name, what is measured, the aim.
-MEASURED = {
-    "resolve-default": ("resolve, the image's manifests, against a shell resolver", 1.0),
-    "resolve-1000": ("resolve, 1,000 paths, against a shell resolver", 0.03),
-    "seed-20000": ("seeding 20,000 small files durably, against cp -a and sync", 1.1),
-    "doctor": ("the doctor in a healthy workspace, against systemctl status", 30.0),
-    "heal": ("an atomic save until the link is back: ms", 20.0),
-    "daemon": ("the daemon: memory in MiB, wake-ups in an idle minute", 30.0),
+RESULTS = STATE / "bench.json"
+OUTSIDE: dict[str, Callable[[Engine, str], dict[str, float]]] = {
+    "first-start": first_start.alone,
+    "first-start-16": first_start.together,
+    "first-start-loaded": first_start.loaded,
 }
 
 
 def main() -> int:
-    """Measure what is named on the command line, or everything."""
-    names = sys.argv[1:] or list(MEASURED)
-    unknown = [name for name in names if name not in MEASURED]
+    """Measure what is named on the command line, or everything.
+
+    Returns:
+        the exit status.
+    """
+    words = sys.argv[1:]
+    if "--publish" in words:
+        report.publish(json.loads(RESULTS.read_text()))
+        return 0
+    names = words or [figure.name for figure in FIGURES]
+    unknown = [name for name in names if name not in BY_NAME]
     if unknown:
-        print(f"error: no such benchmark: {unknown[0]}\nhint: known: {', '.join(MEASURED)}", file=sys.stderr)
+        print(f"error: no such benchmark: {unknown[0]}\nhint: known: {', '.join(BY_NAME)}", file=sys.stderr)
         return 2
     docker = engine.ensure()
     mirror.build(docker, "base")
-    space = Workspace(docker, "bench", owner="bench").without_coder()
+    scripts = [HERE / "__init__.py", *sorted(file for file in (HERE / "inside").iterdir() if file.is_file())]
+    sources = tuple(str(file.relative_to(ROOT)) for file in scripts)
+    image = derived.build(docker, HERE / "images/shell", sources=sources)
+    results = _load()
+    space = Workspace(docker, "bench", owner="bench", image=image).without_coder()
     space.remove()
     try:
-        say("booting a workspace")
-        space.boot()
-        space.out("apt-get update -qq && apt-get install -yqq --no-install-recommends jq", user="root")
-        for file in ("inside.py", "resolver.sh"):
-            docker.docker("cp", HERE / file, f"{space.container}:/tmp/{file}")
-        results = {}
         for name in names:
-            say(MEASURED[name][0])
-            results[name] = json.loads(space.out(f"python3 /tmp/inside.py {name}"))
-            print(f"    {_line(name, results[name])}", flush=True)
-        (ROOT / ".dev").mkdir(exist_ok=True)
-        (ROOT / ".dev/bench.json").write_text(json.dumps(results, indent=2))
+            figure = BY_NAME[name]
+            say(figure.title)
+            results["figures"][name] = _measure(docker, space, figure, image)
+            print(f"    {report.line(figure, results['figures'][name])}", flush=True)
+            _save(results)
     finally:
         space.remove(volumes=True)
     return 0
 
 
-def _line(name: str, found: dict[str, float]) -> str:
-    aim = MEASURED[name][1]
-    if name == "heal":
-        return f"median {found['median_ms']:.1f} ms, max {found['max_ms']:.1f} ms (aim: {aim:g})"
-    if name == "daemon":
-        wakes = found["wakeups"] * 60 / found["seconds"]
-        return f"{found['rss_kib'] / 1024:.1f} MiB (aim: {aim:g}), {wakes:.0f} wake-ups a minute (aim: 0)"
-    return (
-        f"{found['seconds']:.3f} s against {found['baseline_seconds']:.3f} s: ratio {found['ratio']:.3f}"
-        f" ({found['ratio_min']:.3f} to {found['ratio_max']:.3f}, aim: {aim:g})"
+def _measure(docker: Engine, space: Workspace, figure: Figure, image: str) -> dict[str, float]:
+    if figure.name == "boot":
+        return boot.measure(docker, tag("base"), derived.build(docker, HERE / "images/bare"))
+    if figure.name in OUTSIDE:
+        return OUTSIDE[figure.name](docker, image)
+    if not space.is_running():
+        space.boot()
+    script, *words = figure.inside
+    found: dict[str, float] = json.loads(
+        space.out(f"PYTHONPATH=/tmp python3 -m benchmarks.inside.{script} {' '.join(words)}")
     )
+    return found
+
+
+def _load() -> dict[str, Any]:
+    """What was measured before, on this machine; figures are replaced one by one."""
+    results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    return {"version": 1, "figures": {}, **(results if results.get("version") == 1 else {})}
+
+
+def _save(results: dict[str, Any]) -> None:
+    results["machine"] = {
+        "cores": os.cpu_count(),
+        "kernel": platform.release().split("-")[0],
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+    }
+    STATE.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(results, indent=2))
 
 
 if __name__ == "__main__":

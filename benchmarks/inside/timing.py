@@ -1,0 +1,90 @@
+"""Times whole processes, in turn with a baseline (A B A B …). Standard library only: it runs in the image."""
+
+import os
+import shutil
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+TREE = Path("/tmp/bench")
+"""In the container's own layer, as $HOME is."""
+VOLUME = Path("/mnt/home-persist/.bench")
+SHELL = ("bash", "/tmp/benchmarks/inside/resolver.sh")
+OURS = ("home-persist", "resolve")
+IMAGE_MANIFESTS = Path("/etc/home-persist.d")
+
+Pairs = dict[str, float]
+
+
+def timed(argv: Sequence[str], env: dict[str, str]) -> float:
+    """Seconds of wall time of a process.
+
+    Raises:
+        CalledProcessError: it ended with another status than 0.
+    """
+    began = time.perf_counter()
+    subprocess.run(list(argv), env=env, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - began
+
+
+def summarise(ours: Sequence[float], baseline: Sequence[float]) -> Pairs:
+    """Medians of both, and of the ratios pair by pair, with the smallest and the largest ratio."""
+    ratios = [a / b for a, b in zip(ours, baseline, strict=True)]
+    return {
+        "seconds": statistics.median(ours),
+        "baseline_seconds": statistics.median(baseline),
+        "ratio": statistics.median(ratios),
+        "ratio_min": min(ratios),
+        "ratio_max": max(ratios),
+        "rounds": len(ratios),
+    }
+
+
+def pairs(
+    ours: Sequence[str],
+    baseline: Sequence[str],
+    env: dict[str, str],
+    rounds: int,
+    reset: Callable[[], None] | None = None,
+) -> Pairs:
+    """Run both commands in turn; the first round warms up and does not count.
+
+    Args:
+        ours: what is measured.
+        baseline: what it is compared with.
+        env: their whole environment.
+        rounds: how many pairs count.
+        reset: called before each command; it is not timed.
+    """
+    times: tuple[list[float], list[float]] = ([], [])
+    for number in range(rounds + 1):
+        for argv, kept in zip((ours, baseline), times, strict=True):
+            if reset:
+                reset()
+            seconds = timed(argv, env)
+            if number:
+                kept.append(seconds)
+    return summarise(*times)
+
+
+def environment(manifests: Path = IMAGE_MANIFESTS) -> dict[str, str]:
+    """The environment of a home, a volume and a ledger of the benchmark's own."""
+    return {
+        "PATH": os.environ["PATH"],
+        "LANG": "C.UTF-8",
+        "HOME": str(TREE / "home"),
+        "HOME_PERSIST_STATE": str(VOLUME),
+        "HOME_PERSIST_MANIFEST_DIR": str(manifests),
+        "HOME_PERSIST_LEDGER_DIR": str(TREE / "ledger"),
+        "CODER_WORKSPACE_ID": "bench",
+    }
+
+
+def fresh() -> None:
+    """Make an empty home, an empty ledger and an empty volume."""
+    for directory in (TREE, VOLUME):
+        shutil.rmtree(directory, ignore_errors=True)
+    for directory in (TREE / "home", TREE / "ledger", VOLUME):
+        directory.mkdir(parents=True)

@@ -1,0 +1,45 @@
+"""The published figures: the page and the plot are what the data says."""
+
+import json
+
+import pytest
+
+from benchmarks import plot, report
+from benchmarks.figures import BY_NAME, FIGURES, Unit
+
+RATIO = {
+    "seconds": 0.05,
+    "baseline_seconds": 0.1,
+    "ratio": 0.5,
+    "ratio_min": 0.4,
+    "ratio_max": 0.6,
+    "rounds": 5,
+}
+MACHINE = {"cores": 2, "memory_gib": 24, "kernel": "6.18", "date": "2026-01-01"}
+
+
+def test_an_aim_is_reached_or_missed() -> None:
+    figure = BY_NAME["first-start"]
+    assert report.line(figure, RATIO).endswith("aim 0.8 ratio to the baseline: reached")
+    assert report.line(figure, {**RATIO, "ratio": 0.81}).endswith(": missed")
+
+
+def test_the_plot_has_a_bar_for_each_ratio_and_escapes_its_words() -> None:
+    measured = {figure.name: RATIO for figure in FIGURES if figure.unit is Unit.RATIO}
+    drawn = plot.draw(measured)
+    assert drawn.count("<rect ") == len(measured)
+    assert drawn.startswith("<svg ")
+    assert "resolve, 1,000 paths" in drawn
+
+
+def test_the_page_names_what_was_not_measured() -> None:
+    page = report.page({"machine": MACHINE, "figures": {"again": RATIO}})
+    assert "| `again` |" in page
+    assert "Not measured in this run: first-start," in page
+
+
+@pytest.mark.skipif(not report.DATA.exists(), reason="no figures are published")
+def test_what_is_published_is_what_the_data_says() -> None:
+    results = json.loads(report.DATA.read_text())
+    assert report.PAGE.read_text() == report.page(results)
+    assert report.PLOT.read_text() == plot.draw(results["figures"])

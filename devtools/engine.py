@@ -1,7 +1,6 @@
 """A Docker engine: the one that answers, or Debian's, installed and started."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -9,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from devtools.shell import ROOT, STATE, DevError, apt_install, as_root, ask, run, say, show
+from devtools.shell import ROOT, STATE, DevError, apt_install, as_root, ask, default_path, run, say, show
 
 _ANSWER_SECONDS = 20.0
 _START_SECONDS = 60.0
@@ -131,15 +130,11 @@ def ensure() -> Engine:
     root = as_root()
     if root is None:
         raise DevError("no Docker engine answers, and only root can start one", "./dev up --sandbox")
-    if not shutil.which("dockerd", path=_sbin_path()):
+    if not shutil.which("dockerd", path=default_path()):
         apt_install(_PACKAGES, "No Docker engine answers")
     elif not ask("No Docker engine answers: start dockerd?"):
         raise DevError("no Docker engine answers", "start one, or: ./dev up --sandbox")
     return find() or _start(root)
-
-
-def _sbin_path() -> str:
-    return f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
 
 
 def _start(root: list[str]) -> Engine:
@@ -168,10 +163,10 @@ def _start_daemon(root: list[str]) -> None:
     """Start dockerd without systemd, in a session of its own."""
     STATE.mkdir(exist_ok=True)
     say(f"starting dockerd (log: {_LOG.relative_to(ROOT)})")
-    program = shutil.which("dockerd", path=_sbin_path()) or "dockerd"
+    program = shutil.which("dockerd", path=default_path()) or "dockerd"
     # By a shell, so that sudo is over, and has asked for its password, when this call is.
     script = 'PATH="$3"; setsid "$1" >"$2" 2>&1 </dev/null & echo $!'
-    started = run([*root, "sh", "-c", script, "sh", program, _LOG, _sbin_path()])
+    started = run([*root, "sh", "-c", script, "sh", program, _LOG, default_path()])
     _PID.write_text(started.stdout.strip())
 
 

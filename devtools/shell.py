@@ -69,6 +69,11 @@ def show(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None) ->
     ).returncode
 
 
+def default_path() -> str:
+    """PATH, with the directories of system programs that a user's may lack."""
+    return f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
+
+
 def as_root() -> list[str] | None:
     """What a command line begins with to run as root; None if that is not to be had without a password."""
     if os.geteuid() == 0:

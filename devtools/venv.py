@@ -1,7 +1,9 @@
 """The virtual environment: what requirements-dev.txt locks, and the commands of this checkout."""
 
 import hashlib
+import re
 import sys
+import tempfile
 from pathlib import Path
 
 from devtools import shell
@@ -10,6 +12,8 @@ from devtools.shell import ROOT, say
 LOCK = ROOT / "requirements-dev.txt"
 VENV = (ROOT / ".venv").resolve()
 _STAMP = VENV / ".lock-digest"
+_SYSTEMD = "systemd-python"
+_HEADERS = ("libsystemd-dev", "pkg-config", "gcc", "libc6-dev", "python3-dev")
 
 
 def _digest() -> str:
@@ -41,11 +45,34 @@ def ensure() -> Path:
             shell.run(make)
     say("installing what requirements-dev.txt locks")
     pip: list[str | Path] = [programs / "python", "-m", "pip", "--disable-pip-version-check", "install", "-q"]
-    shell.run([*pip, "--require-hashes", "-r", LOCK])
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as lock:
+        lock.write(LOCK.read_text() if can_build_systemd() else _without(_SYSTEMD, LOCK.read_text()))
+        lock.flush()
+        shell.run([*pip, "--require-hashes", "-r", lock.name])
     # The commands of this checkout, as .venv/bin/home-persist and so on.
     shell.run([*pip, "--no-deps", "--no-build-isolation", "-e", ROOT])
     _STAMP.write_text(_digest())
     return programs
+
+
+def can_build_systemd() -> bool:
+    """Whether systemd-python can be built: it has no wheel, and needs libsystemd's headers.
+
+    Without it the tests of the journal say that it is missing.
+    """
+    if shell.run(["pkg-config", "--exists", "libsystemd"], check=False).returncode == 0:
+        return True
+    try:
+        shell.apt_install(_HEADERS, "systemd-python is built against libsystemd")
+    except shell.DevError as error:
+        say(f"without systemd-python: {error}")
+        return False
+    return True
+
+
+def _without(package: str, lock: str) -> str:
+    """A lock file without one package: its line, and the indented ones below it."""
+    return re.sub(rf"^{re.escape(package)}==.*\n(?:[ ].*\n)*", "", lock, flags=re.MULTILINE)
 
 
 def _usable() -> bool:

@@ -122,6 +122,16 @@ class Layout:
         """Where the image puts our systemd units."""
         return self.root / "usr/local/lib/systemd/system"
 
+    @property
+    def watch_unit(self) -> Path:
+        """Where the machine's own unit, or a mask, of the daemon would be (systemctl(1), mask)."""
+        return self.root / "etc/systemd/system/home-persist-watch.service"
+
+    @property
+    def watch_wanted(self) -> Path:
+        """The link that enables the daemon's unit (systemctl(1), enable)."""
+        return self.root / "etc/systemd/system/multi-user.target.wants/home-persist-watch.service"
+
     # The running system --------------------------------------------------------------------------
 
     @property

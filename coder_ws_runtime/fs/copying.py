@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 
 from coder_ws_runtime.fs.anchored import open_below, open_directory, report_deep_nesting
 from coder_ws_runtime.fs.writers import BusyError, has_writer, ignore_lease_breaks
+from coder_ws_runtime.identity import Identity
 
 _CHUNK = 1 << 20
 # Up to this many entries each is synced by itself; more are synced with their whole file system. A
@@ -29,29 +30,6 @@ SYNC_EACH = 32
 
 class ChangedError(Exception):
     """What was looked at has changed meanwhile; the argument says where. Look again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What tells whether a file is still the one that was copied."""
-
-    device: int
-    inode: int
-    kind: int
-    size: int
-    mtime: int
-
-    @classmethod
-    def of(cls, found: os.stat_result) -> "Identity":
-        """The identity of what stat(2) found. Directories change while we empty them: no size, no time."""
-        directory = stat.S_ISDIR(found.st_mode)
-        return cls(
-            found.st_dev,
-            found.st_ino,
-            stat.S_IFMT(found.st_mode),
-            0 if directory else found.st_size,
-            0 if directory else found.st_mtime_ns,
-        )
 
 
 @dataclass(slots=True)

@@ -11,8 +11,8 @@ import stat
 from collections.abc import Callable, Mapping
 
 from coder_ws_runtime.fs.anchored import open_directory, report_deep_nesting, writable
-from coder_ws_runtime.fs.copying import Identity
 from coder_ws_runtime.fs.writers import has_writer, ignore_lease_breaks
+from coder_ws_runtime.identity import Identity
 
 
 def remove_copied(fd: int, name: str, identities: Mapping[str, Identity]) -> list[str]:

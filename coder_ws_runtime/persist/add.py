@@ -231,7 +231,7 @@ def _anew(path: str) -> str:
 
 def _note(wish: Wish, kind: Kind | None) -> str:
     if kind is Kind.LINK:
-        return "it is a link: the link is kept, and what it leads to is not"
+        return "it is your own link, which is left as it is: nothing is persisted until it is removed"
     if kind is Kind.FILE and wish.slash:
         return "it is a file, and kept as one"
     if kind is None and not wish.slash:

@@ -16,9 +16,10 @@ from contextlib import suppress
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.fs.anchored import Owner, open_directory, report_deep_nesting, sync_directory
-from coder_ws_runtime.fs.copying import ChangedError, Copied, Identity, Progress, copy
+from coder_ws_runtime.fs.copying import ChangedError, Copied, Progress, copy
 from coder_ws_runtime.fs.removing import remove_copied, remove_tree
 from coder_ws_runtime.fs.writers import BusyError, has_writer
+from coder_ws_runtime.identity import Identity
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.manifest.paths import COPY_SUFFIX, SWAP_SUFFIX, in_shell
 from coder_ws_runtime.persist.reconcile import apply

@@ -18,7 +18,7 @@ from coder_ws_runtime.persist.manifest.paths import in_shell, is_below
 from coder_ws_runtime.persist.manifest.user import UserFiles, editing
 from coder_ws_runtime.persist.monitor import amount
 from coder_ws_runtime.persist.reconcile.compare import kind_of
-from coder_ws_runtime.persist.reconcile.plan import Row
+from coder_ws_runtime.persist.reconcile.plan import Decision
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.lease import held_elsewhere
@@ -115,7 +115,7 @@ class Removal:
         What cannot be linked because it is a mount point stays as it is. Raises as `give_back`.
         """
         outcome = settle(self.session, entry)
-        mounted = outcome.row is Row.MOUNTED
+        mounted = outcome.decision is Decision.MOUNTED
         if outcome.error and not mounted:
             raise outcome.error
         return replace(self.give_back(entry, forget), mounted=mounted)

@@ -1,6 +1,8 @@
 """The opened home, volume, ledger and attic of one workspace: what every verb of home-persist works on."""
 
+import os
 from dataclasses import replace
+from functools import cached_property
 from typing import Self
 
 from coder_ws_runtime.errors import RefusedError, UserError
@@ -9,9 +11,11 @@ from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.monitor import Monitor
+from coder_ws_runtime.persist.reconcile.event import Fate
 from coder_ws_runtime.persist.reconcile.observation import Observation
 from coder_ws_runtime.persist.reconcile.observe import glance, observe
 from coder_ws_runtime.persist.store.attic import Attic
+from coder_ws_runtime.persist.store.lease import is_held
 from coder_ws_runtime.persist.store.ledger import Ledger
 from coder_ws_runtime.persist.store.volume import Volume
 from coder_ws_runtime.settings import Settings
@@ -40,6 +44,9 @@ class Session:
         self.monitor = monitor or Monitor()
         self.wait_for_locks = True
         """Whether to wait for another process of this container that works on the same path."""
+        self.relink = True
+        """Whether to make links again that an event said were deleted or renamed before: a resolve does; the
+        daemon does when it starts, and not in its later sweeps."""
         try:
             self.home = Anchor(layout.home)
         except OSError as error:
@@ -82,16 +89,34 @@ class Session:
         seen = self.glance(entry)
         if seen.mounted is not None:  # it is not moved, so nobody needs to know what is in it
             return seen
-        recorded = self.ledger.has(entry.path, f"{self.volume.path}/{entry.on_volume}")
-        return observe(entry, self.home, self.volume.anchor, recorded=recorded, refuse_writers=refuse_writers)
+        looked = observe(
+            entry, self.home, self.volume.anchor, ledger=self.ledger, refuse_writers=refuse_writers
+        )
+        return replace(looked, watched=seen.watched, left=seen.left)
 
     def glance(self, entry: Entry) -> Observation:
         """What is there of one path, without its content. Raises as `look`."""
-        recorded = self.ledger.has(entry.path, f"{self.volume.path}/{entry.on_volume}")
-        seen = glance(entry, self.home, self.volume.anchor, recorded=recorded)
+        seen = glance(entry, self.home, self.volume.anchor, ledger=self.ledger)
+        if self.relink:
+            seen = replace(seen, left=Fate.NONE)
         if seen.home is None or seen.home.kind is Kind.LINK:
+            if seen.volume is None and entry.kind is Kind.FILE:
+                return replace(seen, watched=self.watched)
             return seen
         return replace(seen, mounted=self.mounted_in(entry.path))
+
+    @cached_property
+    def watched(self) -> bool:
+        """Whether the daemon runs, or will as soon as this boot has come that far.
+
+        It links a file when a program has written it, so no link has to lead nowhere until then. It will run
+        where systemd is PID 1 and its unit is enabled and not masked; started by hand, it holds the lease.
+        """
+        if self.layout.systemd_runtime.is_dir():
+            masked = os.path.realpath(self.layout.watch_unit) == os.devnull
+            if not masked and os.path.lexists(self.layout.watch_wanted):
+                return True
+        return is_held(self.layout.volume, self.id)
 
     def mounted_in(self, path: str) -> str | None:
         """A mount point at or below a path of the home, relative to that; None if there is none."""

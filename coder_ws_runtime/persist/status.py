@@ -15,7 +15,7 @@ from coder_ws_runtime.persist.manifest.entry import Declarations, Entry, Kind, S
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.manifest.paths import is_own
 from coder_ws_runtime.persist.reconcile.observation import Node, Observation
-from coder_ws_runtime.persist.reconcile.plan import other_type, points_into
+from coder_ws_runtime.persist.reconcile.plan import other_type
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic import in_attic
 from coder_ws_runtime.persist.store.lease import is_held
@@ -42,6 +42,7 @@ class State(Enum):
     IN_THE_WAY = "in the way"
     MOUNTED = "mounted"
     BLOCKED = "blocked"
+    DIVERTED = "diverted"
     UNREADABLE = "unreadable"
     OFF = "switched off"
     NOT_DECLARED = "not declared"
@@ -49,12 +50,15 @@ class State(Enum):
     @property
     def fine(self) -> bool:
         """Whether there is nothing to be done about it."""
-        return self in (State.LINKED, State.UNWRITTEN, State.DELETED, State.OFF, State.NOT_DECLARED)
+        return self in _FINE
 
 
+_FINE = frozenset(
+    {State.LINKED, State.UNWRITTEN, State.DELETED, State.DIVERTED, State.OFF, State.NOT_DECLARED}
+)
 MEANING = {
     State.LINKED: "the link in the home leads to the content on the volume",
-    State.UNWRITTEN: "linked; no program has written the file yet",
+    State.UNWRITTEN: "no program has written the file yet",
     State.DELETED: "linked; the file was deleted, and a copy of it is in the attic;"
     " home-persist attic restore PATH brings it back",
     State.NOT_LINKED: "there is no link, or it was deleted; home-persist resolve makes it",
@@ -73,7 +77,9 @@ MEANING = {
     " remove it",
     State.MOUNTED: "something is mounted there or in it, so it is left as it is; take it out of the"
     " declarations, or declare what else is in it",
-    State.BLOCKED: "a symlink or a file is on the way to it; declare that instead, or remove it",
+    State.BLOCKED: "a file is on the way to it, or a symlink on the volume; remove it",
+    State.DIVERTED: "your own link is in its place or on the way to it, so it is left as you made it and not"
+    " persisted here; without the link home-persist resolve links it again",
     State.UNREADABLE: "it cannot be looked at",
     State.OFF: "declared, and switched off by you; home-persist add switches it on again",
     State.NOT_DECLARED: "on the volume, and nothing in this workspace declares it, though another may;"
@@ -89,11 +95,14 @@ def state_of(entry: Entry, seen: Observation) -> State:
         seen: what is there; its pairs are not asked.
     """
     home = seen.home
+    if seen.diverted_at is not None:
+        return State.DIVERTED
     if seen.aside is not None:
         return State.INTERRUPTED
     if home is None:
-        return State.NOT_LINKED
-    if home.kind is Kind.LINK and points_into(home.target, seen.volume_root):
+        waits = entry.kind is not Kind.DIRECTORY and seen.volume is None and seen.watched
+        return State.UNWRITTEN if waits else State.NOT_LINKED
+    if seen.ours:
         return _of_link(entry, seen) if home.target == seen.link else State.ASTRAY
     return _of_content(entry, seen, home)
 
@@ -112,7 +121,7 @@ def _of_content(entry: Entry, seen: Observation, home: Node) -> State:
         return State.IN_THE_WAY
     if other_type(entry.kind, home.kind) or (seen.volume is not None and seen.volume.kind is not home.kind):
         return State.OTHER_TYPE
-    if seen.recorded:
+    if seen.replaced:
         return State.REPLACED
     return State.ONLY_IN_HOME if seen.volume is None else State.TWO_COPIES
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from coder_ws_runtime import settings
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.migrations.run import migrate
+from coder_ws_runtime.persist.reconcile.event import LINK_DELETED, NO_EVENT, LinkEvent
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.remove import Removal
 from coder_ws_runtime.persist.session import Session
@@ -29,16 +31,22 @@ def main(verb: str) -> int:
         failed = False
         if verb == "migrate":  # as `home-persist resolve` does
             for item in migrate(session, found):
-                print(f"changed {item.step.id}: {item.row.value} {item.error or ''}")
+                print(f"changed {item.step.id}: {item.decision.text} {item.error or ''}")
                 failed = failed or item.error is not None
         for entry in found.entries:
-            outcome = settle(session, entry, running=verb == "heal")
+            outcome = settle(session, entry, event=_event(session, entry, verb))
             if outcome.changed:
-                print(f"changed {entry.path}: {outcome.row.value}")
+                print(f"changed {entry.path}: {outcome.decision.text}")
             if outcome.error:
                 failed = True
                 print(f"error {outcome.error}")
     return 1 if failed else 0
+
+
+def _event(session: Session, entry: Entry, verb: str) -> LinkEvent:
+    """What the daemon would say of a link that is gone, where programs deleted one."""
+    gone = not os.path.lexists(session.home.path / entry.path)
+    return LINK_DELETED if verb == "heal" and gone else NO_EVENT
 
 
 def _restore(session: Session) -> int:

@@ -23,6 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.manifest.load import load_declarations
+from coder_ws_runtime.persist.reconcile.event import LINK_DELETED, NO_EVENT
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.settings import Settings
@@ -183,7 +184,8 @@ class Homes(RuleBasedStateMachine):
         with Session(layout, values) as session:
             session.volume.clear_staging()
             for entry in load_declarations(layout, values).entries:
-                outcome = settle(session, entry, running=running)
+                gone = running and not os.path.lexists(layout.home / entry.path)
+                outcome = settle(session, entry, event=LINK_DELETED if gone else NO_EVENT)
                 assert outcome.error is None, str(outcome.error)
         shown = {name: (layout.home / name).read_text() for name in self.saved[number]}
         assert shown == self.saved[number], "a home does not show what was saved in it last"

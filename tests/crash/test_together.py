@@ -209,7 +209,7 @@ def save_and_heal(base: Path, volume: Path, until: float) -> None:
         with opened(base, volume) as session:
             session.volume.clear_staging()
             for entry in load_declarations(layout(base, volume), Settings()).entries:
-                outcome = settle(session, entry, running=True)
+                outcome = settle(session, entry)
                 assert outcome.error is None, str(outcome.error)
 
     while time.monotonic() < until:

@@ -83,7 +83,8 @@ def test_no_room_for_what_replaced_a_link(tree: Tree, *, running: bool) -> None:
     (tree.home / "file").write_text(BIG)
     entry = load_declarations(tree.layout, tree.settings).entries[0]
     with Session(tree.layout, tree.settings) as session:
-        outcome = settle(session, entry, running=running)
+        session.relink = not running
+        outcome = settle(session, entry)
     assert outcome.error is not None
     assert (tree.home / "file").read_text() == BIG
     assert content(tree.volume) == {"file": "older"}

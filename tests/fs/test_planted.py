@@ -16,6 +16,7 @@ import pytest
 
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.fs import kernel
+from coder_ws_runtime.persist.reconcile.event import LINK_DELETED
 from coder_ws_runtime.persist.reconcile.settle import save, settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_items import items, restore
@@ -102,7 +103,7 @@ def everything(tree: Tree) -> None:
         found = tree.resolve()
         with Session(tree.layout, tree.settings) as session:
             for outcome in found.outcomes:
-                settle(session, outcome.entry, running=True)
+                settle(session, outcome.entry, event=LINK_DELETED)
                 with contextlib.suppress(OSError, UserError):
                     save(session, outcome.entry)
             for item in list(items(session.volume)):

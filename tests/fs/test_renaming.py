@@ -10,7 +10,7 @@ import pytest
 
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.persist.manifest.load import load_declarations
-from coder_ws_runtime.persist.reconcile.plan import Row
+from coder_ws_runtime.persist.reconcile.plan import Decision
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
 from tests.harness.tree import Tree, content, read, write
@@ -124,6 +124,6 @@ def test_killed_where_nothing_is_in_the_place_of_the_link(path: str, tmp_path: P
     assert not os.path.lexists(tree.home / path.rstrip("/"))
     (entry,) = load_declarations(tree.layout, tree.settings).entries
     with Session(tree.layout, tree.settings) as session:
-        assert settle(session, entry, running=True).row is Row.LINK
+        assert settle(session, entry).decision is Decision.LINK
     assert (tree.home / file).read_text() == "newer"
     assert content(tree.volume) == {file: "newer"}

@@ -38,7 +38,6 @@ KINDS = {
     "an empty directory": Case(".d", ".d/", {".d/": ""}),
     "a file": Case(".f", ".f", {".f": "1"}),
     "a file with a slash": Case(".f/", ".f", {".f": "1"}, said="it is a file, and kept as one"),
-    "the user's own link": Case(".l", ".l", {".l": "->.d", ".d/x": "1"}, said="it is a link"),
     "nothing": Case(
         ".n", ".n", said="for a directory: home-persist remove ~/.n, then home-persist add ~/.n/"
     ),
@@ -59,6 +58,15 @@ def test_kind(tree: Tree, run: Command, case: Case) -> None:
     assert (tree.home / name).readlink() == tree.volume / name
     assert case.said in told.err
     assert bool(case.said) == bool(told.err)
+
+
+def test_a_link_of_the_user_is_left_as_it_is(tree: Tree, run: Command) -> None:
+    write(tree.home, {".l": "->.d", ".d/x": "1"})
+    told = run("add", ".l")
+    assert (told.status, own(tree)) == (0, [".l"])
+    assert read(tree.home) == {".l": "->.d", ".d/x": "1"}
+    assert content(tree.volume) == {}
+    assert "it is your own link" in told.err
 
 
 TYPED = {

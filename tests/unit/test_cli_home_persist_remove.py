@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from coder_ws_runtime.fs.anchored import Owner
-from coder_ws_runtime.fs.copying import Identity
+from coder_ws_runtime.identity import Identity
 from coder_ws_runtime.persist import give_back as giving_back
 from coder_ws_runtime.persist.remove import Removal
 from coder_ws_runtime.persist.session import Session

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from coder_ws_runtime.persist.manifest.load import load_declarations
+from coder_ws_runtime.persist.reconcile.event import LINK_DELETED
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.status import MEANING, State, status
@@ -37,7 +38,8 @@ class Case:
     state: State
     home: dict[str, str] = field(default_factory=dict)
     volume: dict[str, str] = field(default_factory=dict)
-    recorded: bool = False
+    recorded: str = ""
+    """What the link says that this container made."""
 
 
 TABLE = {
@@ -46,19 +48,24 @@ TABLE = {
     "link, no directory": Case(".d/", State.NO_TARGET, {".d": LINK + ".d"}),
     "link to a file whose directory is not there": Case("a/f", State.NO_TARGET, {"a/f": LINK + "a/f"}),
     "link, another type": Case(".d/", State.OTHER_TYPE, {".d": LINK + ".d"}, {".d": "file"}),
-    "link of ours to another place": Case("f", State.ASTRAY, {"f": LINK + "old"}, {"f": "1"}),
+    "link of ours to another place": Case(
+        "f", State.ASTRAY, {"f": LINK + "old"}, {"f": "1"}, recorded=LINK + "old"
+    ),
+    "the user's own link onto the volume": Case("f", State.DIVERTED, {"f": LINK + "old"}, {"f": "1"}),
     "nothing": Case(".d/", State.NOT_LINKED, {}, {".d/x": "1"}),
     "content, nothing on the volume": Case("f", State.ONLY_IN_HOME, {"f": "1"}),
-    "the user's own link": Case("f", State.ONLY_IN_HOME, {"f": "->elsewhere"}),
+    "the user's own link": Case("f", State.DIVERTED, {"f": "->elsewhere"}),
     "content, content": Case("f", State.TWO_COPIES, {"f": "1"}, {"f": "2"}),
-    "content in the place of our link": Case("f", State.REPLACED, {"f": "new"}, {"f": "old"}, recorded=True),
+    "content in the place of our link": Case(
+        "f", State.REPLACED, {"f": "new"}, {"f": "old"}, recorded=LINK + "f"
+    ),
     "content of another type": Case(".d/", State.OTHER_TYPE, {".d": "file"}),
     "content, another type on the volume": Case("f", State.OTHER_TYPE, {"f": "1"}, {"f/x": "1"}),
     "set aside by an interrupted run": Case(
         "f", State.INTERRUPTED, {"f": LINK + "f", ".f.home-persist": "1"}, {"f": "1"}
     ),
     "a file on the way": Case("a/f", State.BLOCKED, {"a": "file"}),
-    "a link on the way": Case("a/f", State.BLOCKED, {"a": "->b", "b/x": "1"}),
+    "a link on the way": Case("a/f", State.DIVERTED, {"a": "->b", "b/x": "1"}),
 }
 
 
@@ -66,8 +73,9 @@ TABLE = {
 def test_state(tree: Tree, case: Case) -> None:
     tree.manifest(case.declared)
     if case.recorded:
-        tree.resolve()
-        (tree.home / case.declared).unlink()
+        with Session(tree.layout, tree.settings) as session:
+            recorded = case.recorded.removeprefix("->").replace("{volume}", str(tree.volume))
+            session.ledger.record(case.declared, recorded)
     write(tree.home, {path: text.replace("{volume}", str(tree.volume)) for path, text in case.home.items()})
     write(tree.volume, case.volume)
     assert [item.state for item in status(tree.layout, tree.settings).paths] == [case.state]
@@ -217,7 +225,7 @@ def test_a_deleted_file_is_told_from_one_that_was_never_written(tree: Tree, run:
     with Session(tree.layout, tree.settings) as session:
         (tree.home / "f").unlink()
         for entry in load_declarations(tree.layout, tree.settings).entries:
-            settle(session, entry, running=True)
+            settle(session, entry, event=LINK_DELETED)
     told = run("status")
     assert [item.state for item in status(tree.layout, tree.settings).paths] == [
         State.DELETED,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from coder_ws_runtime.persist.manifest.load import load_declarations
-from coder_ws_runtime.persist.reconcile.plan import Row
+from coder_ws_runtime.persist.reconcile.plan import Decision
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.ledger import Ledger
@@ -20,7 +20,7 @@ def test_a_save_over_a_link_that_a_command_made_since_the_daemon_started(tree: T
         (tree.home / "new").write_text("newer")
         (tree.home / "new").rename(tree.home / "f")
         (entry,) = load_declarations(tree.layout, tree.settings).entries
-        assert settle(daemon, entry, running=True).row is Row.HOME_WINS
+        assert settle(daemon, entry).decision is Decision.HOME_WINS
     assert content(tree.volume) == {"f": "newer"}
     assert tree.attic() == {"f": "older"}
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from coder_ws_runtime.persist.migrations.plan import Row
+from coder_ws_runtime.persist.migrations.plan import Decision
 from coder_ws_runtime.persist.migrations.run import Migrated, migrate
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.lease import Lease
@@ -24,52 +24,52 @@ class Case:
     """`row`: of the owner's copy, and of this workspace's own copy if it has one."""
 
     step: dict[str, object]
-    rows: list[Row]
+    rows: list[Decision]
     volume: dict[str, str] = field(default_factory=dict)
     then: dict[str, str] = field(default_factory=dict)
     attic: dict[str, str] = field(default_factory=dict)
 
 
 TABLE = {
-    "remove: nothing there": Case(REMOVE, [Row.NOTHING, Row.NOTHING]),
+    "remove: nothing there": Case(REMOVE, [Decision.NOTHING, Decision.NOTHING]),
     "remove: a directory goes to the attic": Case(
         REMOVE,
-        [Row.REMOVED, Row.NOTHING],
+        [Decision.REMOVED, Decision.NOTHING],
         volume={".old/x": "1", ".old/s/y": "2", "other": "3"},
         then={"other": "3"},
         attic={".old/x": "1", ".old/s/y": "2"},
     ),
     "remove: this workspace's own copy too": Case(
         REMOVE,
-        [Row.REMOVED, Row.REMOVED],
+        [Decision.REMOVED, Decision.REMOVED],
         volume={".old/x": "1", f"{OWN}/.old/x": "2", ".workspaces/w2/.old/x": "3"},
         then={f"{OWN}/": "", ".workspaces/w2/.old/x": "3"},
         attic={".old/x": "1 2"},
     ),
     "remove: what a symlink leads to is not ours": Case(
         {"id": "m", "remove": "link/x"},
-        [Row.NOTHING, Row.NOTHING],
+        [Decision.NOTHING, Decision.NOTHING],
         volume={"link": "->.keep", ".keep/x": "1"},
         then={"link": "->.keep", ".keep/x": "1"},
     ),
     "rename: nothing there": Case(
-        RENAME, [Row.NOTHING, Row.NOTHING], volume={".new": "n"}, then={".new": "n"}
+        RENAME, [Decision.NOTHING, Decision.NOTHING], volume={".new": "n"}, then={".new": "n"}
     ),
     "rename: the new place is free": Case(
-        RENAME, [Row.MOVED, Row.NOTHING], volume={".old/x": "1"}, then={".new/x": "1"}
+        RENAME, [Decision.MOVED, Decision.NOTHING], volume={".old/x": "1"}, then={".new/x": "1"}
     ),
     "rename: the new place's directory is made": Case(
         {"id": "m", "rename": [".toolrc", ".config/tool/rc"]},
-        [Row.MOVED, Row.NOTHING],
+        [Decision.MOVED, Decision.NOTHING],
         volume={".toolrc": "1"},
         then={".config/tool/rc": "1"},
     ),
     "rename: this workspace's own copy too": Case(
-        RENAME, [Row.NOTHING, Row.MOVED], volume={f"{OWN}/.old": "1"}, then={f"{OWN}/.new": "1"}
+        RENAME, [Decision.NOTHING, Decision.MOVED], volume={f"{OWN}/.old": "1"}, then={f"{OWN}/.new": "1"}
     ),
     "rename: two directories are merged, the target wins": Case(
         RENAME,
-        [Row.MERGED, Row.NOTHING],
+        [Decision.MERGED, Decision.NOTHING],
         volume={
             ".old/only": "o",
             ".old/same": "s",
@@ -84,33 +84,36 @@ TABLE = {
     ),
     "rename: two files": Case(
         RENAME,
-        [Row.TARGET_WINS, Row.NOTHING],
+        [Decision.TARGET_WINS, Decision.NOTHING],
         volume={".old": "older", ".new": "newer"},
         then={".new": "newer"},
         attic={".new": "older"},
     ),
     "rename: the same file": Case(
-        RENAME, [Row.MERGED, Row.NOTHING], volume={".old": "1", ".new": "1"}, then={".new": "1"}
+        RENAME, [Decision.MERGED, Decision.NOTHING], volume={".old": "1", ".new": "1"}, then={".new": "1"}
     ),
     "rename: another type": Case(
         RENAME,
-        [Row.TARGET_WINS, Row.NOTHING],
+        [Decision.TARGET_WINS, Decision.NOTHING],
         volume={".old/x": "1", ".new": "file"},
         then={".new": "file"},
         attic={".new/x": "1"},
     ),
     "rename: a link is content": Case(
-        RENAME, [Row.MOVED, Row.NOTHING], volume={".old": "->dotfiles/x"}, then={".new": "->dotfiles/x"}
+        RENAME,
+        [Decision.MOVED, Decision.NOTHING],
+        volume={".old": "->dotfiles/x"},
+        then={".new": "->dotfiles/x"},
     ),
     "rescope: the owner's copy becomes this workspace's": Case(
-        TO_WORKSPACE, [Row.MOVED], volume={".old/x": "1"}, then={f"{OWN}/.old/x": "1"}
+        TO_WORKSPACE, [Decision.MOVED], volume={".old/x": "1"}, then={f"{OWN}/.old/x": "1"}
     ),
     "rescope: this workspace's becomes the owner's": Case(
-        TO_OWNER, [Row.MOVED], volume={f"{OWN}/.old/x": "1"}, then={f"{OWN}/": "", ".old/x": "1"}
+        TO_OWNER, [Decision.MOVED], volume={f"{OWN}/.old/x": "1"}, then={f"{OWN}/": "", ".old/x": "1"}
     ),
     "rescope: the owner has a copy already": Case(
         TO_OWNER,
-        [Row.MERGED],
+        [Decision.MERGED],
         volume={f"{OWN}/.old/x": "mine", f"{OWN}/.old/new": "n", ".old/x": "the owner's"},
         then={f"{OWN}/": "", ".old/x": "the owner's", ".old/new": "n"},
         attic={".old/x": "mine"},
@@ -142,11 +145,11 @@ def test_row(name: str, tree: Tree) -> None:
     write(tree.volume, case.volume)
 
     would = run(tree, dry_run=True)
-    assert [item.row for item in would] == case.rows
+    assert [item.decision for item in would] == case.rows
     assert content(tree.volume) == case.volume
 
     done = run(tree)
-    assert [item.row for item in done] == case.rows
+    assert [item.decision for item in done] == case.rows
     assert not [item.error for item in done if item.error]
     assert content(tree.volume) == case.then
     assert attic(tree) == case.attic
@@ -166,7 +169,7 @@ def test_each_workspace_moves_its_own_copy_once(tree: Tree) -> None:
     from coder_ws_runtime.settings import Workspace as Identity
 
     tree.settings = Settings(workspace=Identity(id="w2", name="other"))
-    assert [(item.step.workspace, item.row) for item in run(tree)] == [("w2", Row.MOVED)]
+    assert [(item.step.workspace, item.decision) for item in run(tree)] == [("w2", Decision.MOVED)]
     assert content(tree.volume) == {".new": "owner", f"{OWN}/.new": "one", ".workspaces/w2/.new": "two"}
 
 
@@ -177,12 +180,12 @@ def test_a_removal_waits_for_other_workspaces(tree: Tree) -> None:
         other = Lease(session.volume, "w2")
         try:
             waiting = run(tree)[0]
-            assert (waiting.row, "w2" in waiting.problem) == (Row.WAITS, True)
+            assert (waiting.decision, "w2" in waiting.problem) == (Decision.WAITS, True)
             assert content(tree.volume) == {".old/x": "1"}
-            assert run(tree, dry_run=True, force=True)[0].row is Row.REMOVED
+            assert run(tree, dry_run=True, force=True)[0].decision is Decision.REMOVED
         finally:
             other.close()
-    assert run(tree)[0].row is Row.REMOVED
+    assert run(tree)[0].decision is Decision.REMOVED
 
 
 def test_our_link_to_what_was_moved_goes(tree: Tree) -> None:
@@ -191,7 +194,7 @@ def test_our_link_to_what_was_moved_goes(tree: Tree) -> None:
     write(tree.volume, {".old/x": "1"})
     tree.manifest(".new/", migrations=[RENAME])
     report = tree.resolve()
-    assert [item.row for item in report.migrated] == [Row.MOVED, Row.NOTHING]
+    assert [item.decision for item in report.migrated] == [Decision.MOVED, Decision.NOTHING]
     assert read(tree.home) == {".new": f"->{tree.volume}/.new"}
     assert (tree.home / ".new/x").read_text() == "1"
 

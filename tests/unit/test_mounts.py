@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from coder_ws_runtime.persist.reconcile.plan import Row
+from coder_ws_runtime.persist.reconcile.plan import Decision
 from coder_ws_runtime.system.mounts import mounted_in, parse_mounts
 from tests.harness.tree import Tree, content, read, write
 from tests.unit.conftest import Command
@@ -86,7 +86,7 @@ def test_nothing_is_copied_and_nothing_is_moved(tree: Tree, row: Mounted, volume
     write(tree.volume, volume)
     mount(tree, row.mounted)
     outcome = tree.resolve().outcomes[0]
-    assert (outcome.row, outcome.changed) == (Row.MOUNTED, False)
+    assert (outcome.decision, outcome.changed) == (Decision.MOUNTED, False)
     assert outcome.error is not None
     assert (outcome.error.code, outcome.error.message) == ("path.mounted", row.says)
     assert outcome.error.hint == f"{row.hint}; to take it out: home-persist remove"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from coder_ws_runtime.persist.manifest.load import load_declarations
-from coder_ws_runtime.persist.reconcile.plan import Row
+from coder_ws_runtime.persist.reconcile.plan import Decision
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
 from tests.harness.tree import Tree, content, read, write
@@ -19,13 +19,17 @@ LINK = "->{volume}/"
 
 @dataclass(frozen=True)
 class Case:
-    """A row. `replaced`: the content of the home took the place of a link that was there before."""
+    """A row. `replaced`: the content of the home replaced a link that was there before.
+
+    `recorded`: what the link says that this container made before.
+    """
 
     declared: str
-    row: Row
+    decision: Decision
     home: dict[str, str] = field(default_factory=dict)
     volume: dict[str, str] = field(default_factory=dict)
     replaced: bool = False
+    recorded: str = ""
     then_home: dict[str, str] = field(default_factory=dict)
     then_volume: dict[str, str] = field(default_factory=dict)
     attic: dict[str, str] = field(default_factory=dict)
@@ -36,45 +40,94 @@ DIR = {".d": LINK + ".d"}
 FILE = {"f": LINK + "f"}
 
 TABLE = {
-    "directory: nothing, nothing": Case(".d/", Row.CREATE, then_home=DIR, then_volume={".d/": ""}),
-    "file: nothing, nothing: the link dangles": Case("f", Row.CREATE, then_home=FILE),
+    "directory: nothing, nothing": Case(".d/", Decision.CREATE, then_home=DIR, then_volume={".d/": ""}),
+    "file: nothing, nothing: the link dangles": Case("f", Decision.CREATE, then_home=FILE),
     "file below directories: its directory is made": Case(
-        ".a/b/f", Row.CREATE, then_home={".a/b/f": LINK + ".a/b/f"}, then_volume={".a/b/": ""}
+        ".a/b/f", Decision.CREATE, then_home={".a/b/f": LINK + ".a/b/f"}, then_volume={".a/b/": ""}
     ),
     "nothing, a directory": Case(
-        ".d/", Row.LINK, volume={".d/x": "1"}, then_home=DIR, then_volume={".d/x": "1"}
+        ".d/", Decision.LINK, volume={".d/x": "1"}, then_home=DIR, then_volume={".d/x": "1"}
     ),
-    "nothing, a file": Case("f", Row.LINK, volume={"f": "1"}, then_home=FILE, then_volume={"f": "1"}),
+    "nothing, a file": Case("f", Decision.LINK, volume={"f": "1"}, then_home=FILE, then_volume={"f": "1"}),
     "our link, something": Case(
-        "f", Row.LINKED, home=FILE, volume={"f": "1"}, then_home=FILE, then_volume={"f": "1"}
+        "f", Decision.LINKED, home=FILE, volume={"f": "1"}, then_home=FILE, then_volume={"f": "1"}
     ),
     "our link, nothing: the directory is made": Case(
-        ".d/", Row.CREATE, home=DIR, then_home=DIR, then_volume={".d/": ""}
+        ".d/", Decision.CREATE, home=DIR, then_home=DIR, then_volume={".d/": ""}
     ),
     "our link to a wrong place": Case(
         "f",
-        Row.RELINK,
+        Decision.RELINK,
         home={"f": LINK + "old"},
         volume={"f": "1"},
+        recorded=LINK + "old",
         then_home=FILE,
         then_volume={"f": "1"},
     ),
     "content, nothing: a directory is seeded": Case(
         ".d/",
-        Row.SEED,
+        Decision.SEED,
         home={".d/x": "1", ".d/s/y": "2", ".d/l": "->x", ".d/e/": ""},
         then_home=DIR,
         then_volume={".d/x": "1", ".d/s/y": "2", ".d/l": "->x", ".d/e/": ""},
     ),
     "content, nothing: a file is seeded": Case(
-        "f", Row.SEED, home={"f": "1"}, then_home=FILE, then_volume={"f": "1"}
+        "f", Decision.SEED, home={"f": "1"}, then_home=FILE, then_volume={"f": "1"}
     ),
-    "a user's own link is content": Case(
-        "f", Row.SEED, home={"f": "->dot/f"}, then_home=FILE, then_volume={"f": "->dot/f"}
+    "a user's own link, nothing on the volume": Case(
+        "f",
+        Decision.DIVERTED,
+        home={"f": "->dot/f"},
+        then_home={"f": "->dot/f"},
+        problem="your own link to dot/f",
+    ),
+    "a user's own link, content": Case(
+        "f",
+        Decision.DIVERTED,
+        home={"f": "->dot/f"},
+        volume={"f": "1"},
+        then_home={"f": "->dot/f"},
+        then_volume={"f": "1"},
+        problem="the volume's copy waits",
+    ),
+    "a user's own link that replaced ours": Case(
+        "f",
+        Decision.DIVERTED,
+        home={"f": "->dot/f"},
+        volume={"f": "1"},
+        replaced=True,
+        then_home={"f": "->dot/f"},
+        then_volume={"f": "1"},
+        problem="your own link",
+    ),
+    "a user's own link onto the volume": Case(
+        "f",
+        Decision.DIVERTED,
+        home={"f": LINK + "other"},
+        volume={"f": "1", "other": "2"},
+        then_home={"f": LINK + "other"},
+        then_volume={"f": "1", "other": "2"},
+        problem="your own link",
+    ),
+    "a directory that is a user's own link": Case(
+        ".d/",
+        Decision.DIVERTED,
+        home={".d": "->dot/d", "dot/d/x": "1"},
+        then_home={".d": "->dot/d", "dot/d/x": "1"},
+        problem="your own link",
+    ),
+    "below a user's own link": Case(
+        ".config/gh/",
+        Decision.DIVERTED,
+        home={".config": "->dot/config", "dot/config/gh/x": "1"},
+        volume={".config/gh/x": "2"},
+        then_home={".config": "->dot/config", "dot/config/gh/x": "1"},
+        then_volume={".config/gh/x": "2"},
+        problem="lies behind your own link ~/.config to dot/config",
     ),
     "directory, directory: merged, the volume wins": Case(
         ".d/",
-        Row.MERGE,
+        Decision.MERGE,
         home={".d/new": "h", ".d/same": "s", ".d/both": "home", ".d/sub/n": "h"},
         volume={".d/old": "v", ".d/same": "s", ".d/both": "volume"},
         then_home=DIR,
@@ -83,7 +136,7 @@ TABLE = {
     ),
     "content that the image brought, content": Case(
         "f",
-        Row.VOLUME_WINS,
+        Decision.VOLUME_WINS,
         home={"f": "image"},
         volume={"f": "mine"},
         then_home=FILE,
@@ -91,11 +144,11 @@ TABLE = {
         attic={"f": "image"},
     ),
     "the same content": Case(
-        "f", Row.MERGE, home={"f": "1"}, volume={"f": "1"}, then_home=FILE, then_volume={"f": "1"}
+        "f", Decision.MERGE, home={"f": "1"}, volume={"f": "1"}, then_home=FILE, then_volume={"f": "1"}
     ),
     "content that replaced our link, content": Case(
         "f",
-        Row.HOME_WINS,
+        Decision.HOME_WINS,
         home={"f": "newer"},
         volume={"f": "older"},
         replaced=True,
@@ -105,7 +158,7 @@ TABLE = {
     ),
     "a directory that replaced our link: merged, the home wins": Case(
         ".d/",
-        Row.HOME_WINS,
+        Decision.HOME_WINS,
         home={".d/both": "newer", ".d/new": "n"},
         volume={".d/both": "older", ".d/old": "o"},
         replaced=True,
@@ -115,7 +168,7 @@ TABLE = {
     ),
     "a file where a directory is declared": Case(
         ".d/",
-        Row.TYPE_CONFLICT,
+        Decision.TYPE_CONFLICT,
         home={".d": "file"},
         then_home=DIR,
         then_volume={".d/": ""},
@@ -124,7 +177,7 @@ TABLE = {
     ),
     "a directory where the volume has a file": Case(
         "f",
-        Row.TYPE_CONFLICT,
+        Decision.TYPE_CONFLICT,
         home={"f/x": "1"},
         volume={"f": "v"},
         then_home=FILE,
@@ -134,7 +187,7 @@ TABLE = {
     ),
     "another type that replaced our link": Case(
         "f",
-        Row.TYPE_CONFLICT,
+        Decision.TYPE_CONFLICT,
         home={"f/x": "1"},
         volume={"f": "v"},
         replaced=True,
@@ -145,7 +198,7 @@ TABLE = {
     ),
     "the volume has another type than declared": Case(
         ".d/",
-        Row.LINK,
+        Decision.LINK,
         volume={".d": "file"},
         then_home=DIR,
         then_volume={".d": "file"},
@@ -153,7 +206,7 @@ TABLE = {
     ),
     "links of ours to what was declared by itself within the directory before": Case(
         ".d/",
-        Row.MERGE,
+        Decision.MERGE,
         home={".d/f": LINK + ".d/f", ".d/s": LINK + ".d/s", ".d/mine": "->f"},
         volume={".d/s/x": "v"},
         then_home=DIR,
@@ -161,7 +214,7 @@ TABLE = {
     ),
     "types differ within merged directories": Case(
         ".d/",
-        Row.MERGE,
+        Decision.MERGE,
         home={".d/x/y": "h"},
         volume={".d/x": "v"},
         then_home=DIR,
@@ -180,12 +233,15 @@ def test_row(tree: Tree, case: Case) -> None:
     if case.replaced:
         tree.resolve()
         (tree.home / case.declared.rstrip("/")).unlink()
+    if case.recorded:
+        with Session(tree.layout, tree.settings) as session:
+            session.ledger.record(case.declared, placed({"": case.recorded[2:]})[""])
     write(tree.home, placed(case.home))
     write(tree.volume, case.volume)
 
     outcome = tree.resolve().outcomes[0]
 
-    assert (outcome.row, outcome.error) == (case.row, None)
+    assert (outcome.decision, outcome.error) == (case.decision, None)
     assert case.problem in outcome.problem
     assert content(tree.home) == placed(case.then_home)
     assert content(tree.volume) == case.then_volume
@@ -206,7 +262,7 @@ def test_a_path_that_another_process_works_on(tree: Tree) -> None:
         assert outcome.error is not None
         assert outcome.error.code == "path.busy"
         assert read(tree.home) == {"f": "1"}
-    assert tree.settle("f").row is Row.SEED
+    assert tree.settle("f").decision is Decision.SEED
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,7 @@ def _say(one: Added, *, quiet: bool) -> None:
         render.say(f"~/{one.wish.path}: {what} is kept already [{by}], declared in {entry.place}")
     if not one.new:
         return
-    how = f"; {one.outcome.row.value}" if one.outcome and one.outcome.changed else ""
+    how = f"; {one.outcome.decision.text}" if one.outcome and one.outcome.changed else ""
     lost = f"; what lost is in the attic: {one.outcome.attic}" if one.outcome and one.outcome.attic else ""
     if not quiet:
         inner = f"; with it, as a part of it, {render.paths(one.within)}" if one.within else ""
@@ -132,7 +132,7 @@ def _as_json(one: Added) -> dict[str, Any]:
         "scope": entry.scope.value if entry else None,
         "source": entry.source if entry else None,
         "declared_in": entry.place if entry else None,
-        "row": one.outcome.row.name.lower() if one.outcome else None,
+        "row": one.outcome.decision.name.lower() if one.outcome else None,
         "attic": (one.outcome.attic or None) if one.outcome else None,
         "note": one.note or None,
         "within": list(one.within),

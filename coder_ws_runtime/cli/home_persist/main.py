@@ -90,7 +90,7 @@ def _say(report: Report, *, dry_run: bool, quiet: bool) -> None:
 def _say_outcome(outcome: Outcome, *, dry_run: bool) -> None:
     entry = outcome.entry
     lost = f"; what lost is in the attic: {outcome.attic}" if outcome.attic else ""
-    word = f"would be {outcome.row.value}" if dry_run else outcome.row.value
+    word = f"would be {outcome.decision.text}" if dry_run else outcome.decision.text
     render.say(f"~/{entry.path}: {word} [{entry.source}, {entry.scope.value}]{lost}", _fields(outcome))
 
 
@@ -100,7 +100,9 @@ def _summary(report: Report, *, dry_run: bool) -> str:
     errors = f", {len(report.errors)} refused" if report.errors else ""
     if not report.changed:
         return f"{total} in place, nothing to change{errors}"
-    rows = Counter(outcome.row.value for outcome in report.outcomes if outcome.changed and not outcome.error)
+    rows = Counter(
+        outcome.decision.text for outcome in report.outcomes if outcome.changed and not outcome.error
+    )
     done = ", ".join(f"{number} {word}" for word, number in rows.items())
     return f"{total}: {'would be: ' if dry_run else ''}{done or 'none changed'}{errors}"
 
@@ -111,7 +113,7 @@ def _fields(outcome: Outcome) -> dict[str, object]:
         "path": entry.path,
         "source": entry.source,
         "scope": entry.scope.value,
-        "row": outcome.row.name.lower(),
+        "row": outcome.decision.name.lower(),
     }
 
 
@@ -140,7 +142,7 @@ def _outcome_as_json(outcome: Outcome) -> dict[str, Any]:
         "scope": entry.scope.value,
         "source": entry.source,
         "target": entry.on_volume,
-        "row": outcome.row.name.lower(),
+        "row": outcome.decision.name.lower(),
         "changed": outcome.changed,
         "problem": outcome.problem or None,
         "hint": outcome.hint or None,

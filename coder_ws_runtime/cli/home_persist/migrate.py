@@ -13,7 +13,7 @@ from coder_ws_runtime.errors import ExitStatus
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.manifest.entry import Step
 from coder_ws_runtime.persist.manifest.load import load_declarations
-from coder_ws_runtime.persist.migrations.plan import Row
+from coder_ws_runtime.persist.migrations.plan import Decision
 from coder_ws_runtime.persist.migrations.run import Known, Migrated, history
 from coder_ws_runtime.persist.migrations.run import migrate as run_migrations
 from coder_ws_runtime.persist.session import Session
@@ -81,11 +81,11 @@ def migrate(  # noqa: PLR0913 - one argument an option
 def say_migrated(done: Iterable[Migrated], *, dry_run: bool, quiet: bool) -> None:
     """One line for each migration that moved something or waits; errors are the caller's to say."""
     for item in done:
-        if item.row is Row.WAITS:
+        if item.decision is Decision.WAITS:
             hint = "it runs when that has stopped, or now by home-persist migrate --force"
             render.warn(f"migration {item.step.id} waits: {item.problem} ({hint})", _fields(item))
         elif item.changed and not quiet:
-            word = f"would be {item.row.value}" if dry_run else item.row.value
+            word = f"would be {item.decision.text}" if dry_run else item.decision.text
             attic = f"; in the attic: {item.attic}" if item.attic else ""
             render.say(f"migration {item.step.id}: {_what(item.step)}: {word}{attic}", _fields(item))
 
@@ -104,7 +104,7 @@ def _what(step: Step) -> str:
 
 
 def _fields(item: Migrated) -> dict[str, object]:
-    return {"migration": item.step.id, "path": item.step.path, "row": item.row.name.lower()}
+    return {"migration": item.step.id, "path": item.step.path, "row": item.decision.name.lower()}
 
 
 def _summary(done: tuple[Migrated, ...], *, total: int, dry_run: bool) -> str:
@@ -112,11 +112,11 @@ def _summary(done: tuple[Migrated, ...], *, total: int, dry_run: bool) -> str:
         return "no manifest has a migration"
     changed = len({item.step.id for item in done if item.changed})
     word = "would be run" if dry_run else "run"
-    waiting = len({item.step.id for item in done if item.row is Row.WAITS})
+    waiting = len({item.step.id for item in done if item.decision is Decision.WAITS})
     parts = [f"{changed} moved something" if not dry_run else f"{changed} would move something"]
     if waiting:
         parts.append(f"{waiting} waiting")
-    fresh = len({item.step.id for item in done if item.row not in (Row.WAITS, Row.FAILED)})
+    fresh = len({item.step.id for item in done if item.decision not in (Decision.WAITS, Decision.FAILED)})
     if not done:
         return "all migrations were run before; home-persist migrate --list shows when"
     return f"{plural(fresh, 'migration')} {word}, {', '.join(parts)}"
@@ -143,7 +143,7 @@ def _ran(item: Known) -> list[str]:
     if record is None:
         return ["-", "-", "cannot be run" if item.error else "yet to be run"]
     clock = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.time))
-    result = Row[record.row.upper()].value
+    result = Decision[record.row.upper()].text
     return [clock, record.workspace or "-", f"{result} ({record.attic})" if record.attic else result]
 
 
@@ -165,7 +165,7 @@ def as_dict(item: Migrated) -> dict[str, Any]:
     """A migration of this run, for JSON."""
     return {
         **_step_as_dict(item.step),
-        "row": item.row.name.lower(),
+        "row": item.decision.name.lower(),
         "changed": item.changed,
         "problem": item.problem or None,
         "attic": item.attic or None,

@@ -140,7 +140,7 @@ def _say_done(one: Switched, word: str) -> None:
     for outcome in one.outcomes:
         if not outcome.error:
             entry = outcome.entry
-            render.say(f"~/{entry.path}{entry.slash}: {outcome.row.value}", {"path": entry.path})
+            render.say(f"~/{entry.path}{entry.slash}: {outcome.decision.text}", {"path": entry.path})
 
 
 def _list(layout: Layout, names: tuple[str, ...], *, as_json: bool) -> int:

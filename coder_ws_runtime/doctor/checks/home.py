@@ -174,7 +174,7 @@ def _link_finding(context: Context, session: Session, entry: Entry) -> Finding |
 
 
 def _next(planned: Plan) -> str:
-    return f"resolve would: {', '.join(action.verb.value for action in planned.actions)}"
+    return f"resolve would: {', '.join(action.operation.value for action in planned.actions)}"
 
 
 def _state(seen: Observation) -> str:

@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from coder_ws_runtime.errors import RefusedError, UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NO_WORKSPACE_ID = "manifest.no-workspace-id"
 WORKSPACE_ID_HINT = "set CODER_WORKSPACE_ID, or workspace.id in the settings document"
@@ -110,5 +113,5 @@ class Declarations:
     refused: tuple[UserError, ...]
     excepted: tuple[Entry, ...] = ()
     """What a later manifest says is not to be persisted."""
-    enabled: Mapping[str, Path] = field(default_factory=dict)
+    enabled: "Mapping[str, Path]" = field(default_factory=dict)
     """The optional manifests that count, by name."""

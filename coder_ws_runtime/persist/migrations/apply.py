@@ -10,10 +10,11 @@ from collections.abc import Iterable
 
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.fs.anchored import BlockedPathError, sync_directory
-from coder_ws_runtime.fs.copying import ChangedError, Identity
+from coder_ws_runtime.fs.copying import ChangedError
 from coder_ws_runtime.fs.removing import remove_copied
+from coder_ws_runtime.identity import Identity
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind, Scope, Step
-from coder_ws_runtime.persist.migrations.plan import Action, Seen, Verb
+from coder_ws_runtime.persist.migrations.plan import Action, Operation, Seen
 from coder_ws_runtime.persist.reconcile.compare import compare
 from coder_ws_runtime.persist.reconcile.observation import Difference, Pair
 from coder_ws_runtime.persist.session import Session
@@ -70,14 +71,14 @@ def apply(step: Step, seen: Seen, actions: Iterable[Action], session: Session) -
     """
     run = _Run(step, seen, session)
     for action in actions:
-        match action.verb:
-            case Verb.MOVE:
+        match action.operation:
+            case Operation.MOVE:
                 run.move(action.paths)
-            case Verb.TO_ATTIC:
+            case Operation.TO_ATTIC:
                 run.to_attic(action.paths)
-            case Verb.DROP:
+            case Operation.DROP:
                 run.drop(action.paths)
-            case Verb.DROP_LINK:
+            case Operation.DROP_LINK:
                 run.drop_link()
 
 

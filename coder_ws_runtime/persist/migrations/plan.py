@@ -13,20 +13,36 @@ from coder_ws_runtime.persist.manifest.entry import Step
 from coder_ws_runtime.persist.reconcile.observation import Difference, Pair
 
 
-class Row(Enum):
-    """What becomes of a step; the value is the word in reports."""
+class Decision(Enum):
+    """What becomes of a step; the value is the stable code."""
 
-    NOTHING = "nothing there"
-    REMOVED = "moved to the attic"
-    MOVED = "moved"
-    MERGED = "merged"
-    TARGET_WINS = "target wins"
-    WAITS = "waits"
-    FAILED = "failed"
+    NOTHING = "migration.nothing-there"
+    REMOVED = "migration.removed"
+    MOVED = "migration.moved"
+    MERGED = "migration.merged"
+    TARGET_WINS = "migration.target-wins"
+    WAITS = "migration.waits"
+    FAILED = "migration.failed"
+
+    @property
+    def text(self) -> str:
+        """The word in reports."""
+        return _TEXT[self]
 
 
-class Verb(Enum):
-    """The steps that a plan is made of."""
+_TEXT = {
+    Decision.NOTHING: "nothing there",
+    Decision.REMOVED: "moved to the attic",
+    Decision.MOVED: "moved",
+    Decision.MERGED: "merged",
+    Decision.TARGET_WINS: "target wins",
+    Decision.WAITS: "waits",
+    Decision.FAILED: "failed",
+}
+
+
+class Operation(Enum):
+    """What one action of a plan does."""
 
     MOVE = "rename what the target lacks to it"
     TO_ATTIC = "rename to the attic"
@@ -38,7 +54,7 @@ class Verb(Enum):
 class Action:
     """One mutation; `paths` are relative to the source, which is the empty path."""
 
-    verb: Verb
+    operation: Operation
     paths: tuple[str, ...] = ()
 
 
@@ -58,9 +74,9 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The actions after which the step is done, and is noted as done; unless its row is WAITS."""
+    """The actions after which the step is done, and is noted as done; unless the decision is WAITS."""
 
-    row: Row
+    decision: Decision
     actions: tuple[Action, ...] = ()
     problem: str = ""
     """For what it waits."""
@@ -77,14 +93,14 @@ def plan(step: Step, seen: Seen, *, force: bool = False) -> Plan:
         seen: what is there.
         force: do not wait for other workspaces.
     """
-    ending = (Action(Verb.DROP_LINK),) if seen.link else ()
+    ending = (Action(Operation.DROP_LINK),) if seen.link else ()
     if not seen.there:
-        return Plan(Row.NOTHING, ending)
+        return Plan(Decision.NOTHING, ending)
     if step.verb == "remove":
         # A path that is renamed is needed by this workspace at once; one that is removed can wait.
         if seen.used_by and not step.workspace and not force:
-            return Plan(Row.WAITS, problem=_waits(seen.used_by))
-        return Plan(Row.REMOVED, (Action(Verb.TO_ATTIC, _WHOLE), *ending))
+            return Plan(Decision.WAITS, problem=_waits(seen.used_by))
+        return Plan(Decision.REMOVED, (Action(Operation.TO_ATTIC, _WHOLE), *ending))
     return _move(seen.pairs, ending)
 
 
@@ -96,7 +112,7 @@ def _waits(used_by: Sequence[str]) -> str:
 def _move(pairs: tuple[Pair, ...], ending: tuple[Action, ...]) -> Plan:
     missing = [pair.path for pair in pairs if pair.difference is Difference.MISSING]
     if missing == [""]:
-        return Plan(Row.MOVED, (Action(Verb.MOVE, _WHOLE), *ending))
+        return Plan(Decision.MOVED, (Action(Operation.MOVE, _WHOLE), *ending))
     # A socket in a directory that is moved whole goes with it.
     inside = tuple(f"{path}/" for path in missing)
     lost = tuple(
@@ -107,8 +123,12 @@ def _move(pairs: tuple[Pair, ...], ending: tuple[Action, ...]) -> Plan:
     same = tuple(pair.path for pair in pairs if pair.difference is Difference.SAME)
     actions = [
         Action(verb, paths)
-        for verb, paths in ((Verb.MOVE, tuple(missing)), (Verb.TO_ATTIC, lost), (Verb.DROP, same))
+        for verb, paths in (
+            (Operation.MOVE, tuple(missing)),
+            (Operation.TO_ATTIC, lost),
+            (Operation.DROP, same),
+        )
         if paths
     ]
-    row = Row.TARGET_WINS if lost == _WHOLE else Row.MERGED
-    return Plan(row, (*actions, *ending))
+    decision = Decision.TARGET_WINS if lost == _WHOLE else Decision.MERGED
+    return Plan(decision, (*actions, *ending))

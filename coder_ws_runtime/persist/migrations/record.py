@@ -20,7 +20,7 @@ class Record:
     workspace: str
     """The workspace that ran it."""
     row: str
-    """The name of a :class:`~coder_ws_runtime.persist.migrations.plan.Row`."""
+    """The name of a :class:`~coder_ws_runtime.persist.migrations.plan.Decision`."""
     verb: str
     source: str
     target: str

@@ -18,7 +18,7 @@ from coder_ws_runtime.fs.copying import ChangedError
 from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.manifest.entry import Declarations, Step
 from coder_ws_runtime.persist.manifest.paths import is_below
-from coder_ws_runtime.persist.migrations.plan import Plan, Row, Seen, Verb, plan
+from coder_ws_runtime.persist.migrations.plan import Decision, Operation, Plan, Seen, plan
 from coder_ws_runtime.persist.migrations.record import Record, recorded
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.lease import held_elsewhere
@@ -32,7 +32,7 @@ class Migrated:
     """What became of a step in this run."""
 
     step: Step
-    row: Row
+    decision: Decision
     problem: str = ""
     """Why it waits."""
     error: UserError | None = None
@@ -41,7 +41,7 @@ class Migrated:
     @property
     def changed(self) -> bool:
         """Whether anything was moved, or would be in a dry run."""
-        return self.row not in (Row.NOTHING, Row.WAITS, Row.FAILED)
+        return self.decision not in (Decision.NOTHING, Decision.WAITS, Decision.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,23 +90,23 @@ def _migrated(session: Session, found: Declarations, *, dry_run: bool, force: bo
         first = seen.setdefault(step.record, step)
         if first is not step:
             if (first.verb, first.source, first.target) != (step.verb, step.source, step.target):
-                yield Migrated(step, Row.FAILED, error=_twice(step, first))
+                yield Migrated(step, Decision.FAILED, error=_twice(step, first))
             continue
         try:
             if recorded(step, session.volume.anchor):
                 continue
             if dry_run:
                 now, _ = _look_and_plan(step, session, found, force=force)
-                yield Migrated(step, now.row, now.problem)
+                yield Migrated(step, now.decision, now.problem)
             else:
                 with session.volume.lock(f"{STATE}/{step.record}"):
                     # Whoever had the lock before us may have run it.
                     if not recorded(step, session.volume.anchor):
                         yield _run(step, session, found, force=force)
         except UserError as error:
-            yield Migrated(step, Row.FAILED, error=error)
+            yield Migrated(step, Decision.FAILED, error=error)
         except OSError as error:
-            yield Migrated(step, Row.FAILED, error=failure_of(step.place, error))
+            yield Migrated(step, Decision.FAILED, error=failure_of(step.place, error))
 
 
 def _twice(step: Step, first: Step) -> RefusedError:
@@ -121,22 +121,22 @@ def _twice(step: Step, first: Step) -> RefusedError:
 def _run(step: Step, session: Session, found: Declarations, *, force: bool) -> Migrated:
     from coder_ws_runtime.persist.migrations import apply as migrate_apply  # noqa: PLC0415 - ctypes is slow to import
 
-    row: Row | None = None
+    decision: Decision | None = None
     lost = False
     for attempt in range(_ATTEMPTS):
         try:
             now, seen = _look_and_plan(step, session, found, force=force)
-            if now.row is Row.WAITS:
-                return Migrated(step, now.row, now.problem)
-            row = row or now.row
-            lost = lost or any(action.verb is Verb.TO_ATTIC for action in now.actions)
+            if now.decision is Decision.WAITS:
+                return Migrated(step, now.decision, now.problem)
+            decision = decision or now.decision
+            lost = lost or any(action.operation is Operation.TO_ATTIC for action in now.actions)
             migrate_apply.apply(step, seen, now.actions, session)
             attic = session.attic.batch if lost else ""
-            session.volume.write(step.record, _document(step, session, row, attic))
+            session.volume.write(step.record, _document(step, session, decision, attic))
         except (ChangedError, FileNotFoundError):
             time.sleep(min(0.001 * 2**attempt, 0.2))
         else:
-            return Migrated(step, row, attic=attic)
+            return Migrated(step, decision, attic=attic)
     raise RefusedError(
         "keeps changing while it is moved",
         code="path.busy",
@@ -154,7 +154,7 @@ def _look_and_plan(step: Step, session: Session, found: Declarations, *, force: 
     return plan(step, seen, force=force), seen
 
 
-def _document(step: Step, session: Session, row: Row, attic: str) -> bytes:
+def _document(step: Step, session: Session, decision: Decision, attic: str) -> bytes:
     label = session.attic.workspace
-    record = Record(time.time(), label, row.name.lower(), step.verb, step.source, step.target, attic)
+    record = Record(time.time(), label, decision.name.lower(), step.verb, step.source, step.target, attic)
     return json.dumps(asdict(record), indent=2).encode()

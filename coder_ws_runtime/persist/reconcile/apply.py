@@ -17,12 +17,13 @@ from dataclasses import dataclass, field
 
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.fs.anchored import Anchor, Owner, finish_directory, sync_directory
-from coder_ws_runtime.fs.copying import SYNC_EACH, ChangedError, Copied, Identity, Progress, copy
+from coder_ws_runtime.fs.copying import SYNC_EACH, ChangedError, Copied, Progress, copy
 from coder_ws_runtime.fs.removing import remove_copied
+from coder_ws_runtime.identity import Identity
 from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.reconcile.observation import Difference, Observation, Origin
 from coder_ws_runtime.persist.reconcile.observe import aside_name, origin_name
-from coder_ws_runtime.persist.reconcile.plan import Action, Verb, points_into
+from coder_ws_runtime.persist.reconcile.plan import Action, Operation
 from coder_ws_runtime.persist.store.attic import Attic
 from coder_ws_runtime.persist.store.ledger import Ledger
 from coder_ws_runtime.persist.store.volume import Volume
@@ -101,29 +102,33 @@ class _Run:
         }
         # What is left in place, and was left out of what was compared.
         self.special = {pair.path for pair in seen.pairs if pair.difference is Difference.SPECIAL}
-        self.plain_steps: dict[Verb, Callable[[], None]] = {
-            Verb.MAKE_TARGET: self.make_target,
-            Verb.MAKE_TARGET_PARENT: self.make_target_parent,
-            Verb.VOLUME_TO_ATTIC: self.volume_to_attic,
-            Verb.MAKE_LINK: self.make_link,
-            Verb.REPLACE_LINK: self.replace_link,
-            Verb.REPLACE_CONTENT: self.replace_content,
-            Verb.DROP_ASIDE: self.drop_aside,
-            Verb.RECORD: self.record,
+        self.plain_steps: dict[Operation, Callable[[], None]] = {
+            Operation.MAKE_TARGET: self.make_target,
+            Operation.MAKE_TARGET_PARENT: self.make_target_parent,
+            Operation.VOLUME_TO_ATTIC: self.volume_to_attic,
+            Operation.MAKE_LINK: self.make_link,
+            Operation.REPLACE_LINK: self.replace_link,
+            Operation.REPLACE_CONTENT: self.replace_content,
+            Operation.DROP_ASIDE: self.drop_aside,
+            Operation.RECORD: self.record,
+            Operation.FORGET: self.forget,
+            Operation.DROP_LINK: self.drop_link,
         }
 
     def carry_out(self, action: Action) -> None:
-        match action.verb:
-            case Verb.COPY_IN:
+        match action.operation:
+            case Operation.COPY_IN:
                 self.copy_in(action.origin, action.paths)
-            case Verb.SUPERSEDE:
+            case Operation.SUPERSEDE:
                 self.supersede(action.origin, action.paths)
-            case Verb.TO_ATTIC:
+            case Operation.TO_ATTIC:
                 self.to_attic(action.origin, action.paths)
-            case Verb.SET_MODE if action.mode is not None:
+            case Operation.NOTE_LEFT:
+                self.context.ledger.note_left(self.entry.path, action.fate.value)
+            case Operation.SET_MODE if action.mode is not None:
                 self.set_mode(action.mode)
-            case verb:
-                self.plain_steps[verb]()
+            case operation:
+                self.plain_steps[operation]()
 
     # The volume -----------------------------------------------------------------------------------
 
@@ -290,7 +295,7 @@ class _Run:
 
     def _is_our_link(self, fd: int, name: str) -> bool:
         try:
-            return points_into(os.readlink(name, dir_fd=fd), self.seen.volume_root)
+            return os.readlink(name, dir_fd=fd) in (self.seen.link, self.seen.recorded)
         except OSError:
             return False
 
@@ -325,6 +330,17 @@ class _Run:
 
     def record(self) -> None:
         self.context.ledger.record(self.entry.path, self.seen.link)
+
+    def forget(self) -> None:
+        self.context.ledger.forget(self.entry.path)
+
+    def drop_link(self) -> None:
+        """Remove our link; forgotten first, so that its event is not taken for a deletion."""
+        self.forget()
+        with self.context.home.parent(self.entry.path) as (fd, name):
+            if not self._is_our_link(fd, name):
+                raise ChangedError(self.entry.path)
+            os.unlink(name, dir_fd=fd)
 
     def drop_aside(self) -> None:
         with self.context.home.parent(self.entry.path) as (fd, name):

@@ -12,8 +12,9 @@ from coder_ws_runtime.fs.anchored import (
     open_directory,
     report_deep_nesting,
 )
-from coder_ws_runtime.fs.copying import ChangedError, Identity, wait_for_tick
+from coder_ws_runtime.fs.copying import ChangedError, wait_for_tick
 from coder_ws_runtime.fs.writers import BusyError, has_writer, ignore_lease_breaks
+from coder_ws_runtime.identity import Identity
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.reconcile.observation import Difference, Pair
 from coder_ws_runtime.persist.store.attic import DIRECTORY as ATTIC

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from coder_ws_runtime.fs.copying import Identity
+from coder_ws_runtime.identity import Identity
 from coder_ws_runtime.persist.manifest.entry import Kind
+from coder_ws_runtime.persist.reconcile.event import Fate
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +64,36 @@ class Observation:
     home: Node | None
     volume: Node | None
     aside: Node | None = None
-    recorded: bool = False
-    """Whether the ledger says that this container made the link."""
+    recorded: str = ""
+    """What the link said that this container made at the path last, by the ledger; empty if it made none."""
+    left: Fate = Fate.NONE
+    """What an event said of the recorded link before, if it is not to be made again in this run."""
     parent: bool = True
     """Whether the directory that holds the path is there in the home."""
     volume_parent: bool = True
     """Whether the directory that holds the target is there on the volume."""
+    diverted_at: str | None = None
+    """A link of the user's at the path or on the way to it, relative to the home."""
+    diverted_to: str = ""
+    """What that link says."""
+    watched: bool = False
+    """Whether the daemon links a file when a program has written it."""
+    new_name: Node | None = None
+    """What stands where an event says that the link was renamed to."""
+    new_name_volume: Node | None = None
+    """What the volume has for that name, if something declares it."""
     mounted: str | None = None
     """A mount point in the home's content, relative to the entry: empty for the path itself."""
     pairs: tuple[Pair, ...] = ()
     """The content of one origin (set aside, else home), compared with the volume."""
+
+    @property
+    def replaced(self) -> bool:
+        """Whether content at the path has replaced our link in this container's life."""
+        return self.recorded == self.link
+
+    @property
+    def ours(self) -> bool:
+        """Whether the path is a managed link: the right one, or one that this container made here before."""
+        home = self.home
+        return home is not None and home.kind is Kind.LINK and home.target in (self.link, self.recorded)

@@ -3,12 +3,17 @@
 import os
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 
-from coder_ws_runtime.fs.anchored import Anchor
+from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.manifest.paths import SET_ASIDE_SUFFIX
 from coder_ws_runtime.persist.reconcile.compare import compare, kind_of
+from coder_ws_runtime.persist.reconcile.event import Fate
 from coder_ws_runtime.persist.reconcile.observation import Node, Observation, Origin, Pair
+from coder_ws_runtime.persist.store.ledger import Ledger
+
+_FATES = frozenset(fate.value for fate in Fate)
 
 
 def aside_name(name: str) -> str:
@@ -22,7 +27,7 @@ def origin_name(origin: Origin, name: str) -> str:
 
 
 def observe(
-    entry: Entry, home: Anchor, volume: Anchor, *, recorded: bool, refuse_writers: bool = True
+    entry: Entry, home: Anchor, volume: Anchor, *, ledger: Ledger, refuse_writers: bool = True
 ) -> Observation:
     """What is there of one path.
 
@@ -30,11 +35,11 @@ def observe(
         entry: what is declared.
         home: the home.
         volume: the volume.
-        recorded: whether the ledger has the link of this path.
+        ledger: which links this container has made.
         refuse_writers: refuse content that a program has open for writing.
 
     Raises:
-        BlockedPathError: a symlink or a file is on the way to it.
+        BlockedPathError: a file is on the way to it, or a symlink on the volume.
         BusyError: a program has a file of the home open for writing.
         ChangedError: it changed while we looked.
         OSError: what the file systems say.
@@ -43,12 +48,12 @@ def observe(
     def content(fd: int, name: str) -> tuple[Pair, ...]:
         return compare((fd, name), volume, entry, refuse_writers=refuse_writers)
 
-    return _look(entry, home, volume, recorded=recorded, content=content)
+    return _look(entry, home, volume, ledger=ledger, content=content)
 
 
-def glance(entry: Entry, home: Anchor, volume: Anchor, *, recorded: bool) -> Observation:
+def glance(entry: Entry, home: Anchor, volume: Anchor, *, ledger: Ledger) -> Observation:
     """As `observe`, without a look at the content: quick, and no basis for a plan."""
-    return _look(entry, home, volume, recorded=recorded, content=lambda _fd, _name: ())
+    return _look(entry, home, volume, ledger=ledger, content=lambda _fd, _name: ())
 
 
 def _look(
@@ -56,40 +61,46 @@ def _look(
     home: Anchor,
     volume: Anchor,
     *,
-    recorded: bool,
+    ledger: Ledger,
     content: Callable[[int, str], tuple[Pair, ...]],
 ) -> Observation:
     volume_node, volume_parent = _on_volume(volume, entry.on_volume)
-    home_node: Node | None = None
-    aside: Node | None = None
-    parent = True
-    pairs: tuple[Pair, ...] = ()
-    link = f"{volume.path}/{entry.on_volume}"
+    seen = Observation(
+        link=f"{volume.path}/{entry.on_volume}",
+        volume_root=str(volume.path),
+        home=None,
+        volume=volume_node,
+        recorded=ledger.link(entry.path),
+        left=_fate(ledger.left(entry.path)),
+        volume_parent=volume_parent,
+    )
     try:
         with home.parent(entry.path) as (fd, name):
-            home_node = node(fd, name)
-            aside = node(fd, aside_name(name))
-            if aside is not None:
-                pairs = content(fd, aside_name(name))
-            elif home_node is not None and not _ours(home_node, f"{volume.path}/"):
-                pairs = content(fd, name)
+            seen = replace(seen, home=node(fd, name), aside=node(fd, aside_name(name)))
+            if seen.aside is not None:
+                return replace(seen, pairs=content(fd, aside_name(name)))
+            if seen.home is None or seen.ours:
+                return seen
+            if seen.home.kind is Kind.LINK:
+                return replace(seen, diverted_at=entry.path, diverted_to=seen.home.target)
+            return replace(seen, pairs=content(fd, name))
     except FileNotFoundError:
-        parent = False
-    return Observation(
-        link=link,
-        volume_root=str(volume.path),
-        home=home_node,
-        volume=volume_node,
-        aside=aside,
-        recorded=recorded,
-        parent=parent,
-        volume_parent=volume_parent,
-        pairs=pairs,
-    )
+        return replace(seen, parent=False)
+    except BlockedPathError as error:
+        if not error.is_link or ledger.link(error.component):
+            raise
+        return replace(
+            seen, parent=False, diverted_at=error.component, diverted_to=_text(home, error.component)
+        )
 
 
-def _ours(found: Node, volume_root: str) -> bool:
-    return found.kind is Kind.LINK and found.target.startswith(volume_root)
+def _fate(noted: str) -> Fate:
+    return Fate(noted) if noted in _FATES else Fate.NONE
+
+
+def _text(home: Anchor, link: str) -> str:
+    with home.parent(link) as (fd, name):
+        return os.readlink(name, dir_fd=fd)
 
 
 def _on_volume(volume: Anchor, path: str) -> tuple[Node | None, bool]:

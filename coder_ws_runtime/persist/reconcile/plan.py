@@ -1,6 +1,6 @@
 """What is to be done with a declared path. Pure: every decision is here, and nothing else.
 
-One rule holds in every row: nothing is removed that is not, byte for byte, somewhere else.
+One rule holds in every decision: nothing is removed that is not, byte for byte, somewhere else.
 """
 
 from collections.abc import Callable
@@ -8,30 +8,62 @@ from dataclasses import dataclass
 from enum import Enum
 
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
+from coder_ws_runtime.persist.reconcile.event import NO_EVENT, Fate, LinkEvent
 from coder_ws_runtime.persist.reconcile.observation import Difference, Node, Observation, Origin, Pair
 
 
-class Row(Enum):
-    """The rows of the table in docs/persistence.md; the value is the word in reports."""
+class Decision(Enum):
+    """The rows of the table in docs/persistence.md; the value is the stable code."""
 
-    LINKED = "linked"
-    CREATE = "created"
-    LINK = "link made"
-    RELINK = "link corrected"
-    SEED = "seeded"
-    MERGE = "merged"
-    VOLUME_WINS = "volume wins"
-    HOME_WINS = "home wins"
-    TYPE_CONFLICT = "type conflict"
-    DELETED = "deleted"
-    RECOVER = "recovered"
-    SPECIAL = "not linked"
-    MOUNTED = "mounted"
-    FAILED = "failed"
+    LINKED = "path.linked"
+    CREATE = "path.created"
+    LINK = "path.link-made"
+    RELINK = "path.link-corrected"
+    SEED = "path.seeded"
+    MERGE = "path.merged"
+    VOLUME_WINS = "path.volume-wins"
+    HOME_WINS = "path.home-wins"
+    TYPE_CONFLICT = "path.other-type"
+    WAIT = "path.not-written-yet"
+    DIVERTED = "path.diverted"
+    DELETED = "path.deleted"
+    MOVED = "path.moved"
+    DEPARTED = "path.moved-away"
+    RECOVER = "path.recovered"
+    SPECIAL = "path.special"
+    MOUNTED = "path.mounted"
+    FAILED = "path.failed"
+
+    @property
+    def text(self) -> str:
+        """The word in reports."""
+        return _TEXT[self]
 
 
-class Verb(Enum):
-    """The steps that a plan is made of. Each is one mutation, so that a crash falls between two."""
+_TEXT = {
+    Decision.LINKED: "linked",
+    Decision.CREATE: "created",
+    Decision.LINK: "link made",
+    Decision.RELINK: "link corrected",
+    Decision.SEED: "seeded",
+    Decision.MERGE: "merged",
+    Decision.VOLUME_WINS: "volume wins",
+    Decision.HOME_WINS: "home wins",
+    Decision.TYPE_CONFLICT: "type conflict",
+    Decision.WAIT: "not written yet",
+    Decision.DIVERTED: "diverted",
+    Decision.DELETED: "deleted",
+    Decision.MOVED: "moved",
+    Decision.DEPARTED: "moved away",
+    Decision.RECOVER: "recovered",
+    Decision.SPECIAL: "not linked",
+    Decision.MOUNTED: "mounted",
+    Decision.FAILED: "failed",
+}
+
+
+class Operation(Enum):
+    """What one action of a plan does. Each is one mutation, so that a crash falls between two."""
 
     MAKE_TARGET = "create the directory on the volume"
     MAKE_TARGET_PARENT = "create the directory that is to hold the file on the volume"
@@ -45,29 +77,36 @@ class Verb(Enum):
     REPLACE_CONTENT = "put the link in the place of content that is safe elsewhere"
     DROP_ASIDE = "remove what was set aside: a link, or content that is safe elsewhere"
     RECORD = "note in the ledger that this container has made the link"
+    FORGET = "note in the ledger that there is no link"
+    NOTE_LEFT = "note in the ledger that the link was deleted or renamed"
+    DROP_LINK = "remove our link, which leads nowhere"
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
     """One step for one path."""
 
-    verb: Verb
+    operation: Operation
     origin: Origin = Origin.HOME
     """Which content of the home side is copied."""
     paths: tuple[str, ...] = ()
     """What is copied, relative to the entry."""
     mode: int | None = None
     """For SET_MODE."""
+    fate: Fate = Fate.NONE
+    """For NOTE_LEFT."""
 
 
-MAKE_TARGET = Action(Verb.MAKE_TARGET)
-MAKE_TARGET_PARENT = Action(Verb.MAKE_TARGET_PARENT)
-VOLUME_TO_ATTIC = Action(Verb.VOLUME_TO_ATTIC)
-MAKE_LINK = Action(Verb.MAKE_LINK)
-REPLACE_LINK = Action(Verb.REPLACE_LINK)
-REPLACE_CONTENT = Action(Verb.REPLACE_CONTENT)
-DROP_ASIDE = Action(Verb.DROP_ASIDE)
-RECORD = Action(Verb.RECORD)
+MAKE_TARGET = Action(Operation.MAKE_TARGET)
+MAKE_TARGET_PARENT = Action(Operation.MAKE_TARGET_PARENT)
+VOLUME_TO_ATTIC = Action(Operation.VOLUME_TO_ATTIC)
+MAKE_LINK = Action(Operation.MAKE_LINK)
+REPLACE_LINK = Action(Operation.REPLACE_LINK)
+REPLACE_CONTENT = Action(Operation.REPLACE_CONTENT)
+DROP_ASIDE = Action(Operation.DROP_ASIDE)
+RECORD = Action(Operation.RECORD)
+FORGET = Action(Operation.FORGET)
+DROP_LINK = Action(Operation.DROP_LINK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,33 +117,48 @@ class Plan:
     not as declared because of it.
     """
 
-    row: Row
+    decision: Decision
     actions: tuple[Action, ...] = ()
     problem: str = ""
     hint: str = ""
     refused: bool = False
 
 
-def plan(entry: Entry, seen: Observation, *, running: bool = False) -> Plan:
+def plan(entry: Entry, seen: Observation, *, event: LinkEvent = NO_EVENT) -> Plan:
     """The next step for one path, by the table in docs/persistence.md.
 
     Args:
         entry: what is declared.
         seen: what is there.
-        running: programs run (the daemon asks): a link that is gone was deleted by one of them.
+        event: what the kernel said of the link. Without an event a missing link is not a deletion.
     """
+    if seen.diverted_at is not None:
+        return _diverted(entry, seen)
     if seen.aside is not None:
         return _recover(seen)
     home = seen.home
     if home is None:
-        return _nothing(entry, seen, running=running)
-    if home.kind is Kind.LINK and points_into(home.target, seen.volume_root):
+        return _nothing(entry, seen, event)
+    if seen.ours:
         return _our_link(entry, seen, home)
     if seen.mounted is not None or home.kind is Kind.SPECIAL:
         return _immovable(seen)
-    if _type_conflict(entry, home, seen.volume):
-        return _conflict(entry, seen)
-    return _content(seen, home)
+    return _conflict(entry, seen) if _type_conflict(entry, home, seen.volume) else _content(seen, home)
+
+
+def _diverted(entry: Entry, seen: Observation) -> Plan:
+    """The user's own link is a decision: nothing is moved, replaced or changed on the volume for it."""
+    where = (
+        "is your own link"
+        if seen.diverted_at == entry.path
+        else f"lies behind your own link ~/{seen.diverted_at}"
+    )
+    waits = "; the volume's copy waits" if seen.volume is not None else ""
+    return Plan(
+        Decision.DIVERTED,
+        problem=f"{where} to {seen.diverted_to}, so it is not persisted here{waits}",
+        hint=f"to persist it: remove the link ~/{seen.diverted_at}, then: home-persist resolve",
+    )
 
 
 _SPECIAL_HINT = "stop the program that made it, remove it, then: home-persist resolve"
@@ -114,9 +168,9 @@ def _immovable(seen: Observation) -> Plan:
     if seen.mounted is not None:
         what, hint = mounted(seen.mounted)
         hint = f"{hint}; to take it out: home-persist remove"
-        return Plan(Row.MOUNTED, problem=what, hint=hint, refused=True)
+        return Plan(Decision.MOUNTED, problem=what, hint=hint, refused=True)
     what = "a socket, FIFO or device lies in the place of the link"
-    return Plan(Row.SPECIAL, problem=what, hint=_SPECIAL_HINT, refused=True)
+    return Plan(Decision.SPECIAL, problem=what, hint=_SPECIAL_HINT, refused=True)
 
 
 def mounted(inside: str) -> tuple[str, str]:
@@ -138,30 +192,52 @@ def points_into(target: str, volume_root: str) -> bool:
     return target.startswith(volume_root + "/")
 
 
-def _nothing(entry: Entry, seen: Observation, *, running: bool) -> Plan:
-    if running and seen.recorded and seen.volume is not None:
-        if entry.kind is Kind.DIRECTORY:
-            return Plan(
-                Row.DELETED,
-                problem="the link was deleted; its content is kept on the volume",
-                hint="to link it again: home-persist resolve; to stop persisting it: home-persist remove",
-            )
-        if seen.parent:
-            return Plan(Row.DELETED, (VOLUME_TO_ATTIC, MAKE_LINK, RECORD))
-    row = Row.CREATE if seen.volume is None else Row.LINK
-    return _linked(row, (*_target(entry, seen), MAKE_LINK, RECORD), entry, seen)
+def _nothing(entry: Entry, seen: Observation, event: LinkEvent) -> Plan:
+    """There is nothing at the path. Only an event says why."""
+    if seen.replaced and seen.volume is not None:
+        if event.fate is Fate.DELETED and seen.parent:
+            return _deleted(entry)
+        if event.fate in (Fate.MOVED, Fate.DEPARTED):
+            return _left(event.fate, note=True)
+        if seen.left is not Fate.NONE:
+            return _left(seen.left, note=False)
+    if seen.volume is None and entry.kind is not Kind.DIRECTORY and seen.watched:
+        return Plan(Decision.WAIT)
+    decision = Decision.CREATE if seen.volume is None else Decision.LINK
+    return _linked(decision, (*_target(entry, seen), MAKE_LINK, RECORD), entry, seen)
+
+
+def _deleted(entry: Entry) -> Plan:
+    """A program that deletes the link to a file means the file; one of a directory may mean the link."""
+    if entry.kind is Kind.DIRECTORY:
+        return _left(Fate.DELETED, note=True)
+    return Plan(Decision.DELETED, (VOLUME_TO_ATTIC, FORGET))
+
+
+def _left(fate: Fate, *, note: bool) -> Plan:
+    """The link was deleted or renamed: the volume's copy stays, without a link until the next resolve."""
+    deleted = fate is Fate.DELETED
+    return Plan(
+        Decision.DELETED if deleted else Decision.DEPARTED,
+        (Action(Operation.NOTE_LEFT, fate=fate),) if note else (),
+        problem=f"the link was {'deleted' if deleted else 'renamed'}; its content is kept on the volume",
+        hint="to link it again: home-persist resolve; to stop persisting it: home-persist remove",
+    )
 
 
 def _our_link(entry: Entry, seen: Observation, home: Node) -> Plan:
     right = home.target == seen.link
+    if right and seen.volume is None and entry.kind is not Kind.DIRECTORY and seen.watched:
+        # It leads nowhere. Programs test, lock and replace such a link; without it they simply write.
+        return Plan(Decision.WAIT, (DROP_LINK,))
     actions: tuple[Action, ...] = _target(entry, seen)
-    row = Row.CREATE if actions and seen.volume is None else Row.LINKED
+    decision = Decision.CREATE if actions and seen.volume is None else Decision.LINKED
     if not right:
-        row = Row.RELINK
+        decision = Decision.RELINK
         actions = (*actions, REPLACE_LINK)
-    if not right or not seen.recorded:
+    if not right or not seen.replaced:
         actions = (*actions, RECORD)
-    return _linked(row, actions, entry, seen)
+    return _linked(decision, actions, entry, seen)
 
 
 def _target(entry: Entry, seen: Observation) -> tuple[Action, ...]:
@@ -171,17 +247,17 @@ def _target(entry: Entry, seen: Observation) -> tuple[Action, ...]:
             return (MAKE_TARGET,)
         return () if seen.volume_parent else (MAKE_TARGET_PARENT,)
     if entry.mode is not None and seen.volume.mode != entry.mode and seen.volume.kind is not Kind.LINK:
-        return (Action(Verb.SET_MODE, mode=entry.mode),)
+        return (Action(Operation.SET_MODE, mode=entry.mode),)
     return ()
 
 
-def _linked(row: Row, actions: tuple[Action, ...], entry: Entry, seen: Observation) -> Plan:
+def _linked(decision: Decision, actions: tuple[Action, ...], entry: Entry, seen: Observation) -> Plan:
     """A plan that ends in a link, with a remark if the volume has another type than declared."""
     if seen.volume is None or not other_type(entry.kind, seen.volume.kind):
-        return Plan(row, actions)
+        return Plan(decision, actions)
     fix = f"{entry.path}/" if seen.volume.kind is Kind.DIRECTORY else entry.path
     return Plan(
-        row,
+        decision,
         actions,
         problem=f"declared as a {entry.kind.value}, and the volume has a {seen.volume.kind.value}",
         hint=f"declare it as {fix!r}, or move it away on the volume",
@@ -209,8 +285,8 @@ def _conflict(entry: Entry, seen: Observation) -> Plan:
         f"the volume has a {seen.volume.kind.value}" if seen.volume else f"a {entry.kind.value} is declared"
     )
     return Plan(
-        Row.TYPE_CONFLICT,
-        (Action(Verb.TO_ATTIC, paths=("",)), *_target(entry, seen), REPLACE_CONTENT, RECORD),
+        Decision.TYPE_CONFLICT,
+        (Action(Operation.TO_ATTIC, paths=("",)), *_target(entry, seen), REPLACE_CONTENT, RECORD),
         problem=f"the home had a {home} where {where}; it is in the attic",
         hint="home-persist attic list",
     )
@@ -224,25 +300,25 @@ def _content(seen: Observation, home: Node) -> Plan:
         saved, lost = _saved(
             Origin.HOME,
             seen.pairs,
-            home_wins=lambda pair: seen.recorded or (pair.newer and pair.identity is None),
+            home_wins=lambda pair: seen.replaced or (pair.newer and pair.identity is None),
         )
         return _left_in_place(special, (*saved, *lost))
-    saved, lost = _saved(Origin.HOME, seen.pairs, home_wins=lambda _: seen.recorded)
+    saved, lost = _saved(Origin.HOME, seen.pairs, home_wins=lambda _: seen.replaced)
     actions = (*saved, *lost, REPLACE_CONTENT, RECORD)
     if seen.volume is None:
-        return Plan(Row.SEED, actions)
+        return Plan(Decision.SEED, actions)
     if not any(pair.difference is Difference.DIFFERS for pair in seen.pairs):
-        return Plan(Row.MERGE, actions)
-    if seen.recorded:
-        return Plan(Row.HOME_WINS, actions)
-    row = Row.MERGE if home.kind is Kind.DIRECTORY else Row.VOLUME_WINS
-    return Plan(row, actions)
+        return Plan(Decision.MERGE, actions)
+    if seen.replaced:
+        return Plan(Decision.HOME_WINS, actions)
+    decision = Decision.MERGE if home.kind is Kind.DIRECTORY else Decision.VOLUME_WINS
+    return Plan(decision, actions)
 
 
 def _recover(seen: Observation) -> Plan:
     """Content that an interrupted run had set aside: the later save wins, the other goes to the attic."""
     if seen.aside is not None and seen.aside.kind is Kind.LINK and seen.aside.target == seen.link:
-        return Plan(Row.RECOVER, (DROP_ASIDE,))
+        return Plan(Decision.RECOVER, (DROP_ASIDE,))
     special = _special(seen.pairs)
     # What is in the attic has lost already. What is not, and was written after the volume's, is a save
     # that came while the link took its place.
@@ -252,7 +328,7 @@ def _recover(seen: Observation) -> Plan:
     if special:
         return _left_in_place(special, (*saved, *lost))
     # It was swapped with our link, and we may have died before that was noted.
-    return Plan(Row.RECOVER, (*saved, *lost, RECORD, DROP_ASIDE))
+    return Plan(Decision.RECOVER, (*saved, *lost, RECORD, DROP_ASIDE))
 
 
 def _saved(
@@ -269,10 +345,10 @@ def _saved(
     losers = tuple(pair.path for pair in differ if not home_wins(pair) and pair.identity is None)
     saved: list[Action] = []
     if missing:
-        saved.append(Action(Verb.COPY_IN, origin, missing))
+        saved.append(Action(Operation.COPY_IN, origin, missing))
     if winners:
-        saved.append(Action(Verb.SUPERSEDE, origin, winners))
-    return tuple(saved), ((Action(Verb.TO_ATTIC, origin, losers),) if losers else ())
+        saved.append(Action(Operation.SUPERSEDE, origin, winners))
+    return tuple(saved), ((Action(Operation.TO_ATTIC, origin, losers),) if losers else ())
 
 
 def _special(pairs: tuple[Pair, ...]) -> list[str]:
@@ -282,7 +358,7 @@ def _special(pairs: tuple[Pair, ...]) -> list[str]:
 def _left_in_place(special: list[str], saved: tuple[Action, ...] = ()) -> Plan:
     """A directory with a socket in it: the volume is brought up to date, and it stays where it is."""
     return Plan(
-        Row.SPECIAL,
+        Decision.SPECIAL,
         saved,
         problem=f"{special[0]!r} in it is a socket, FIFO or device: it is left in the home and not linked",
         hint=_SPECIAL_HINT,

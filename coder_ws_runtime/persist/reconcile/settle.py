@@ -12,8 +12,9 @@ from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.manifest.paths import in_shell
 from coder_ws_runtime.persist.monitor import amount
+from coder_ws_runtime.persist.reconcile.event import NO_EVENT, LinkEvent
 from coder_ws_runtime.persist.reconcile.observation import Observation
-from coder_ws_runtime.persist.reconcile.plan import Plan, Row, Verb, plan
+from coder_ws_runtime.persist.reconcile.plan import Decision, Operation, Plan, plan
 from coder_ws_runtime.persist.session import Session
 
 # How often a path is looked at again when it changes under our hands.
@@ -25,7 +26,7 @@ class Outcome:
     """What became of one path."""
 
     entry: Entry
-    row: Row
+    decision: Decision
     changed: bool = False
     """Whether anything was done, or would be done in a dry run."""
     problem: str = ""
@@ -35,12 +36,17 @@ class Outcome:
     attic: str = ""
     """The batch of the attic that holds what lost; empty if nothing did."""
 
+    @property
+    def code(self) -> str:
+        """The stable code of what became of it: of the error, if there is one, else of the decision."""
+        return self.error.code if self.error else self.decision.value
+
 
 def settle(
     session: Session,
     entry: Entry,
     *,
-    running: bool = False,
+    event: LinkEvent = NO_EVENT,
     dry_run: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Outcome:
@@ -49,22 +55,22 @@ def settle(
     Args:
         session: home and volume, opened.
         entry: what is declared.
-        running: as for :func:`coder_ws_runtime.persist.reconcile.plan.plan`.
+        event: what the kernel said of the link; without one nothing is taken for a deletion or a rename.
         dry_run: only say what would be done first.
         progress: told the number of bytes as they are copied, in the place of the monitor.
     """
     acted: Plan | None = None
-    now = Plan(Row.FAILED)
+    now = Plan(Decision.FAILED)
     error: UserError | None = None
     before = session.attic.count
     for attempt in range(_ATTEMPTS):
         try:
             # Most paths need nothing; only what does is looked at as a whole, and locked.
-            now = plan(entry, session.glance(entry), running=running)
+            now = plan(entry, session.glance(entry), event=event)
             with _lock_path(session, entry) if now.actions and not dry_run else nullcontext():
                 if now.actions:
                     seen = session.look(entry)
-                    now = plan(entry, seen, running=running)
+                    now = plan(entry, seen, event=event)
                 if not now.actions:
                     error = _refusal(entry, now)
                     break
@@ -72,13 +78,14 @@ def settle(
                 if dry_run:
                     break
                 _apply(session, entry, seen, now, progress)
+                event = NO_EVENT  # it is dealt with
         except (ChangedError, FileNotFoundError):
             time.sleep(min(0.001 * 2**attempt, 0.2))
         except BusyError as busy:
             error = _in_use(entry, busy)
             break
         except OSError as failure:
-            now = acted or Plan(Row.FAILED)
+            now = acted or Plan(Decision.FAILED)
             error = _failure(entry, failure)
             break
     else:
@@ -91,7 +98,7 @@ def settle(
     told = acted or now
     return Outcome(
         entry,
-        told.row,
+        told.decision,
         changed=acted is not None,
         problem="" if error else told.problem,
         hint="" if error else told.hint,
@@ -142,12 +149,12 @@ def save(session: Session, entry: Entry) -> None:
     from coder_ws_runtime.persist.reconcile import apply  # noqa: PLC0415 - as above
 
     seen = session.look(entry, refuse_writers=False)
-    actions = [action for action in plan(entry, seen).actions if action.verb in _SAVING]
+    actions = [action for action in plan(entry, seen).actions if action.operation in _SAVING]
     context = apply.Context(session.home, session.volume, session.ledger, session.attic, refuse_writers=False)
     apply.apply(entry, seen, actions, context)
 
 
-_SAVING = frozenset({Verb.COPY_IN, Verb.SUPERSEDE, Verb.TO_ATTIC})
+_SAVING = frozenset({Operation.COPY_IN, Operation.SUPERSEDE, Operation.TO_ATTIC})
 
 
 def _in_use(entry: Entry, busy: BusyError) -> UserError:
@@ -177,5 +184,5 @@ def _refusal(entry: Entry, now: Plan) -> UserError | None:
     """A settled plan that leaves the path other than declared, as an error."""
     if not now.refused:
         return None
-    code = "path.mounted" if now.row is Row.MOUNTED else "path.special"
+    code = "path.mounted" if now.decision is Decision.MOUNTED else "path.special"
     return RefusedError(now.problem, code=code, place=f"~/{entry.path}", hint=now.hint)

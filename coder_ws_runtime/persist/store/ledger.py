@@ -29,6 +29,7 @@ class Ledger:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._links: dict[str, str] = {}
+        self._left: dict[str, str] = {}
         self._read_to = 0
         self._fd: int | None = None
 
@@ -46,11 +47,12 @@ class Ledger:
         whole = text[: text.rfind(b"\n") + 1]
         self._read_to += len(whole)
         for line in whole.decode(errors="replace").split("\n"):
-            path, separator, target = line.partition("\t")
-            if separator and target:
-                self._links[path] = target
-            elif separator:
-                self._links.pop(path, None)
+            path, separator, rest = line.partition("\t")
+            target, _, fate = rest.partition("\t")
+            if not separator:
+                continue
+            self._links[path] = target
+            self._left[path] = fate
         return self._links
 
     def make(self) -> None:
@@ -69,6 +71,15 @@ class Ledger:
                 hint="make it a directory of the user's, or name another one in HOME_PERSIST_LEDGER_DIR",
             ) from error
 
+    def link(self, path: str) -> str:
+        """What the link says that this container made at `path`; empty if it made none."""
+        return self._read().get(path, "")
+
+    def left(self, path: str) -> str:
+        """What became of the recorded link at `path`, as `note_left` was given it; empty if it was not."""
+        self._read()
+        return self._left.get(path, "")
+
     def has(self, path: str, target: str) -> bool:
         """Whether this container has made the link at `path` with the text `target`."""
         return self._read().get(path) == target
@@ -79,12 +90,17 @@ class Ledger:
         Raises:
             OSError: the ledger cannot be written.
         """
-        if not self.has(path, target):
+        if not self.has(path, target) or self.left(path):
             self._append(f"{path}\t{target}")
+
+    def note_left(self, path: str, fate: str) -> None:
+        """Note by a word that the link was deleted or renamed; it stays recorded. Raises OSError."""
+        if self.left(path) != fate:
+            self._append(f"{path}\t{self.link(path)}\t{fate}")
 
     def forget(self, path: str) -> None:
         """Note that a path is no longer ours. Raises OSError as `record`."""
-        if path in self._read():
+        if self.link(path):
             self._append(f"{path}\t")
 
     @contextmanager

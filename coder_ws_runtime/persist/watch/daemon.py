@@ -19,6 +19,7 @@ from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.manifest.load import load_declarations, user_files
+from coder_ws_runtime.persist.reconcile.event import LINK_DELETED, NO_EVENT
 from coder_ws_runtime.persist.reconcile.settle import Outcome, save, settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_items import prune
@@ -99,7 +100,8 @@ class Daemon:
     def _loop(self, lease: Lease) -> None:
         wake = self._signals()
         self._declare()
-        self._sweep(lease, running=False)
+        self._sweep(lease)
+        self.session.relink = False
         journal.notify("READY=1")
         swept = time.monotonic()
         while not self.stopping:
@@ -117,7 +119,7 @@ class Daemon:
             if change.overflow:
                 journal.log("events were lost, looking at every path", journal.NOTICE)
             if change.overflow or time.monotonic() >= swept + self.period:
-                self._sweep(lease, running=True)
+                self._sweep(lease)
                 swept = time.monotonic()
             self._settle_due()
         journal.notify("STOPPING=1")
@@ -200,11 +202,12 @@ class Daemon:
             self._declare_anew()
             if self.schedule.drop(path) and path in self.entries:
                 alone = not self.schedule.went_with_its_directory(path)
-                self._settle(self.entries[path], running=alone)
+                self._settle(self.entries[path], deleted=alone)
 
-    def _settle(self, entry: Entry, *, running: bool) -> Outcome:
+    def _settle(self, entry: Entry, *, deleted: bool = False) -> Outcome:
         began = time.monotonic()
-        outcome = settle(self.session, entry, running=running, progress=self.report.alive)
+        event = LINK_DELETED if deleted else NO_EVENT
+        outcome = settle(self.session, entry, event=event, progress=self.report.alive)
         ended = time.monotonic()
         if outcome.changed and outcome.error is None:
             self.schedule.healed(entry.path, ended)
@@ -216,14 +219,14 @@ class Daemon:
 
     # Sweeps ---------------------------------------------------------------------------------------
 
-    def _sweep(self, lease: Lease, *, running: bool) -> None:
+    def _sweep(self, lease: Lease) -> None:
         """Look at every path."""
         self._declare_anew()
         for path in list(self.entries):
             self._declare_anew()
             if path in self.entries:
                 self.schedule.drop(path)
-                self._settle(self.entries[path], running=running)
+                self._settle(self.entries[path])
         if self.watches.blind:
             self._arm()
         try:
@@ -241,7 +244,7 @@ class Daemon:
         """Keep what was saved last; what is still being written is copied as it is."""
         self._declare_anew()
         for entry in self.entries.values():
-            outcome = self._settle(entry, running=False)
+            outcome = self._settle(entry)
             if outcome.error and outcome.error.code in _BUSY:
                 try:
                     save(self.session, entry)

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from coder_ws_runtime.persist.reconcile.plan import Row
+from coder_ws_runtime.persist.reconcile.plan import Decision
 from coder_ws_runtime.persist.reconcile.settle import Outcome
 from coder_ws_runtime.system import journal
 
@@ -36,15 +36,15 @@ class WatchReport:
 
     def healed(self, outcome: Outcome, seconds: float) -> None:
         """A path was made true, which took so long."""
-        if outcome.row is Row.LINKED:
+        if outcome.decision is Decision.LINKED:
             return
-        path, row = outcome.entry.path, outcome.row.name.lower()
+        path, row = outcome.entry.path, outcome.decision.name.lower()
         self.heals += 1
         self.last_heal = {"path": path, "row": row, "time": time.time()}
         fields = {"path": path, "row": row, "milliseconds": round(seconds * 1000, 1)}
         if outcome.attic:
             fields["attic"] = outcome.attic
-        journal.log(f"~/{path}: {outcome.row.value}", journal.INFO, fields)
+        journal.log(f"~/{path}: {outcome.decision.text}", journal.INFO, fields)
 
     def note(self, path: str, outcome: Outcome) -> None:
         """Say what is wrong with a path, once, and when it is well again."""
@@ -53,7 +53,7 @@ class WatchReport:
             return
         if text:
             self.problems[path] = text
-            journal.log(text, journal.WARNING, {"path": path, "row": outcome.row.name.lower()})
+            journal.log(text, journal.WARNING, {"path": path, "row": outcome.decision.name.lower()})
         else:
             del self.problems[path]
             journal.log(f"~/{path}: well again", journal.INFO, {"path": path})

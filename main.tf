@@ -435,7 +435,7 @@ locals {
     (local.projects)    = "coder-${data.coder_workspace.me.id}-projects"
   }
 
-  # The model of this document is coder_ws_runtime/documents/settings_model.py.
+  # The model of this document is coder_ws_runtime/settings.py.
   settings = {
     version = 1
     workspace = {

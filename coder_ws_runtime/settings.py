@@ -1,27 +1,52 @@
 """The settings of a workspace: one JSON document that the template uploads.
 
-The model that validates it is :mod:`coder_ws_runtime.documents.settings_model`; here is what the rest of the
-package works with.
+An example::
+
+  {
+    "version": 1,
+    "workspace": {"id": "0b7c…", "name": "dev", "owner": "ada", "access_url": "https://coder.example"},
+    "home_persist_paths": ["~/.config/foo/", {"path": ".bar/", "scope": "workspace"}],
+    "projects": "/home/coder/projects",
+    "jetbrains": {"allow_updates": false},
+    "hooks": {"time_limit": 120},
+    "web_shell": {"directory": "/home/coder/projects", "title": "dev"}
+  }
+
+The dataclasses are the model: :mod:`coder_ws_runtime.documents.records` reads them at run time, tolerantly,
+because the template may be newer or older than the image; :func:`schema` is their JSON Schema, for authors of
+templates.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
 
-from coder_ws_runtime.documents.cache import load_validated
-from coder_ws_runtime.errors import UsageError
+from coder_ws_runtime.documents.json_text import NotJson, parse
+from coder_ws_runtime.documents.records import Faults, name_kind, read_record
+from coder_ws_runtime.errors import UsageError, UserError
 from coder_ws_runtime.layout import WORKSPACE_ID, Layout
+
+VERSION = 1
+
+_LINE = {"pattern": r"^[^\x00-\x1f\x7f]*$", "description": "one line of text"}
+_DIRECTORY = {"pattern": r"^(?:/[^\x00-\x1f\x7f]*)?$", "description": "an absolute path, or empty"}
 
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
     """Which workspace this is, as Coder knows it. Empty strings: not known."""
 
-    id: str = ""
-    name: str = ""
-    owner: str = ""
-    access_url: str = ""
+    id: str = field(
+        default="",
+        metadata={
+            "pattern": rf"(?:{WORKSPACE_ID}|^$)",
+            "description": "the id that Coder gave the workspace: letters, digits, '.', '_', '-'",
+        },
+    )
+    name: str = field(default="", metadata=_LINE)
+    owner: str = field(default="", metadata=_LINE)
+    access_url: str = field(default="", metadata=_LINE)
     """Coder's URL, as the container reaches it."""
 
 
@@ -36,7 +61,9 @@ class JetBrains:
 class Hooks:
     """Options of the post-create hooks."""
 
-    time_limit: float = 120.0
+    time_limit: float = field(
+        default=120.0, metadata={"gt": 0, "le": 86400, "description": "seconds, at most a day"}
+    )
     """Seconds that each may take."""
 
 
@@ -44,67 +71,108 @@ class Hooks:
 class WebShell:
     """Options of the web-shell unit."""
 
-    directory: str = ""
-    title: str = ""
+    directory: str = field(default="", metadata=_DIRECTORY)
+    title: str = field(default="", metadata=_LINE)
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """The whole document."""
+class SettingsDocument:
+    """The settings of one workspace."""
 
+    version: Literal[1] = 1
     workspace: Workspace = field(default_factory=Workspace)
-    home_persist_paths: tuple[Any, ...] = ()
-    """Further paths to persist: strings or objects, as in a manifest's `paths`; not yet checked."""
-    projects: str = ""
+    home_persist_paths: tuple[Any, ...] = field(
+        default=(),
+        metadata={"description": "further paths to persist: strings or objects, as in a manifest's `paths`"},
+    )
+    """Not yet checked: each item is refused by itself where declarations are loaded."""
+    projects: str = field(default="", metadata=_DIRECTORY)
     """Absolute path of the directory where projects live; empty: not known."""
     jetbrains: JetBrains = field(default_factory=JetBrains)
     hooks: Hooks = field(default_factory=Hooks)
     web_shell: WebShell = field(default_factory=WebShell)
 
 
+@dataclass(frozen=True, slots=True)
+class Settings(SettingsDocument):
+    """The document as it counts, and what of it does not."""
+
+    refused: tuple[UserError, ...] = ()
+    """Values that are not valid; their defaults count."""
+    warnings: tuple[UserError, ...] = ()
+    """Keys that this version does not know."""
+
+
 def load(layout: Layout, env: Mapping[str, str] | None = None) -> Settings:
     """The settings of this workspace.
 
     Args:
-        layout: where the document lies. Without a document every setting has its default.
+        layout: where the document is. Without a document every setting has its default.
         env: ``CODER_WORKSPACE_ID`` replaces the workspace's id.
 
     Raises:
-        UsageError: the document or that id is not valid; place and hint name the first fault.
+        UsageError: the document cannot be read or is not JSON, its version is not known, or that id is not
+            valid. A single value that is not valid is in `refused`, and the others count.
     """
     file = layout.settings_file
-    values: dict[str, Any] = {}
     try:
-        document = file.read_bytes()
+        settings = read(file.read_bytes(), str(file))
     except FileNotFoundError:
-        pass
+        settings = Settings()
     except OSError as error:
         raise UsageError(
             f"the settings cannot be read: {error.strerror}", code="settings.unreadable", place=str(file)
         ) from error
-    else:
-
-        def validate(raw: bytes) -> Any:  # noqa: ANN401 - a JSON value
-            from coder_ws_runtime.documents import settings_model  # noqa: PLC0415 - pydantic is slow to import
-
-            return settings_model.validate(raw, place=str(file))
-
-        values = load_validated(
-            document,
-            place=str(file),
-            model_file=__file__.replace("settings.py", "documents/settings_model.py"),
-            validate=validate,
-            cache_dir=layout.ledger_dir / "validated",
-        )
-    settings = Settings(
-        workspace=Workspace(**values.get("workspace", {})),
-        home_persist_paths=tuple(values.get("home_persist_paths", ())),
-        projects=values.get("projects", ""),
-        jetbrains=JetBrains(**values.get("jetbrains", {})),
-        hooks=Hooks(**values.get("hooks", {})),
-        web_shell=WebShell(**values.get("web_shell", {})),
-    )
     return _with_environment(settings, env or {})
+
+
+_UPLOADED = "the template writes this file: fix it there, then restart the workspace"
+
+
+def read(document: bytes, place: str) -> Settings:
+    """The settings of a document.
+
+    Args:
+        document: the JSON text.
+        place: its file, for messages.
+
+    Raises:
+        UsageError: it is not a JSON object, or its version is not known.
+    """
+    try:
+        value = parse(document)
+    except NotJson as error:
+        where = f"{place}:{error.line}" if error.line else place
+        hint = error.hint or _UPLOADED
+        raise UsageError(error.message, code="settings.not-json", place=where, hint=hint) from error
+    if not isinstance(value, dict):
+        what = f"an object belongs here, not {name_kind(value)}"
+        raise UsageError(what, code="settings.invalid", place=f"{place}:$", hint=_UPLOADED)
+    if value.get("version", VERSION) not in (VERSION, None) or isinstance(value.get("version"), bool):
+        raise UsageError(
+            f"it has the version {value['version']!r}, and this image reads version {VERSION}",
+            code="settings.version",
+            place=f"{place}:$.version",
+            hint="use an image and a template of the same release",
+        )
+    faults = Faults(place, "settings")
+    found = read_record(SettingsDocument, value, faults)
+    for fault in faults.refused:
+        fault.hint = f"{fault.hint}; {_UPLOADED}" if fault.hint else _UPLOADED
+    return Settings(
+        **{one.name: getattr(found, one.name) for one in fields(found)},
+        refused=tuple(faults.refused),
+        warnings=tuple(faults.warnings),
+    )
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of the settings document, for authors of templates."""
+    from pydantic import TypeAdapter  # noqa: PLC0415 - slow to import, and only this needs it
+
+    made = TypeAdapter(SettingsDocument).json_schema()
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Settings of a workspace"}
+    return {**head, **{key: value for key, value in made.items() if key != "title"}}
 
 
 def identifier(env: Mapping[str, str]) -> str:

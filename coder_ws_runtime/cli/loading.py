@@ -27,7 +27,7 @@ def refuse_root(layout: Layout) -> None:
 
 
 def workspace_settings(layout: Layout) -> tuple[Settings, list[UserError]]:
-    """The settings, or the defaults with the reason why they do not count.
+    """The settings, and the reasons why all or some of them have their defaults.
 
     A bad document must not keep a home from being there: what does not need it still works.
 
@@ -36,6 +36,7 @@ def workspace_settings(layout: Layout) -> tuple[Settings, list[UserError]]:
     """
     named = settings.identifier(os.environ)
     try:
-        return settings.load(layout, os.environ), []
+        found = settings.load(layout, os.environ)
     except UserError as error:
         return Settings(workspace=Workspace(id=named)), [error]
+    return found, list(found.refused)

@@ -9,6 +9,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from coder_ws_runtime.documents.records import name_kind
+
 TAG = "("
 """Begins the tags of a union in a model: they appear in pydantic's locations, and in no document."""
 _AT = re.compile(r"(?P<what>.*) at line (?P<line>\d+) column (?P<column>\d+)$", re.DOTALL)
@@ -99,7 +101,7 @@ def _words(detail: dict[str, Any], model: type[BaseModel], location: Sequence[in
     if detail["type"] == "value_error":
         message, example = str(detail["ctx"]["error"]), ""
     elif detail["type"] in _WANTED:
-        message = f"{_WANTED[detail['type']]} belongs here, not {_kind(detail['input'])}"
+        message = f"{_WANTED[detail['type']]} belongs here, not {name_kind(detail['input'])}"
     else:
         message = f"{detail['msg'][:1].lower()}{detail['msg'][1:]}"
     return message, example
@@ -115,14 +117,6 @@ _WANTED = {
     "float_type": "a number",
 }
 """What belongs where pydantic found something of another type, by its name of the fault."""
-
-
-def _kind(value: object) -> str:
-    """What JSON calls a value."""
-    if value is None:
-        return "null"
-    names: dict[type, str] = {bool: "true or false", str: "a string", list: "a list", dict: "an object"}
-    return names.get(type(value), "a number")
 
 
 def _not_json(message: str) -> Fault:

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from coder_ws_runtime import settings
 from coder_ws_runtime.cli import commands, render
 from coder_ws_runtime.cli.loading import workspace_settings
 from coder_ws_runtime.errors import ExitStatus, UserError
@@ -87,14 +88,21 @@ def _as_json(checked: list[Checked], faults: list[UserError]) -> dict[str, Any]:
     epilog=commands.examples(
         ("home-persist schema > schema.json", "for an editor, or another validator"),
         ('{"$schema": "./schema.json", "source": …', "how a manifest names it"),
+        ("home-persist schema settings", "of the document that a template uploads"),
     )
 )
-def schema() -> None:
-    """Print the JSON Schema of manifests.
+@click.argument(
+    "document", type=click.Choice(["manifest", "settings"]), default="manifest", metavar="[manifest|settings]"
+)
+def schema(document: str) -> None:
+    """Print the JSON Schema of manifests, or of the settings document.
 
-    It says which keys a manifest may have and what each means. What it cannot say, e.g. that a path has
-    to lie below the home, 'home-persist validate' checks.
+    It says which keys a document may have and what each means. What it cannot say, e.g. that a path has
+    to be below the home, 'home-persist validate' checks.
     """
+    if document == "settings":
+        render.say_json(settings.schema())
+        return
     from coder_ws_runtime.persist.manifest import model as manifest_model  # noqa: PLC0415 - pydantic is slow to import
 
     render.say_json(manifest_model.schema())

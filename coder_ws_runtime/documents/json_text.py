@@ -1,0 +1,46 @@
+"""Parse JSON without pydantic, and say where it is broken."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class NotJson(Exception):  # noqa: N818 - it is one
+    """The text is not JSON."""
+
+    message: str
+    line: int = 0
+    """Where the parser stopped; 0: not known."""
+    hint: str = ""
+
+
+def parse(document: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """The value of a JSON document in UTF-8.
+
+    Raises:
+        NotJson: it is not one.
+    """
+    try:
+        return json.loads(document.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise NotJson(f"not UTF-8 (byte {error.start})", hint="save it in that encoding") from error
+    except json.JSONDecodeError as error:
+        if not document.strip():
+            raise NotJson("it is empty") from error
+        what = f"{error.msg[:1].lower()}{error.msg[1:]}".removesuffix(" at")
+        hint = next((hint for begin, hint in _REMEDIES.items() if what.startswith(begin)), "")
+        raise NotJson(f"not JSON: {what} (column {error.colno})", error.lineno, hint) from error
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits, 10,000 open brackets
+        raise NotJson(f"not JSON that can be read: {error}") from error
+
+
+_REMEDIES = {
+    "expecting property name": 'write the key in double quotes: "paths"; no comma before a closing bracket',
+    "illegal trailing comma": "remove the comma before the closing bracket",
+    "expecting ',' delimiter": "a comma or a closing bracket is missing before it",
+    "expecting value": "JSON has no comments, no single quotes, and true, false and null in lower case",
+    "invalid control character": "a string ends on its line; a line break in it is written \\n",
+    "unterminated string": "its closing double quote is missing",
+}
+"""How to fix what Python's parser says, by the beginning of that."""

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from coder_ws_runtime import settings
-from coder_ws_runtime.boot.docker_group.observe import User, parse_users
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.layout import DEFAULT_USER, Layout
 from coder_ws_runtime.settings import Settings, Workspace
+from coder_ws_runtime.system.accounts import User, read_user
 from coder_ws_runtime.system.process import Runner, run
 
 T = TypeVar("T")
@@ -62,6 +62,7 @@ class Context:
         error = None
         try:
             values = settings.load(layout, seen)
+            error = next(iter(values.refused), None)
         except UserError as refused:
             error = refused
             values = Settings(workspace=Workspace(id=seen.get("CODER_WORKSPACE_ID", "")))
@@ -103,5 +104,4 @@ def text(path: Path, limit: int = 1 << 20) -> str:
 
 def account(context: Context) -> User | None:
     """The user of the workspace."""
-    users = parse_users(text(context.layout.passwd_file))
-    return next((user for user in users if user.name == DEFAULT_USER), None)
+    return read_user(context.layout.passwd_file, DEFAULT_USER)

@@ -10,16 +10,12 @@ import pytest
 from coder_ws_runtime.boot.docker_group.apply import settle
 from coder_ws_runtime.boot.docker_group.observe import (
     Cover,
-    Group,
     Observed,
     Program,
     Reach,
     Sight,
     Socket,
-    User,
     observe,
-    parse_groups,
-    parse_users,
 )
 from coder_ws_runtime.boot.docker_group.plan import (
     Action,
@@ -34,6 +30,7 @@ from coder_ws_runtime.boot.docker_group.plan import (
 )
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.system.accounts import Group, User, parse_groups
 from coder_ws_runtime.system.process import Completed
 
 CODER = User("coder", 1000, 1000)
@@ -187,20 +184,6 @@ def test_programs_without_the_group_are_named() -> None:
     new = Program(13, "bash", frozenset({1000, 105}))
     assert plan(seen(host_socket(105), programs=(old, new))).laggards == (old,)
     assert plan(seen(host_socket(0, mode=0o666), programs=(old, new))).laggards == ()
-
-
-def test_group_file_with_odd_lines() -> None:
-    text = "root:x:0:\n\n+::::\ndocker:x:995:coder,ada\nbad:x:n:\nshort:x\nempty:x:7:,\n"
-    assert list(parse_groups(text)) == [
-        Group("root", 0),
-        Group("docker", 995, frozenset({"coder", "ada"})),
-        Group("empty", 7),
-    ]
-
-
-def test_passwd_file_with_odd_lines() -> None:
-    text = "root:x:0:0:root:/root:/bin/bash\ncoder:x:1000:1001::/home/coder:/bin/zsh\n+::::::\nx:y\n"
-    assert list(parse_users(text)) == [User("root", 0, 0), User("coder", 1000, 1001)]
 
 
 # On a tree ---------------------------------------------------------------------------------------

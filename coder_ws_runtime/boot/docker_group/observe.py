@@ -10,6 +10,7 @@ from enum import Enum
 from pathlib import Path
 
 from coder_ws_runtime.layout import DEFAULT_USER, Layout
+from coder_ws_runtime.system.accounts import Group, User, read_groups, read_user
 from coder_ws_runtime.system.mounts import parse_mounts
 
 CONNECT_LIMIT = 2.0
@@ -59,24 +60,6 @@ class Socket:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """A line of group(5)."""
-
-    name: str
-    gid: int
-    members: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """Of a line of passwd(5), what matters here."""
-
-    name: str
-    uid: int
-    gid: int
-
-
-@dataclass(frozen=True, slots=True)
 class Program:
     """A running program of the user that hands its groups on to what it starts."""
 
@@ -108,7 +91,7 @@ def observe(layout: Layout, *, user: str = DEFAULT_USER) -> Observed:
     cover = _cover(layout, mounts)
     host = layout.docker_socket if cover is Cover.NONE else layout.docker_host_socket
     sight = _sight(host, mounts)
-    account = next((entry for entry in parse_users(_text(layout.passwd_file)) if entry.name == user), None)
+    account = read_user(layout.passwd_file, user)
     live = layout.root == Path("/")
     return Observed(
         sight=sight,
@@ -116,26 +99,10 @@ def observe(layout: Layout, *, user: str = DEFAULT_USER) -> Observed:
         cover=cover,
         kept=str(layout.docker_host_socket) in mounts,
         user=account,
-        groups=tuple(parse_groups(_text(layout.group_file))),
+        groups=read_groups(layout.group_file),
         programs=tuple(_programs(layout.proc, account)) if live and account else (),
         root=os.geteuid() == 0,
     )
-
-
-def parse_groups(text: str) -> Iterator[Group]:
-    """The groups of a group(5) file; lines that are none are left out, as getgrent(3) does."""
-    for line in text.splitlines():
-        match line.split(":"):
-            case [name, _, gid, members] if name and gid.isdecimal():
-                yield Group(name, int(gid), frozenset(filter(None, members.split(","))))
-
-
-def parse_users(text: str) -> Iterator[User]:
-    """The users of a passwd(5) file."""
-    for line in text.splitlines():
-        match line.split(":"):
-            case [name, _, uid, gid, _, _, _] if name and uid.isdecimal() and gid.isdecimal():
-                yield User(name, int(uid), int(gid))
 
 
 def _cover(layout: Layout, mounts: dict[str, str]) -> Cover:

@@ -6,14 +6,13 @@ from enum import Enum
 from coder_ws_runtime.boot.docker_group.observe import (
     OVERFLOW_GID,
     Cover,
-    Group,
     Observed,
     Program,
     Reach,
     Sight,
     Socket,
-    User,
 )
+from coder_ws_runtime.system.accounts import Group, User
 
 GROUP = "docker"
 

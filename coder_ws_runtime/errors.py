@@ -45,14 +45,20 @@ class UserError(Exception):
         mend = f" ({self.hint})" if self.hint else ""
         return f"{where}{self.message}{mend}"
 
-    def as_dict(self) -> dict[str, str]:
-        """Its parts, for JSON."""
-        return {"code": self.code, "message": self.message, "place": self.place, "hint": self.hint}
+    def as_dict(self) -> dict[str, str | None]:
+        """Its parts, for JSON: `code`, `message`, `place` and `remedy`; null where there is none."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "place": self.place or None,
+            "remedy": self.hint or None,
+        }
 
     @classmethod
-    def from_dict(cls, parts: dict[str, str], status: int) -> "UserError":
+    def from_dict(cls, parts: dict[str, str | None], status: int) -> "UserError":
         """The error of which `as_dict` gave the parts, with its exit status."""
-        error = cls(parts["message"], code=parts["code"], place=parts["place"], hint=parts["hint"])
+        message, code, place, hint = (parts[key] or "" for key in ("message", "code", "place", "remedy"))
+        error = cls(message, code=code, place=place, hint=hint)
         error.exit_status = ExitStatus(status)
         return error
 

@@ -111,7 +111,7 @@ def _environment() -> Mapping[str, str]:
 def with_json(command: Callable[..., R]) -> Callable[..., R]:
     """Give `command` the flag ``--json``, which it gets as its argument `as_json`.
 
-    An error that ends the command becomes a document, too: ``{"version": 1, "error": {…}}``.
+    An error that ends the command becomes a document, too: ``error``.
     """
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
@@ -121,7 +121,7 @@ def with_json(command: Callable[..., R]) -> Callable[..., R]:
             return command(*args, as_json=as_json, **kwargs)
         except UserError as error:
             if as_json:
-                render.say_json({"version": 1, "error": error.as_dict()})
+                render.say_document("error", {"error": error.as_dict()})
             raise
 
     return with_document

@@ -86,8 +86,22 @@ def complain(error: UserError) -> None:
         _print(f"{style('hint:', fg='cyan')} {error.hint}", sys.stderr)
 
 
+VERSION = 2
+"""Of the JSON documents; see :mod:`coder_ws_runtime.cli.contract`."""
+
+
+def say_document(name: str, content: Mapping[str, object]) -> None:
+    """A document of the contract on stdout, for programs: never to the journal in its place.
+
+    Args:
+        name: one of :data:`coder_ws_runtime.cli.contract.DOCUMENTS`.
+        content: what it has beside its name and version.
+    """
+    say_json({"document": name, "version": VERSION, **content})
+
+
 def say_json(value: object) -> None:
-    """One JSON document on stdout, for programs: never to the journal in its place."""
+    """One JSON value on stdout."""
     document = json.dumps(value, indent=2, ensure_ascii=False)
     if _LONE.search(document):  # from names that are not UTF-8
         document = json.dumps(value, indent=2)

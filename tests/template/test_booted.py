@@ -207,7 +207,7 @@ def test_no_text_of_a_user_is_executed(hostile: Workspace) -> None:
 
 def test_each_is_a_path_that_lasts(hostile: Workspace) -> None:
     known = json.loads(hostile.out("home-persist status --json"))["paths"]
-    fine = {one["path"] for one in known if one["fine"]}
+    fine = {one["path"] for one in known if one["ok"]}
     assert [text for text in HOSTILE if text.rstrip("/") not in fine] == []
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from coder_ws_runtime.cli import commands
 from coder_ws_runtime.cli.home_persist.main import home_persist
+from tests.harness.documents import check_document
 from tests.harness.tree import Tree
 
 
@@ -37,6 +38,8 @@ def run(tree: Tree, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
         at = ["--root", str(tree.layout.root)] if root else []
         status = commands.run(home_persist, [*words, *at])
         told = capsys.readouterr()
+        if "--json" in words and words[0] not in ("attic", "gc") and told.out:
+            check_document(told.out)
         return Told(status, told.out, told.err)
 
     return run

@@ -559,7 +559,7 @@ def test_list(five: Layout, capsys: pytest.CaptureFixture[str]) -> None:
         ("GO", "2024.2"),
         ("PY", "2024.1"),
     ]
-    assert [(item["size"], item["size_complete"]) for item in listed] == [(8192, True)] * 4
+    assert [(item["size_bytes"], item["size_complete"]) for item in listed] == [(8192, True)] * 4
     assert ws_boot(five, "jetbrains", "list") == 0
     assert capsys.readouterr().out.splitlines()[1].split()[:5] == [
         "GO",

@@ -320,7 +320,12 @@ def test_json(tree: Tree, run: Command) -> None:
     write(tree.home, {".d/x": "1"})
     document = json.loads(run("add", "--json", ".d", "/etc").out)
     (path,) = document["paths"]
-    assert (path["added"], path["declared"], path["kind"], path["row"]) == (True, ".d", "directory", "seed")
+    assert (path["added"], path["covered_by"], path["kind"], path["outcome"]) == (
+        True,
+        ".d",
+        "directory",
+        "path.seeded",
+    )
     assert document["refused"][0]["code"] == "path.refused"
 
 

@@ -48,7 +48,7 @@ def test_one_of_them_says_why(image: Tree, run: Command) -> None:
         "aws off ~/.c/ workspace -",
         "1 optional, 0 on; home-persist enable NAME",
     ]
-    (item,) = json.loads(run("available", "--json", "aws").out)["available"]
+    (item,) = json.loads(run("available", "--json", "aws").out)["manifests"]
     assert item["paths"] == [
         {"path": ".aws", "scope": "owner", "why": "The login is the person's."},
         {"path": ".c", "scope": "workspace", "why": None},
@@ -156,13 +156,13 @@ def test_an_image_that_offers_nothing(tree: Tree, run: Command) -> None:
 
 
 def test_json(image: Tree, run: Command) -> None:
-    assert json.loads(run("enable", "--json", "npm").out)["names"][0] == {
+    assert json.loads(run("enable", "--json", "npm").out)["manifests"][0] == {
         "name": "npm",
         "changed": True,
         "paths": [".npm", ".npmrc"],
         "errors": [],
     }
-    assert [item["enabled"] for item in json.loads(run("available", "--json").out)["available"]] == [
+    assert [item["enabled"] for item in json.loads(run("available", "--json").out)["manifests"]] == [
         False,
         True,
     ]

@@ -172,10 +172,10 @@ def test_json(tree: Tree, run: Command) -> None:
     document = json.loads(told.out)
     assert told.status == 1, "a manifest is refused"
     (path,) = document["paths"]
-    assert (path["path"], path["state"], path["fine"], path["size"]) == ("f", "not_linked", False, None)
+    assert (path["path"], path["state"], path["ok"], path["size_bytes"]) == ("f", "not-linked", False, None)
     assert path["declared_in"].endswith("tool.json:$.paths[0]")
     assert document["refused"][0]["code"] == "manifest.not-json"
-    assert 0 < document["volume"]["free"] <= document["volume"]["size"]
+    assert 0 < document["volume"]["free_bytes"] <= document["volume"]["size_bytes"]
 
 
 @pytest.mark.parametrize(

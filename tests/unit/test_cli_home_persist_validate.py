@@ -141,7 +141,7 @@ def test_paths_are_looked_at_beside_other_faults(tmp_path: Path, run: Command) -
     )
     document = json.loads(run("validate", "--json", str(file)).out)
     assert {
-        (fault["place"].removeprefix(str(file)), fault["code"]) for fault in document["sources"][0]["faults"]
+        (fault["place"].removeprefix(str(file)), fault["code"]) for fault in document["sources"][0]["errors"]
     } == {
         (":$.scop", "manifest.unknown-key"),
         (":$.paths[0]", "path.refused"),
@@ -224,11 +224,11 @@ def test_json(tree: Tree, run: Command) -> None:
     told = run("validate", "--json", str(file))
     (source,) = json.loads(told.out)["sources"]
     assert (told.status, source["valid"], source["place"]) == (1, False, str(file))
-    assert source["faults"][0] == {
+    assert source["errors"][0] == {
         "code": "path.refused",
         "message": "path '/etc/x' is absolute and not below the home",
         "place": f"{file}:$.paths[1]",
-        "hint": "write it relative to the home",
+        "remedy": "write it relative to the home",
     }
     assert source["warnings"][0]["code"] == "trap.replaced"
 

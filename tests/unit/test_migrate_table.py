@@ -256,7 +256,7 @@ def test_the_command(tree: Tree, run: Command) -> None:
     assert "migration m: remove ~/.old: moved to the attic; in the attic: 2" in told.out
     assert run("migrate").out == "all migrations were run before; home-persist migrate --list shows when\n"
     listed = json.loads(run("migrate", "--list", "--json").out)["migrations"]
-    assert [(one["ran"]["row"], one["ran"]["workspace"]) for one in listed] == [
+    assert [(one["ran"]["outcome"], one["ran"]["workspace"]) for one in listed] == [
         ("removed", "w1"),
         ("nothing", "w1"),
     ]

@@ -71,7 +71,8 @@ def add(  # noqa: PLR0913 - one argument an option
         ):
             added = run_add(session, wishes)
     if as_json:
-        render.say_json({"version": 1, "paths": [_as_json(one) for one in added], "refused": _dicts(refused)})
+        document = {"paths": [_as_json(one) for one in added], "refused": _dicts(refused)}
+        render.say_document("home-persist add", document)
     else:
         for one in added:
             _say(one, quiet=quiet)
@@ -127,18 +128,18 @@ def _as_json(one: Added) -> dict[str, Any]:
     return {
         "path": one.wish.path,
         "added": one.new,
-        "declared": entry.path if entry else None,
+        "covered_by": entry.path if entry else None,
         "kind": entry.kind.value if entry else None,
         "scope": entry.scope.value if entry else None,
         "source": entry.source if entry else None,
         "declared_in": entry.place if entry else None,
-        "row": one.outcome.decision.name.lower() if one.outcome else None,
+        "outcome": one.outcome.code if one.outcome else None,
         "attic": (one.outcome.attic or None) if one.outcome else None,
-        "note": one.note or None,
-        "within": list(one.within),
+        "message": one.note or None,
+        "contains": list(one.within),
         "error": one.error.as_dict() if one.error else None,
     }
 
 
-def _dicts(errors: list[UserError]) -> list[dict[str, str]]:
+def _dicts(errors: list[UserError]) -> list[dict[str, str | None]]:
     return [error.as_dict() for error in errors]

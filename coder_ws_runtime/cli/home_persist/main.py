@@ -64,7 +64,7 @@ def resolve(layout: Layout, *, dry_run: bool, quiet: bool, as_json: bool) -> int
         report = run_resolve(layout, values, dry_run=dry_run, monitor=monitor)
     report = replace(report, refused=(*faults, *report.refused))
     if as_json:
-        render.say_json(_as_json(report, dry_run=dry_run))
+        render.say_document("home-persist resolve", _as_json(report, dry_run=dry_run))
     else:
         _say(report, dry_run=dry_run, quiet=quiet)
     return ExitStatus.REFUSED if report.errors else ExitStatus.DONE
@@ -113,13 +113,12 @@ def _fields(outcome: Outcome) -> dict[str, object]:
         "path": entry.path,
         "source": entry.source,
         "scope": entry.scope.value,
-        "row": outcome.decision.name.lower(),
+        "outcome": outcome.code,
     }
 
 
 def _as_json(report: Report, *, dry_run: bool) -> dict[str, Any]:
     return {
-        "version": 1,
         "dry_run": dry_run,
         "changed": report.changed,
         "migrations": [_migrated_as_json(item) for item in report.migrated],
@@ -142,10 +141,10 @@ def _outcome_as_json(outcome: Outcome) -> dict[str, Any]:
         "scope": entry.scope.value,
         "source": entry.source,
         "target": entry.on_volume,
-        "row": outcome.decision.name.lower(),
+        "outcome": outcome.code,
         "changed": outcome.changed,
-        "problem": outcome.problem or None,
-        "hint": outcome.hint or None,
+        "message": outcome.problem or None,
+        "remedy": outcome.hint or None,
         "attic": outcome.attic or None,
         "error": outcome.error.as_dict() if outcome.error else None,
     }

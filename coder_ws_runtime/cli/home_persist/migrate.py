@@ -67,8 +67,8 @@ def migrate(  # noqa: PLR0913 - one argument an option
     errors += [item.error for item in done if item.error]
     if as_json:
         refused = [error.as_dict() for error in (*faults, *found.refused)]
-        document = {"version": 1, "dry_run": dry_run, "migrations": [as_dict(i) for i in done]}
-        render.say_json({**document, "refused": refused})
+        document = {"dry_run": dry_run, "migrations": [as_dict(item) for item in done], "refused": refused}
+        render.say_document("home-persist migrate", document)
     else:
         say_migrated(done, dry_run=dry_run, quiet=quiet)
         for error in errors:
@@ -104,7 +104,7 @@ def _what(step: Step) -> str:
 
 
 def _fields(item: Migrated) -> dict[str, object]:
-    return {"migration": item.step.id, "path": item.step.path, "row": item.decision.name.lower()}
+    return {"migration": item.step.id, "path": item.step.path, "outcome": item.decision.value}
 
 
 def _summary(done: tuple[Migrated, ...], *, total: int, dry_run: bool) -> str:
@@ -124,7 +124,8 @@ def _summary(done: tuple[Migrated, ...], *, total: int, dry_run: bool) -> str:
 
 def _list(known: list[Known], *, as_json: bool) -> int:
     if as_json:
-        render.say_json({"version": 1, "migrations": [_known_as_dict(item) for item in known]})
+        document = {"migrations": [_known_as_dict(item) for item in known]}
+        render.say_document("home-persist migrate --list", document)
         return ExitStatus.DONE
     rows = [[item.step.id, _what(item.step), *_ran(item)] for item in known]
     if rows:
@@ -154,7 +155,7 @@ def _known_as_dict(item: Known) -> dict[str, Any]:
         and {
             "time": item.record.time,
             "workspace": item.record.workspace,
-            "row": item.record.row,
+            "outcome": item.record.row,
             "attic": item.record.attic or None,
         },
         "error": item.error.as_dict() if item.error else None,
@@ -165,9 +166,9 @@ def as_dict(item: Migrated) -> dict[str, Any]:
     """A migration of this run, for JSON."""
     return {
         **_step_as_dict(item.step),
-        "row": item.decision.name.lower(),
+        "outcome": item.error.code if item.error else item.decision.value,
         "changed": item.changed,
-        "problem": item.problem or None,
+        "message": item.problem or None,
         "attic": item.attic or None,
         "error": item.error.as_dict() if item.error else None,
     }

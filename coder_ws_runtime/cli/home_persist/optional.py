@@ -86,7 +86,7 @@ def enable(layout: Layout, names: tuple[str, ...], scope: str, *, quiet: bool, a
         Session(layout, values, monitor) as session,
     ):
         done = run_enable(session, names, Scope(scope))
-    return _tell(done, "is on", "is on already", quiet=quiet, as_json=as_json)
+    return _tell("enable", done, ("is on", "is on already"), quiet=quiet, as_json=as_json)
 
 
 @click.command(
@@ -116,16 +116,18 @@ def disable(layout: Layout, names: tuple[str, ...], *, quiet: bool, as_json: boo
         Session(layout, values, monitor) as session,
     ):
         done = run_disable(Removal(session), names)
-    return _tell(done, "is off", "is off", quiet=quiet, as_json=as_json)
+    return _tell("disable", done, ("is off", "is off"), quiet=quiet, as_json=as_json)
 
 
-def _tell(done: list[Switched], now: str, already: str, *, quiet: bool, as_json: bool) -> int:
+def _tell(command: str, done: list[Switched], words: tuple[str, str], *, quiet: bool, as_json: bool) -> int:
+    """Say what became of each; `words` are for what is so now, and for what was so already."""
     if as_json:
-        render.say_json({"version": 1, "names": [_switched_as_json(one) for one in done]})
+        document = {"manifests": [_switched_as_json(one) for one in done]}
+        render.say_document(f"home-persist {command}", document)
     else:
         for one in done:
             if not quiet:
-                _say_done(one, now if one.changed else already)
+                _say_done(one, words[0] if one.changed else words[1])
             for removed in one.removed:
                 if not removed.error:
                     say_removed(removed, quiet=quiet)
@@ -154,7 +156,8 @@ def _list(layout: Layout, names: tuple[str, ...], *, as_json: bool) -> int:
                 hint=suggest(name, [item.name for item in everything]),
             )
     if as_json:
-        render.say_json({"version": 1, "available": [_as_json(item) for item in found]})
+        document = {"manifests": [_as_json(item) for item in found]}
+        render.say_document("home-persist available", document)
         return ExitStatus.DONE
     for line in _details(found) if names else _overview(found):
         render.say(line)
@@ -200,7 +203,7 @@ def _as_json(item: Optional) -> dict[str, Any]:
             {"path": entry.path, "scope": entry.scope.value, "why": entry.why or None}
             for entry in item.entries
         ],
-        "fault": item.fault.as_dict() if item.fault else None,
+        "error": item.fault.as_dict() if item.fault else None,
     }
 
 

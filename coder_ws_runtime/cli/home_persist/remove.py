@@ -64,7 +64,8 @@ def remove(  # noqa: PLR0913 - one argument an option
         removed = removal.run(wanted)
     if as_json:
         refusals = [error.as_dict() for error in refused]
-        render.say_json({"version": 1, "paths": [_as_json(one) for one in removed], "refused": refusals})
+        document = {"paths": [_as_json(one) for one in removed], "refused": refusals}
+        render.say_document("home-persist remove", document)
     else:
         for one in removed:
             say_removed(one, quiet=quiet)
@@ -127,7 +128,7 @@ def _as_json(one: Removed) -> dict[str, Any]:
         "attic": one.attic or None,
         "other_workspaces": list(one.others),
         "shared": one.shared,
-        "within": list(one.within),
+        "contains": list(one.within),
         "still_declared_in": one.still.place if one.still else None,
         "error": one.error.as_dict() if one.error else None,
     }

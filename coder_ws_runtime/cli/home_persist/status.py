@@ -55,7 +55,7 @@ def status(layout: Layout, paths: tuple[str, ...], *, exact: bool, as_json: bool
         found, paths=_chosen(layout, values, found.paths, paths), refused=(*faults, *found.refused)
     )
     if as_json:
-        render.say_json(_as_json(found))
+        render.say_document("home-persist status", _as_json(found))
     else:
         _say(found)
     if found.fault:
@@ -160,14 +160,13 @@ def _summary(found: Status) -> str:
 
 def _as_json(found: Status) -> dict[str, Any]:
     return {
-        "version": 1,
         "paths": [_path_as_json(item) for item in found.paths],
         "refused": [error.as_dict() for error in found.refused],
-        "watched": found.watched,
+        "daemon_running": found.watched,
         "volume": {
-            "free": found.free,
-            "size": found.size,
-            "fault": found.fault.as_dict() if found.fault else None,
+            "free_bytes": found.free,
+            "size_bytes": found.size,
+            "error": found.fault.as_dict() if found.fault else None,
         },
     }
 
@@ -182,10 +181,10 @@ def _path_as_json(item: PathStatus) -> dict[str, Any]:
         "scope": entry.scope.value,
         "why": entry.why or None,
         "target": entry.on_volume,
-        "state": item.state.name.lower(),
-        "fine": item.state.fine,
-        "meaning": MEANING[item.state],
-        "size": usage.size if usage else None,
+        "state": item.state.name.lower().replace("_", "-"),
+        "ok": item.state.fine,
+        "message": MEANING[item.state],
+        "size_bytes": usage.size if usage else None,
         "size_complete": usage.complete if usage else None,
         "files": usage.files if usage else None,
         "error": item.error.strerror if item.error else None,

@@ -41,7 +41,7 @@ def validate(layout: Layout, files: tuple[Path, ...], *, as_json: bool) -> int:
     else:
         checked = check_workspace(layout, values)
     if as_json:
-        render.say_json(_as_json(checked, faults))
+        render.say_document("home-persist validate", _as_json(checked, faults))
     else:
         _say(checked, faults)
     return ExitStatus.REFUSED if faults or any(item.faults for item in checked) else ExitStatus.DONE
@@ -66,15 +66,14 @@ def _count(number: int, word: str) -> str:
 
 def _as_json(checked: list[Checked], faults: list[UserError]) -> dict[str, Any]:
     return {
-        "version": 1,
         "sources": [
             {
                 "place": item.place,
                 "valid": not item.faults,
                 "paths": item.paths,
-                "faults": [fault.as_dict() for fault in item.faults],
+                "errors": [fault.as_dict() for fault in item.faults],
                 "warnings": [
-                    {"code": found.code, "message": found.message, "place": found.place, "hint": found.hint}
+                    {"code": found.code, "message": found.message, "place": found.place, "remedy": found.hint}
                     for found in item.traps
                 ],
             }
@@ -84,25 +83,40 @@ def _as_json(checked: list[Checked], faults: list[UserError]) -> dict[str, Any]:
     }
 
 
+_COMMANDS = ("resolve", "status", "add", "remove", "available", "enable", "disable", "validate", "migrate")
+
+
 @click.command(
     epilog=commands.examples(
-        ("home-persist schema > schema.json", "for an editor, or another validator"),
+        ("home-persist schema > schema.json", "of manifests, for an editor or another validator"),
         ('{"$schema": "./schema.json", "source": …', "how a manifest names it"),
         ("home-persist schema settings", "of the document that a template uploads"),
+        ("home-persist schema status", "of what 'home-persist status --json' prints"),
     )
 )
 @click.argument(
-    "document", type=click.Choice(["manifest", "settings"]), default="manifest", metavar="[manifest|settings]"
+    "document",
+    type=click.Choice(["manifest", "settings", *_COMMANDS, "migrate-list", "error"]),
+    default="manifest",
+    metavar="[DOCUMENT]",
 )
 def schema(document: str) -> None:
-    """Print the JSON Schema of manifests, or of the settings document.
+    """Print the JSON Schema of a document: of manifests by default.
 
-    It says which keys a document may have and what each means. What it cannot say, e.g. that a path has
-    to be below the home, 'home-persist validate' checks.
+    DOCUMENT is manifest, settings, the name of a command for what it prints with --json, migrate-list, or
+    error for what a command prints with --json when an error ends it.
+
+    The schema says which keys a document has and what each means. What it cannot say, for example that a
+    path has to be below the home, 'home-persist validate' checks.
     """
     if document == "settings":
         render.say_json(settings.schema())
-        return
-    from coder_ws_runtime.persist.manifest import model as manifest_model  # noqa: PLC0415 - pydantic is slow to import
+    elif document == "manifest":
+        from coder_ws_runtime.persist.manifest import model  # noqa: PLC0415 - pydantic is slow to import
 
-    render.say_json(manifest_model.schema())
+        render.say_json(model.schema())
+    else:
+        from coder_ws_runtime.cli import contract  # noqa: PLC0415 - as above
+
+        names = {"migrate-list": "home-persist migrate --list", "error": "error"}
+        render.say_json(contract.schema(names.get(document, f"home-persist {document}")))

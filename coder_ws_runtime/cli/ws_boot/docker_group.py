@@ -34,7 +34,7 @@ def docker_group(layout: Layout, *, dry_run: bool, as_json: bool) -> None:
     """
     report = settle(layout, dry_run=dry_run)
     if as_json:
-        render.say_json(_docker_json(report))
+        render.say_document("ws-boot docker-group", _docker_json(report))
     else:
         _say_docker(report, dry_run=dry_run)
     finding = report.after.finding
@@ -64,13 +64,13 @@ def _say_docker(report: Report, *, dry_run: bool) -> None:
 def _docker_json(report: Report) -> dict[str, Any]:
     finding = report.after.finding
     return {
-        "version": 1,
         "case": report.plan.case.name.lower(),
-        "reason": report.plan.reason,
+        "message": report.plan.reason,
         "gid": report.after.gid,
         "done": [step.describe() for step in report.done],
         "to_do": [step.describe() for step in report.after.actions],
-        "finding": finding and {"code": finding.code, "message": finding.message, "remedy": finding.hint},
+        "error": finding
+        and {"code": finding.code, "message": finding.message, "place": None, "remedy": finding.hint},
         "without_the_group": [
             {"pid": program.pid, "name": program.name} for program in report.after.laggards
         ],

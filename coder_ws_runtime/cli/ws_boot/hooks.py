@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -86,7 +86,7 @@ def list_hooks(layout: Layout, *, as_json: bool) -> None:
             }
             for hook in found
         ]
-        render.say_json({"version": 1, "hooks": items})
+        render.say_document("ws-boot hooks list", {"hooks": items})
         return
     if not found:
         render.say(_none(layout))
@@ -148,7 +148,7 @@ def _run(layout: Layout, chosen: Sequence[Hook], wish: _Wish) -> int:
     limit = wish.time_limit or values.hooks.time_limit
     results = run_hooks(layout, Order(chosen, os.environ, limit, once=wish.once), watcher)
     if wish.as_json:
-        render.say_json({"version": 1, "hooks": [_as_json(result) for result in results]})
+        render.say_document("ws-boot hooks", {"hooks": [_as_json(result) for result in results]})
     else:
         _say_summary(layout, results)
     return ExitStatus.DONE if all(result.ok for result in results) else ExitStatus.REFUSED
@@ -200,4 +200,12 @@ def _none(layout: Layout) -> str:
 
 
 def _as_json(result: Result) -> dict[str, Any]:
-    return {**asdict(result), "ending": str(result.ending)}
+    return {
+        "id": result.id,
+        "ending": str(result.ending),
+        "status": result.status,
+        "seconds": result.seconds,
+        "message": result.detail or None,
+        "remedy": result.remedy or None,
+        "log": result.log or None,
+    }

@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from typing import Any
 
 import click
 
 from coder_ws_runtime.boot.jetbrains.apply import Report, settle
 from coder_ws_runtime.boot.jetbrains.backends import Choice, backends, choose, measured, remove
+from coder_ws_runtime.boot.jetbrains.plan import Note
 from coder_ws_runtime.cli import commands, render
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.cli.tables import table
@@ -59,7 +59,7 @@ def jetbrains(context: click.Context, layout: Layout, *, dry_run: bool, as_json:
         dry_run=dry_run,
     )
     if as_json:
-        render.say_json(_as_json(report))
+        render.say_document("ws-boot jetbrains", _as_json(report))
     else:
         _say(report, dry_run=dry_run)
     return ExitStatus.REFUSED if report.failed else ExitStatus.DONE
@@ -85,15 +85,18 @@ def list_backends(layout: Layout, *, as_json: bool) -> None:
     if as_json:
         items = [
             {
-                **asdict(backend),
                 "path": str(backend.path),
+                "product": backend.product,
+                "name": backend.name,
+                "version": backend.version,
                 "build": list(backend.build),
-                "size": usage and usage.size,
+                "used": backend.used,
+                "size_bytes": usage and usage.size,
                 "size_complete": usage and usage.complete,
             }
             for backend, usage in zip(found, usages, strict=True)
         ]
-        render.say_json({"version": 1, "backends": items})
+        render.say_document("ws-boot jetbrains list", {"backends": items})
         return
     if not found:
         render.say(f"no IDE backends in {layout.jetbrains_dist}")
@@ -156,7 +159,8 @@ def prune(layout: Layout, *, keep: int, dry_run: bool, as_json: bool) -> None:
         render.warn("another workspace of yours runs: nothing is removed until it is stopped", _STEP)
     if as_json:
         items = [_choice_as_json(choice) for choice in choices]
-        render.say_json({"version": 1, "dry_run": dry_run, "freed_bytes": sum(freed), "backends": items})
+        document = {"dry_run": dry_run, "freed_bytes": sum(freed), "backends": items}
+        render.say_document("ws-boot jetbrains prune", document)
     elif choices:
         render.say(_freed(freed, dry_run=dry_run))
     else:
@@ -189,7 +193,7 @@ def _choice_as_json(choice: Choice) -> dict[str, Any]:
         "product": choice.backend.product,
         "version": choice.backend.version,
         "keep": choice.keep,
-        "reason": choice.reason,
+        "message": choice.reason,
     }
 
 
@@ -215,12 +219,16 @@ def _say(report: Report, *, dry_run: bool) -> None:
     render.say(f"JetBrains IDEs: {ides}{left}", _STEP)
 
 
+def _note_as_json(note: Note) -> dict[str, Any]:
+    remedy = note.hint or None
+    return {"code": note.code, "message": note.message, "remedy": remedy, "warning": note.warning}
+
+
 def _as_json(report: Report) -> dict[str, Any]:
     return {
-        "version": 1,
         "ides": list(report.plan.ides),
         "planned": [step.describe() for step in report.plan.actions],
         "done": [step.describe(done=True) for step in report.done],
-        "notes": [asdict(note) for note in report.plan.notes],
-        "failed": [error.as_dict() for error in report.failed],
+        "notes": [_note_as_json(note) for note in report.plan.notes],
+        "errors": [error.as_dict() for error in report.failed],
     }

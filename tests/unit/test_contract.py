@@ -1,0 +1,48 @@
+"""The JSON contract: every document has its schema, published beside the docs."""
+
+import json
+
+import pytest
+
+from coder_ws_runtime.cli import contract
+from devtools.shell import ROOT
+from tests.unit.conftest import Command
+
+PUBLISHED = ROOT / "docs/reference/json"
+
+
+def file_of(document: str) -> str:
+    return document.replace(" --", "-").replace(" ", "-") + ".schema.json"
+
+
+@pytest.mark.parametrize("document", contract.DOCUMENTS)
+def test_the_published_schema_is_the_model_s(document: str) -> None:
+    """To publish a change: the fragment in changes/, then `./dev docs`."""
+    published = json.loads((PUBLISHED / file_of(document)).read_text())
+    assert published == contract.schema(document)
+
+
+def test_nothing_else_is_published() -> None:
+    expected = {file_of(document) for document in contract.DOCUMENTS}
+    assert {file.name for file in PUBLISHED.glob("*.schema.json")} == expected
+
+
+@pytest.mark.parametrize("document", contract.DOCUMENTS)
+def test_a_document_names_itself_and_its_version(document: str) -> None:
+    properties = contract.schema(document)["properties"]
+    assert properties["document"]["const"] == document
+    assert properties["version"]["const"] == 2
+    assert {"document", "version"} <= set(contract.schema(document)["required"])
+
+
+def test_the_command_prints_a_schema(run: Command) -> None:
+    printed = json.loads(run("schema", "status", root=False).out)
+    assert printed == contract.schema("home-persist status")
+    assert json.loads(run("schema", root=False).out)["title"].startswith("Manifest")
+
+
+def test_an_error_is_a_document_too(run: Command) -> None:
+    printed = json.loads(run("status", "~/nothing-like-it", "--json").out)
+    assert printed["document"] == "error"
+    assert printed["error"]["code"] == "path.not-declared"
+    assert printed["error"]["remedy"]

@@ -98,6 +98,11 @@ class Layout:
         return self.share / "home-persist/available"
 
     @property
+    def compiled_manifests(self) -> Path:
+        """What the image's manifests say, validated when the image was built."""
+        return self.share / "home-persist/compiled.json"
+
+    @property
     def group_file(self) -> Path:
         """The groups, as in group(5)."""
         return self.root / "etc/group"

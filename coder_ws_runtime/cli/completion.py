@@ -11,7 +11,8 @@ from coder_ws_runtime.cli.loading import workspace_settings
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.manifest.entry import Declarations, Entry
-from coder_ws_runtime.persist.manifest.load import available_files, load_declarations, user_files
+from coder_ws_runtime.persist.manifest.files import available_files, user_files
+from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.manifest.paths import is_below
 
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]

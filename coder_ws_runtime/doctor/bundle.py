@@ -18,7 +18,7 @@ from coder_ws_runtime.doctor.context import Context, text
 from coder_ws_runtime.doctor.engine import Result
 from coder_ws_runtime.doctor.redaction import GONE, is_sensitive, redact, secrets_of
 from coder_ws_runtime.doctor.report import as_json
-from coder_ws_runtime.persist.manifest.load import manifest_files, user_files
+from coder_ws_runtime.persist.manifest.files import manifest_files, user_files
 
 _LARGEST = 512 * 1024
 """Characters that are kept of one file, its last ones."""

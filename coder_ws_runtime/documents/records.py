@@ -15,6 +15,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
 
 from coder_ws_runtime.errors import RefusedError, UserError
+from coder_ws_runtime.text import find_nearest
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -45,7 +46,7 @@ class Faults:
 
     def warn(self, path: str, key: str, known: Iterable[str]) -> None:
         """Note an unknown key."""
-        near = _nearest(key, list(known))
+        near = find_nearest(key, list(known))
         hint = f"did you mean {near!r}?" if near else "a newer version may know it; here it has no effect"
         code = f"{self.area}.unknown-key"
         where = f"{self.place}:{path}.{key}"
@@ -159,9 +160,3 @@ def name_kind(value: object) -> str:
         return "null"
     names: dict[type, str] = {bool: "true or false", str: "a string", list: "a list", dict: "an object"}
     return names.get(type(value), "a number")
-
-
-def _nearest(word: str, known: list[str]) -> str:
-    import difflib  # noqa: PLC0415 - slow to import, and only mistakes need it
-
-    return next(iter(difflib.get_close_matches(word, known, n=1)), "")

@@ -12,14 +12,8 @@ from functools import partial
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind, Scope
-from coder_ws_runtime.persist.manifest.load import (
-    available_file,
-    available_files,
-    entries_of,
-    load_declarations,
-    manifest_files,
-    read,
-)
+from coder_ws_runtime.persist.manifest.files import available_file, available_files, manifest_files, read
+from coder_ws_runtime.persist.manifest.load import entries_of, load_declarations
 from coder_ws_runtime.persist.manifest.paths import is_below
 from coder_ws_runtime.persist.manifest.user import UserFiles, editing
 from coder_ws_runtime.persist.reconcile.settle import Outcome, settle

@@ -25,6 +25,8 @@ class Report:
     """Manifests and declarations that are not valid."""
     migrated: "tuple[Migrated, ...]" = ()
     """The migrations that were yet to be run."""
+    warnings: tuple[UserError, ...] = ()
+    """What of the declarations has no effect here, e.g. keys that this version does not know."""
 
     @property
     def errors(self) -> list[UserError]:
@@ -71,4 +73,4 @@ def resolve(
         for entry in found.entries:
             outcomes.append(settle(session, entry, dry_run=dry_run))
             session.monitor.settled += 1
-        return Report(tuple(outcomes), found.refused, migrated)
+        return Report(tuple(outcomes), found.refused, migrated, found.warnings)

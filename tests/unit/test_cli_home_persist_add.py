@@ -295,18 +295,36 @@ def test_what_a_person_wrote_stays(tree: Tree, run: Command) -> None:
     assert document == {**written, "paths": [*written["paths"], ".b"]}
 
 
-def test_a_bad_manifest_of_the_user(tree: Tree, run: Command) -> None:
-    write(tree.layout.state, {"manifests/user.json": '{"source": "user", "pahts": []}'})
-    told = run("add", ".b")
-    file = tree.layout.state / "manifests/user.json"
-    assert (told.status, told.err.splitlines()) == (
-        1,
-        [
-            f"error: {file}:$.pahts: unknown key 'pahts'",
-            "hint: did you mean 'paths'?; mend it by hand, or move it away",
-        ],
-    )
-    assert file.read_text() == '{"source": "user", "pahts": []}'
+def test_what_another_version_wrote_stays(tree: Tree, run: Command) -> None:
+    written = {
+        "source": "user",
+        "pahts": [],
+        "paths": [{"path": ".a/", "quota": 3}, None, "../x", {"pth": 1}],
+        "except": [7, ".e"],
+    }
+    write(tree.layout.state, {"manifests/user.json": json.dumps(written)})
+    for words in (["add", ".b"], ["add", ".c"], ["remove", ".c"], ["add", ".e"]):
+        assert run(*words).status == 0, words
+    document = json.loads((tree.layout.state / "manifests/user.json").read_text())
+    assert document == {**written, "paths": [*written["paths"], ".b", ".e"]}
+
+
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [
+        ("{", "manifest.not-json"),
+        ("[]", "manifest.invalid"),
+        ('{"paths": {}}', "manifest.invalid"),
+        ('{"except": "x"}', "manifest.invalid"),
+        ('{"enable": 3}', "manifest.invalid"),
+    ],
+)
+def test_a_manifest_that_cannot_be_changed(tree: Tree, run: Command, document: str, code: str) -> None:
+    write(tree.layout.state, {"manifests/user.json": document})
+    told = run("add", ".b", "--json")
+    assert told.status == 1
+    assert code in told.out + told.err
+    assert (tree.layout.state / "manifests/user.json").read_text() == document
 
 
 def test_a_trap_is_named(tree: Tree, run: Command) -> None:

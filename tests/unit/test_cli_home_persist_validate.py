@@ -94,10 +94,10 @@ FAULTS = {
         ":$.paths[1]: path '.x' is declared as a directory in {file}:$.paths[0]",
         "declare it once, or with the same scope and kind",
     ),
-    "a child of another scope": (
-        '{"source": "x", "paths": [".x/", {"path": ".x/y/", "scope": "workspace"}]}',
-        ":$.paths[1]: path '.x/y' lies below '.x', which has the scope 'owner' in {file}:$.paths[0]",
-        "declare it once, or with the same scope and kind",
+    "a file of each workspace's own below a shared directory": (
+        '{"source": "x", "paths": [".x/", {"path": ".x/y", "scope": "workspace"}]}',
+        ":$.paths[1]: path '.x/y' is below '.x', which has the scope 'owner' in {file}:$.paths[0]",
+        "only a directory can be each workspace's own there: '.x/y/', or one above it",
     ),
 }
 

@@ -11,8 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coder_ws_runtime.errors import UserError
+from coder_ws_runtime.persist.manifest.combine import combine
 from coder_ws_runtime.persist.manifest.entry import Scope
-from coder_ws_runtime.persist.manifest.load import combined, entries_of, read
+from coder_ws_runtime.persist.manifest.files import read
+from coder_ws_runtime.persist.manifest.load import entries_of
 from coder_ws_runtime.persist.manifest.paths import is_own
 from tests.conftest import Tried
 from tests.harness.tree import Tree
@@ -112,7 +114,7 @@ def test_no_document_is_a_surprise(tmp_path: Path, tried: Tried, *, whole: bool)
             assert all(part not in ("", ".", "..") for part in components)
             assert not is_own(components[0])
             assert entry.on_volume.startswith(".workspaces/w1/") == (entry.scope is Scope.WORKSPACE)
-        for refusal in combined(entries)[1]:
+        for refusal in combine(entries).refused:
             assert refusal.place.startswith(str(file))
 
     read_it()

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from coder_ws_runtime.persist.manifest import model as manifest_model
-from coder_ws_runtime.persist.manifest.load import SCHEMA
+from coder_ws_runtime.persist.manifest.files import SCHEMA
 from tests.unit.conftest import Command
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"

@@ -75,6 +75,8 @@ def _say(report: Report, *, dry_run: bool, quiet: bool) -> None:
         from coder_ws_runtime.cli.home_persist.migrate import say_migrated  # noqa: PLC0415 - most runs have none
 
         say_migrated(report.migrated, dry_run=dry_run, quiet=quiet)
+    for warning in report.warnings:
+        render.warn(str(warning), {"code": warning.code, "place": warning.place})
     for outcome in report.outcomes:
         if outcome.changed and not outcome.error and not quiet:
             _say_outcome(outcome, dry_run=dry_run)
@@ -124,6 +126,7 @@ def _as_json(report: Report, *, dry_run: bool) -> dict[str, Any]:
         "migrations": [_migrated_as_json(item) for item in report.migrated],
         "paths": [_outcome_as_json(outcome) for outcome in report.outcomes],
         "refused": [error.as_dict() for error in report.refused],
+        "warnings": [warning.as_dict() for warning in report.warnings],
     }
 
 
@@ -161,6 +164,7 @@ for _module, *_names in (
     ("migrate", "migrate"),
     ("gc", "gc"),
     ("watch", "watch"),
+    ("compile", "compile"),
 ):
     for _name in _names:
         home_persist.add_lazy(_name, f"coder_ws_runtime.cli.home_persist.{_module}", _name)

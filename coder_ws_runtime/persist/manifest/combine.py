@@ -1,18 +1,77 @@
 """Several declarations of the same or of nested paths. Pure."""
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
 from coder_ws_runtime.errors import RefusedError
-from coder_ws_runtime.persist.manifest.entry import Entry, Kind
+from coder_ws_runtime.persist.manifest.entry import (
+    NO_WORKSPACE_ID,
+    WORKSPACE_ID_HINT,
+    Child,
+    Entry,
+    Kind,
+    Scope,
+)
 from coder_ws_runtime.persist.manifest.paths import is_below
 
 
-def combined(found: list[Entry]) -> tuple[list[Entry], list[RefusedError]]:
-    """One entry per path, parents before children; duplicates and covered children are dropped.
+class Combined(NamedTuple):
+    """What counts of all declarations."""
 
-    The same path twice with the same scope is one entry, the first; a child of a directory with the
-    same scope is covered by it. Everything else that overlaps is refused: a link inside another
-    entry's target would lie on the volume.
+    entries: list[Entry]
+    """One per path, parents before children; none is below another."""
+    children: list[Child]
+    """Directories below an entry that are each workspace's own, or not kept."""
+    refused: list[RefusedError]
+
+
+def combine(found: Iterable[Entry], below: Iterable[Entry] = ()) -> Combined:
+    """Drop duplicates and what is covered, and tell children apart.
+
+    The same path twice with the same scope is one entry, the first; a child of a directory with the same
+    scope is covered by it. A directory with the scope 'workspace' below one of the owner's is a child.
+    Everything else that overlaps is refused: a link inside another entry's target would be on the volume.
+
+    Args:
+        found: what is to be kept, in the order of the sources.
+        below: directories that count only below an entry, as children; those without a place on the volume
+            are not kept.
     """
     refused: list[RefusedError] = []
+    first = _first_of_each(found, refused)
+    kept: dict[str, Entry] = {}
+    children: dict[str, Child] = {}
+    for path in sorted(first, key=lambda path: path.split("/")):
+        entry = first[path]
+        parent = _find_parent(path, kept)
+        if parent is None and entry.on_volume:
+            kept[path] = entry
+        elif parent is None:
+            refused.append(_no_id(entry))
+        elif _is_child(entry, parent) and not _find_parent(path, _entries(children)):
+            children[path] = Child(entry, parent)
+        else:
+            refused += _overlap(entry, parent, _find_parent(path, _entries(children)))
+    for entry in below:
+        parent = _find_parent(entry.path, kept)
+        covered = entry.path in children or _find_parent(entry.path, _entries(children))
+        if parent is None or parent.kind is Kind.FILE or covered:
+            continue
+        if parent.scope is Scope.OWNER or not entry.on_volume:
+            children[entry.path] = Child(entry, parent)
+    return Combined(list(kept.values()), list(children.values()), refused)
+
+
+def _entries(children: dict[str, Child]) -> dict[str, Entry]:
+    return {path: child.entry for path, child in children.items()}
+
+
+def _no_id(entry: Entry) -> RefusedError:
+    what = f"path {entry.path!r} has the scope 'workspace', and the workspace's id is not known"
+    return RefusedError(what, code=NO_WORKSPACE_ID, place=entry.place, hint=WORKSPACE_ID_HINT)
+
+
+def _first_of_each(found: Iterable[Entry], refused: list[RefusedError]) -> dict[str, Entry]:
     first: dict[str, Entry] = {}
     for entry in found:
         known = first.setdefault(entry.path, entry)
@@ -22,29 +81,36 @@ def combined(found: list[Entry]) -> tuple[list[Entry], list[RefusedError]]:
             refused.append(_conflict(entry, known, f"is declared with the scope '{known.scope.value}'"))
         elif known.kind is not entry.kind:
             refused.append(_conflict(entry, known, f"is declared as a {known.kind.value}"))
-    kept: dict[str, Entry] = {}
-    for path in sorted(first, key=lambda path: path.split("/")):
-        entry = first[path]
-        parent = _parent(path, kept)
-        if parent is None:
-            kept[path] = entry
-        elif parent.kind is Kind.FILE:
-            refused.append(
-                _conflict(entry, parent, f"lies below {parent.path!r}, which is declared as a file")
-            )
-        elif parent.scope is not entry.scope:
-            below = f"lies below {parent.path!r}, which has the scope '{parent.scope.value}'"
-            refused.append(_conflict(entry, parent, below))
-    return list(kept.values()), refused
+    return first
 
 
-def _parent(path: str, kept: dict[str, Entry]) -> Entry | None:
+def _find_parent(path: str, kept: dict[str, Entry]) -> Entry | None:
     parts = path.split("/")
     for length in range(1, len(parts)):
         parent = kept.get("/".join(parts[:length]))
         if parent is not None and is_below(path, parent.path):
             return parent
     return None
+
+
+def _is_child(entry: Entry, parent: Entry) -> bool:
+    """Whether a directory is each workspace's own below one that they share."""
+    return parent.scope is Scope.OWNER and entry.scope is Scope.WORKSPACE and entry.kind is parent.kind
+
+
+def _overlap(entry: Entry, parent: Entry, child: Entry | None) -> list[RefusedError]:
+    """Why a path does not count that is below another; nothing if that covers it."""
+    nearest = child or parent
+    if parent.kind is Kind.FILE:
+        return [_conflict(entry, parent, f"is below {parent.path!r}, which is declared as a file")]
+    if nearest.scope is entry.scope:
+        return []
+    error = _conflict(
+        entry, nearest, f"is below {nearest.path!r}, which has the scope '{nearest.scope.value}'"
+    )
+    if nearest.scope is Scope.OWNER:
+        error.hint = f"only a directory can be each workspace's own there: '{entry.path}/', or one above it"
+    return [error]
 
 
 def _conflict(entry: Entry, known: Entry, why: str) -> RefusedError:

@@ -1,7 +1,7 @@
 """What is declared, as plain values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -54,6 +54,41 @@ class Entry:
     def slash(self) -> str:
         """What ends the path where it is written: ``/`` for a directory."""
         return "/" if self.kind is Kind.DIRECTORY else ""
+
+
+DETOURS = ".home-persist/detours"
+"""Where links on the volume lead behind which each workspace has its own content; relative to the home. No
+declared path begins so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A directory below one that is shared, of which each workspace has its own.
+
+    On the volume it is a link, the same for all workspaces, to a place in the home (`detour`). There each
+    workspace has a link of its own to its copy, or a directory that is not kept.
+    """
+
+    entry: Entry
+    """What is declared, with `on_volume` the workspace's own copy; empty if it is not kept."""
+    parent: Entry
+    """The directory that holds it, and is linked as a whole."""
+
+    @property
+    def kept(self) -> bool:
+        """Whether there is a copy of this workspace's own on the volume."""
+        return bool(self.entry.on_volume)
+
+    @property
+    def detour(self) -> Entry:
+        """The link in the home that leads to this workspace's own copy, as an entry like any other."""
+        return replace(self.entry, path=f"{DETOURS}/{self.entry.path}")
+
+    @property
+    def shared(self) -> str:
+        """Where the link is that all workspaces see, relative to the volume."""
+        below = self.entry.path[len(self.parent.path) :]
+        return f"{self.parent.on_volume}{below}"
 
 
 def on_volume(path: str, scope: Scope, workspace_id: str) -> str:
@@ -115,3 +150,7 @@ class Declarations:
     """What a later manifest says is not to be persisted."""
     enabled: "Mapping[str, Path]" = field(default_factory=dict)
     """The optional manifests that count, by name."""
+    children: tuple[Child, ...] = ()
+    """Directories below shared ones that are each workspace's own, or not kept."""
+    warnings: tuple[UserError, ...] = ()
+    """What has no effect here, e.g. keys that this version does not know."""

@@ -1,6 +1,5 @@
 """Look declarations over before they count: all that is wrong with each, and known traps."""
 
-import difflib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -8,22 +7,27 @@ from pathlib import Path
 
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.manifest.combine import combined
+from coder_ws_runtime.persist.manifest.combine import combine
 from coder_ws_runtime.persist.manifest.entry import Entry
-from coder_ws_runtime.persist.manifest.load import (
+from coder_ws_runtime.persist.manifest.files import (
     available_files,
+    manifest_files,
+    read,
+    read_document,
+    user_files,
+)
+from coder_ws_runtime.persist.manifest.load import (
+    Collected,
     entry_of,
     excepted_of,
     load_declarations,
-    manifest_files,
-    read,
-    template_entries,
-    user_files,
 )
 from coder_ws_runtime.persist.manifest.paths import normalise_path
+from coder_ws_runtime.persist.manifest.tolerant import read_tolerantly
 from coder_ws_runtime.persist.manifest.traps import Trap, trap
 from coder_ws_runtime.persist.migrations.steps import steps_of
 from coder_ws_runtime.settings import Settings
+from coder_ws_runtime.text import find_nearest
 
 # Stands for this workspace where a manifest is looked at outside of one.
 _SOME_WORKSPACE = "00000000-0000-0000-0000-000000000000"
@@ -53,7 +57,7 @@ def check_files(layout: Layout, files: Iterable[Path], workspace_id: str) -> lis
     faults: dict[str, list[UserError]] = {}
     for file in files:
         entries[str(file)], faults[str(file)] = _check(layout, file, workspace_id or _SOME_WORKSPACE)
-    _, conflicts = combined([entry for found in entries.values() for entry in found])
+    conflicts = combine([entry for found in entries.values() for entry in found]).refused
     for place, own in faults.items():
         own += [error for error in conflicts if _is_of(error.place, place)]
     return [Checked(place, len(own), tuple(faults[place]), _traps(own)) for place, own in entries.items()]
@@ -65,7 +69,7 @@ def check_workspace(layout: Layout, settings: Settings) -> list[Checked]:
     found = load_declarations(layout, settings)
     checked: list[Checked] = []
 
-    def add(file: Path, entries: list[Entry], faults: list[UserError], *more: Trap) -> None:
+    def add(file: Path, entries: list[Entry], faults: list[UserError], more: Iterable[Trap] = ()) -> None:
         known = {(fault.place, fault.message) for fault in faults}
         others = [error for error in found.refused if _is_of(error.place, str(file))]
         faults += [error for error in others if (error.place, error.message) not in known]
@@ -73,31 +77,49 @@ def check_workspace(layout: Layout, settings: Settings) -> list[Checked]:
 
     for file in manifest_files(layout):
         add(file, *_check(layout, file, workspace_id))
-    if settings.home_persist_paths:
-        add(layout.settings_file, template_entries(layout, settings), [])
+    template = Collected(layout, workspace_id)
+    template.template(settings)
+    unknown = _as_traps([*settings.warnings, *template.warnings])
+    if settings.home_persist_paths or unknown:
+        add(layout.settings_file, template.found, [], unknown)
     for file in user_files(layout, workspace_id):
         if file.exists():
-            add(file, *_check(layout, file, workspace_id), *_not_available(layout, file))
+            add(file, *_check_written(layout, file, workspace_id))
     for file in found.enabled.values():
         add(file, *_check(layout, file, workspace_id))
     return checked
 
 
+def _check_written(
+    layout: Layout, file: Path, workspace_id: str
+) -> tuple[list[Entry], list[UserError], list[Trap]]:
+    """As `_check`, of a manifest that a program wrote, and what has no effect here."""
+    alone = Collected(layout, workspace_id)
+    alone.written(file)
+    entries = [entry for entry in alone.found if _is_of(entry.place, str(file))]
+    faults = [error for error in alone.refused if _is_of(error.place, str(file))]
+    return entries, faults, [*_as_traps(alone.warnings), *_not_available(layout, file)]
+
+
+def _as_traps(warnings: Iterable[UserError]) -> list[Trap]:
+    return [Trap(error.code, error.message, error.place, error.hint) for error in warnings]
+
+
 def _not_available(layout: Layout, file: Path) -> Iterator[Trap]:
     """The names that a manifest enables and this image has no optional manifest of."""
     try:
-        names = read(layout, file)["enable"]
-    except UserError:  # told already
+        names = read_tolerantly(read_document(file), str(file)).enable
+    except UserError:  # said already
         return
     known = [available.stem for available in available_files(layout)]
     for index, name in enumerate(names):
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
+            near = find_nearest(name, known)
             yield Trap(
                 "trap.not-available",
                 f"this image has no optional manifest {name!r}",
                 f"{file}:$.enable[{index}]",
-                f"did you mean {near[0]!r}?" if near else "another image may have it",
+                f"did you mean {near!r}?" if near else "another image may have it",
             )
 
 

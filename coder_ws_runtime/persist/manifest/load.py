@@ -6,143 +6,94 @@ A manifest is a JSON file::
 
 Sources count in this order: the image's manifests by file name, the template's paths, the user's
 own. A path in the `except` of a manifest counts no more than if no source before it had declared it:
-``{"source": "user", "paths": [], "except": [".claude/"]}``. A name in its `enable` is that of an
-optional manifest, which counts just before the one that enables it.
+``{"source": "user", "paths": [], "except": [".claude/"]}``; a directory in it, below one that is kept, is not
+kept. A name in its `enable` is that of an optional manifest, which counts just before the one that enables
+it.
 
-A bad manifest is refused whole, a bad path of the template or of the user by itself; the others
-still apply.
+An image's manifest that is not valid is refused whole: people wrote it, and should see that. What programs
+wrote, the template's paths and the user's manifests, is refused item by item. All else still applies.
 """
 
-import os
-import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from coder_ws_runtime.documents.cache import load_validated
+from coder_ws_runtime.documents.json_text import NotJson, parse
+from coder_ws_runtime.documents.records import Faults
 from coder_ws_runtime.errors import RefusedError, UserError, locate_errors
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.manifest.combine import combined
-from coder_ws_runtime.persist.manifest.entry import Declarations, Entry, Kind, Scope, Step, on_volume
-from coder_ws_runtime.persist.manifest.paths import normalise_path
-from coder_ws_runtime.persist.migrations.steps import steps_of
+from coder_ws_runtime.persist.manifest.combine import combine
+from coder_ws_runtime.persist.manifest.compiled import load_compiled
+from coder_ws_runtime.persist.manifest.entry import (
+    NO_WORKSPACE_ID,
+    Declarations,
+    Entry,
+    Kind,
+    Scope,
+    Step,
+    on_volume,
+)
+from coder_ws_runtime.persist.manifest.files import (
+    available_file,
+    children_file,
+    manifest_files,
+    read,
+    read_document,
+    user_files,
+)
+from coder_ws_runtime.persist.manifest.paths import is_below, normalise_path
+from coder_ws_runtime.persist.manifest.tolerant import AREA, read_path, read_tolerantly
+from coder_ws_runtime.persist.migrations.steps import steps_of, steps_of_migration
 from coder_ws_runtime.settings import Settings
-
-_MODEL_FILE = __file__.replace("load.py", "model.py")
-# A manifest is written by hand; something this large is another kind of file.
-_SIZE_LIMIT = 16 << 20
-SCHEMA = "schema.json"
-"""The JSON Schema of manifests, which lies beside them."""
 
 
 def load_declarations(layout: Layout, settings: Settings) -> Declarations:
     """All that is declared for this workspace, and what was refused with its reason."""
-    collected = _Collected(layout, settings.workspace.id)
+    collected = Collected(layout, settings.workspace.id)
+    collected.warnings += settings.warnings
     for file in manifest_files(layout):
         collected.manifest(file)
-    _collect_template(collected, layout, settings)
+    collected.template(settings)
     for file in user_files(layout, settings.workspace.id):
         if file.exists():
-            collected.manifest(file)
+            collected.written(file)
+    collected.recorded()
     return collected.result()
-
-
-def _collect_template(collected: "_Collected", layout: Layout, settings: Settings) -> None:
-    for index, value in enumerate(settings.home_persist_paths):
-        collected.path(value, "template", f"{layout.settings_file}:$.home_persist_paths[{index}]")
-
-
-def template_entries(layout: Layout, settings: Settings) -> list[Entry]:
-    """What the template declares, without what is refused of it."""
-    collected = _Collected(layout, settings.workspace.id)
-    _collect_template(collected, layout, settings)
-    return collected.found
-
-
-def manifest_files(layout: Layout) -> list[Path]:
-    """The image's manifests, in their order."""
-    return _manifests_in(layout.manifest_dir)
-
-
-def available_file(layout: Layout, name: str) -> Path:
-    """Where the optional manifest of a name lies, if the image has it."""
-    return layout.available / f"{name}.json"
-
-
-def available_files(layout: Layout) -> list[Path]:
-    """The optional manifests that the image has, by name."""
-    return _manifests_in(layout.available)
-
-
-def _manifests_in(directory: Path) -> list[Path]:
-    try:
-        names = sorted(os.listdir(directory))
-    except OSError:
-        return []
-    return [
-        directory / name for name in names if name.endswith(".json") and name[0] != "." and name != SCHEMA
-    ]
-
-
-def user_files(layout: Layout, workspace_id: str) -> list[Path]:
-    """Where the user's own paths are kept on the volume: for all workspaces, and for this one."""
-    files = [layout.state / "manifests/user.json"]
-    if workspace_id:
-        files.append(layout.state / f"manifests/workspace-{workspace_id}.json")
-    return files
-
-
-def read(layout: Layout, file: Path) -> dict[str, Any]:
-    """One manifest, checked and normalised as the model says.
-
-    Raises:
-        RefusedError: it cannot be read, or is no manifest.
-    """
-    place = str(file)
-    try:
-        fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(fd, "rb") as opened:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise RefusedError("is not a regular file", code="manifest.unreadable", place=place)
-            document = opened.read(_SIZE_LIMIT + 1)
-    except OSError as error:
-        raise RefusedError(
-            f"cannot be read: {error.strerror}", code="manifest.unreadable", place=place
-        ) from error
-    if len(document) > _SIZE_LIMIT:
-        raise RefusedError(f"is larger than {_SIZE_LIMIT >> 20} MiB", code="manifest.unreadable", place=place)
-    try:
-        document.decode()
-    except UnicodeDecodeError as error:
-        raise RefusedError(
-            f"is not UTF-8 (byte {error.start})",
-            code="manifest.unreadable",
-            place=place,
-            hint="save it in that encoding",
-        ) from error
-
-    def validate(raw: bytes) -> Any:  # noqa: ANN401 - a JSON value
-        from coder_ws_runtime.persist.manifest import model as manifest_model  # noqa: PLC0415 - pydantic is slow to import
-
-        return manifest_model.validate(raw, place=place)
-
-    cache = layout.ledger_dir / "validated"
-    value: dict[str, Any] = load_validated(
-        document, place=place, model_file=_MODEL_FILE, validate=validate, cache_dir=cache
-    )
-    return value
 
 
 def entries_of(layout: Layout, manifest: dict[str, Any], place: str, workspace_id: str) -> list[Entry]:
     """The entries of one manifest.
 
+    Where the workspace's id is not known, what would be its own below a shared directory has no place on the
+    volume: it is not kept, and the rest of the manifest counts.
+
     Raises:
         RefusedError: one of its paths is not allowed, or needs a workspace id that is not known.
     """
-    return [
-        entry_of(layout, value, manifest["source"], f"{place}:$.paths[{index}]", workspace_id)
-        for index, value in enumerate(manifest["paths"])
-    ]
+    found: list[Entry] = []
+    for index, value in enumerate(manifest["paths"]):
+        where = f"{place}:$.paths[{index}]"
+        try:
+            found.append(entry_of(layout, value, manifest["source"], where, workspace_id))
+        except RefusedError as error:
+            if error.code != NO_WORKSPACE_ID or not value["path"].endswith("/"):
+                raise
+            entry = except_of(layout, value["path"], manifest["source"], where)
+            if not any(is_below(entry.path, other) for other in _shared(layout, manifest)):
+                raise
+            found.append(entry)
+    return found
+
+
+def _shared(layout: Layout, manifest: dict[str, Any]) -> list[str]:
+    """The owner's directories of a manifest."""
+    shared = []
+    for value in manifest["paths"]:
+        if value["scope"] == Scope.OWNER.value and value["path"].endswith("/"):
+            with suppress(RefusedError):  # it is refused where its turn comes
+                shared.append(normalise_path(value["path"], str(layout.home)))
+    return shared
 
 
 def entry_of(layout: Layout, value: dict[str, Any], source: str, place: str, workspace_id: str) -> Entry:
@@ -163,33 +114,93 @@ def entry_of(layout: Layout, value: dict[str, Any], source: str, place: str, wor
         )
 
 
-class _Collected:
-    """Entries in their order, and what is refused."""
+class Collected:
+    """Entries in their order, and what is refused.
+
+    Args:
+        layout: whose declarations they are.
+        workspace_id: for paths with the scope ``workspace``; empty: not known.
+    """
 
     def __init__(self, layout: Layout, workspace_id: str) -> None:
         self.layout = layout
         self.workspace_id = workspace_id
+        self.compiled = load_compiled(layout)
         self.found: list[Entry] = []
+        self.below: list[Entry] = []
         self.excepted: list[Entry] = []
         self.steps: list[Step] = []
         self.refused: list[UserError] = []
+        self.warnings: list[UserError] = []
         self.enabled: dict[str, Path] = {}
 
     def manifest(self, file: Path) -> None:
-        """Add one manifest with those that it enables, or refuse it whole."""
+        """Add one manifest of the image with those that it enables, or refuse it whole."""
 
         def add() -> None:
-            value = read(self.layout, file)
-            entries = entries_of(self.layout, value, str(file), self.workspace_id)
-            steps = list(steps_of(self.layout, value, str(file), self.workspace_id))
-            excepted = excepted_of(self.layout, value, str(file))
+            value = read(self.layout, file, self.compiled)
+            place = str(file)
+            entries = entries_of(self.layout, value, place, self.workspace_id)
+            steps = list(steps_of(self.layout, value, place, self.workspace_id))
+            excepted = excepted_of(self.layout, value, place)
             for name in value["enable"]:
                 self._enable(name)
-            self.excepted += [entry for entry in self.found if entry.path in excepted]
-            self.found = [entry for entry in self.found if entry.path not in excepted] + entries
+            for one in excepted:
+                self._except(one)
+            self.found += entries
             self.steps += steps
 
         self._or_refuse(add)
+
+    def written(self, file: Path) -> None:
+        """Add a manifest that a program wrote, item by item, with those that it enables."""
+        place = str(file)
+        try:
+            value = read_tolerantly(read_document(file), place)
+        except UserError as error:
+            self.refused.append(error)
+            return
+        self.refused += value.refused
+        self.warnings += value.warnings
+        for name in value.enable:
+            self._enable(name)
+        for where, written in value.excepted:
+            self._or_refuse(self._except_written, written, value.source, where)
+        for where, path in value.paths:
+            self._or_refuse(self._add, path, value.source, where)
+        for where, migration in value.migrations:
+            self._or_refuse(self._add_steps, migration, where)
+
+    def template(self, settings: Settings) -> None:
+        """Add the template's paths, item by item."""
+        place = str(self.layout.settings_file)
+        faults = Faults(place, AREA)
+        for index, item in enumerate(settings.home_persist_paths):
+            path = f"$.home_persist_paths[{index}]"
+            value = read_path(item, faults, path)
+            if value is not None:
+                self._or_refuse(self._add, value, "template", f"{place}:{path}")
+        for fault in faults.refused:
+            fault.hint = fault.hint or "fix it in the workspace's parameters in Coder"
+        self.refused += faults.refused
+        self.warnings += faults.warnings
+
+    def recorded(self) -> None:
+        """Add the children that the volume has already, whoever declared them.
+
+        Their link is there for all of the owner's workspaces, so it must lead somewhere in this one, too.
+        """
+        try:
+            value = parse(children_file(self.layout).read_bytes())
+        except (OSError, NotJson):
+            return
+        paths = value.get("paths") if isinstance(value, dict) else None
+        for written in paths if isinstance(paths, list) else ():
+            with suppress(RefusedError, AttributeError):  # another version may allow what we do not
+                path = normalise_path(written, str(self.layout.home))
+                place = on_volume(path, Scope.WORKSPACE, self.workspace_id) if self.workspace_id else ""
+                source = str(children_file(self.layout))
+                self.below.append(Entry(path, Kind.DIRECTORY, Scope.WORKSPACE, "volume", source, place))
 
     def _enable(self, name: str) -> None:
         """Add an optional manifest, once. Another image of the same owner may not have it: no fault."""
@@ -198,43 +209,54 @@ class _Collected:
             self.enabled[name] = file
             self.manifest(file)
 
-    def path(self, value: object, source: str, place: str) -> None:
-        """Add one path, or refuse it."""
+    def _add(self, value: dict[str, Any], source: str, place: str) -> None:
+        self.found.append(entry_of(self.layout, value, source, place, self.workspace_id))
 
-        def add() -> None:
-            from coder_ws_runtime.persist.manifest import model as manifest_model  # noqa: PLC0415 - as above
+    def _add_steps(self, value: dict[str, Any], place: str) -> None:
+        self.steps += list(steps_of_migration(self.layout, value, place, self.workspace_id))
 
-            checked = manifest_model.validate_path(value, place=place)
-            self.found.append(entry_of(self.layout, checked, source, place, self.workspace_id))
+    def _except_written(self, written: str, source: str, place: str) -> None:
+        self._except(except_of(self.layout, written, source, place))
 
-        if isinstance(value, str):  # nothing to validate: the rules of paths tell
+    def _except(self, entry: Entry) -> None:
+        """Take a path out of what was declared so far; a directory is not kept below another, either."""
+        self.excepted += [known for known in self.found if known.path == entry.path]
+        self.found = [known for known in self.found if known.path != entry.path]
+        if entry.kind is Kind.DIRECTORY:
+            self.below.append(entry)
 
-            def add_string() -> None:
-                plain = {"path": value, "scope": "owner", "mode": None, "why": ""}
-                self.found.append(entry_of(self.layout, plain, source, place, self.workspace_id))
-
-            self._or_refuse(add_string)
-        else:
-            self._or_refuse(add)
-
-    def _or_refuse(self, add: Callable[[], None]) -> None:
+    def _or_refuse(self, add: Callable[..., None], *arguments: Any) -> None:  # noqa: ANN401 - what `add` takes
         try:
-            add()
+            add(*arguments)
         except UserError as error:
             self.refused.append(error)
 
     def result(self) -> Declarations:
-        entries, conflicts = combined(self.found)
-        paths = {entry.path for entry in entries}
-        excepted = tuple(entry for entry in self.excepted if entry.path not in paths)
-        refused = (*self.refused, *conflicts)
-        return Declarations(tuple(entries), tuple(self.steps), refused, excepted, dict(self.enabled))
+        """What counts of all that was added."""
+        found = combine(self.found, self.below)
+        paths = {entry.path for entry in found.entries}
+        return Declarations(
+            tuple(found.entries),
+            tuple(self.steps),
+            (*self.refused, *found.refused),
+            tuple(entry for entry in self.excepted if entry.path not in paths),
+            dict(self.enabled),
+            tuple(found.children),
+            tuple(self.warnings),
+        )
 
 
-def excepted_of(layout: Layout, manifest: dict[str, Any], place: str) -> set[str]:
-    """The paths that a manifest takes out. Raises RefusedError, with its place."""
-    paths: set[str] = set()
-    for index, written in enumerate(manifest["except"]):
-        with locate_errors(f"{place}:$.except[{index}]"):
-            paths.add(normalise_path(written, str(layout.home)))
-    return paths
+def excepted_of(layout: Layout, manifest: dict[str, Any], place: str) -> list[Entry]:
+    """What a manifest takes out. Raises RefusedError, with its place."""
+    return [
+        except_of(layout, written, manifest["source"], f"{place}:$.except[{index}]")
+        for index, written in enumerate(manifest["except"])
+    ]
+
+
+def except_of(layout: Layout, written: str, source: str, place: str) -> Entry:
+    """One path that is not to be kept. Raises RefusedError, with its place."""
+    with locate_errors(place):
+        path = normalise_path(written, str(layout.home))
+    kind = Kind.DIRECTORY if written.endswith("/") else Kind.FILE
+    return Entry(path, kind, Scope.WORKSPACE, source, place, "")

@@ -145,18 +145,20 @@ def validate(document: bytes, *, place: str) -> dict[str, Any]:
     }
 
 
-def validate_path(value: object, *, place: str) -> dict[str, Any]:
-    """One path of the template or of the user, a string or an object, as an object.
+def validate_migration(value: object, place: str) -> dict[str, Any]:
+    """One migration as an object without what it does not say. `place` names it in messages.
 
     Raises:
-        RefusedError: it is neither.
+        RefusedError: it is not one.
     """
-    if isinstance(value, str):
-        return _path(value, "owner")
     try:
-        return _path(PathObject.model_validate(value), "owner")
+        return Migration.model_validate(value).model_dump(exclude_none=True)
     except ValidationError as error:
-        raise _refused(error, PathObject, place) from error
+        fault = first_fault(error, Migration)
+        where = f"{place}{fault.place.removeprefix(':$')}"
+        raise RefusedError(
+            fault.message, code=f"manifest.{fault.code}", place=where, hint=fault.hint
+        ) from error
 
 
 def _path(path: str | PathObject, scope: str) -> dict[str, Any]:

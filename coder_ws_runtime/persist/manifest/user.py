@@ -1,8 +1,7 @@
 """The user's own declarations: manifests on the volume, ``.home-persist/manifests/``.
 
 ``user.json`` counts in all workspaces of the owner, ``workspace-<id>.json`` in one. They are changed
-under one lock, checked as a whole, and written whole; so two changes at once lose nothing, and what is
-on the volume is valid.
+under one lock and written whole, so two changes at once lose nothing.
 """
 
 import json
@@ -11,11 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from coder_ws_runtime.errors import RefusedError, UserError
+from coder_ws_runtime.documents.records import name_kind
+from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.manifest.entry import NO_WORKSPACE_ID, WORKSPACE_ID_HINT, Scope
-from coder_ws_runtime.persist.manifest.load import user_files
+from coder_ws_runtime.persist.manifest.files import read_document, user_files
 from coder_ws_runtime.persist.manifest.paths import normalise_path
+from coder_ws_runtime.persist.manifest.tolerant import parse_object
 from coder_ws_runtime.persist.store.volume import STATE, Volume
 
 SOURCE = "user"
@@ -68,20 +69,25 @@ class UserFiles:
             for value in document.get("paths", ())
         )
 
-    def _path(self, value: str | dict[str, Any]) -> str:
-        return normalise_path(value if isinstance(value, str) else value["path"], self.home)
+    def _path(self, value: object) -> str:
+        """The normalised path of an item; empty if it is refused, and left as it is."""
+        written = value.get("path") if isinstance(value, dict) else value
+        try:
+            return normalise_path(written, self.home) if isinstance(written, str) else ""
+        except RefusedError:
+            return ""
 
 
 @contextmanager
 def editing(layout: Layout, volume: Volume, workspace_id: str) -> Iterator[UserFiles]:
     """Change the user's manifests; what was changed is written at the end, unless an error is raised.
 
+    Keys and items that this version does not know stay as they are: another one wrote them.
+
     Raises:
-        RefusedError: one of them is not valid, before or after; nothing is written.
+        RefusedError: one of them cannot be changed; nothing is written.
         OSError: what the file system says; each of the files is whole, the old or the new.
     """
-    from coder_ws_runtime.persist.manifest import model as manifest_model  # noqa: PLC0415 - pydantic is slow to import
-
     with volume.lock(_LOCK):
         files = UserFiles(layout, workspace_id)
         yield files
@@ -91,22 +97,26 @@ def editing(layout: Layout, volume: Volume, workspace_id: str) -> Iterator[UserF
             if json.dumps(document) != files.before[scope]
         }
         for scope, text in changed.items():
-            manifest_model.validate(text, place=str(files.files[scope]))
-        for scope, text in changed.items():
             volume.write(f"manifests/{files.files[scope].name}", text)
 
 
 def _read(file: Path, scope: Scope) -> dict[str, Any]:
-    from coder_ws_runtime.persist.manifest import model as manifest_model  # noqa: PLC0415 - as above
-
     try:
-        text = file.read_bytes()
-    except FileNotFoundError:
-        return {"source": SOURCE, "scope": scope.value, "paths": []}
-    try:
-        manifest_model.validate(text, place=str(file))
-    except UserError as error:
-        error.hint = f"{error.hint}; mend it by hand, or move it away".removeprefix("; ")
+        text = read_document(file)
+    except RefusedError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return {"source": SOURCE, "scope": scope.value, "paths": []}
         raise
-    document: dict[str, Any] = json.loads(text)
+    document = parse_object(text, str(file))
+    for key in ("paths", "except", "enable"):
+        value = document.get(key)
+        if value is None:
+            document.pop(key, None)
+        elif not isinstance(value, list):
+            raise RefusedError(
+                f"a list belongs here, not {name_kind(value)}",
+                code="manifest.invalid",
+                place=f"{file}:$.{key}",
+                hint="fix it by hand, or move it away",
+            )
     return document

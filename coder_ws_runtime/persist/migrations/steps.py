@@ -15,28 +15,34 @@ def steps_of(layout: Layout, manifest: dict[str, Any], place: str, workspace_id:
     Raises:
         RefusedError: one of its paths is not allowed, or needs a workspace id that is not known.
     """
-    home = str(layout.home)
     for index, value in enumerate(manifest["migrations"]):
-        here = f"{place}:$.migrations[{index}]"
-        with locate_errors(here):
-            match value:
-                case {"remove": path}:
-                    verb, old, new = "remove", normalise_path(path, home), ""
-                case {"rename": [old, new]}:
-                    verb, old, new = "rename", normalise_path(old, home), normalise_path(new, home)
-                    _refuse_overlap(old, new)
-                case {"rescope": {"path": path, "to": to}}:
-                    path = normalise_path(path, home)
-                    own = on_volume(path, Scope.WORKSPACE, workspace_id)
-                    if to == "workspace":
-                        yield Step(value["id"], "rescope", path, own, here)
-                    else:
-                        yield Step(value["id"], "rescope", own, path, here, workspace_id)
-                    continue
-            yield Step(value["id"], verb, old, new, here)
-            if workspace_id:
-                own, to = (path and on_volume(path, Scope.WORKSPACE, workspace_id) for path in (old, new))
-                yield Step(value["id"], verb, own, to, here, workspace_id)
+        yield from steps_of_migration(layout, value, f"{place}:$.migrations[{index}]", workspace_id)
+
+
+def steps_of_migration(
+    layout: Layout, value: dict[str, Any], place: str, workspace_id: str
+) -> Iterator[Step]:
+    """As :func:`steps_of`, of one migration; `place` is where it is declared."""
+    home = str(layout.home)
+    with locate_errors(place):
+        match value:
+            case {"remove": path}:
+                verb, old, new = "remove", normalise_path(path, home), ""
+            case {"rename": [old, new]}:
+                verb, old, new = "rename", normalise_path(old, home), normalise_path(new, home)
+                _refuse_overlap(old, new)
+            case {"rescope": {"path": path, "to": to}}:
+                path = normalise_path(path, home)
+                own = on_volume(path, Scope.WORKSPACE, workspace_id)
+                if to == "workspace":
+                    yield Step(value["id"], "rescope", path, own, place)
+                else:
+                    yield Step(value["id"], "rescope", own, path, place, workspace_id)
+                return
+        yield Step(value["id"], verb, old, new, place)
+        if workspace_id:
+            own, to = (path and on_volume(path, Scope.WORKSPACE, workspace_id) for path in (old, new))
+            yield Step(value["id"], verb, own, to, place, workspace_id)
 
 
 def _refuse_overlap(old: str, new: str) -> None:

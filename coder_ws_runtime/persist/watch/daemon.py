@@ -18,7 +18,8 @@ from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.manifest.entry import Entry
-from coder_ws_runtime.persist.manifest.load import load_declarations, user_files
+from coder_ws_runtime.persist.manifest.files import user_files
+from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.reconcile.event import LINK_DELETED, NO_EVENT
 from coder_ws_runtime.persist.reconcile.settle import Outcome, save, settle
 from coder_ws_runtime.persist.session import Session

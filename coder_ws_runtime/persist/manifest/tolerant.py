@@ -1,0 +1,153 @@
+"""Read what programs declare, tolerantly: the owner's manifests on the volume, and the template's paths.
+
+Another version of home-persist, or of the template, may have written them. An unknown key is a warning, what
+is not valid is refused by itself, and everything else counts. Without pydantic: every first start reads them.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from coder_ws_runtime.documents.json_text import NotJson, parse
+from coder_ws_runtime.documents.records import Faults, name_kind, read_record
+from coder_ws_runtime.errors import RefusedError, UserError
+
+AREA = "manifest"
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+
+@dataclass(frozen=True, slots=True)
+class _PathObject:
+    """As :class:`coder_ws_runtime.persist.manifest.model.PathObject`."""
+
+    path: str = ""
+    mode: str = field(default="", metadata={"pattern": r"^0?[0-7]{3}$", "description": "for example '0700'"})
+    scope: Literal["", "owner", "workspace"] = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """As :class:`coder_ws_runtime.persist.manifest.model.ManifestDocument`."""
+
+    schema_: str = field(default="", metadata={"alias": "$schema"})
+    source: str = field(default="user", metadata={"pattern": _NAME})
+    description: str = ""
+    scope: Literal["owner", "workspace"] = "owner"
+    paths: tuple[Any, ...] = ()
+    except_: tuple[Any, ...] = field(default=(), metadata={"alias": "except"})
+    enable: tuple[str, ...] = field(default=(), metadata={"pattern": _NAME})
+    migrations: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerated:
+    """What a manifest says, item by item, as the strict model normalises it."""
+
+    source: str
+    description: str
+    paths: tuple[tuple[str, dict[str, Any]], ...]
+    """Each with its place: the file and the JSON path."""
+    excepted: tuple[tuple[str, str], ...]
+    enable: tuple[str, ...]
+    migrations: tuple[tuple[str, dict[str, Any]], ...]
+    refused: tuple[UserError, ...]
+    warnings: tuple[UserError, ...]
+
+
+def parse_object(document: bytes, place: str) -> dict[str, Any]:
+    """The JSON object of a manifest.
+
+    Raises:
+        RefusedError: it is not JSON, or not an object.
+    """
+    try:
+        value = parse(document)
+    except NotJson as error:
+        where = f"{place}:{error.line}" if error.line else place
+        raise RefusedError(
+            error.message, code=f"{AREA}.not-json", place=where, hint=error.hint or _HINT
+        ) from error
+    if not isinstance(value, dict):
+        what = f"an object belongs here, not {name_kind(value)}"
+        raise RefusedError(what, code=f"{AREA}.invalid", place=f"{place}:$", hint=_HINT)
+    return value
+
+
+_HINT = "fix it by hand, or move it away"
+
+
+def read_tolerantly(document: bytes, place: str) -> Tolerated:
+    """What a manifest that a program wrote says.
+
+    Args:
+        document: the JSON text.
+        place: its file, for messages.
+
+    Raises:
+        RefusedError: it is not a JSON object.
+    """
+    faults = Faults(place, AREA)
+    found = read_record(_Document, parse_object(document, place), faults)
+    paths: list[tuple[str, dict[str, Any]]] = []
+    for index, item in enumerate(found.paths):
+        value = read_path(item, faults, f"$.paths[{index}]", found.scope)
+        if value is not None:
+            paths.append((f"{place}:$.paths[{index}]", value))
+    excepted: list[tuple[str, str]] = []
+    for index, item in enumerate(found.except_):
+        if isinstance(item, str):
+            excepted.append((f"{place}:$.except[{index}]", item))
+        else:
+            faults.refuse(f"$.except[{index}]", f"a string belongs here, not {name_kind(item)}")
+    migrations = _read_migrations(found.migrations, place, faults)
+    for fault in faults.refused:
+        fault.hint = fault.hint or _HINT
+    return Tolerated(
+        found.source,
+        found.description,
+        tuple(paths),
+        tuple(excepted),
+        found.enable,
+        tuple(migrations),
+        tuple(faults.refused),
+        tuple(faults.warnings),
+    )
+
+
+def read_path(item: object, faults: Faults, path: str, scope: str = "owner") -> dict[str, Any] | None:
+    """One declared path as an object; None if it is refused.
+
+    Args:
+        item: a string, or an object as in a manifest.
+        faults: collects what is wrong.
+        path: its JSON path.
+        scope: the scope that it has unless it says another.
+    """
+    if isinstance(item, str):
+        return {"path": item, "scope": scope, "mode": None, "why": ""}
+    if not isinstance(item, dict):
+        what = f"a path belongs here, not {name_kind(item)}"
+        faults.refuse(path, what, "write a string, or an object with the key 'path'")
+        return None
+    before = len(faults.refused)
+    found = read_record(_PathObject, item, faults, path)
+    if len(faults.refused) == before and not found.path:
+        faults.refuse(path, "the key 'path' is missing", 'for example {"path": ".config/gh/"}')
+    if len(faults.refused) > before:  # a wrong mode or scope is not to be replaced by a guess
+        return None
+    mode = int(found.mode, 8) if found.mode else None
+    return {"path": found.path, "scope": found.scope or scope, "mode": mode, "why": found.why}
+
+
+def _read_migrations(items: tuple[Any, ...], place: str, faults: Faults) -> list[tuple[str, dict[str, Any]]]:
+    """Migrations are validated strictly: half of one must not run. Programs write none, so it is free."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    for index, item in enumerate(items):
+        from coder_ws_runtime.persist.manifest import model as manifest_model  # noqa: PLC0415 - pydantic is slow to import
+
+        where = f"{place}:$.migrations[{index}]"
+        try:
+            found.append((where, manifest_model.validate_migration(item, where)))
+        except UserError as error:
+            faults.refused.append(error)
+    return found

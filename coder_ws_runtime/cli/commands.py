@@ -2,9 +2,7 @@
 
 import functools
 import importlib
-import os
-import pwd
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,12 +10,9 @@ import click
 
 from coder_ws_runtime import __version__
 from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli.process import INTERRUPTED, Interrupted, find_layout
 from coder_ws_runtime.errors import ExitStatus, UsageError, UserError
-from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.text import find_nearest, suggest
-
-INTERRUPTED = 130
-"""128 and the number of SIGINT, as a shell reports it."""
 
 R = TypeVar("R")
 
@@ -96,16 +91,9 @@ def with_layout(command: Callable[..., R]) -> Callable[..., R]:
     )
     @functools.wraps(command)
     def with_root(*args: Any, root: Path, **kwargs: Any) -> R:  # noqa: ANN401 - whatever `command` takes
-        return command(*args, layout=Layout.of(root, _environment()), **kwargs)
+        return command(*args, layout=find_layout(root), **kwargs)
 
     return with_root
-
-
-def _environment() -> Mapping[str, str]:
-    """The environment. root's own home is not the one that persists: what root looks at is the user's."""
-    if os.geteuid() == 0 and os.environ.get("HOME") == pwd.getpwuid(0).pw_dir:
-        return {name: value for name, value in os.environ.items() if name != "HOME"}
-    return os.environ
 
 
 def with_json(command: Callable[..., R]) -> Callable[..., R]:
@@ -183,6 +171,8 @@ def run(
     except click.ClickException as error:
         render.complain(UserError(_sentence(error.format_message()), code="cli.failed"))
         return error.exit_code
+    except Interrupted:
+        return INTERRUPTED
     except click.Abort:
         render.complain(UserError("interrupted", code="cli.interrupted", hint=interrupted))
         return INTERRUPTED

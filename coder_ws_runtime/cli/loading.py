@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-import click
-
 from coder_ws_runtime import settings
 from coder_ws_runtime.errors import UsageError, UserError
 from coder_ws_runtime.layout import DEFAULT_USER, Layout
@@ -18,7 +16,10 @@ def refuse_root(layout: Layout) -> None:
         UsageError: we are root, and this is the running system.
     """
     if os.geteuid() == 0 and layout.root == Path("/"):
-        command = click.get_current_context().command_path
+        import click  # noqa: PLC0415 - slow to import, and the boot is not root's
+
+        context = click.get_current_context(silent=True)
+        command = context.command_path if context else "home-persist resolve"
         raise UsageError(
             "this writes what is the user's, so it runs as the user, not as root",
             code="cli.root",

@@ -2,18 +2,19 @@
 
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import click
-
-from coder_ws_runtime.cli import commands, render
+from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli.process import Interrupted
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.persist.monitor import Monitor
+
+if TYPE_CHECKING:
+    import threading
 
 _FIRST = 1.0
 """Seconds that work may take before anything is shown."""
@@ -38,7 +39,7 @@ class Progress(Monitor):
         self._bar_wanted = render.terminal(sys.stderr)
         self._period = _BAR_PERIOD if self._bar_wanted else period
         self._done = 0
-        self._over = threading.Event()
+        self._over: threading.Event | None = None
         self._thread: threading.Thread | None = None
 
     def advance(self, count: int) -> None:
@@ -47,50 +48,61 @@ class Progress(Monitor):
 
     def begin(self, total: Callable[[], int] | None, *, files: bool) -> None:
         """Work begins at `at`."""
+        import threading  # noqa: PLC0415 - most runs have nothing to show
+
         self._done = 0
-        self._over.clear()
-        self._thread = threading.Thread(target=self._show, args=(self.at, total, files), daemon=True)
+        self._over = threading.Event()
+        arguments = (self._over, self.at, total, files)
+        self._thread = threading.Thread(target=self._show, args=arguments, daemon=True)
         self._thread.start()
 
     def end(self) -> None:
         """That work has ended."""
-        self._over.set()
-        if self._thread:
+        if self._over and self._thread:
+            self._over.set()
             self._thread.join()
             self._thread = None
 
-    def _show(self, what: str, total: Callable[[], int] | None, files: bool) -> None:  # noqa: FBT001 - of the thread
-        if self._over.wait(self._first):
+    def _show(
+        self,
+        over: "threading.Event",
+        what: str,
+        total: Callable[[], int] | None,
+        files: bool,  # noqa: FBT001 - of the thread
+    ) -> None:
+        if over.wait(self._first):
             return
         if total is None:
             render.note(f"{what}: waits for the daemon or another command, which works on it")
             return
         whole = max(total(), self._done, 1)
         if self._bar_wanted:
-            self._show_bar(what, whole, files=files)
+            self._show_bar(over, what, whole, files=files)
         else:
-            self._show_lines(what, whole, files=files)
+            self._show_lines(over, what, whole, files=files)
 
-    def _show_bar(self, what: str, whole: int, *, files: bool) -> None:
+    def _show_bar(self, over: "threading.Event", what: str, whole: int, *, files: bool) -> None:
+        import click  # noqa: PLC0415 - slow to import, and only a terminal needs it
+
         label = f"{what}, {whole} files" if files else f"{what}, {render.size(whole)}"
         bar: Any
         with click.progressbar(length=whole, label=label, file=sys.stderr) as bar:
             bar.start = time.time() - self._first
             shown = 0
-            while not self._over.wait(self._period):
+            while not over.wait(self._period):
                 done = min(self._done, whole)
                 if done == whole:
                     bar.label = f"{what}, waiting for the disk"
                 bar.update(done - shown)
                 shown = done
 
-    def _show_lines(self, what: str, whole: int, *, files: bool) -> None:
+    def _show_lines(self, over: "threading.Event", what: str, whole: int, *, files: bool) -> None:
         while True:
             done = min(self._done, whole)
             how = f"{done} of {whole} files" if files else f"{render.size(done)} of {render.size(whole)}"
             waits = ", waiting for the disk" if done == whole else ""
             render.note(f"{what}: {how}{waits}", {"done": done, "total": whole})
-            if self._over.wait(self._period):
+            if over.wait(self._period):
                 return
 
 
@@ -103,7 +115,7 @@ def show_progress(*, rerun: str, quiet: bool = False) -> Iterator[Monitor]:
         quiet: show nothing.
 
     Raises:
-        click.exceptions.Exit: it was interrupted; what is done and how to go on has been said.
+        Interrupted: it was interrupted; what is done and how to go on has been said.
     """
     monitor = Monitor() if quiet else Progress()
     former = _let_sigterm_interrupt()
@@ -111,7 +123,7 @@ def show_progress(*, rerun: str, quiet: bool = False) -> Iterator[Monitor]:
         yield monitor
     except KeyboardInterrupt:
         if render.terminal(sys.stderr):  # the line has ^C in it
-            click.echo(err=True)
+            print(file=sys.stderr)  # noqa: T201 - only cli prints
         render.complain(
             UserError(
                 _how_far(monitor),
@@ -119,7 +131,7 @@ def show_progress(*, rerun: str, quiet: bool = False) -> Iterator[Monitor]:
                 hint=f"nothing is lost; to go on: {rerun}",
             )
         )
-        raise click.exceptions.Exit(commands.INTERRUPTED) from None
+        raise Interrupted from None
     finally:
         if former is not None:
             signal.signal(signal.SIGTERM, former)
@@ -138,6 +150,7 @@ def _let_sigterm_interrupt() -> Any:  # noqa: ANN401 - what signal.signal return
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    if threading.current_thread() is not threading.main_thread():
+    try:
+        return signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not in the main thread
         return None
-    return signal.signal(signal.SIGTERM, interrupt)

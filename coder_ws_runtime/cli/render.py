@@ -12,8 +12,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
-import click
-
 from coder_ws_runtime import text as sizes
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.system import journal
@@ -50,6 +48,10 @@ def coloured(stream: TextIO) -> bool:
 
 def style(text: str, **how: Any) -> str:  # noqa: ANN401 - what click.style takes
     """`text` in colour. Whoever prints it takes the colour out again where it is not wanted."""
+    if not any(coloured(stream) for stream in (sys.stdout, sys.stderr) if stream is not None):
+        return text
+    import click  # noqa: PLC0415 - slow to import; a boot step shows no colours
+
     return click.style(text, **how)
 
 

@@ -1,7 +1,11 @@
 """`home-persist` for the harness, also as root: its homes and volumes are nobody else's."""
 
-from coder_ws_runtime.cli.home_persist import main as home_persist
+from coder_ws_runtime.cli import loading
+
+# Before the commands are imported: each of them takes the name from there.
+loading.refuse_root = lambda layout: None
+
+from coder_ws_runtime.cli.home_persist import entry  # noqa: E402 - as above
 
 if __name__ == "__main__":
-    home_persist.refuse_root = lambda _: None
-    home_persist.main()
+    entry.main()

@@ -1,6 +1,7 @@
 """What the boot steps must not import: they run before the agent may start, one of them as root."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -94,3 +95,38 @@ def test_a_first_start_imports_nothing_slow(tmp_path: Path) -> None:
     modules = modules_of(RESOLVE, "--root", str(tmp_path), out=out)
     assert out[0].splitlines()[-1].startswith("7 paths: "), out
     assert SLOW.isdisjoint(modules)
+
+
+ENTRY = """
+import sys
+from coder_ws_runtime.cli.home_persist.entry import main
+sys.argv = ["home-persist", *sys.argv[1:]]
+try:
+    main()
+except SystemExit as ended:
+    print(f"status {ended.code}")
+print(*sys.modules, file=sys.stderr)
+"""
+
+
+def test_what_a_unit_calls_goes_by_click(tmp_path: Path) -> None:
+    tree = Tree.at(tmp_path)
+    environment = {
+        **os.environ,
+        "HOME": str(tree.home),
+        "HOME_PERSIST_STATE": str(tree.volume),
+        "HOME_PERSIST_MANIFEST_DIR": str(tree.layout.manifest_dir),
+        "HOME_PERSIST_LEDGER_DIR": str(tree.layout.ledger_dir),
+        "PYTHONPATH": str(REPO),
+    }
+    tree.manifest(".a/")
+
+    def call(*words: str) -> subprocess.CompletedProcess[str]:
+        program = [sys.executable, "-c", f"import os; os.geteuid = lambda: 1000\n{ENTRY}", *words]
+        return subprocess.run(program, env=environment, capture_output=True, text=True, check=True)
+
+    plain, by_click = call("resolve"), call("resolve", "--quiet")
+    assert "1 path: 1 created" in plain.stdout
+    assert plain.stdout.endswith("status 0\n")
+    assert "click" not in plain.stderr.splitlines()[-1].split()
+    assert "click" in by_click.stderr.splitlines()[-1].split()

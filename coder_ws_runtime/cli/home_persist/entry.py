@@ -1,0 +1,23 @@
+"""The entry points of ``home-persist``: what a unit calls at boot goes by click."""
+
+import sys
+
+from coder_ws_runtime.cli.process import is_plain, run_plain
+
+
+def main() -> None:
+    """Entry point of ``home-persist``."""
+    if is_plain("resolve"):
+        from coder_ws_runtime.cli.home_persist.resolve import run  # noqa: PLC0415 - not for other commands
+
+        sys.exit(run_plain(run))
+    from coder_ws_runtime.cli.home_persist.main import main as run_command  # noqa: PLC0415 - as above
+
+    sys.exit(run_command())
+
+
+def resolve_main() -> None:
+    """Entry point of ``home-persist-resolve``, the name that the shell resolver had."""
+    from coder_ws_runtime.cli.home_persist.main import resolve_main as run_command  # noqa: PLC0415 - as above
+
+    sys.exit(run_command())

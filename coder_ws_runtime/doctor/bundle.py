@@ -1,31 +1,41 @@
-"""One archive for whoever is asked for help: what the doctor says, and what it looked at."""
+"""One archive for the person who is asked for help: what the doctor says, and what it looked at.
+
+It is made by an allowlist: values of variables and of documents go in by field, text goes through
+:mod:`~coder_ws_runtime.doctor.redaction`.
+"""
 
 import io
 import json
 import os
-import platform
-import sys
+import re
 import tarfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from coder_ws_runtime import __version__
+from coder_ws_runtime.doctor import bundle_allowlist as allowlist
+from coder_ws_runtime.doctor import bundle_sources as sources
 from coder_ws_runtime.doctor import systemd
+from coder_ws_runtime.doctor.bundle_sources import Source
 from coder_ws_runtime.doctor.checks import agent
-from coder_ws_runtime.doctor.checks.home import declarations
-from coder_ws_runtime.doctor.context import Context, text
+from coder_ws_runtime.doctor.checks.docker import own_container
+from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Result
-from coder_ws_runtime.doctor.redaction import GONE, is_sensitive, redact, secrets_of
+from coder_ws_runtime.doctor.redaction import redact, redact_json, secrets_of, secrets_of_unnamed
 from coder_ws_runtime.doctor.report import as_json
+from coder_ws_runtime.layout import WORKSPACE_ID
 from coder_ws_runtime.persist.manifest.files import manifest_files, user_files
-
-_LARGEST = 512 * 1024
-"""Characters that are kept of one file, its last ones."""
-_JOURNAL_LINES = 2000
 
 Item = tuple[str, str]
 """A name in the archive, and a text."""
+
+_ABOUT = """\
+What is in this archive went through an allowlist on the way:
+- of environment variables, settings and manifests the values of known fields; of others only the names;
+- in logs "[redacted]" stands for what follows a name like "token" or "password", and for every long word that
+  does not look like a path, a version, a time or a name.
+A log keeps its last {kept} KiB, a line its first 8 KiB. Look it through before you send it.
+"""
 
 
 def contents(context: Context, results: Sequence[Result], seconds: float, report: str) -> list[Item]:
@@ -37,10 +47,91 @@ def contents(context: Context, results: Sequence[Result], seconds: float, report
         seconds: how long they took.
         report: the same for people.
     """
-    secrets = _secrets(context)
-    document = json.dumps(as_json(results, context, seconds), indent=2, ensure_ascii=False)
-    items = [("report.txt", report), ("report.json", document), *_collected(context)]
-    return [(name, redact(content[-_LARGEST:], secrets)) for name, content in items if content.strip()]
+    theirs = (context.ask(agent.environment) if context.ask(systemd.boots) else None) or {}
+    secrets = secrets_of(context.env) | secrets_of(theirs)
+    for environment in (context.env, theirs):
+        secrets |= secrets_of_unnamed(environment, allowlist.VARIABLES)
+    harmless = _identities(context) - secrets
+    secrets -= harmless
+    items = [
+        ("about.txt", _ABOUT.format(kept=sources.LARGEST // 1024)),
+        ("report.txt", redact(report, secrets, harmless)),
+        ("report.json", _as_text(redact_json(as_json(results, context, seconds), secrets, harmless))),
+        *_documents(context, secrets, harmless),
+    ]
+    for source, text in sources.gather([*_texts(context, theirs)]):
+        items.append((redact(source.name, secrets), _cut(source, redact(text, secrets, harmless))))
+    return [(name, content) for name, content in items if content.strip()]
+
+
+def _as_text(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def _cut(source: Source, text: str) -> str:
+    """The end of a text that is without secrets already, from the beginning of a line on."""
+    if source.cut:
+        text = "".join(text.splitlines(keepends=True)[-source.cut :])
+    if len(text) <= sources.LARGEST:
+        return text
+    return text[-sources.LARGEST :].partition("\n")[2]
+
+
+def _identities(context: Context) -> set[str]:
+    """Long words that name this workspace; a supporter finds by them what belongs together."""
+    root = context.layout.root
+    files = (root / "etc/machine-id", context.layout.proc / "sys/kernel/random/boot_id")
+    found = {context.settings.workspace.id or _documented_id(context), own_container(context.layout.proc)}
+    found |= {file.read_text(errors="replace").strip() for file in files if os.access(file, os.R_OK)}
+    found |= {value.replace("-", "") for value in found}
+    return {value for value in found if value}
+
+
+def _documented_id(context: Context) -> str:
+    """The workspace's id of a settings document that is refused for something else."""
+    try:
+        found = json.loads(sources.tail(context.layout.settings_file))["workspace"]["id"]
+    except (ValueError, LookupError, TypeError):
+        return ""
+    return found if isinstance(found, str) and re.fullmatch(WORKSPACE_ID, found) else ""
+
+
+def _documents(context: Context, secrets: set[str], harmless: set[str]) -> Iterator[Item]:
+    """Documents, each by the fields that are known."""
+    layout = context.layout
+
+    def kept(path: Path, allowed: allowlist.Allowed) -> str:
+        return allowlist.document(sources.tail(path), allowed, secrets, harmless)
+
+    yield "settings.json", kept(layout.settings_file, allowlist.SETTINGS)
+    for file in manifest_files(layout):
+        yield redact(f"manifests/{file.name}", secrets), kept(file, allowlist.MANIFEST)
+    for file in user_files(layout, context.settings.workspace.id):
+        yield redact(f"manifests-of-the-user/{file.name}", secrets), kept(file, allowlist.MANIFEST)
+    toolbox = layout.jetbrains_data / "Toolbox/environment.json"
+    yield "jetbrains-environment.json", kept(toolbox, allowlist.TOOLBOX)
+    yield "docker-config.txt", allowlist.docker_config(sources.tail(layout.home / ".docker/config.json"))
+    watch = sources.tail(layout.watch_report)
+    try:
+        yield "watch.json", _as_text(redact_json(json.loads(watch), secrets, harmless)) if watch else ""
+    except ValueError:
+        yield "watch.json", f"not a JSON document; {len(watch)} characters are left out\n"
+
+
+def _texts(context: Context, theirs: dict[str, str]) -> Iterator[Source]:
+    """Texts, which go through the rules for logs."""
+    yield Source("versions.txt", lambda: sources.versions(context))
+    yield Source("environment.txt", lambda: "\n".join(allowlist.variables(context.env)))
+    if theirs:
+        yield Source("environment-of-the-agent.txt", lambda: "\n".join(allowlist.variables(theirs)))
+    yield from sources.of_home(context)
+    yield from sources.of_jetbrains(context)
+    yield from sources.logs(context)
+    if context.live:
+        yield from sources.of_machine(context)
+        yield from sources.of_docker(context)
+    if context.ask(systemd.boots):
+        yield from sources.of_system(context)
 
 
 def write(file: Path, top: str, items: Sequence[Item]) -> None:
@@ -58,97 +149,7 @@ def write(file: Path, top: str, items: Sequence[Item]) -> None:
     now = time.time()
     with open(descriptor, "wb") as opened, tarfile.open(fileobj=opened, mode="w:gz") as archive:
         for name, content in items:
-            encoded = content.encode()
+            encoded = content.encode(errors="replace")
             entry = tarfile.TarInfo(f"{top}/{name}")
             entry.size, entry.mtime, entry.mode = len(encoded), int(now), 0o600
             archive.addfile(entry, io.BytesIO(encoded))
-
-
-def _secrets(context: Context) -> set[str]:
-    known = secrets_of(context.env)
-    if context.ask(systemd.boots):
-        theirs = context.ask(agent.environment)
-        known |= secrets_of(theirs) if theirs else set()
-    return known
-
-
-def _collected(context: Context) -> Iterator[Item]:
-    layout = context.layout
-    yield "versions.txt", _versions(context)
-    yield "links.txt", "\n".join(_links(context))
-    yield "environment.txt", "\n".join(_environment(context))
-    yield "settings.json", text(layout.settings_file)
-    for file in manifest_files(layout):
-        yield f"manifests/{file.name}", text(file)
-    for file in user_files(layout, context.settings.workspace.id):
-        yield f"manifests-of-the-user/{file.name}", text(file)
-    yield "watch.json", text(layout.watch_report)
-    yield "mountinfo.txt", text(layout.proc / "self/mountinfo")
-    for name in _names(layout.hook_logs):
-        yield f"hooks/{name}", text(layout.hook_logs / name)
-    if context.ask(systemd.boots):
-        yield from _system(context)
-
-
-def _names(directory: Path) -> list[str]:
-    try:
-        return sorted(os.listdir(directory))
-    except OSError:
-        return []
-
-
-def _system(context: Context) -> Iterator[Item]:
-    for unit in systemd.UNITS:
-        name = unit.removesuffix(".service")
-        command = ["journalctl", "--quiet", "--no-pager", "--output=short-iso", f"--lines={_JOURNAL_LINES}"]
-        yield f"journal/{name}.log", context.run([*command, "-u", unit], timeout=10).stdout
-    status = ["systemctl", "--no-pager", "--full", "status", *systemd.UNITS]
-    yield "units.txt", context.run(status, timeout=10).stdout
-    yield (
-        "failed-units.txt",
-        context.run(["systemctl", "--no-pager", "list-units", "--failed"], timeout=10).stdout,
-    )
-    yield "processes.txt", context.run(["ps", "-eo", "pid,ppid,user,stat,lstart,rss,comm"], timeout=10).stdout
-
-
-def _versions(context: Context) -> str:
-    lines = [
-        f"coder-ws-runtime {__version__}",
-        f"python {sys.version.split()[0]}",
-        f"kernel {platform.release()}",
-    ]
-    lines += [
-        line
-        for line in text(context.layout.os_release).splitlines()
-        if line.startswith(("PRETTY_NAME", "VERSION_ID"))
-    ]
-    for command in (
-        ["systemctl", "--version"],
-        ["docker", "--version"],
-        ["git", "--version"],
-        ["curl", "--version"],
-    ):
-        done = context.run(command, timeout=5)
-        lines.append((done.stdout.splitlines() or [f"{command[0]}: {done.complaint}"])[0])
-    return "\n".join(lines)
-
-
-def _links(context: Context) -> Iterator[str]:
-    """Every declared path: what is declared, and what the home and the volume have."""
-    for entry in context.ask(declarations).entries:
-        home = context.layout.home / entry.path
-        try:
-            there = f"-> {os.readlink(home)}"
-        except OSError as error:
-            there = "no link" if os.path.lexists(home) else error.strerror or "?"
-        target = context.layout.volume / entry.on_volume
-        have = "directory" if target.is_dir() else "file" if target.is_file() else "nothing"
-        what = f"{entry.kind.value}, {entry.scope.value}, {entry.source}"
-        yield f"~/{entry.path} [{what}] {there}; volume: {have}"
-    for refused in context.ask(declarations).refused:
-        yield f"refused: {refused}"
-
-
-def _environment(context: Context) -> Iterator[str]:
-    for name, value in sorted(context.env.items()):
-        yield f"{name}={GONE if is_sensitive(name) else value}"

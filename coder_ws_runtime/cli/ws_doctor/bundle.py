@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import sys
 import time
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +16,7 @@ from coder_ws_runtime.doctor.bundle import contents, write
 from coder_ws_runtime.doctor.catalogue import CHECKS
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import examine
+from coder_ws_runtime.doctor.redaction import redact
 from coder_ws_runtime.errors import ExitStatus, RefusedError
 from coder_ws_runtime.layout import Layout
 
@@ -22,7 +25,7 @@ from coder_ws_runtime.layout import Layout
     "bundle",
     epilog=commands.examples(
         ("ws-doctor bundle", "write it into this directory"),
-        ("ws-doctor bundle -o /tmp/ada.tar.gz", "write it there; an existing file is left alone"),
+        ("ws-doctor bundle -o /tmp/ada.tar.gz", "write it there; an existing file is not replaced"),
     ),
 )
 @click.option(
@@ -34,20 +37,22 @@ from coder_ws_runtime.layout import Layout
 )
 @commands.with_layout
 def bundle(layout: Layout, output: Path | None) -> int:
-    """Write one archive for whoever is asked for help.
+    """Write one archive for the person who is asked for help.
 
-    It has the doctor's report, the journal of our units, logs of hooks, manifests, the table of
-    links, versions and the environment. Tokens, keys and passwords are taken out, and the names that
-    they have there stay.
+    It has the doctor's report, the journal of the units, logs of the agent and of hooks, what is
+    persisted, the engine, the network, disks and versions. Of variables and settings it has the values
+    of known fields, of others the names; in logs everything that may be a secret is replaced by
+    [redacted].
     """
+    if render.terminal(sys.stderr):
+        render.note("collecting; this takes some seconds")
     began = time.monotonic()
     context = Context.of(layout.root, os.environ)
     results = examine(CHECKS, context)
     seconds = time.monotonic() - began
     report = "\n".join(map(render.plain, doctor_text.lines(results, seconds, verbose=True))) + "\n"
     items = contents(context, results, seconds, report)
-    name = context.settings.workspace.name or "workspace"
-    top = f"ws-doctor-{name.replace('/', '-')}-{time.strftime('%Y%m%dT%H%M%S')}"
+    top = f"ws-doctor-{_file_name(context.settings.workspace.name)}-{time.strftime('%Y%m%dT%H%M%S')}"
     file = output or Path(f"{top}.tar.gz")
     try:
         write(file, top, items)
@@ -59,9 +64,16 @@ def bundle(layout: Layout, output: Path | None) -> int:
             hint="name a new file in a directory that you may write to: ws-doctor bundle -o FILE",
         ) from error
     for item, content in items:
-        render.say(f"  {item} ({render.size(len(content.encode()))})")
-    render.say(f"{file.absolute()}: {render.size(file.stat().st_size)}; look it through before you send it")
+        render.say(f"  {item} ({render.size(len(content.encode(errors='replace')))})")
+    render.say(f"{file.absolute()}: {render.size(file.stat().st_size)}")
+    render.say("Look it through before you send it.")
     return ExitStatus.DONE
+
+
+def _file_name(workspace: str) -> str:
+    """A name of a workspace as a part of a file's name."""
+    clean = redact(workspace)
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", clean).strip("-") or "workspace"
 
 
 @click.command("schema", epilog=commands.examples(("ws-doctor schema > report.schema.json", "keep it")))

@@ -49,11 +49,14 @@ _BUFFER = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event: of a watch, with inotify's mask, and the name in the directory if there is one."""
+    """One event of a watch."""
 
     watch: int
     mask: int
     name: str
+    """The name in the directory; empty for the directory itself."""
+    cookie: int = 0
+    """The same for the two events of one rename; 0 for others."""
 
 
 class Inotify:
@@ -90,11 +93,11 @@ class Inotify:
             return
         offset = 0
         while offset < len(buffer):
-            watch, mask, _, length = _HEADER.unpack_from(buffer, offset)
+            watch, mask, cookie, length = _HEADER.unpack_from(buffer, offset)
             offset += _HEADER.size
             name = buffer[offset : offset + length].rstrip(b"\0")
             offset += length
-            yield Event(watch, mask, os.fsdecode(name))
+            yield Event(watch, mask, os.fsdecode(name), cookie)
 
     def close(self) -> None:
         """Close the instance and with it all watches."""

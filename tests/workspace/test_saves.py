@@ -70,11 +70,38 @@ def test_ten_thousand_saves_in_a_row(space: Workspace) -> None:
 
 
 def test_a_deleted_file_goes_to_the_attic(space: Workspace) -> None:
+    """No link that leads nowhere takes its place; what is written there next is kept."""
     space.out("systemctl start home-persist-watch", user="root")
-    space.out("echo meant > ~/gone; rm ~/gone")
+    space.out("echo meant > ~/gone")
     becomes(space, "readlink ~/gone", f"{VOLUME}/gone")
-    assert space.sh("cat ~/gone").returncode == 1
+    space.out("rm ~/gone")
+    becomes(space, f"test -e {VOLUME}/gone || echo gone", "gone")
     assert in_attic(space, "gone") == ["meant"]
+    assert space.sh("test -L ~/gone").returncode == 1
+    space.out("echo again > ~/gone")
+    becomes(space, f"readlink ~/gone; cat {VOLUME}/gone", f"{VOLUME}/gone\nagain")
+
+
+def test_a_renamed_file_is_renamed(space: Workspace) -> None:
+    """A backup has what it was made of, wherever it is; `~/projects` is another file system."""
+    space.out("mkdir -p ~/deep/er; echo one > ~/saved; mv ~/saved ~/deep/er/backup; echo two > ~/saved")
+    becomes(space, f"readlink ~/saved; cat {VOLUME}/saved ~/deep/er/backup", f"{VOLUME}/saved\ntwo\none")
+    space.out("sed -i.bak s/two/three/ ~/saved")
+    becomes(space, f"readlink ~/saved; cat {VOLUME}/saved ~/saved.bak", f"{VOLUME}/saved\nthree\ntwo")
+    space.out("mv ~/saved /tmp/moved; sleep 1; mv /tmp/moved ~/saved")
+    becomes(space, f"readlink ~/saved; cat {VOLUME}/saved", f"{VOLUME}/saved\nthree")
+
+
+def test_dotfiles_that_link_seconds_later(space: Workspace) -> None:
+    """The user's link stays, and the owner's file is as it was for the other workspaces."""
+    space.out("mkdir -p ~/dotfiles; echo theirs > ~/dotfiles/saved; echo mine > ~/saved")
+    space.out("rm ~/saved; sleep 3; ln -s ~/dotfiles/saved ~/saved; sleep 12")
+    assert space.out("readlink ~/saved") == "/home/coder/dotfiles/saved"
+    assert space.out(f"cat {VOLUME}/saved") == "mine"
+    space.out("systemctl restart home-persist-watch", user="root")
+    assert space.out("readlink ~/saved") == "/home/coder/dotfiles/saved"
+    space.out("rm ~/saved; home-persist resolve")
+    assert space.out("cat ~/saved") == "mine"
 
 
 def test_a_deleted_directory_is_reported_and_linked_again(space: Workspace) -> None:

@@ -14,19 +14,14 @@ from contextlib import suppress
 from types import FrameType
 
 from coder_ws_runtime import settings
-from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.manifest.entry import Entry
-from coder_ws_runtime.persist.manifest.files import user_files
 from coder_ws_runtime.persist.manifest.load import load_declarations
-from coder_ws_runtime.persist.reconcile.event import LINK_DELETED, NO_EVENT
-from coder_ws_runtime.persist.reconcile.settle import Outcome, save, settle
 from coder_ws_runtime.persist.session import Session
-from coder_ws_runtime.persist.store.attic_items import prune
-from coder_ws_runtime.persist.store.lease import Lease
+from coder_ws_runtime.persist.watch.declarations import POLL, Declarations
+from coder_ws_runtime.persist.watch.healer import Healer
 from coder_ws_runtime.persist.watch.report import WatchReport
-from coder_ws_runtime.persist.watch.schedule import Schedule
+from coder_ws_runtime.persist.watch.upkeep import Upkeep
 from coder_ws_runtime.persist.watch.watches import Watches
 from coder_ws_runtime.settings import Settings
 from coder_ws_runtime.system import journal
@@ -34,9 +29,12 @@ from coder_ws_runtime.system import journal
 SWEEP = 300.0
 """Seconds between sweeps at the most; systemd's watchdog may ask for more often."""
 
-_BLIND_SWEEP = 10.0
-"""Seconds between sweeps where the kernel cannot tell us of changes."""
-_BUSY = frozenset({"path.in-use", "path.busy"})
+_UNWATCHED_SWEEP = 10.0
+"""Seconds between sweeps where the kernel cannot report changes."""
+_TURN = 0.02
+"""Seconds of a sweep after which events are looked at."""
+_STOP = 12.0
+"""Seconds that the last sweep may take; the unit's TimeoutStopSec is longer."""
 
 
 class Daemon:
@@ -55,76 +53,68 @@ class Daemon:
         self.normal_period = min(SWEEP, watchdog / 2) if watchdog else SWEEP
         self.env = env
         self.entries: dict[str, Entry] = {}
-        self.schedule = Schedule()
         self.report = WatchReport(layout.watch_report)
-        self.signature: tuple[int, ...] = ()
-        self.pruned = 0
-        """How many things had been put into the attic when it was last kept within its bounds."""
+        self.signature: object = None
         self.stopping = False
         self.reload = False
 
     @property
     def period(self) -> float:
         """Seconds between sweeps."""
-        return min(_BLIND_SWEEP, self.normal_period) if self.watches.blind else self.normal_period
+        return min(_UNWATCHED_SWEEP, self.normal_period) if self.watches.inotify_error else self.normal_period
 
     def run(self) -> None:
-        """Watch until SIGTERM or SIGINT; SIGHUP reads the declarations anew.
+        """Watch until SIGTERM or SIGINT; SIGHUP reads the declarations again.
 
         Raises:
             UserError: no home, or no usable volume.
         """
-        values = self.load()
-        with Session(self.layout, values) as session:
+        with Session(self.layout, self.load()) as session:
             self.session = session
-            session.wait_for_locks = False  # the watchdog does not wait either
-            self.workspace_id = values.workspace.id
-            lease = Lease(session.volume, self.workspace_id, session.attic.workspace)
+            session.wait_for_locks = False  # what is locked is tried again
+            self.declarations = Declarations(self.layout, session)
             self.watches = Watches(session.home)
+            self.healer = Healer(session, self.report)
+            self.upkeep = Upkeep(session)
             try:
                 self._watch_declarations()
-                self._loop(lease)
+                self._loop()
             finally:
+                self.healer.close()
                 self.watches.close()
-                lease.close()
+                self.declarations.close()
+                self.upkeep.close()
 
     def _watch_declarations(self) -> None:
-        with self.session.volume.directory("manifests") as fd:
+        for fd in self.declarations.directories():
             self.watches.watch_manifests(fd)
-        with suppress(FileNotFoundError):
-            fd = os.open(self.layout.manifest_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                self.watches.watch_manifests(fd)
-            finally:
-                os.close(fd)
 
-    def _loop(self, lease: Lease) -> None:
+    def _loop(self) -> None:
         wake = self._signals()
         self._declare()
-        self._sweep(lease)
-        self.session.relink = False
+        self._sweep()
+        self.session.relink = False  # from now on events say why a link is gone
         journal.notify("READY=1")
-        swept = time.monotonic()
+        swept = polled = time.monotonic()
         while not self.stopping:
-            wait = self.schedule.next(swept + self.period) - time.monotonic()
-            select.select([wake, *self.watches.descriptors], [], [], max(0.0, wait))
-            with suppress(BlockingIOError):
-                os.read(wake, 64)
-            change = self.watches.changes()
-            if change.above:
-                self._arm()
-            self.schedule.note(change, self.entries, time.monotonic())
-            if self.reload or change.manifests:
+            until = self.healer.schedule.next(swept + self.period)
+            if self.declarations.must_poll:
+                until = min(until, polled + POLL)
+            self._wait(wake, until)
+            self._take_events()
+            now = time.monotonic()
+            if self.reload:
                 self.reload = False
                 self._declare()
-            if change.overflow:
-                journal.log("events were lost, looking at every path", journal.NOTICE)
-            if change.overflow or time.monotonic() >= swept + self.period:
-                self._sweep(lease)
+            elif self.declarations.must_poll and now >= polled + POLL:
+                polled = now
+                self._declare_if_changed()
+            if now >= swept + self.period:
+                self._sweep()
                 swept = time.monotonic()
-            self._settle_due()
+            self._heal()
         journal.notify("STOPPING=1")
-        self._last_sweep()
+        self._stop()
 
     def _signals(self) -> int:
         """Let signals wake the loop; returns the descriptor that becomes readable."""
@@ -142,39 +132,40 @@ class Daemon:
         signal.signal(signal.SIGHUP, reload)
         return reading
 
+    def _wait(self, wake: int, until: float) -> None:
+        """Sleep until a signal, an event, the end of the worker, or a time of the monotonic clock."""
+        poll = select.poll()
+        for fd in (wake, self.healer.worker.fd, *self.watches.descriptors):
+            if fd >= 0:
+                poll.register(fd, select.POLLIN)
+        # Rounded up: a wait that ends too early is another one.
+        poll.poll(max(0, int((until - time.monotonic()) * 1000) + 1))
+        with suppress(BlockingIOError):
+            os.read(wake, 64)
+
     # What is declared -----------------------------------------------------------------------------
 
     def _declare(self) -> None:
         """Read the declarations and watch for them; new paths are settled at once."""
-        self.signature = self._signature()
+        self.signature = self.declarations.signature()
         self._validate()
         found = load_declarations(self.layout, self.load())
         for error in found.refused:
             journal.log(str(error), journal.WARNING, {"code": error.code, "place": error.place})
         before = self.entries
         self.entries = {entry.path: entry for entry in found.entries}
-        for path in before.keys() - self.entries.keys():
-            self.schedule.drop(path)
-            self.report.forget(path)
-        self._arm()
+        self.healer.declare(self.entries)
+        self._watch(None)
         for path in self.entries.keys() - before.keys():
-            self.schedule.at_once(path)
+            self.healer.schedule.look_now(path)
 
-    def _arm(self) -> None:
-        """Watch for all paths, and say so when the kernel cannot tell of changes, or can again."""
-        before = self.watches.blind
-        self.watches.arm(self.entries)
-        if self.watches.blind != before:
-            text = f"{self.watches.blind}: looking at every path every {self.period:.0f} s instead"
-            journal.log(text if self.watches.blind else "changes are told again", journal.WARNING)
-
-    def _declare_anew(self) -> None:
+    def _declare_if_changed(self) -> None:
         """Read the declarations if they changed.
 
         `home-persist remove` takes a path out of them before it puts content in the place of the link:
         that is no save. So this is asked before each path, and not once for a sweep that may take long.
         """
-        if self._signature() != self.signature:
+        if self.declarations.signature() != self.signature:
             self._declare()
 
     def _validate(self) -> None:
@@ -186,72 +177,77 @@ class Daemon:
             os._exit(0)
         os.waitpid(child, 0)
 
-    def _signature(self) -> tuple[int, ...]:
-        """Changes when the declarations change."""
-        seen: list[int] = []
-        for file in (self.layout.manifest_dir, *user_files(self.layout, self.workspace_id)):
-            try:
-                seen.append(file.stat().st_mtime_ns)
-            except OSError:
-                seen.append(0)
-        return tuple(seen)
+    def _watch(self, stale: set[str] | None) -> None:
+        """Watch for all paths, or below some directories again; report when inotify fails, or works again."""
+        before = self.watches.inotify_error
+        if stale is None:
+            self.watches.watch(self.entries)
+        else:
+            for path in self.watches.watch_again(stale):
+                self.healer.look_if_there(path)
+        if self.watches.inotify_error != before:
+            text = f"{self.watches.inotify_error}: looking at every path every {self.period:.0f} s instead"
+            journal.log(
+                text if self.watches.inotify_error else "changes are reported again",
+                journal.WARNING,
+                {"code": "watch.inotify"},
+            )
 
     # What happened --------------------------------------------------------------------------------
 
-    def _settle_due(self) -> None:
-        for path in self.schedule.ready(time.monotonic()):
-            self._declare_anew()
-            if self.schedule.drop(path) and path in self.entries:
-                alone = not self.schedule.went_with_its_directory(path)
-                self._settle(self.entries[path], deleted=alone)
+    def _take_events(self) -> None:
+        """Note what the kernel reported."""
+        change = self.watches.changes()
+        if change.stale:
+            self._watch(change.stale)
+        if change.overflow:
+            journal.log("events were lost, looking at every path", journal.NOTICE)
+            self._watch(None)
+            self.healer.find_moved()
+            for path in self.entries:
+                if not self.healer.is_waiting(path):
+                    self.healer.schedule.look_now(path)
+        self.healer.note(change, time.monotonic())
+        if change.manifests:
+            self._declare()
 
-    def _settle(self, entry: Entry, *, deleted: bool = False) -> Outcome:
-        began = time.monotonic()
-        event = LINK_DELETED if deleted else NO_EVENT
-        outcome = settle(self.session, entry, event=event, progress=self.report.alive)
-        ended = time.monotonic()
-        if outcome.changed and outcome.error is None:
-            self.schedule.healed(entry.path, ended)
-            self.report.healed(outcome, ended - began)
-        self.report.note(entry.path, outcome)
-        if outcome.error and outcome.error.code in _BUSY:
-            self.schedule.retry(entry.path, ended)
-        return outcome
+    def _heal(self) -> None:
+        """Settle what is due: the small ones here, the others one after the other in the worker."""
+        self.healer.run_worker()
+        for path in self.healer.schedule.ready(time.monotonic()):
+            self._declare_if_changed()
+            if path in self.entries:
+                self.healer.settle(self.entries[path])
 
     # Sweeps ---------------------------------------------------------------------------------------
 
-    def _sweep(self, lease: Lease) -> None:
-        """Look at every path."""
-        self._declare_anew()
+    def _sweep(self) -> None:
+        """Look at every path that is not looked at anyway, and look after what is ours."""
+        if self.watches.inotify_error:
+            self._watch(None)
+        self._declare_if_changed()
+        self.healer.find_moved()
+        turn = time.monotonic()
         for path in list(self.entries):
-            self._declare_anew()
-            if path in self.entries:
-                self.schedule.drop(path)
-                self._settle(self.entries[path])
-        if self.watches.blind:
-            self._arm()
-        try:
-            lease.renew()
-            self.session.volume.clear_staging()
-        except OSError as error:  # what is wrong with the volume is said of each path
-            journal.log(str(failure_of(str(self.session.volume.path), error)), journal.WARNING)
-        if self.session.attic.count > self.pruned:
-            self.pruned = self.session.attic.count
-            with suppress(OSError):
-                prune(self.session.volume, time.time())
+            if self.stopping:
+                return
+            if time.monotonic() > turn + _TURN:
+                self._take_events()
+                self._heal()
+                turn = time.monotonic()
+            self._declare_if_changed()
+            if path in self.entries and not self.healer.is_waiting(path):
+                self.healer.settle(self.entries[path])
+        self._heal()
+        self.upkeep.run()
         self._report()
 
-    def _last_sweep(self) -> None:
-        """Keep what was saved last; what is still being written is copied as it is."""
-        self._declare_anew()
-        for entry in self.entries.values():
-            outcome = self._settle(entry)
-            if outcome.error and outcome.error.code in _BUSY:
-                try:
-                    save(self.session, entry)
-                except (OSError, UserError) as error:
-                    journal.log(f"~/{entry.path}: not saved: {error}", journal.ERROR, {"path": entry.path})
+    def _stop(self) -> None:
+        """Keep what was saved last."""
+        self._declare_if_changed()
+        self.healer.note(self.watches.changes(), time.monotonic())
+        self.healer.finish(time.monotonic() + _STOP)
         self._report()
 
     def _report(self) -> None:
-        self.report.publish(len(self.entries), self.period, self.watches.blind)
+        self.report.publish(len(self.entries), self.period, self.watches.inotify_error)

@@ -25,53 +25,46 @@ class WatchReport:
         self.heals = 0
         self.last_heal: dict[str, object] | None = None
         self.started = time.time()
-        self.pinged = 0.0
-
-    def alive(self, _: int = 0) -> None:
-        """Tell systemd during a long copy that we are alive."""
-        now = time.monotonic()
-        if now - self.pinged > 1:
-            self.pinged = now
-            journal.notify("WATCHDOG=1")
 
     def healed(self, outcome: Outcome, seconds: float) -> None:
-        """A path was made true, which took so long."""
+        """Something was done for a path, which took so long."""
         if outcome.decision is Decision.LINKED:
             return
-        path, row = outcome.entry.path, outcome.decision.name.lower()
+        path = outcome.entry.path
         self.heals += 1
-        self.last_heal = {"path": path, "row": row, "time": time.time()}
-        fields = {"path": path, "row": row, "milliseconds": round(seconds * 1000, 1)}
+        self.last_heal = {"path": path, "code": outcome.code, "time": time.time()}
+        fields = {"path": path, "code": outcome.code, "milliseconds": round(seconds * 1000, 1)}
         if outcome.attic:
             fields["attic"] = outcome.attic
-        journal.log(f"~/{path}: {outcome.decision.text}", journal.INFO, fields)
+        if not outcome.problem:  # which `note` reports
+            journal.log(f"~/{path}: {outcome.decision.text}", journal.INFO, fields)
 
     def note(self, path: str, outcome: Outcome) -> None:
-        """Say what is wrong with a path, once, and when it is well again."""
+        """Report what is wrong with a path, once, and when nothing is any longer."""
         text = str(outcome.error) if outcome.error else outcome.problem
         if text == self.problems.get(path, ""):
             return
         if text:
             self.problems[path] = text
-            journal.log(text, journal.WARNING, {"path": path, "row": outcome.decision.name.lower()})
+            journal.log(text, journal.WARNING, {"path": path, "code": outcome.code})
         else:
             del self.problems[path]
-            journal.log(f"~/{path}: well again", journal.INFO, {"path": path})
+            journal.log(f"~/{path}: ok again", journal.INFO, {"path": path})
 
     def forget(self, path: str) -> None:
-        """A path is declared no more."""
+        """A path is no longer declared."""
         self.problems.pop(path, None)
 
-    def publish(self, paths: int, period: float, blind: str) -> None:
-        """Tell systemd and the doctor how it goes.
+    def publish(self, paths: int, period: float, inotify_error: str) -> None:
+        """Tell systemd and the doctor the state of things.
 
         Args:
             paths: how many are declared.
             period: seconds between looks at all of them.
-            blind: why the kernel does not tell of changes; empty if it does.
+            inotify_error: why the kernel does not report changes; empty if it does.
         """
         state = f"{paths} paths, {self.heals} healed, {len(self.problems)} with problems"
-        journal.notify(f"WATCHDOG=1\nSTATUS={state}{f'; {blind}' if blind else ''}")
+        journal.notify(f"WATCHDOG=1\nSTATUS={state}{f'; {inotify_error}' if inotify_error else ''}")
         document = {
             "version": 1,
             "pid": os.getpid(),
@@ -82,7 +75,7 @@ class WatchReport:
             "heals": self.heals,
             "last_heal": self.last_heal,
             "problems": self.problems,
-            "blind": blind,
+            "inotify_error": inotify_error,
         }
         with suppress(OSError):
             self.file.parent.mkdir(parents=True, exist_ok=True)

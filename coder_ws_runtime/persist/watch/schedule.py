@@ -1,20 +1,30 @@
 """When the daemon looks at which path. Pure: the caller tells the time."""
 
-from collections.abc import Container
+from coder_ws_runtime.persist.watch.watches import Sign
 
-from coder_ws_runtime.fs import inotify
-from coder_ws_runtime.persist.watch.watches import Change
-
-# Seconds after an event until its path is looked at. A rename or the close of a written file is the
-# end of a save. A new file is still being written, a new directory being filled, and a name that is
-# gone may come back at once.
-_AFTER_CREATE = 1.0
-_AFTER_DELETE = 1.0
-_AFTER_DIRECTORY = 2.0
+QUIET = 0.05
+"""Seconds without an event until a save is healed. A program that saves and reads back finds its own file."""
+_AT_MOST = 1.0
+"""Seconds until a save is healed, however many more follow."""
+# Seconds after an event until its path is looked at. A new file is still being written and a new directory
+# being filled; both are looked at although nothing says when they are ready. What is gone may come back: a
+# rename at once, and a user's own link some seconds after the file that it replaces.
+_DELAYS = {
+    Sign.SAVED: QUIET,
+    Sign.CREATED: 1.0,
+    Sign.FILLING: 2.0,
+    Sign.DELETED: 10.0,
+    Sign.MOVED: 0.2,
+    Sign.ABOVE: 2.0,
+}
 # A path may be healed this often at once; then once in so many seconds, so that a program that saves
 # without end does not flood the attic.
 _BURST = 60
-_PAUSE = 1.0
+_REFILL = 1.0
+_FIRST_RETRY = 1.0
+_LONGEST_RETRY = 300.0
+# A failed attempt may read a large tree; it takes at most one part in so many of the time.
+_SHARE = 20.0
 
 
 class Schedule:
@@ -22,61 +32,76 @@ class Schedule:
 
     def __init__(self) -> None:
         self._due: dict[str, float] = {}
-        self._above: set[str] = set()
+        self._first_save: dict[str, float] = {}
+        self._failures: dict[str, int] = {}
+        self._not_before: dict[str, float] = {}
         self._budgets: dict[str, tuple[float, float]] = {}
 
-    def note(self, change: Change, known: Container[str], now: float) -> None:
-        """Note what events mean for the paths that are known."""
-        self._above |= change.above
-        for path, mask in change.paths.items():
-            if path not in known:
-                continue
-            if mask & inotify.DIRECTORY:
-                self._due[path] = now + _AFTER_DIRECTORY
-                continue
-            if mask & (inotify.MOVED_TO | inotify.CLOSE_WRITE):
-                delay = 0.0
-            elif mask & (inotify.DELETE | inotify.MOVED_FROM):
-                delay = _AFTER_DELETE
-            else:
-                delay = _AFTER_CREATE
-            when = now + max(delay, self._wait(path, now))
-            self._due[path] = min(self._due.get(path, when), when)
+    def note(self, path: str, sign: Sign, now: float) -> None:
+        """Look at a path soon: an event said something of it."""
+        due = now + _DELAYS[sign]
+        if sign is Sign.SAVED:
+            due = min(due, self._first_save.setdefault(path, now) + _AT_MOST)
+        elif sign in {Sign.DELETED, Sign.MOVED}:
+            self._first_save.pop(path, None)
+        elif sign is Sign.ABOVE:
+            due = min(due, self._due.get(path, due))
+        due = max(due, self._not_before.get(path, 0.0), now + self._exhausted(path, now))
+        self._due[path] = due
 
-    def at_once(self, path: str) -> None:
+    def look_now(self, path: str) -> None:
         """Look at a path as soon as can be."""
         self._due[path] = 0.0
 
-    def retry(self, path: str, now: float) -> None:
-        """Look at a path again in a while: it was in use."""
-        self._due[path] = now + _PAUSE
+    def retry(self, path: str, now: float, took: float) -> None:
+        """Look at a path again in a while: it could not be settled. The pauses grow.
 
-    def drop(self, path: str) -> bool:
-        """It needs no look any more; whether it did."""
+        Args:
+            path: the path.
+            now: when that was known.
+            took: how long the attempt took, in seconds.
+        """
+        failures = self._failures.get(path, 0)
+        self._failures[path] = failures + 1
+        self._not_before[path] = now + took * _SHARE
+        pause = min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** min(failures, 16))
+        self._due[path] = min(
+            self._due.get(path, now + max(pause, took * _SHARE)), now + max(pause, took * _SHARE)
+        )
+
+    def settled(self, path: str, now: float, *, changed: bool) -> None:
+        """A path is as declared; whether something had to be done takes that off its budget."""
+        self._failures.pop(path, None)
+        self._not_before.pop(path, None)
+        if changed:
+            left, then = self._budgets.get(path, (_BURST, now))
+            self._budgets[path] = (left - 1, then)
+
+    def take(self, path: str) -> bool:
+        """A path is looked at now; whether that was due at some time."""
+        self._first_save.pop(path, None)
         return self._due.pop(path, None) is not None
 
+    def forget(self, path: str) -> None:
+        """A path is declared no longer."""
+        for known in (self._due, self._first_save, self._failures, self._not_before, self._budgets):
+            known.pop(path, None)
+
     def ready(self, now: float) -> list[str]:
-        """What is to be looked at now."""
-        return [path for path, when in self._due.items() if when <= now]
+        """What is to be looked at now, in the order in which it became due."""
+        return sorted((path for path, due in self._due.items() if due <= now), key=self._due.__getitem__)
+
+    def is_due(self, path: str) -> bool:
+        """Whether a path is to be looked at some time."""
+        return path in self._due
 
     def next(self, otherwise: float) -> float:
         """When the next path is due, at the latest at `otherwise`."""
         return min([otherwise, *self._due.values()])
 
-    def went_with_its_directory(self, path: str) -> bool:
-        """Whether something happened above a path since it was looked at; a link may be gone by that."""
-        gone = path in self._above
-        self._above.discard(path)
-        return gone
-
-    def healed(self, path: str, now: float) -> None:
-        """Take a heal off the path's budget."""
-        left, then = self._budgets.get(path, (_BURST, now))
-        self._budgets[path] = (left - 1, then)
-
-    def _wait(self, path: str, now: float) -> float:
+    def _exhausted(self, path: str, now: float) -> float:
         """Seconds until a path may be healed again: 0 while it has some of its budget left."""
         left, then = self._budgets.get(path, (_BURST, now))
-        left = min(_BURST, left + (now - then) / _PAUSE)
+        left = min(_BURST, left + (now - then) / _REFILL)
         self._budgets[path] = (left, now)
-        return 0.0 if left >= 1 else (1 - left) * _PAUSE
+        return 0.0 if left >= 1 else (1 - left) * _REFILL

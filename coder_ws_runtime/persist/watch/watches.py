@@ -1,27 +1,48 @@
 """Which directories the daemon watches, and what an event there means for which declared path.
 
 A watch on a link itself sees no rename over it, so the directory that holds it is watched; and every
-directory above that one up to the home, so that one which is deleted and made anew is seen too.
+directory above that one up to the home, so that one which is deleted and made again is seen too.
 """
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from enum import Enum
 
 from coder_ws_runtime.fs import inotify
 from coder_ws_runtime.fs.anchored import Anchor, open_below
 from coder_ws_runtime.fs.inotify import Event, Inotify
 
 
+class Sign(Enum):
+    """What the latest event says of a path."""
+
+    SAVED = "saved"
+    """Something was renamed to it, or written to the end."""
+    CREATED = "created"
+    """A new file, which is being written, or a new link."""
+    FILLING = "filling"
+    """A new directory, which is being filled."""
+    DELETED = "deleted"
+    MOVED = "moved"
+    """It was renamed to something else."""
+    ABOVE = "above"
+    """Something happened to a directory above it."""
+
+
 @dataclass(slots=True)
 class Change:
     """What a batch of events means."""
 
-    paths: dict[str, int] = field(default_factory=dict)
-    """Declared paths to look at, with the masks of their events together."""
+    signs: dict[str, Sign] = field(default_factory=dict)
+    """By declared path."""
+    renamed: dict[str, str] = field(default_factory=dict)
+    """Where what was at a declared path was renamed to, relative to the home, if that is watched."""
     above: set[str] = field(default_factory=set)
-    """Those among them for which something happened to a directory above them."""
+    """The declared paths for which something happened to a directory above them."""
+    stale: set[str] = field(default_factory=set)
+    """The directories that came, went or moved: what is below them is to be watched again."""
     manifests: bool = False
     """Declarations changed."""
     overflow: bool = False
@@ -38,22 +59,24 @@ class Watches:
     def __init__(self, home: Anchor) -> None:
         self.home = home
         self.inotify: Inotify | None = None
-        self.blind = ""
-        """Why the kernel does not tell of all changes; empty if it does."""
+        self.inotify_error = ""
+        """Why the kernel does not report all changes; empty if it does."""
         self._declarations: list[int] = []
         self._directories: dict[int, str] = {}
+        self._loose: set[int] = set()
+        """Watches of directories that are no longer where they were."""
         self._manifests: set[int] = set()
         # By directory and name in it: the declared paths at or below that name.
         self._names: dict[str, dict[str, set[str]]] = {}
 
     def watch_manifests(self, directory: int) -> None:
-        """Watch a directory with declarations, given by a descriptor, from the next `arm` on."""
+        """Watch a directory with declarations, given by a descriptor, from the next `watch` on."""
         self._declarations.append(os.dup(directory))
 
-    def arm(self, paths: Iterable[str]) -> None:
+    def watch(self, paths: Iterable[str]) -> None:
         """Watch for these declared paths, and for these only. Directories that are not there are left.
 
-        Where a limit of inotify is reached, which all programs of the user share, `blind` says so.
+        Where a limit of inotify is reached, which all programs of the user share, `inotify_error` says so.
         """
         self._names = {}
         for path in paths:
@@ -61,28 +84,56 @@ class Watches:
             for depth, name in enumerate(parts):
                 inside = self._names.setdefault("/".join(parts[:depth]), {})
                 inside.setdefault(name, set()).add(path)
-        try:
-            self._watch()
-            self.blind = ""
-        except OSError as error:
-            self.blind = error.strerror or str(error)
+        self._try(self._names)
 
-    def _watch(self) -> None:
-        """Watch what is to be watched; OSError where a limit is reached."""
+    def watch_again(self, stale: Collection[str]) -> list[str]:
+        """Watch the directories at and below some that came, went or moved.
+
+        Returns:
+            The declared paths that are right in a directory that is watched since now. What was written
+            to it before that was not seen.
+        """
+        before = set(self._directories.values())
+        self._try([directory for directory in self._names if _is_below(directory, stale)])
+        return [
+            path
+            for directory in set(self._directories.values()) - before
+            for name, paths in self._names[directory].items()
+            for path in paths
+            if path == _join(directory, name)
+        ]
+
+    def _try(self, directories: Collection[str]) -> None:
+        """Watch these directories, and no others at these places."""
+        try:
+            self._watch(directories)
+            self.inotify_error = ""
+        except OSError as error:
+            self.inotify_error = error.strerror or str(error)
+
+    def _watch(self, directories: Collection[str]) -> None:
         self.inotify = self.inotify or Inotify()
         self._manifests = {self.inotify.add(fd) for fd in self._declarations}
-        before = self._directories
-        self._directories = {}
-        for directory in self._names:
-            try:
-                with open_below(self.home.fd, directory) as fd:
-                    self._directories[self.inotify.add(fd)] = directory
-            except OSError as error:
-                # One that is not there, or that we may not read, is looked at by the sweep.
-                if error.errno == errno.ENOSPC:
-                    raise
-        for watch in before.keys() - self._directories.keys():
-            self.inotify.remove(watch)
+        wanted = set(directories)
+        kept = {number: name for number, name in self._directories.items() if name not in wanted}
+        found: dict[int, str] = {}
+        try:
+            for directory in directories:
+                try:
+                    with open_below(self.home.fd, directory) as fd:
+                        found[self.inotify.add(fd)] = directory
+                except OSError as error:
+                    # One that is not there, or that we may not read, is looked at by the sweep.
+                    if error.errno == errno.ENOSPC:
+                        raise
+        finally:
+            before = self._directories.keys() | self._loose
+            self._directories = {
+                number: name for number, name in (kept | found).items() if name in self._names
+            }
+            self._loose = set()
+            for number in before - self._directories.keys() - self._manifests:
+                self.inotify.remove(number)
 
     @property
     def descriptors(self) -> list[int]:
@@ -92,35 +143,52 @@ class Watches:
     def changes(self) -> Change:
         """What has happened since the last call; does not wait."""
         change = Change()
+        departed: dict[int, str] = {}
         while self.inotify and (events := list(self.inotify.read())):
             for event in events:
                 if event.mask & inotify.OVERFLOW:
                     change.overflow = True
                 elif event.watch in self._manifests:
                     change.manifests = change.manifests or event.name.endswith(".json")
-                else:
-                    self._meaning(event, change)
+                elif event.watch in self._directories:
+                    self._interpret(event, change, departed)
         return change
 
-    def _meaning(self, event: Event, change: Change) -> None:
-        """Add what one event means."""
-        directory = self._directories.get(event.watch)
-        if directory is None:
-            return
-        inside = self._names.get(directory, {})
-        mask: int = event.mask
+    def _interpret(self, event: Event, change: Change, departed: dict[int, str]) -> None:
+        """Add what one event means. `departed` has the declared paths of renames, by their cookie."""
+        directory = self._directories[event.watch]
         if event.mask & inotify.GONE:
-            concerned = set().union(*inside.values())
-            above = concerned
-            mask = inotify.DELETE
-        else:
-            concerned = inside.get(event.name, set())
-            above = concerned - {f"{directory}/{event.name}" if directory else event.name}
-            if not mask & ~inotify.CLOSE_WRITE:
-                above = set()
+            self._leave(directory, change)
+            return
+        place = _join(directory, event.name)
+        if event.mask & inotify.MOVED_TO and event.cookie in departed:
+            change.renamed[departed[event.cookie]] = place
+        concerned = self._names.get(directory, {}).get(event.name, set())
+        if not concerned:
+            return
+        if event.mask & inotify.DIRECTORY and not event.mask & inotify.CLOSE_WRITE:
+            self._leave(place, change)
         for path in concerned:
-            change.paths[path] = change.paths.get(path, 0) | mask
-        change.above |= above
+            if path != place:
+                change.signs.setdefault(path, Sign.ABOVE)
+                continue
+            change.signs.pop(path, None)  # the latest counts, and is the last in the order
+            change.signs[path] = _sign(event.mask)
+            change.renamed.pop(path, None)
+            if event.mask & inotify.MOVED_FROM:
+                departed[event.cookie] = path
+
+    def _leave(self, directory: str, change: Change) -> None:
+        """A directory came, went or moved: until it is watched again, events from there mean nothing."""
+        change.stale.add(directory)
+        for number, name in list(self._directories.items()):
+            if _is_below(name, {directory}):
+                del self._directories[number]
+                self._loose.add(number)
+        inside = self._names.get(directory)
+        for path in set().union(*inside.values()) if inside else ():
+            change.above.add(path)
+            change.signs.setdefault(path, Sign.ABOVE)
 
     def close(self) -> None:
         """Stop watching."""
@@ -128,3 +196,22 @@ class Watches:
             os.close(fd)
         if self.inotify:
             self.inotify.close()
+
+
+def _sign(mask: int) -> Sign:
+    if mask & inotify.MOVED_FROM:
+        return Sign.MOVED
+    if mask & inotify.DELETE:
+        return Sign.DELETED
+    if mask & (inotify.MOVED_TO | inotify.CLOSE_WRITE):
+        return Sign.SAVED
+    return Sign.FILLING if mask & inotify.DIRECTORY else Sign.CREATED
+
+
+def _join(directory: str, name: str) -> str:
+    return f"{directory}/{name}" if directory else name
+
+
+def _is_below(directory: str, tops: Collection[str]) -> bool:
+    """Whether a directory is one of some, or below one of them."""
+    return any(not top or directory == top or directory.startswith(f"{top}/") for top in tops)

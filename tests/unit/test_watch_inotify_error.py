@@ -1,4 +1,4 @@
-"""The daemon where inotify's limits are reached, which all programs of a user share: it looks for itself."""
+"""The daemon where inotify's limits are reached, which all programs of a user share: it looks by itself."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def refused(self, *words):
         return real(self, *words)
     raise OSError(int(number), "inotify's limit is reached")
 setattr(inotify.Inotify, name, refused)
-watch._BLIND_SWEEP = 0.2
+watch._UNWATCHED_SWEEP = 0.2
 settings = Settings(workspace=Workspace(id="w1", name="dev"))
 watch.Daemon(Layout.of(Path(root)), lambda: settings, {}).run()
 """
@@ -68,11 +68,11 @@ def report(tree: Tree) -> dict[str, object]:
     return found
 
 
-def test_it_heals_and_is_told_again_when_there_is_room(tree: Tree, daemon: subprocess.Popen[str]) -> None:
+def test_changes_are_reported_again_when_there_is_room(tree: Tree, daemon: subprocess.Popen[str]) -> None:
     until(save(tree, "1").is_symlink)
-    assert report(tree)["blind"] == "inotify's limit is reached"
+    assert report(tree)["inotify_error"] == "inotify's limit is reached"
     (tree.layout.root / "enough").touch()
-    until(lambda: report(tree)["blind"] == "")
+    until(lambda: report(tree)["inotify_error"] == "")
     assert report(tree)["period"] == 300
     until(save(tree, "2").is_symlink)
     save(tree, "3")
@@ -80,5 +80,5 @@ def test_it_heals_and_is_told_again_when_there_is_room(tree: Tree, daemon: subpr
     _, said = daemon.communicate(timeout=30)
     assert daemon.returncode == 0
     assert said.count("looking at every path every 0 s instead") == 1
-    assert said.count("changes are told again") == 1
+    assert said.count("changes are reported again") == 1
     assert content(tree.volume) == {"f": "3"}

@@ -1,0 +1,124 @@
+"""Look for a link that was copied to another file system.
+
+mv(1) across file systems makes a new link there and deletes the old one. For the kernel that is a deletion,
+and no descriptor leads to the copy. So what seems to be deleted is looked for, within bounds, where a user of
+a workspace may move it.
+"""
+
+import heapq
+import os
+import stat
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+_SECONDS = 0.3
+"""All of it takes no longer."""
+_RECENT = 60.0
+"""Seconds for which a new link counts as the copy of one that was deleted."""
+_DEPTH = 12
+_READ = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# File systems of the kernel's own, where nobody keeps files.
+_PSEUDO = frozenset({
+    "autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "devtmpfs",
+    "fusectl", "hugetlbfs", "mqueue", "nsfs", "proc", "pstore", "rpc_pipefs", "securityfs", "sysfs",
+    "tracefs",
+})  # fmt: skip
+
+
+def has_new_link(text: str, roots: Iterable[Path]) -> bool:
+    """Whether a link that says `text` was made recently in one of some trees; False if time ran out.
+
+    Args:
+        text: what the link says.
+        roots: where to look. No link is followed, and no other file system is entered.
+    """
+    return _Search(text).covers(roots)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Place:
+    """A directory to look at: what was changed recently comes first, then what is near a root."""
+
+    old: bool
+    depth: int
+    path: str
+    device: int
+
+
+class _Search:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.end = time.monotonic() + _SECONDS
+        self.since = time.time() - _RECENT
+        self.heap: list[_Place] = []
+
+    def covers(self, roots: Iterable[Path]) -> bool:
+        """Whether the link is there."""
+        for root in roots:
+            found = _status(str(root))
+            if found is not None:
+                heapq.heappush(self.heap, _Place(found.st_mtime < self.since, 0, str(root), found.st_dev))
+        while self.heap and time.monotonic() < self.end:
+            with suppress(OSError):  # it is gone, or not ours to read
+                if self._is_in(heapq.heappop(self.heap)):
+                    return True
+        return False
+
+    def _is_in(self, place: _Place) -> bool:
+        """Whether the link is in one directory; those in it are looked at later."""
+        opened = os.open(place.path, _READ)
+        try:
+            with os.scandir(opened) as listing:
+                for entry in listing:
+                    if entry.is_symlink():
+                        if self._is_it(opened, entry):
+                            return True
+                    elif place.depth < _DEPTH and entry.is_dir(follow_symlinks=False):
+                        self._push(place, entry)
+        finally:
+            os.close(opened)
+        return False
+
+    def _is_it(self, directory: int, entry: os.DirEntry[str]) -> bool:
+        recent = entry.stat(follow_symlinks=False).st_ctime >= self.since
+        return recent and os.readlink(entry.name, dir_fd=directory) == self.text
+
+    def _push(self, place: _Place, entry: os.DirEntry[str]) -> None:
+        found = entry.stat(follow_symlinks=False)
+        if found.st_dev == place.device:
+            old = found.st_mtime < self.since
+            heapq.heappush(
+                self.heap, _Place(old, place.depth + 1, f"{place.path}/{entry.name}", place.device)
+            )
+
+
+def mount_points() -> list[Path]:
+    """Where file systems are mounted on which files are kept."""
+    try:
+        lines = Path("/proc/self/mountinfo").read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+    points: list[Path] = []
+    for line in lines:
+        head, _, tail = line.partition(" - ")
+        kind = tail.split(" ")[0]
+        # A path with a blank in it is written otherwise, and passed over here.
+        point = Path(head.split(" ")[4])
+        if kind not in _PSEUDO and stat.S_ISDIR(_mode(point)) and point != Path("/"):
+            points.append(point)
+    return points
+
+
+def _mode(path: Path) -> int:
+    found = _status(str(path))
+    return found.st_mode if found else 0
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except OSError:
+        return None

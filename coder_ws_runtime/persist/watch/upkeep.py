@@ -1,0 +1,61 @@
+"""What the daemon looks after between saves: the lease, the staging directory, the bounds of the attic."""
+
+import time
+from collections.abc import Callable
+
+from coder_ws_runtime.errors import UserError
+from coder_ws_runtime.persist.failures import failure_of
+from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.persist.store.attic_items import prune
+from coder_ws_runtime.persist.store.lease import Lease
+from coder_ws_runtime.system import journal
+
+
+class Upkeep:
+    """One run of it per sweep. What fails is reported once, and tried again at the next sweep.
+
+    Args:
+        session: home and volume, opened.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.lease = Lease(session.volume, session.id, session.attic.workspace)
+        self._pruned = 0
+        """How many things had been put into the attic when it was last kept within its bounds."""
+        self._said: dict[str, str] = {}
+
+    def run(self) -> None:
+        """Do what is to be done now."""
+        self._try("lease", self._renew)
+        self._try("staging", self.session.volume.clear_staging)
+        self._try("attic", self._prune)
+
+    def _try(self, what: str, work: Callable[[], None]) -> None:
+        text = ""
+        code = ""
+        try:
+            work()
+        except UserError as error:
+            text, code = str(error), error.code
+        except OSError as error:
+            failure = failure_of(str(self.session.volume.path), error)
+            text, code = str(failure), failure.code
+        except Exception as error:  # noqa: BLE001 - nothing of this is worth more than the saves
+            text, code = f"{type(error).__name__}: {error}", "watch.unforeseen"
+        if text and text != self._said.get(what):
+            journal.log(f"{what}: {text}", journal.WARNING, {"code": code})
+        self._said[what] = text
+
+    def _renew(self) -> None:
+        self.lease.renew()
+
+    def _prune(self) -> None:
+        count = self.session.attic.count
+        if count > self._pruned:
+            prune(self.session.volume, time.time())
+            self._pruned = count
+
+    def close(self) -> None:
+        """Give the lease back."""
+        self.lease.close()

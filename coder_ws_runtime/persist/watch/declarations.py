@@ -2,6 +2,7 @@
 
 import os
 from contextlib import suppress
+from pathlib import Path
 
 from coder_ws_runtime.fs.file_system import is_local, type_of
 from coder_ws_runtime.fs.revalidate import revalidate
@@ -47,15 +48,16 @@ class Declarations:
         if self.must_poll:
             with suppress(OSError):  # what is wrong with the volume is said of each path
                 revalidate(self.volume_directory)
-        seen: list[tuple[int, int, int]] = []
-        for file in self._files:
-            try:
-                found = file.stat()
-                seen.append((found.st_ino, found.st_mtime_ns, found.st_size))
-            except OSError:
-                seen.append((0, 0, 0))
-        return tuple(seen)
+        return tuple(_stamp(place) for place in (self.volume_directory, *self._files))
 
     def close(self) -> None:
         """Close the directory."""
         os.close(self.volume_directory)
+
+
+def _stamp(place: int | Path) -> tuple[int, int, int]:
+    try:
+        found = os.stat(place)
+    except OSError:
+        return 0, 0, 0
+    return found.st_ino, found.st_mtime_ns, found.st_size

@@ -48,7 +48,8 @@ class Declarations:
         if self.must_poll:
             with suppress(OSError):  # what is wrong with the volume is said of each path
                 revalidate(self.volume_directory)
-        return tuple(_stamp(place) for place in (self.volume_directory, *self._files))
+        places: tuple[int | Path, ...] = (self.volume_directory, *self._files)
+        return tuple(_stamp(place) for place in places)
 
     def close(self) -> None:
         """Close the directory."""

@@ -2,23 +2,46 @@
 
 import json
 
+from coder_ws_runtime.cli import contract
+from devtools import reference
 from devtools.shell import ROOT, say
 
-SCHEMAS = ROOT / "docs/reference/json"
+REFERENCE = ROOT / "docs/reference"
+MAN = ROOT / "docs/man"
 
 
-def generate() -> None:
-    """Write what is generated from the code: the schema of each JSON document."""
-    from coder_ws_runtime.cli import contract
-
-    SCHEMAS.mkdir(parents=True, exist_ok=True)
-    for file in SCHEMAS.glob("*.schema.json"):
-        file.unlink()
+def generated() -> dict[str, str]:
+    """What is generated: each file's text, by its path relative to the checkout."""
+    files: dict[str, str] = {}
     for document in contract.DOCUMENTS:
         name = document.replace(" --", "-").replace(" ", "-")
-        (SCHEMAS / f"{name}.schema.json").write_text(json.dumps(contract.schema(document), indent=2) + "\n")
-    say(f"wrote {SCHEMAS.relative_to(ROOT)}")
+        schema = json.dumps(contract.schema(document), indent=2)
+        files[f"docs/reference/json/{name}.schema.json"] = f"{schema}\n"
+    for program in reference.PROGRAMS:
+        files[f"docs/reference/{program}.md"] = reference.markdown(program)
+        for name, page in reference.man_pages(program).items():
+            files[f"docs/man/{name}"] = page
+    return files
+
+
+def stale() -> list[str]:
+    """Files of a generated kind that nothing generates any more."""
+    kinds = (*REFERENCE.glob("json/*.schema.json"), *MAN.glob("*.1"))
+    return sorted(
+        str(file.relative_to(ROOT)) for file in kinds if str(file.relative_to(ROOT)) not in generated()
+    )
+
+
+def main() -> None:
+    """Write all of it, and remove what is stale."""
+    for name in stale():
+        (ROOT / name).unlink()
+    files = generated()
+    for name, text in files.items():
+        (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
+        (ROOT / name).write_text(text)
+    say(f"wrote {len(files)} generated files below docs")
 
 
 if __name__ == "__main__":
-    generate()
+    main()

@@ -5,26 +5,7 @@ import json
 import pytest
 
 from coder_ws_runtime.cli import contract
-from devtools.shell import ROOT
 from tests.unit.conftest import Command
-
-PUBLISHED = ROOT / "docs/reference/json"
-
-
-def file_of(document: str) -> str:
-    return document.replace(" --", "-").replace(" ", "-") + ".schema.json"
-
-
-@pytest.mark.parametrize("document", contract.DOCUMENTS)
-def test_the_published_schema_is_the_model_s(document: str) -> None:
-    """To publish a change: the fragment in changes/, then `./dev docs`."""
-    published = json.loads((PUBLISHED / file_of(document)).read_text())
-    assert published == contract.schema(document)
-
-
-def test_nothing_else_is_published() -> None:
-    expected = {file_of(document) for document in contract.DOCUMENTS}
-    assert {file.name for file in PUBLISHED.glob("*.schema.json")} == expected
 
 
 @pytest.mark.parametrize("document", contract.DOCUMENTS)

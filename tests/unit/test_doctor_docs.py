@@ -18,3 +18,9 @@ def test_the_table_is_that_of_the_catalogue() -> None:
     _, _, rest = DOCS.read_text().partition(BEGIN)
     there = rest.partition("-->\n")[2].partition(END)[0].strip()
     assert there == table(), f"put this between the marks of {DOCS.name}:\n{table()}"
+
+
+def test_troubleshooting_leads_to_every_check() -> None:
+    """People look for what they see; each check is named under some symptom."""
+    page = (DOCS.parent / "troubleshooting.md").read_text()
+    assert [item.id for item in CHECKS if f"`{item.id}`" not in page] == []

@@ -13,6 +13,7 @@ from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.settings import Settings
 
 if TYPE_CHECKING:
+    from coder_ws_runtime.persist.children import ChildOutcome
     from coder_ws_runtime.persist.migrations.run import Migrated
 
 
@@ -25,6 +26,8 @@ class Report:
     """Manifests and declarations that are not valid."""
     migrated: "tuple[Migrated, ...]" = ()
     """The migrations that were yet to be run."""
+    children: "tuple[ChildOutcome, ...]" = ()
+    """Directories below shared ones that are each workspace's own, or not kept."""
     warnings: tuple[UserError, ...] = ()
     """What of the declarations has no effect here, e.g. keys that this version does not know."""
 
@@ -32,12 +35,15 @@ class Report:
     def errors(self) -> list[UserError]:
         """All that is not as declared."""
         migrations = [item.error for item in self.migrated if item.error]
-        return [*self.refused, *migrations, *(outcome.error for outcome in self.outcomes if outcome.error)]
+        children = [child.error for child in self.children if child.error]
+        outcomes = [outcome.error for outcome in self.outcomes if outcome.error]
+        return [*self.refused, *migrations, *outcomes, *children]
 
     @property
     def changed(self) -> bool:
         """Whether anything was done, or would be in a dry run."""
-        return any(item.changed for item in self.migrated) or any(item.changed for item in self.outcomes)
+        children = any(item.changed for item in self.children)
+        return children or any(i.changed for i in self.migrated) or any(i.changed for i in self.outcomes)
 
 
 def resolve(
@@ -73,4 +79,9 @@ def resolve(
         for entry in found.entries:
             outcomes.append(settle(session, entry, dry_run=dry_run))
             session.monitor.settled += 1
-        return Report(tuple(outcomes), found.refused, migrated, found.warnings)
+        children: tuple[ChildOutcome, ...] = ()
+        if found.children:
+            from coder_ws_runtime.persist.children import settle_child  # noqa: PLC0415 - not every image has any
+
+            children = tuple(settle_child(session, child, dry_run=dry_run) for child in found.children)
+        return Report(tuple(outcomes), found.refused, migrated, children, found.warnings)

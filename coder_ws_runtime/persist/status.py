@@ -4,14 +4,15 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError, open_below, open_directory
 from coder_ws_runtime.fs.usage import Usage, measure
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.manifest.entry import Declarations, Entry, Kind, Scope
+from coder_ws_runtime.persist.children import ChildState, look_at_child
+from coder_ws_runtime.persist.manifest.entry import Child, Declarations, Entry, Kind, Scope
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.manifest.paths import is_own
 from coder_ws_runtime.persist.reconcile.observation import Node, Observation
@@ -45,6 +46,9 @@ class State(Enum):
     DIVERTED = "diverted"
     UNREADABLE = "unreadable"
     OFF = "switched off"
+    UNKEPT = "not kept"
+    SHARED = "shared"
+    OTHER_SCOPE = "other scope"
     NOT_DECLARED = "not declared"
 
     @property
@@ -54,7 +58,17 @@ class State(Enum):
 
 
 _FINE = frozenset(
-    {State.LINKED, State.UNWRITTEN, State.DELETED, State.DIVERTED, State.OFF, State.NOT_DECLARED}
+    {
+        State.LINKED,
+        State.UNWRITTEN,
+        State.DELETED,
+        State.DIVERTED,
+        State.OFF,
+        State.UNKEPT,
+        State.SHARED,
+        State.OTHER_SCOPE,
+        State.NOT_DECLARED,
+    }
 )
 MEANING = {
     State.LINKED: "the link in the home leads to the content on the volume",
@@ -82,6 +96,11 @@ MEANING = {
     " persisted here; without the link home-persist resolve links it again",
     State.UNREADABLE: "it cannot be looked at",
     State.OFF: "declared, and switched off by you; home-persist add switches it on again",
+    State.UNKEPT: "below a directory that is kept, and itself in this container only, as declared",
+    State.SHARED: "to be each workspace's own below a shared directory, and not yet; home-persist resolve"
+    " says why",
+    State.OTHER_SCOPE: "a copy on the volume from before the path's scope changed, which nothing here uses;"
+    " home-persist remove --scope SCOPE PATH puts it into the attic",
     State.NOT_DECLARED: "on the volume, and nothing in this workspace declares it, though another may;"
     " home-persist add links it, home-persist remove puts it into the attic",
 }
@@ -168,9 +187,11 @@ def status(layout: Layout, settings: Settings, *, exact: bool = False) -> Status
     with Session(layout, settings, writing=False) as session:
         found = load_declarations(layout, settings)
         plain = [_look(session, entry) for entry in found.entries]
+        plain += [_look_at_child(session, child) for child in found.children]
         plain += [PathStatus(entry, State.OFF, None) for entry in found.excepted]
+        declared = {entry.path for entry in found.entries}
         plain += [
-            PathStatus(entry, State.NOT_DECLARED, None)
+            PathStatus(entry, State.OTHER_SCOPE if entry.path in declared else State.NOT_DECLARED, None)
             for entry in _undeclared(session.volume.anchor, found, settings.workspace.id)
         ]
         paths = tuple(_sized(session, plain, exact=exact))
@@ -194,9 +215,24 @@ def _look(session: Session, entry: Entry) -> PathStatus:
     return PathStatus(entry, state, None)
 
 
+def _look_at_child(session: Session, child: Child) -> PathStatus:
+    try:
+        state = look_at_child(session, child).state
+    except UserError:
+        return PathStatus(child.entry, State.BLOCKED, None)
+    except OSError as error:
+        return PathStatus(child.entry, State.UNREADABLE, None, error)
+    if state is not ChildState.SEPARATE:
+        return PathStatus(child.entry, State.SHARED, None)
+    if not child.kept:
+        return PathStatus(child.entry, State.UNKEPT, None)
+    return replace(_look(session, child.detour), entry=child.entry)
+
+
 def _undeclared(volume: Anchor, found: Declarations, workspace_id: str) -> Iterator[Entry]:
     """What the volume has beside what is declared: of the owner, and of this workspace."""
-    places = {entry.on_volume for entry in (*found.entries, *found.excepted)}
+    children = [child.entry for child in found.children if child.kept]
+    places = {entry.on_volume for entry in (*found.entries, *found.excepted, *children)}
     above = {place[:index] for place in places for index, char in enumerate(place) if char == "/"}
     roots = [("", Scope.OWNER)]
     if workspace_id:
@@ -237,16 +273,19 @@ def _sized(session: Session, plain: list[PathStatus], *, exact: bool) -> Iterato
         now = time.monotonic()
         until = None if exact else now + max(0.0, end - now) / (len(plain) - index)
         usage = _usage(session, item, until)
-        if item.state is State.NOT_DECLARED and (usage is None or (usage.complete and not usage.files)):
+        if item.state in _LEFT_OVER and (usage is None or (usage.complete and not usage.files)):
             continue
         yield PathStatus(item.entry, item.state, usage, item.error)
 
 
+_LEFT_OVER = frozenset({State.NOT_DECLARED, State.OTHER_SCOPE})
 _IN_HOME = frozenset({State.REPLACED, State.ONLY_IN_HOME})
 
 
 def _usage(session: Session, item: PathStatus, until: float | None) -> Usage | None:
     anchor, path = session.volume.anchor, item.entry.on_volume
+    if not path:
+        return None
     if item.state in _IN_HOME:
         anchor, path = session.home, item.entry.path
     with suppress(OSError), anchor.parent(path) as (fd, name):

@@ -52,7 +52,7 @@ def user_files(layout: Layout, workspace_id: str) -> list[Path]:
 
 def children_file(layout: Layout) -> Path:
     """The directories of the volume that are each workspace's own although they are below a shared one."""
-    return layout.state / "children.json"
+    return layout.state / "children/known.json"
 
 
 def read(layout: Layout, file: Path, compiled: Compiled | None = None) -> dict[str, Any]:

@@ -1,0 +1,291 @@
+"""Directories below a shared one that are each workspace's own, or not kept.
+
+The owner's directory is linked as a whole, and several workspaces use it at once. So on the volume a child is
+a link that is the same for all of them, ``.claude/ide -> /home/coder/.home-persist/detours/.claude/ide``, and
+in each home there is, at that place, a link to this workspace's own copy, or a directory that is not kept.
+
+The home's side comes first, so the link on the volume never dangles here. What the volume has at its place
+moves to this workspace's copy, unless one of the owner's other workspaces runs that has not prepared its own
+side yet: then it waits. Which children there are is noted on the volume, in
+``.home-persist/children/known.json``, because the link is there for images, too, whose manifests do not
+declare it.
+"""
+
+import json
+import os
+import stat
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+
+from coder_ws_runtime.errors import RefusedError, UserError
+from coder_ws_runtime.fs.anchored import BlockedPathError, Owner, sync_directory
+from coder_ws_runtime.persist.failures import failure_of
+from coder_ws_runtime.persist.manifest.entry import DETOURS, Child, Scope
+from coder_ws_runtime.persist.manifest.files import children_file
+from coder_ws_runtime.persist.reconcile.observe import aside_name
+from coder_ws_runtime.persist.reconcile.settle import settle
+from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.persist.store.lease import held_elsewhere
+
+_VERSION = 1
+
+
+class ChildState(Enum):
+    """How a child is; the value is its code."""
+
+    SEPARATE = "child.separate"
+    """Each workspace has its own."""
+    SHARED = "child.shared"
+    """It is not separate yet; a resolve makes it so."""
+    WAITS = "child.waits"
+    """A workspace runs that has not prepared its side yet; until then all share it."""
+    OTHER_HOME = "child.other-home"
+    """Its link leads into a home with another path than this one."""
+    DIVERTED = "child.diverted"
+    """The user has put a link or a file there."""
+    NO_PARENT = "child.no-parent"
+    """The directory above it is not linked."""
+    FAILED = "child.failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ChildOutcome:
+    """What became of a child."""
+
+    child: Child
+    state: ChildState
+    changed: bool = False
+    problem: str = ""
+    """Why it is not separate, if that is not an error."""
+    hint: str = ""
+    error: UserError | None = None
+    attic: str = ""
+    """The batch of the attic that has what was at its place."""
+
+
+def settle_child(session: Session, child: Child, *, dry_run: bool = False) -> ChildOutcome:
+    """Make a child true. Never raises for what files and file systems do: the outcome says it.
+
+    Args:
+        session: home and volume, opened.
+        child: what is declared; its parent was settled before.
+        dry_run: change nothing.
+    """
+    before = session.attic.count
+    try:
+        found = look_at_child(session, child)
+        if found.state not in (ChildState.SEPARATE, ChildState.SHARED):
+            return found
+        waiting = _find_unprepared(session, child) if found.state is ChildState.SHARED else []
+        if dry_run:
+            changed = found.state is ChildState.SHARED and not waiting
+        else:
+            changed = _prepare(session, child)
+            if not waiting and (found.state is ChildState.SHARED or _has_aside(session, child)):
+                _link(session, child)
+                changed = True
+    except UserError as error:
+        return ChildOutcome(child, ChildState.FAILED, error=error)
+    except OSError as error:
+        return ChildOutcome(child, ChildState.FAILED, error=failure_of(f"~/{child.entry.path}", error))
+    if waiting:
+        return _waits(child, waiting, changed=changed)
+    return ChildOutcome(child, ChildState.SEPARATE, changed, attic=session.attic.since(before))
+
+
+def _waits(child: Child, waiting: list[str], *, changed: bool) -> ChildOutcome:
+    return ChildOutcome(
+        child,
+        ChildState.WAITS,
+        changed,
+        f"stays shared while {', '.join(waiting)} runs, which was started before it was to be separate",
+        "restart that workspace, then: home-persist resolve",
+    )
+
+
+def look_at_child(session: Session, child: Child) -> ChildOutcome:
+    """How a child is. Changes nothing.
+
+    Raises:
+        OSError: what the file systems say.
+    """
+    if not _is_linked(session, child):
+        problem = f"~/{child.parent.path}, which holds it, is not linked to the volume"
+        return ChildOutcome(child, ChildState.NO_PARENT, problem=problem, hint="home-persist status")
+    target = _target(session, child)
+    if target == _detour(session, child):
+        return ChildOutcome(child, ChildState.SEPARATE)
+    if target is None or _is_copy(session, child, target):
+        return ChildOutcome(child, ChildState.SHARED)
+    if target.endswith(f"/{DETOURS}/{child.entry.path}"):
+        problem = f"its link on the volume leads to {target}, which is not in this home"
+        hint = "give the home the same path in all workspaces of an owner"
+        return ChildOutcome(child, ChildState.OTHER_HOME, problem=problem, hint=hint)
+    problem = f"something else is at its place: {target or 'a file'}"
+    return ChildOutcome(child, ChildState.DIVERTED, problem=problem, hint="remove that to separate it")
+
+
+def _is_linked(session: Session, child: Child) -> bool:
+    with suppress(OSError), session.home.parent(child.parent.path) as (fd, name):
+        return os.readlink(name, dir_fd=fd) == f"{session.volume.path}/{child.parent.on_volume}"
+    return False
+
+
+def _detour(session: Session, child: Child) -> str:
+    return f"{session.home.path}/{child.detour.path}"
+
+
+def _is_copy(session: Session, child: Child, target: str) -> bool:
+    """Whether a link leads to some workspace's copy: it was linked by itself before its parent was."""
+    root = f"{session.volume.path}/.workspaces/"
+    return target.startswith(root) and target.endswith(f"/{child.entry.path}")
+
+
+def _target(session: Session, child: Child) -> str | None:
+    """What the link on the volume says; None if there is a directory or nothing, empty for all else."""
+    try:
+        with session.volume.anchor.parent(child.shared) as (fd, name):
+            found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            if stat.S_ISLNK(found.st_mode):
+                return os.readlink(name, dir_fd=fd)
+            return None if stat.S_ISDIR(found.st_mode) else ""
+    except BlockedPathError as error:
+        raise RefusedError(
+            str(error), code="child.blocked", place=f"~/{child.entry.path}", hint="remove what is in the way"
+        ) from error
+    except FileNotFoundError:
+        return None
+
+
+def _find_unprepared(session: Session, child: Child) -> list[str]:
+    """The owner's other workspaces that run, and for which the link would lead nowhere."""
+    if child.parent.scope is Scope.WORKSPACE:
+        return []
+    known = _noted(session)
+    return [
+        other
+        for other in held_elsewhere(session.layout.volume, session.id)
+        if child.entry.path not in known.get(other, ())
+    ]
+
+
+def _noted(session: Session) -> dict[str, list[str]]:
+    """Which children each workspace has prepared, by its id."""
+    with suppress(OSError, ValueError, AttributeError, TypeError):
+        prepared = json.loads(children_file(session.layout).read_bytes())["prepared"]
+        return {key: list(value) for key, value in prepared.items()}
+    return {}
+
+
+# Changes -------------------------------------------------------------------------------------------
+
+
+def _prepare(session: Session, child: Child) -> bool:
+    """Make the home's side, and note that it is there; whether anything changed.
+
+    Raises:
+        UserError, OSError: it cannot be made.
+    """
+    if child.kept:
+        outcome = settle(session, child.detour)
+        if outcome.error:
+            raise outcome.error
+        changed = outcome.changed
+    else:
+        changed = _make_unkept(session, child)
+    if child.parent.scope is Scope.OWNER:
+        _note(session, child)
+    return changed
+
+
+def _make_unkept(session: Session, child: Child) -> bool:
+    """A directory in the home, which ends with the container."""
+    path = child.detour.path
+    found = session.home.status(path)
+    if found is not None and stat.S_ISLNK(found.st_mode):  # it was kept until now
+        with session.home.parent(path) as (fd, name):
+            os.unlink(name, dir_fd=fd)
+        session.ledger.forget(path)
+        found = None
+    session.home.make_directories(path, owner=Owner.of(session.home.fd))
+    return found is None
+
+
+def _note(session: Session, child: Child) -> None:
+    noted = _noted(session)
+    own = noted.get(session.id, [])
+    if session.id and child.entry.path in own:
+        return
+    with session.volume.lock(".home-persist/children"):
+        noted = _noted(session)
+        noted.setdefault(session.id, []).append(child.entry.path)
+        paths = sorted({path for own in noted.values() for path in own})
+        document = {"version": _VERSION, "paths": paths, "prepared": noted}
+        session.volume.write("children/known.json", (json.dumps(document, indent=2) + "\n").encode())
+
+
+def _link(session: Session, child: Child) -> None:
+    """Put the link in its place on the volume."""
+    from coder_ws_runtime.fs import kernel  # noqa: PLC0415 - loads ctypes, and most runs change nothing
+
+    anchor, owner = session.volume.anchor, session.volume.owner
+    anchor.make_directories(child.shared.rpartition("/")[0], owner=owner, like=session.home)
+    with session.volume.lock(child.shared), anchor.parent(child.shared) as (fd, name):
+        aside = aside_name(name)
+        _clear_aside(session, child, fd, aside)
+        target = _target(session, child)
+        if target == _detour(session, child):
+            return
+        os.symlink(_detour(session, child), aside, dir_fd=fd)
+        owner.chown(aside, fd)
+        if _exists(fd, name):
+            kernel.swap(fd, aside, fd, name)
+        else:
+            kernel.rename_new(fd, aside, fd, name)
+        sync_directory(fd)
+        _clear_aside(session, child, fd, aside)
+
+
+def _has_aside(session: Session, child: Child) -> bool:
+    """Whether an interrupted run left something next to the link."""
+    directory, _, name = child.shared.rpartition("/")
+    return session.volume.anchor.status(f"{directory}/{aside_name(name)}") is not None
+
+
+def _exists(fd: int, name: str) -> bool:
+    with suppress(FileNotFoundError):
+        os.stat(name, dir_fd=fd, follow_symlinks=False)
+        return True
+    return False
+
+
+def _clear_aside(session: Session, child: Child, fd: int, aside: str) -> None:
+    """Move what was at the link's place to this workspace's copy, or to the attic."""
+    from coder_ws_runtime.fs import kernel  # noqa: PLC0415 - as above
+
+    if not _exists(fd, aside):
+        return
+    if stat.S_ISLNK(os.stat(aside, dir_fd=fd, follow_symlinks=False).st_mode):
+        os.unlink(aside, dir_fd=fd)
+        return
+    with suppress(OSError):  # nothing is in it
+        os.rmdir(aside, dir_fd=fd)
+        return
+    if child.kept and _drop_empty(session, child):
+        with session.volume.anchor.parent(child.entry.on_volume) as (own, name):
+            kernel.rename_new(fd, aside, own, name)
+            sync_directory(own)
+    else:
+        with session.attic.place(child.entry.path) as (attic, name):
+            kernel.rename_new(fd, aside, attic, name)
+            sync_directory(attic)
+    sync_directory(fd)
+
+
+def _drop_empty(session: Session, child: Child) -> bool:
+    """Remove this workspace's copy if nothing is in it yet; whether it did."""
+    with session.volume.anchor.parent(child.entry.on_volume) as (fd, name), suppress(OSError):
+        os.rmdir(name, dir_fd=fd)
+        return True
+    return False

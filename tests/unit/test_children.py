@@ -1,0 +1,287 @@
+"""Directories below a shared one that are each workspace's own, or not kept; several containers, one volume.
+
+Every container has the home at the same path, as in Docker: `Homes` moves one home away and another there.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.children import ChildOutcome
+from coder_ws_runtime.persist.manifest.load import load_declarations
+from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.persist.status import status
+from coder_ws_runtime.persist.store.lease import Lease
+from coder_ws_runtime.settings import Workspace
+from tests.harness.tree import Tree, read, write
+from tests.unit.conftest import Command
+
+SPLIT = [".x/", {"path": ".x/own/", "scope": "workspace"}]
+
+
+class Homes:
+    """Containers of one owner. The one that is entered has its home in place."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self.parked = tree.layout.root / "parked"
+        self.parked.mkdir()
+
+    @contextmanager
+    def enter(self, name: str) -> Iterator[Tree]:
+        """The container of a workspace; its home and its ledger are as it left them."""
+        tree = self.tree
+        tree.settings = replace(tree.settings, workspace=Workspace(id=name, name=name))
+        places = [
+            (self.parked / f"{name}-home", tree.home),
+            (self.parked / f"{name}-ledger", tree.layout.ledger_dir),
+        ]
+        for parked, place in places:
+            shutil.rmtree(place, ignore_errors=True)
+            if parked.exists():
+                parked.rename(place)
+            else:
+                place.mkdir(parents=True)
+        yield tree
+        for parked, place in places:
+            place.rename(parked)
+            place.mkdir()
+
+    def restart(self, name: str) -> None:
+        """A new container: without the old one's home."""
+        shutil.rmtree(self.parked / f"{name}-home", ignore_errors=True)
+        shutil.rmtree(self.parked / f"{name}-ledger", ignore_errors=True)
+
+    @contextmanager
+    def running(self, name: str) -> Iterator[None]:
+        """The lease of a workspace is held."""
+        with Session(self.tree.layout, replace(self.tree.settings, workspace=Workspace(id=name))) as session:
+            lease = Lease(session.volume, name)
+            yield
+            lease.close()
+
+
+@pytest.fixture
+def homes(tree: Tree) -> Homes:
+    return Homes(tree)
+
+
+def settled(tree: Tree) -> ChildOutcome:
+    report = tree.resolve()
+    assert report.errors == []
+    (child,) = report.children
+    return child
+
+
+def test_each_workspace_sees_its_own(homes: Homes) -> None:
+    homes.tree.manifest(*SPLIT)
+    for name in ("w1", "w2"):
+        with homes.enter(name) as tree:
+            assert settled(tree).state.value == "child.separate"
+            write(tree.home, {".x/shared": "both", ".x/own/lock": name})
+    for name in ("w1", "w2"):
+        homes.restart(name)
+        with homes.enter(name) as tree:
+            assert settled(tree).state.value == "child.separate"
+            assert (tree.home / ".x/own/lock").read_text() == name
+            assert (tree.home / ".x/shared").read_text() == "both"
+            assert not tree.resolve().changed
+
+
+def test_what_is_not_kept_ends_with_the_container(homes: Homes) -> None:
+    homes.tree.manifest(".x/", **{"except": [".x/own/"]})
+    with homes.enter("w1") as tree:
+        settled(tree)
+        write(tree.home, {".x/own/a": "1"})
+    with homes.enter("w2") as tree:
+        settled(tree)
+        assert read(tree.home / ".x/own/") == {}
+    with homes.enter("w1") as tree:
+        assert read(tree.home / ".x/own/") == {"a": "1"}
+    homes.restart("w1")
+    with homes.enter("w1") as tree:
+        settled(tree)
+        assert read(tree.home / ".x/own/") == {}
+        assert "a" not in read(tree.volume)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_was_shared_before_is_not_lost(homes: Homes, kept: bool) -> None:  # noqa: FBT001 - a column
+    homes.tree.manifest(".x/")
+    with homes.enter("w1") as tree:
+        tree.resolve()
+        write(tree.home, {".x/own/sub/a": "1"})
+    if kept:
+        homes.tree.manifest(*SPLIT)
+    else:
+        homes.tree.manifest(".x/", **{"except": [".x/own/"]})
+    with homes.enter("w1") as tree:
+        found = settled(tree)
+        assert found.changed
+        assert bool(found.attic) is not kept
+        assert read(tree.home / ".x/own/") == ({"sub/a": "1"} if kept else {})
+        assert tree.attic() == ({} if kept else {".x/own/sub/a": "1"})
+    with homes.enter("w2") as tree:
+        settled(tree)
+        assert read(tree.home / ".x/own/") == {}
+
+
+def test_it_waits_for_a_workspace_that_knows_nothing_of_it(homes: Homes) -> None:
+    """It was started with an older image, or before the manifest was there: the link would lead nowhere."""
+    homes.tree.manifest(".x/")
+    with homes.enter("w2") as tree:
+        tree.resolve()
+        write(tree.home, {".x/own/live": "w2"})
+    homes.tree.manifest(*SPLIT)
+    with homes.enter("w1") as tree, homes.running("w2"):
+        found = settled(tree)
+        assert (found.state.value, "w2" in found.problem) == ("child.waits", True)
+        assert read(tree.home / ".x/own/") == {"live": "w2"}
+        assert status(tree.layout, tree.settings).refused == ()
+    with homes.enter("w2") as tree:
+        with homes.running("w1"):  # it has prepared its side
+            assert settled(tree).state.value == "child.separate"
+        assert read(tree.home / ".x/own/") == {"live": "w2"}
+    with homes.enter("w1") as tree:
+        assert read(tree.home / ".x/own/") == {}
+        assert settled(tree).state.value == "child.separate"
+
+
+def test_an_image_that_does_not_declare_it_has_its_own_too(homes: Homes) -> None:
+    homes.tree.manifest(*SPLIT)
+    with homes.enter("w1") as tree:
+        settled(tree)
+        write(tree.home, {".x/own/a": "w1"})
+    homes.tree.manifest(".x/")
+    with homes.enter("w2") as tree:
+        assert settled(tree).state.value == "child.separate"
+        write(tree.home, {".x/own/a": "w2"})
+    with homes.enter("w1") as tree:
+        assert (tree.home / ".x/own/a").read_text() == "w1"
+
+
+def test_what_was_linked_by_itself_before_its_parent_was(homes: Homes) -> None:
+    homes.tree.manifest({"path": ".x/own/", "scope": "workspace"})
+    with homes.enter("w1") as tree:
+        tree.resolve()
+        write(tree.home, {".x/own/a": "1", ".x/other": "2"})
+    homes.tree.manifest(*SPLIT)
+    with homes.enter("w1") as tree:
+        settled(tree)
+        assert read(tree.home / ".x/own/") == {"a": "1"}
+        assert (tree.home / ".x/other").read_text() == "2"
+    with homes.enter("w2") as tree:
+        settled(tree)
+        assert read(tree.home / ".x/own/") == {}
+
+
+def test_a_link_of_the_users_stays(homes: Homes) -> None:
+    homes.tree.manifest(".x/")
+    with homes.enter("w1") as tree:
+        tree.resolve()
+        write(tree.home, {"mine/a": "1", ".x/own": "->../mine"})
+        homes.tree.manifest(*SPLIT)
+        found = settled(tree)
+        assert (found.state.value, found.changed) == ("child.diverted", False)
+        assert (tree.volume / ".x/own").readlink() == Path("../mine")
+
+
+def test_a_home_with_another_path_shares_and_says_so(homes: Homes) -> None:
+    homes.tree.manifest(*SPLIT)
+    with homes.enter("w1") as tree:
+        settled(tree)
+    layout = replace(homes.tree.layout, home=homes.tree.layout.root / "root")
+    layout.home.mkdir()
+    other = Tree(layout, homes.tree.settings)
+    assert settled(other).state.value == "child.other-home"
+
+
+def test_without_the_parent_nothing_is_made(homes: Homes) -> None:
+    homes.tree.manifest(*SPLIT)
+    with homes.enter("w1") as tree:
+        write(tree.home, {"mine/": "", ".x": "->mine"})
+        found = settled(tree)
+        assert found.state.value == "child.no-parent"
+        assert ".x" not in read(tree.volume)
+
+
+def test_an_interrupted_run_is_finished(homes: Homes) -> None:
+    homes.tree.manifest(*SPLIT)
+    with homes.enter("w1") as tree:
+        settled(tree)
+        write(tree.volume, {".x/.own.home-persist/a": "1"})
+        assert settled(tree).changed
+        assert read(tree.home / ".x/own/") == {"a": "1"}
+        write(tree.volume, {".x/.own.home-persist": "->left"})
+        settled(tree)
+        assert sorted(read(tree.volume / ".x")) == ["own"]
+
+
+def test_a_dry_run_changes_nothing(homes: Homes) -> None:
+    homes.tree.manifest(".x/")
+    with homes.enter("w1") as tree:
+        tree.resolve()
+        write(tree.home, {".x/own/a": "1"})
+        homes.tree.manifest(*SPLIT)
+        before = read(tree.volume), read(tree.home)
+        (found,) = tree.resolve(dry_run=True).children
+        assert (found.changed, (read(tree.volume), read(tree.home))) == (True, before)
+
+
+def test_without_an_id_it_is_not_kept(homes: Homes) -> None:
+    homes.tree.manifest(*SPLIT)
+    with homes.enter("w1") as tree:
+        tree.settings = replace(tree.settings, workspace=Workspace())
+        report = tree.resolve()
+        assert report.errors == []
+        write(tree.home, {".x/own/a": "1"})
+        assert ".workspaces" not in "".join(read(tree.volume))
+
+
+def test_removed_by_a_program_it_is_made_again(homes: Homes) -> None:
+    homes.tree.manifest(*SPLIT)
+    with homes.enter("w1") as tree:
+        settled(tree)
+        write(tree.home, {".x/own/a": "w1"})
+        (tree.home / ".x/own").unlink()
+    with homes.enter("w2") as tree:
+        write(tree.volume, {".x/own/b": "w2"})
+        settled(tree)
+        assert read(tree.home / ".x/own/") == {"b": "w2"}
+    with homes.enter("w1") as tree:
+        assert read(tree.home / ".x/own/") == {"a": "w1"}
+
+
+def test_a_note_that_is_broken_is_no_loss(homes: Homes) -> None:
+    homes.tree.manifest(*SPLIT)
+    for text in ("", "[]", '{"prepared": 3}', '{"paths": [3, "../x"], "prepared": {"w1": null}}'):
+        write(homes.tree.layout.state, {"children/known.json": text})
+        with homes.enter("w1") as tree:
+            settled(tree)
+    assert json.loads((homes.tree.layout.state / "children/known.json").read_text())["paths"] == [".x/own"]
+
+
+def test_it_is_listed_with_its_own_path(homes: Homes, run: Command) -> None:
+    homes.tree.manifest(*SPLIT)
+    with homes.enter("w1") as tree:
+        settled(tree)
+        write(tree.home, {".x/own/a": "12345"})
+        shown = json.loads(run("status", "--json").out)["paths"]
+        own = next(row for row in shown if row["path"] == ".x/own")
+        assert (own["scope"], own["state"], len(shown)) == ("workspace", "linked", 2)
+
+
+def test_shipped(tmp_path: Path) -> None:
+    """What belongs to a running workspace below an owner's directory, in our own manifests."""
+    tree = Tree.at(tmp_path)
+    for file in (Path(__file__).parents[2] / "manifests").glob("*.json"):
+        shutil.copy(file, tree.layout.manifest_dir)
+    found = load_declarations(Layout.of(tmp_path), tree.settings)
+    assert found.refused == ()
+    assert {child.entry.path for child in found.children} == {".claude/ide", ".claude/sessions"}

@@ -88,6 +88,31 @@ class KnownMigration(_MigrationStep):
     error: Error | None
 
 
+class ScopeChange(_Model):
+    """A path whose scope changed without a migration, and whose content followed."""
+
+    path: str
+    outcome: str
+    was: _Scope = Field(alias="from")
+    to: _Scope
+    attic: str | None = Field(description="The attic's batch with what lost in a merge.")
+    error: Error | None
+
+
+class Child(_Model):
+    """A directory below a shared one that is each workspace's own, or not kept."""
+
+    path: str
+    source: str
+    target: str | None = Field(description="Where this workspace's copy is; null: it is not kept.")
+    outcome: str = Field(description="The stable code of how it is, or of the error.")
+    changed: bool
+    message: str | None
+    remedy: str | None
+    attic: str | None = Field(description="The attic's batch with what was at its place.")
+    error: Error | None
+
+
 class Resolve(_Model):
     """`home-persist resolve --json`."""
 
@@ -97,7 +122,10 @@ class Resolve(_Model):
     changed: bool
     migrations: list[MigrationOutcome]
     paths: list[PathOutcome]
+    scope_changes: list[ScopeChange]
+    children: list[Child]
     refused: list[Error] = Field(description="Manifests and declarations that do not apply.")
+    warnings: list[Error] = Field(description="What has no effect, e.g. keys of a newer version.")
 
 
 class PathState(_Model):

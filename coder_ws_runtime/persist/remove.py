@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from coder_ws_runtime.errors import RefusedError, UserError
+from coder_ws_runtime.fs.anchored import sync_directory
 from coder_ws_runtime.fs.writers import BusyError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.failures import failure_of
@@ -46,6 +47,8 @@ class Removed:
     """Paths in it that are declared by themselves, and so are still kept."""
     still: Entry | None = None
     """What keeps the path all the same."""
+    former: bool = False
+    """Whether only the copy went that is from before the path's scope changed."""
     error: UserError | None = None
 
 
@@ -101,6 +104,9 @@ class Removal:
             return Removed(path, still=still)
         if entry is None:
             return self._left_over(path, known)
+        former = self._former(path, entry)
+        if former:
+            return self._drop_former(path, former, entry)
         self._refuse_scope(entry)
         if not self.switch_off and not _is_own(files, entry):
             if not files.has(path):
@@ -108,6 +114,45 @@ class Removal:
             self._forget(path)
             return Removed(path, still=entry)
         return self.stop_keeping(entry, lambda: self._forget(entry.path))
+
+    def _former(self, path: str, kept_as: Entry) -> str:
+        """A copy with the scope that is to be removed, which is not the one that the path is kept with.
+
+        Returns:
+            Where it is, relative to the volume; empty if there is none.
+        """
+        if self.switch_off or self.scope is None or self.scope is kept_as.scope or not self.session.id:
+            return ""
+        place = on_volume(path, self.scope, self.session.id)
+        return place if self.session.volume.anchor.status(place) is not None else ""
+
+    def _drop_former(self, path: str, former: str, still: Entry) -> Removed:
+        """Put a copy from before the path's scope changed into the attic; the path is kept as before.
+
+        Raises:
+            RefusedError: another workspace runs, and may use it.
+        """
+        from coder_ws_runtime.fs import kernel  # noqa: PLC0415 - loads ctypes
+
+        session = self.session
+        others = held_elsewhere(session.layout.volume, session.id) if self.scope is Scope.OWNER else []
+        if others:
+            raise RefusedError(
+                f"the owner's copy stays: {', '.join(others)} runs and may use it",
+                code="path.used-elsewhere",
+                place=f"~/{path}",
+                hint="stop that workspace, then run this again",
+            )
+        before = session.attic.count
+        with (
+            session.volume.lock(former),
+            session.volume.anchor.parent(former) as (fd, name),
+            session.attic.place(path) as (attic, kept),
+        ):
+            kernel.rename_new(fd, name, attic, kept)
+            sync_directory(attic)
+            sync_directory(fd)
+        return Removed(path, attic=session.attic.since(before), still=still, former=True)
 
     def stop_keeping(self, entry: Entry, forget: Callable[[], None]) -> Removed:
         """Give a declared path back; before that it is made true, so that all of it is on the volume.
@@ -178,6 +223,9 @@ class Removal:
             RefusedError: there is nothing of it; what the user may have meant is named.
         """
         parent = _parent(known, path)
+        former = self._former(path, parent) if parent else ""
+        if parent is not None and former:
+            return self._drop_former(path, former, parent)
         if parent is not None:
             raise RefusedError(
                 f"is kept as a part of ~/{parent.path}/, by {parent.source} ({parent.place})",

@@ -9,6 +9,7 @@ from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.migrations.record import all_recorded
 from coder_ws_runtime.persist.monitor import Monitor
 from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
+from coder_ws_runtime.persist.scope_changes import ScopeChange, find_scope_changes, follow_scope_change
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.settings import Settings
 
@@ -26,6 +27,8 @@ class Report:
     """Manifests and declarations that are not valid."""
     migrated: "tuple[Migrated, ...]" = ()
     """The migrations that were yet to be run."""
+    scope_changes: tuple[ScopeChange, ...] = ()
+    """Paths whose content followed a change of their scope."""
     children: "tuple[ChildOutcome, ...]" = ()
     """Directories below shared ones that are each workspace's own, or not kept."""
     warnings: tuple[UserError, ...] = ()
@@ -37,13 +40,14 @@ class Report:
         migrations = [item.error for item in self.migrated if item.error]
         children = [child.error for child in self.children if child.error]
         outcomes = [outcome.error for outcome in self.outcomes if outcome.error]
-        return [*self.refused, *migrations, *outcomes, *children]
+        changes = [change.error for change in self.scope_changes if change.error]
+        return [*self.refused, *migrations, *changes, *outcomes, *children]
 
     @property
     def changed(self) -> bool:
         """Whether anything was done, or would be in a dry run."""
-        children = any(item.changed for item in self.children)
-        return children or any(i.changed for i in self.migrated) or any(i.changed for i in self.outcomes)
+        lists = (self.migrated, self.outcomes, self.children)
+        return bool(self.scope_changes) or any(item.changed for items in lists for item in items)
 
 
 def resolve(
@@ -74,6 +78,9 @@ def resolve(
             from coder_ws_runtime.persist.migrations.run import migrate  # noqa: PLC0415 - most starts have none to run
 
             migrated = migrate(session, found, dry_run=dry_run)
+        changes = tuple(find_scope_changes(session, found))
+        if not dry_run:
+            changes = tuple(follow_scope_change(session, change, found) for change in changes)
         outcomes: list[Outcome] = []
         session.monitor.paths = len(found.entries)
         for entry in found.entries:
@@ -84,4 +91,4 @@ def resolve(
             from coder_ws_runtime.persist.children import settle_child  # noqa: PLC0415 - not every image has any
 
             children = tuple(settle_child(session, child, dry_run=dry_run) for child in found.children)
-        return Report(tuple(outcomes), found.refused, migrated, children, found.warnings)
+        return Report(tuple(outcomes), found.refused, migrated, changes, children, found.warnings)

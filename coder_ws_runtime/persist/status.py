@@ -14,7 +14,7 @@ from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.children import ChildState, look_at_child
 from coder_ws_runtime.persist.manifest.entry import Child, Declarations, Entry, Kind, Scope
 from coder_ws_runtime.persist.manifest.load import load_declarations
-from coder_ws_runtime.persist.manifest.paths import is_own
+from coder_ws_runtime.persist.manifest.paths import is_below, is_own
 from coder_ws_runtime.persist.reconcile.observation import Node, Observation
 from coder_ws_runtime.persist.reconcile.plan import other_type
 from coder_ws_runtime.persist.session import Session
@@ -189,9 +189,8 @@ def status(layout: Layout, settings: Settings, *, exact: bool = False) -> Status
         plain = [_look(session, entry) for entry in found.entries]
         plain += [_look_at_child(session, child) for child in found.children]
         plain += [PathStatus(entry, State.OFF, None) for entry in found.excepted]
-        declared = {entry.path for entry in found.entries}
         plain += [
-            PathStatus(entry, State.OTHER_SCOPE if entry.path in declared else State.NOT_DECLARED, None)
+            PathStatus(entry, _left_over_state(entry, found), None)
             for entry in _undeclared(session.volume.anchor, found, settings.workspace.id)
         ]
         paths = tuple(_sized(session, plain, exact=exact))
@@ -229,11 +228,21 @@ def _look_at_child(session: Session, child: Child) -> PathStatus:
     return replace(_look(session, child.detour), entry=child.entry)
 
 
+def _left_over_state(entry: Entry, found: Declarations) -> State:
+    """Whether something on the volume is of a path that is declared, with another scope."""
+    other = any(entry.path == known.path or is_below(entry.path, known.path) for known in found.entries)
+    return State.OTHER_SCOPE if other else State.NOT_DECLARED
+
+
 def _undeclared(volume: Anchor, found: Declarations, workspace_id: str) -> Iterator[Entry]:
     """What the volume has beside what is declared: of the owner, and of this workspace."""
     children = [child.entry for child in found.children if child.kept]
     places = {entry.on_volume for entry in (*found.entries, *found.excepted, *children)}
-    above = {place[:index] for place in places for index, char in enumerate(place) if char == "/"}
+    # What has another scope is a row of its own, so that each row is something that can be removed.
+    split = {
+        f"{root}{entry.path}" for entry in found.entries for root in ("", f".workspaces/{workspace_id}/")
+    }
+    above = {place[:index] for place in places | split for index, char in enumerate(place) if char == "/"}
     roots = [("", Scope.OWNER)]
     if workspace_id:
         roots.append((f".workspaces/{workspace_id}", Scope.WORKSPACE))

@@ -103,6 +103,9 @@ def say_removed(one: Removed, *, quiet: bool) -> None:
 
 
 def _became(one: Removed) -> str:
+    if one.still and one.former:
+        by = f"[{one.still.source}, {one.still.scope.value}]"
+        return f"the copy of its former scope is in the attic: {one.attic}; it is kept as before {by}"
     if one.still:
         by = f"[{one.still.source}, {one.still.scope.value}], declared in {one.still.place}"
         what = "it" if one.still.path == one.path else f"~/{one.still.path}/, where it lies,"

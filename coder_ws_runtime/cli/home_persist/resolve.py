@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from coder_ws_runtime.cli import progress, render
+from coder_ws_runtime.cli.home_persist.scopes import say_scopes, scopes_as_json
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.errors import ExitStatus
 from coder_ws_runtime.layout import Layout
@@ -49,6 +50,7 @@ def _say(report: Report, *, dry_run: bool, quiet: bool) -> None:
         if outcome.problem:
             hint = f" ({outcome.hint})" if outcome.hint else ""
             render.warn(f"~/{outcome.entry.path}: {outcome.problem}{hint}", _fields(outcome))
+    say_scopes(report, dry_run=dry_run, quiet=quiet)
     for error in report.errors:
         render.complain(error)
     if not quiet:
@@ -91,6 +93,7 @@ def _as_json(report: Report, *, dry_run: bool) -> dict[str, Any]:
         "changed": report.changed,
         "migrations": [_migrated_as_json(item) for item in report.migrated],
         "paths": [_outcome_as_json(outcome) for outcome in report.outcomes],
+        **scopes_as_json(report),
         "refused": [error.as_dict() for error in report.refused],
         "warnings": [warning.as_dict() for warning in report.warnings],
     }

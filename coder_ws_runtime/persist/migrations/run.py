@@ -118,7 +118,19 @@ def _twice(step: Step, first: Step) -> RefusedError:
     )
 
 
-def _run(step: Step, session: Session, found: Declarations, *, force: bool) -> Migrated:
+def run_step(step: Step, session: Session, found: Declarations) -> Migrated:
+    """Run a step that is not remembered, at once; it is about content that is there now.
+
+    Raises:
+        RefusedError: it keeps changing.
+        OSError: what the file systems say; what was not moved is where it was.
+    """
+    return _run(step, session, found, force=True, remember=False)
+
+
+def _run(
+    step: Step, session: Session, found: Declarations, *, force: bool, remember: bool = True
+) -> Migrated:
     from coder_ws_runtime.persist.migrations import apply as migrate_apply  # noqa: PLC0415 - ctypes is slow to import
 
     decision: Decision | None = None
@@ -132,7 +144,8 @@ def _run(step: Step, session: Session, found: Declarations, *, force: bool) -> M
             lost = lost or any(action.operation is Operation.TO_ATTIC for action in now.actions)
             migrate_apply.apply(step, seen, now.actions, session)
             attic = session.attic.batch if lost else ""
-            session.volume.write(step.record, _document(step, session, decision, attic))
+            if remember:
+                session.volume.write(step.record, _document(step, session, decision, attic))
         except (ChangedError, FileNotFoundError):
             time.sleep(min(0.001 * 2**attempt, 0.2))
         else:

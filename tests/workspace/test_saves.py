@@ -47,7 +47,8 @@ def test_ten_thousand_saves_in_a_row(space: Workspace) -> None:
     """Nobody ever reads half a file, and the last save outlives the daemon."""
     python = "runuser -u coder -- python3 /usr/local/share/saves"
     script = f"""
-        {python}/saver.py {VOLUME}/saved 1 0
+        {python}/saver.py /home/coder/saved 1 0
+        until test -L /home/coder/saved; do sleep 0.1; done
         {python}/reader.py /tmp/over /home/coder/saved {VOLUME}/saved > /tmp/seen &
         {python}/saver.py /home/coder/saved {SAVES} {PAUSE}
         systemctl stop home-persist-watch

@@ -179,7 +179,7 @@ class Healer:
     def _note_work(self, outcome: Outcome) -> None:
         if outcome.error and self._work_sign:
             self._signs.setdefault(outcome.entry.path, self._work_sign)
-        self._note_outcome(outcome, self._work_event, self.worker.seconds, forget=False)
+        self._note_outcome(outcome, self._work_event, self.worker.seconds, in_worker=True)
 
     def _settle_sources(self, path: str) -> None:
         """Settle first what was renamed to this path: the link that is here belongs to that."""
@@ -214,7 +214,7 @@ class Healer:
             return _save_what_is_open(session, outcome) if last else outcome
 
     def _note_outcome(
-        self, outcome: Outcome, event: LinkEvent, seconds: float, *, forget: bool = True
+        self, outcome: Outcome, event: LinkEvent, seconds: float, *, in_worker: bool = False
     ) -> None:
         """Go on from what became of a path.
 
@@ -222,7 +222,7 @@ class Healer:
             outcome: of `settle`.
             event: what was given to it.
             seconds: how long it took.
-            forget: whether no event came since it began.
+            in_worker: whether the worker did it: events may have come since, and it took the disk's time.
         """
         path, now = outcome.entry.path, time.monotonic()
         if path not in self.entries:
@@ -230,9 +230,9 @@ class Healer:
         self.links.follow(path, f"{self.session.volume.path}/{outcome.entry.on_volume}")
         self.report.note(path, outcome)
         if outcome.error:
-            self.schedule.retry(path, now, seconds)
+            self.schedule.retry(path, now, seconds if in_worker else 0.0)
             return
-        if forget:
+        if not in_worker:
             self._take_events(path)
         self._undo_deletion(outcome)
         self.schedule.settled(path, now, changed=outcome.changed)

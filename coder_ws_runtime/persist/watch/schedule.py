@@ -21,9 +21,9 @@ _DELAYS = {
 # without end does not flood the attic.
 _BURST = 60
 _REFILL = 1.0
-_FIRST_RETRY = 1.0
+_FIRST_RETRY = 0.25
 _LONGEST_RETRY = 300.0
-# A failed attempt may read a large tree; it takes at most one part in so many of the time.
+# Failed attempts to settle something large take at most one part in so many of the time.
 _SHARE = 20.0
 
 
@@ -53,21 +53,21 @@ class Schedule:
         """Look at a path as soon as can be."""
         self._due[path] = 0.0
 
-    def retry(self, path: str, now: float, took: float) -> None:
+    def retry(self, path: str, now: float, cost: float) -> None:
         """Look at a path again in a while: it could not be settled. The pauses grow.
 
         Args:
             path: the path.
             now: when that was known.
-            took: how long the attempt took, in seconds.
+            cost: how long the attempt kept the disk busy, in seconds. That is not repeated often, whatever
+                events report.
         """
         failures = self._failures.get(path, 0)
         self._failures[path] = failures + 1
-        self._not_before[path] = now + took * _SHARE
+        self._not_before[path] = now + cost * _SHARE
         pause = min(_LONGEST_RETRY, _FIRST_RETRY * 2 ** min(failures, 16))
-        self._due[path] = min(
-            self._due.get(path, now + max(pause, took * _SHARE)), now + max(pause, took * _SHARE)
-        )
+        again = max(now + pause, self._not_before[path])
+        self._due[path] = min(self._due.get(path, again), again)
 
     def settled(self, path: str, now: float, *, changed: bool) -> None:
         """A path is as declared; whether something had to be done takes that off its budget."""

@@ -1,4 +1,4 @@
-"""The entry points of ``home-persist``: what a unit calls at boot goes by click."""
+"""The entry points of ``home-persist``: what a unit calls does without click."""
 
 import sys
 
@@ -11,6 +11,10 @@ def main() -> None:
         from coder_ws_runtime.cli.home_persist.resolve import run  # noqa: PLC0415 - not for other commands
 
         sys.exit(run_plain(run))
+    if is_plain("watch"):
+        from coder_ws_runtime.cli.home_persist.daemon import run as run_daemon  # noqa: PLC0415 - as above
+
+        sys.exit(run_plain(run_daemon))
     from coder_ws_runtime.cli.home_persist.main import main as run_command  # noqa: PLC0415 - as above
 
     sys.exit(run_command())

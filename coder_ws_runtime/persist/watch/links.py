@@ -2,7 +2,7 @@
 
 Each link is held open by a descriptor of itself (O_PATH and O_NOFOLLOW of open(2)). The kernel then tells
 where it is: ``/proc/self/fd/N`` names its present path after any number of renames, of it or of a directory
-above it, also into directories that nobody watches; and its link count is 0 once it was deleted or replaced.
+above it, also into directories that nobody watches; and it is marked there once it was deleted or replaced.
 Events alone do not tell that: a rename into a directory that is not watched has a departure only, and a
 full queue has nothing.
 """
@@ -90,7 +90,7 @@ class Links:
         handle = self._handles.get(path)
         if handle is None:
             return Whereabouts(State.UNKNOWN)
-        if not os.fstat(handle).st_nlink:
+        if not os.fstat(handle).st_nlink or _is_deleted(handle):
             return Whereabouts(State.GONE)
         now = self._path(handle)
         return Whereabouts(State.THERE) if now == path else Whereabouts(State.MOVED, now)
@@ -110,6 +110,12 @@ class Links:
         """Follow none any longer."""
         for path in list(self._handles):
             self.forget(path)
+
+
+def _is_deleted(handle: int) -> bool:
+    """Whether the kernel says so by the path; on overlayfs the link count of what an image brought stays 1."""
+    now = os.readlink(f"/proc/self/fd/{handle}")
+    return now.endswith(" (deleted)") and not os.path.lexists(now)
 
 
 def _allow_descriptors() -> None:

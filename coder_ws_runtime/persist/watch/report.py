@@ -32,8 +32,8 @@ class WatchReport:
             return
         path = outcome.entry.path
         self.heals += 1
-        self.last_heal = {"path": path, "code": outcome.code, "time": time.time()}
-        fields = {"path": path, "code": outcome.code, "milliseconds": round(seconds * 1000, 1)}
+        self.last_heal = {"path": path, "outcome": outcome.code, "time": time.time()}
+        fields = {"path": path, "outcome": outcome.code, "milliseconds": round(seconds * 1000, 1)}
         if outcome.attic:
             fields["attic"] = outcome.attic
         if not outcome.problem:  # which `note` reports
@@ -46,7 +46,7 @@ class WatchReport:
             return
         if text:
             self.problems[path] = text
-            journal.log(text, journal.WARNING, {"path": path, "code": outcome.code})
+            journal.log(text, journal.WARNING, {"path": path, "outcome": outcome.code})
         else:
             del self.problems[path]
             journal.log(f"~/{path}: ok again", journal.INFO, {"path": path})

@@ -113,7 +113,7 @@ class Links:
 
 
 def _is_deleted(handle: int) -> bool:
-    """Whether the kernel says so by the path; on overlayfs the link count of what an image brought stays 1."""
+    """Whether the kernel's path says so: on overlayfs the link count of what an image brought stays 1."""
     now = os.readlink(f"/proc/self/fd/{handle}")
     return now.endswith(" (deleted)") and not os.path.lexists(now)
 

@@ -155,7 +155,7 @@ def test_what_status_says_works(tree: Tree, run: Command, parent: str) -> None:
     shown = json.loads(run("status", "--json").out)["paths"]
     rows = [(row["path"], row["scope"], row["state"]) for row in shown]
     path = f"{parent}.x"
-    assert sorted(rows) == [(path, "owner", "other_scope"), (path, "workspace", "linked")]
+    assert sorted(rows) == [(path, "owner", "other-scope"), (path, "workspace", "linked")]
     assert run("status").status == 0
     told = run("remove", "--scope", "owner", f"~/{path}")
     assert (told.status, told.err) == (0, "")
@@ -181,7 +181,7 @@ def test_the_hints_for_what_nothing_declares(tree: Tree, run: Command) -> None:
     write(tree.volume, {".p/x/a": "1", ".p/y/b": "2"})
     tree.resolve()
     shown = json.loads(run("status", "--json").out)["paths"]
-    (row,) = [row for row in shown if row["state"] == "not_declared"]
+    (row,) = [row for row in shown if row["state"] == "not-declared"]
     assert row["path"] == ".p/y"
     for words in ("add ~/.p/y", "remove ~/.p/y"):
         assert run(*shlex.split(words)).status == 0, words

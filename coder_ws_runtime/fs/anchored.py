@@ -16,6 +16,8 @@ from typing import Self
 # O_PATH: walking through a directory needs the permission to search it, not to read it.
 _WALK = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ_DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# O_NONBLOCK: should a FIFO have taken the name meanwhile, opening it must not wait.
+_READ_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class BlockedPathError(OSError):
@@ -31,6 +33,13 @@ class BlockedPathError(OSError):
         super().__init__(errno.ELOOP if is_link else errno.ENOTDIR, f"{component} is {what}", component)
         self.component = component
         self.is_link = is_link
+
+
+class MountPointError(OSError):
+    """Something is mounted at a name in a tree; no walk goes there. `filename` is the name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(errno.EBUSY, "something is mounted there", name)
 
 
 class Anchor:
@@ -66,6 +75,7 @@ class Anchor:
             BlockedPathError: something on the way is no directory.
         """
         directory, _, name = relative.rpartition("/")
+        _refuse_upwards(name)
         with open_below(self.fd, directory) as fd:
             yield fd, name
 
@@ -89,10 +99,15 @@ class Anchor:
                 there; else the mode is 0755.
             base: a path here that stands for the root of `like`.
         """
-        if self.has_directory(directory):
-            return
-        parent, _, name = directory.rpartition("/")
-        self.make_directories(parent, owner=owner, like=like, base=base)
+        missing: list[str] = []
+        while not self.has_directory(directory):
+            missing.append(directory)
+            directory = directory.rpartition("/")[0]
+        while missing:
+            self._make_directory(missing.pop(), owner, like, base)
+
+    def _make_directory(self, directory: str, owner: "Owner", like: "Anchor | None", base: str) -> None:
+        name = directory.rpartition("/")[2]
         mode = 0o755
         pattern: os.stat_result | None = None
         if like and (not base or directory.startswith(base + "/")):
@@ -131,6 +146,7 @@ def open_below(root: int, directory: str) -> Iterator[int]:
     try:
         for component in directory.split("/") if directory else ():
             done.append(component)
+            _refuse_upwards(component)
             try:
                 inner = os.open(component, _WALK, dir_fd=fd)
             except OSError as error:
@@ -142,6 +158,12 @@ def open_below(root: int, directory: str) -> Iterator[int]:
     finally:
         if fd != root:
             os.close(fd)
+
+
+def _refuse_upwards(component: str) -> None:
+    """Nothing below an anchor leads out of it, whoever wrote the path."""
+    if component == "..":
+        raise OSError(errno.EINVAL, "a path must not lead upwards", component)
 
 
 def _blocked(fd: int, component: str, where: str, error: OSError) -> OSError:
@@ -186,9 +208,30 @@ def finish_directory(fd: int, name: str, mode: int, owner: Owner) -> None:
         os.close(made)
 
 
-def open_directory(name: str, fd: int) -> int:
-    """A descriptor for reading the directory `name` of the directory `fd`; never through a link."""
-    return os.open(name, _READ_DIR, dir_fd=fd)
+def open_directory(name: str, fd: int, *, mounted: bool = False) -> int:
+    """A descriptor for reading the directory `name` of the directory `fd`; never through a link.
+
+    Args:
+        name: one component.
+        fd: the directory that holds it.
+        mounted: whether it may be a mount point. No walk of a tree enters one.
+
+    Raises:
+        MountPointError: it is a mount point.
+        OSError: as open(2).
+    """
+    if mounted:
+        return os.open(name, _READ_DIR, dir_fd=fd)
+    from coder_ws_runtime.fs import kernel  # noqa: PLC0415 - ctypes is slow to import
+
+    return kernel.open_unmounted(fd, name, _READ_DIR)
+
+
+def open_file(name: str, fd: int) -> int:
+    """A descriptor for reading the file `name` of the directory `fd`; as `open_directory`."""
+    from coder_ws_runtime.fs import kernel  # noqa: PLC0415 - as above
+
+    return kernel.open_unmounted(fd, name, _READ_FILE)
 
 
 @contextmanager

@@ -18,7 +18,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from coder_ws_runtime.fs.anchored import open_below, open_directory, report_deep_nesting
+from coder_ws_runtime.fs.anchored import open_below, open_directory, open_file, report_deep_nesting
+from coder_ws_runtime.fs.links import leaves, text_after_move
 from coder_ws_runtime.fs.writers import BusyError, has_writer, ignore_lease_breaks
 from coder_ws_runtime.identity import Identity
 
@@ -37,7 +38,12 @@ class Copied:
     """What a copy did: paths are relative to the tree's root, which is the empty path."""
 
     identities: dict[str, Identity] = field(default_factory=dict)
+    """What was copied, as it was when it was read."""
+    copies: dict[str, Identity] = field(default_factory=dict)
+    """The copies of files and links, and of the root."""
     special: list[str] = field(default_factory=list)
+    links: dict[str, str] = field(default_factory=dict)
+    """What the copies of links say that lead out of the tree."""
     size: int = 0
 
 
@@ -54,7 +60,8 @@ def wait_for_tick(found: os.stat_result) -> None:
     Where two writes within one tick of the clock leave the same time, the second, of the same length, would
     pass for the first.
     """
-    while COARSE_TIMES and 0 <= found.st_mtime_ns - time.clock_gettime_ns(COARSE) < _TICK:
+    times = (found.st_mtime_ns, found.st_ctime_ns)
+    while COARSE_TIMES and any(0 <= at - time.clock_gettime_ns(COARSE) < _TICK for at in times):
         time.sleep(0.0005)
 
 
@@ -63,25 +70,29 @@ Progress = Callable[[int], None]
 
 
 @report_deep_nesting()
-def copy(
+def copy(  # noqa: PLR0913 - one description of one copy
     source: tuple[int, str],
     target: tuple[int, str],
     *,
     durable: bool = True,
     refuse_writers: bool = True,
     progress: Progress | None = None,
+    moving: tuple[str, str] = ("", ""),
 ) -> Copied:
     """Copy a tree: `source` and `target` are each a directory's descriptor and a name in it.
 
     Args:
-        source: what to copy.
+        source: what to copy; nothing that is mounted in it.
         target: where to; the name is new.
         durable: whether the copy and everything below it is on disk when this returns (its name
             is not: sync its directory). Without it the caller syncs, e.g. many copies at once.
         refuse_writers: refuse to copy what a program has open for writing.
         progress: told of the bytes.
+        moving: the absolute path of the whole that is moving, and the path of the source within it, so that
+            relative links that leave the whole go on leading where they led; else links stay as they are.
 
     Raises:
+        MountPointError: something is mounted in the tree.
         BusyError: a program has a file open for writing.
         ChangedError: a file changed while it was read.
         OSError: anything the file systems say; `filename` is a name within the tree. What was
@@ -89,7 +100,7 @@ def copy(
     """
     ignore_lease_breaks()
     each = durable and _entries(*source, SYNC_EACH) <= SYNC_EACH
-    run = _Copy(*target, progress or (lambda _: None), sync_each=each, refuse_writers=refuse_writers)
+    run = _Copy(target, progress or (lambda _: None), moving, sync_each=each, refuse_writers=refuse_writers)
     run.entry(*source, *target, "")
     if durable and not each:
         from coder_ws_runtime.fs import kernel  # noqa: PLC0415 - ctypes is slow to import
@@ -116,10 +127,16 @@ def _entries(fd: int, name: str, enough: int) -> int:
 
 class _Copy:
     def __init__(
-        self, root_fd: int, root: str, progress: Progress, *, sync_each: bool, refuse_writers: bool
+        self,
+        target: tuple[int, str],
+        progress: Progress,
+        moving: tuple[str, str],
+        *,
+        sync_each: bool,
+        refuse_writers: bool,
     ) -> None:
-        self.root_fd = root_fd
-        self.root = root
+        self.root_fd, self.root = target
+        self.whole, self.within = moving
         self.done = Copied()
         self.progress = progress
         self.sync_each = sync_each
@@ -137,11 +154,7 @@ class _Copy:
                 self._directory(source_fd, source, target_fd, target, path)
             case stat.S_IFLNK:
                 self.done.identities[path] = Identity.of(found)
-                os.symlink(os.readlink(source, dir_fd=source_fd), target, dir_fd=target_fd)
-                self._own_link(target, target_fd, found)
-                os.utime(
-                    target, ns=(found.st_atime_ns, found.st_mtime_ns), dir_fd=target_fd, follow_symlinks=False
-                )
+                self._link(os.readlink(source, dir_fd=source_fd), found, target_fd, target, path)
             case _:
                 self.done.special.append(path)
 
@@ -153,19 +166,30 @@ class _Copy:
             os.mkdir(target, 0o700, dir_fd=target_fd)
             writing = open_directory(target, target_fd)
             try:
+                if not path:
+                    self.done.copies[path] = Identity.of(os.fstat(writing))
                 for name in os.listdir(reading):
                     self.entry(reading, name, writing, name, f"{path}/{name}" if path else name)
-                self._metadata(reading, writing, found)
+                self.metadata(reading, writing, found)
             finally:
                 os.close(writing)
         finally:
             os.close(reading)
 
+    def _link(self, text: str, found: os.stat_result, fd: int, name: str, path: str) -> None:
+        within = f"{self.within}/{path}".strip("/")
+        if self.whole:
+            text = text_after_move(text, within, self.whole)
+        if leaves(text, within):
+            self.done.links[path] = text
+        os.symlink(text, name, dir_fd=fd)
+        self._own_link(name, fd, found)
+        with contextlib.suppress(OSError):  # a FUSE file system may not know the times of links
+            os.utime(name, ns=(found.st_atime_ns, found.st_mtime_ns), dir_fd=fd, follow_symlinks=False)
+        self.done.copies[path] = Identity.of(os.stat(name, dir_fd=fd, follow_symlinks=False))
+
     def _file(self, source_fd: int, source: str, target_fd: int, target: str, path: str) -> None:
-        # O_NONBLOCK: should a FIFO have taken the name meanwhile, opening it must not wait.
-        reading = os.open(
-            source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=source_fd
-        )
+        reading = open_file(source, source_fd)
         try:
             found = os.fstat(reading)
             if not stat.S_ISREG(found.st_mode):
@@ -180,7 +204,8 @@ class _Copy:
             writing = os.open(target, flags, 0o600, dir_fd=target_fd)
             try:
                 _content(reading, writing, found, self.progress)
-                self._metadata(reading, writing, found)
+                self.metadata(reading, writing, found)
+                self.done.copies[path] = Identity.of(os.fstat(writing))
             finally:
                 os.close(writing)
             if Identity.of(os.fstat(reading)) != identity:
@@ -197,9 +222,10 @@ class _Copy:
         directory, _, name = f"{self.root}/{first}".rpartition("/")
         with open_below(self.root_fd, directory) as fd:
             os.link(name, target, src_dir_fd=fd, dst_dir_fd=target_fd, follow_symlinks=False)
+        self.done.copies[path] = self.done.copies[first]
         return True
 
-    def _metadata(self, reading: int, writing: int, found: os.stat_result) -> None:
+    def metadata(self, reading: int, writing: int, found: os.stat_result) -> None:
         mode = stat.S_IMODE(found.st_mode)
         if (found.st_uid, found.st_gid) != (self.user, self.group):
             try:
@@ -207,7 +233,7 @@ class _Copy:
             except PermissionError:
                 # Ours now, so it must not run with the rights of whoever owned it.
                 mode &= ~(stat.S_ISUID | stat.S_ISGID)
-        for name in os.listxattr(reading):
+        for name in _attributes(reading):
             try:
                 os.setxattr(writing, name, os.getxattr(reading, name))
             except OSError as error:
@@ -223,6 +249,62 @@ class _Copy:
             return
         with contextlib.suppress(PermissionError):
             os.chown(name, found.st_uid, found.st_gid, dir_fd=fd, follow_symlinks=False)
+
+
+def _attributes(fd: int) -> list[str]:
+    """The names of a file's extended attributes; none where the file system has none (ENOTSUP)."""
+    try:
+        return os.listxattr(fd)
+    except OSError as error:
+        if error.errno != errno.ENOTSUP:
+            raise
+        return []
+
+
+def same_metadata(mine: int, its: int) -> bool:
+    """Whether a copy has the metadata that a copy of another file would have: mode, owner, attributes, ACLs.
+
+    What we may not set (another user's ownership, the system's attributes), or the copy's file system
+    does not keep, counts for nothing: a new copy would lack it, too.
+
+    Args:
+        mine: the original, open.
+        its: what may be its copy, open.
+    """
+    found, copied = os.fstat(mine), os.fstat(its)
+    mode = stat.S_IMODE(found.st_mode)
+    root = os.geteuid() == 0
+    owned = root or (found.st_uid == os.geteuid() and found.st_gid in (os.getegid(), *os.getgroups()))
+    if not owned:
+        mode &= ~(stat.S_ISUID | stat.S_ISGID)
+    elif (found.st_uid, found.st_gid) != (copied.st_uid, copied.st_gid):
+        return False
+    return mode == stat.S_IMODE(copied.st_mode) and _kept_attributes(mine, root) == _kept_attributes(
+        its, root
+    )
+
+
+def copy_metadata(source: tuple[int, str], target: tuple[int, str]) -> None:
+    """Give a directory the mode, owner, times and attributes of another, as a copy of it has them.
+
+    Args:
+        source: a directory's descriptor and the name in it.
+        target: likewise.
+    """
+    mine, its = open_directory(source[1], source[0]), open_directory(target[1], target[0])
+    try:
+        _Copy(target, lambda _: None, ("", ""), sync_each=True, refuse_writers=False).metadata(
+            mine, its, os.fstat(mine)
+        )
+    finally:
+        os.close(mine)
+        os.close(its)
+
+
+def _kept_attributes(fd: int, root: bool) -> dict[str, bytes]:  # noqa: FBT001 - a fact
+    """The extended attributes that a copy keeps; POSIX ACLs are among them."""
+    kinds = ("user.", "system.posix_acl_", *(("security.capability",) if root else ()))
+    return {name: os.getxattr(fd, name) for name in _attributes(fd) if name.startswith(kinds)}
 
 
 def _content(reading: int, writing: int, found: os.stat_result, progress: Progress) -> None:

@@ -1,8 +1,8 @@
-"""System calls that Python does not wrap: renameat2(2) and syncfs(2), and what stands in for their flags.
+"""System calls that Python does not wrap: renameat2(2), openat2(2), syncfs(2), and their substitutes.
 
-NFS and many a FUSE file system know no flags (EINVAL); nothing is replaced there either.
+NFS and many a FUSE file system know no flags for a rename (EINVAL); nothing is replaced there either.
 
-Imported only by what changes something: ctypes takes milliseconds to load.
+Imported only by what changes something or walks a tree: ctypes takes milliseconds to load.
 """
 
 import ctypes
@@ -11,14 +11,70 @@ import os
 import stat
 from contextlib import suppress
 
-from coder_ws_runtime.fs.anchored import writable
+from coder_ws_runtime.fs.anchored import MountPointError, writable
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_OPENAT2 = 437  # its number on every architecture (Linux 5.6)
+_NO_XDEV = (
+    1  # RESOLVE_NO_XDEV: EXDEV where the name is a mount point, also of a bind mount on the same device
+)
+_NO_OPENAT2 = (errno.ENOSYS, errno.EPERM)  # an older kernel, or an older seccomp filter of the engine
 _NOREPLACE = 1
 _EXCHANGE = 2
 _NO_FLAGS = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 CANNOT_EXCHANGE = (errno.EXDEV, *_NO_FLAGS)
 """What `exchange` says where it cannot: a directory of an overlayfs image layer, a file system without it."""
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+def open_unmounted(fd: int, name: str, flags: int) -> int:
+    """Open a name in a directory, unless it is a mount point.
+
+    Args:
+        fd: the directory.
+        name: one component.
+        flags: as of open(2), without O_CREAT.
+
+    Raises:
+        MountPointError: something is mounted there.
+        OSError: as open(2).
+    """
+    opened, number = _openat2(fd, name, flags)
+    if number in _NO_OPENAT2:
+        return _open_and_compare(fd, name, flags)
+    if number == errno.EXDEV:
+        raise MountPointError(name)
+    if number:
+        raise OSError(number, os.strerror(number), name)
+    return opened
+
+
+def _openat2(fd: int, name: str, flags: int) -> tuple[int, int]:
+    """The descriptor, and the error number: one of them is 0."""
+    how = _OpenHow(flags, 0, _NO_XDEV)
+    opened = _libc.syscall(_OPENAT2, fd, os.fsencode(name), ctypes.byref(how), ctypes.sizeof(how))
+    return (0, ctypes.get_errno()) if opened < 0 else (opened, 0)
+
+
+def _open_and_compare(fd: int, name: str, flags: int) -> int:
+    """Where openat2(2) is not to be had: open it, and compare the devices and the numbers of the mounts."""
+    opened = os.open(name, flags, dir_fd=fd)
+    if os.fstat(opened).st_dev != os.fstat(fd).st_dev or _mount_id(opened) != _mount_id(fd):
+        os.close(opened)
+        raise MountPointError(name)
+    return opened
+
+
+def _mount_id(fd: int) -> str:
+    """The mount that a descriptor belongs to (``mnt_id`` of proc_pid_fdinfo(5)); empty if unknown."""
+    try:
+        with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as info:
+            return next((line for line in info if line.startswith("mnt_id:")), "")
+    except OSError:
+        return ""
 
 
 def _renameat2(source_fd: int, source: str, target_fd: int, target: str, flags: int) -> None:

@@ -1,75 +1,203 @@
 """Remove a tree that was copied, and nothing else.
 
 Before a file goes, it is looked at again: only what is still the very file that was copied (inode,
-size, time of its last write), and what no program has open for writing, is removed. What came later,
-was written since, or may yet be written, stays.
+size, times of its last write and its last change), and what no program has open for writing, is removed.
+What came later, was written since, or may yet be written, stays. So does what is mounted in the tree.
 """
 
 import errno
 import os
 import stat
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from coder_ws_runtime.fs.anchored import open_directory, report_deep_nesting, writable
-from coder_ws_runtime.fs.writers import has_writer, ignore_lease_breaks
+from coder_ws_runtime.fs.anchored import (
+    MountPointError,
+    open_directory,
+    open_file,
+    report_deep_nesting,
+    writable,
+)
+from coder_ws_runtime.fs.copying import ChangedError
+from coder_ws_runtime.fs.writers import BusyError, Writing, ignore_lease_breaks, writing
 from coder_ws_runtime.identity import Identity
 
 
-def remove_copied(fd: int, name: str, identities: Mapping[str, Identity]) -> list[str]:
+def remove_copied(
+    fd: int, name: str, identities: Mapping[str, Identity], *, renamed: bool = False
+) -> list[str]:
     """Remove a tree as far as it is what `identities` says.
 
     Args:
         fd: the directory that holds the tree.
         name: its name there.
         identities: what was copied, by path within the tree; the root is the empty path.
+        renamed: whether we have renamed the root since, which changed its ctime.
 
     Returns:
-        The paths within the tree that stay, because they are new or were written since; directories
-        that hold them stay too and are not named. Empty: the whole tree is gone.
+        The paths within the tree that stay, because they are new, were written since, or are mounted;
+        directories that hold them stay too and are not named. Empty: the whole tree is gone.
     """
     ignore_lease_breaks()
-    kept: list[str] = []
+    run = _Removal(_as_renamed(fd, name, identities) if renamed else identities)
     with report_deep_nesting():
-        _remove(fd, name, "", identities, kept)
-    return kept
+        run.remove(fd, name, "")
+    return run.kept
 
 
-def _remove(fd: int, name: str, path: str, identities: Mapping[str, Identity], kept: list[str]) -> None:
-    try:
-        found = os.stat(name, dir_fd=fd, follow_symlinks=False)
-    except FileNotFoundError:
-        return
-    if not stat.S_ISDIR(found.st_mode):
-        if identities.get(path) != Identity.of(found) or (
-            stat.S_ISREG(found.st_mode) and _has_writer(name, fd)
-        ):
-            kept.append(path)
-        else:
+def check_copied(  # noqa: PLR0913 - each is one thing to make sure of
+    fd: int,
+    name: str,
+    identities: Mapping[str, Identity],
+    *,
+    renamed: bool = False,
+    removable: bool = False,
+    certain: bool = True,
+) -> None:
+    """Make sure that a tree is what was copied, all of it and nothing else, and that nobody writes it.
+
+    Args:
+        fd: the directory that holds the tree.
+        name: its name there.
+        identities: what was copied, by path within the tree.
+        renamed: as for `remove_copied`.
+        removable: also make sure that we may remove all of it.
+        certain: refuse also where nobody can know whether a program writes it.
+
+    Raises:
+        ChangedError: it is not what was copied.
+        BusyError: a program has a file of it open for writing.
+        MountPointError: something is mounted in it.
+        PermissionError: something in it is not ours to remove.
+    """
+    ignore_lease_breaks()
+    run = _Check(
+        _as_renamed(fd, name, identities) if renamed else identities, removable=removable, certain=certain
+    )
+    with report_deep_nesting():
+        run.entry(fd, name, "")
+    if run.seen != identities.keys():
+        raise ChangedError(name)
+
+
+def _as_renamed(fd: int, name: str, identities: Mapping[str, Identity]) -> Mapping[str, Identity]:
+    """The identities, with the root's ctime as our own rename left it."""
+    root = identities.get("")
+    if root is None:
+        return identities
+    now = Identity.of(os.stat(name, dir_fd=fd, follow_symlinks=False))
+    return {**identities, "": replace(root, ctime=now.ctime)}
+
+
+class _Check:
+    def __init__(self, identities: Mapping[str, Identity], *, removable: bool, certain: bool) -> None:
+        self.identities = identities
+        self.removable = removable
+        self.busy = (Writing.YES, Writing.UNKNOWN) if certain else (Writing.YES,)
+        self.seen: set[str] = set()
+
+    def entry(self, fd: int, name: str, path: str) -> None:
+        try:
+            found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        except FileNotFoundError as error:
+            raise ChangedError(path or name) from error
+        if self.identities.get(path) != Identity.of(found):
+            raise ChangedError(path or name)
+        self.seen.add(path)
+        if stat.S_ISREG(found.st_mode):
+            if _writing(name, fd) in self.busy:
+                raise BusyError(path)
+        elif stat.S_ISDIR(found.st_mode):
+            opened = open_directory(name, fd)
+            try:
+                if self.removable and found.st_uid != os.geteuid() and not _may_change(opened):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path or name)
+                for inner in os.listdir(opened):
+                    self.entry(opened, inner, f"{path}/{inner}" if path else inner)
+            finally:
+                os.close(opened)
+
+
+def _may_change(fd: int) -> bool:
+    return os.access(".", os.W_OK | os.X_OK, dir_fd=fd, effective_ids=True)
+
+
+class _Removal:
+    def __init__(self, identities: Mapping[str, Identity]) -> None:
+        self.identities = identities
+        self.kept: list[str] = []
+        # The ctime of what has more names: it changes when one of them goes.
+        self.unlinked: dict[tuple[int, int], int] = {}
+
+    def remove(self, fd: int, name: str, path: str) -> None:
+        try:
+            found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return
+        if not self._is_copied(found, path):
+            self.kept.append(path)
+            return
+        try:
+            if stat.S_ISDIR(found.st_mode):
+                self._directory(fd, name, path)
+            else:
+                self._file(fd, name, found, path)
+        except MountPointError:
+            self.kept.append(path)
+
+    def _is_copied(self, found: os.stat_result, path: str) -> bool:
+        copied = self.identities.get(path)
+        ctime = self.unlinked.get((found.st_dev, found.st_ino))
+        if copied is not None and ctime is not None:
+            copied = replace(copied, ctime=ctime)
+        return copied == Identity.of(found)
+
+    def _file(self, fd: int, name: str, found: os.stat_result, path: str) -> None:
+        if stat.S_ISREG(found.st_mode) and _writing(name, fd) is not Writing.NO:
+            self.kept.append(path)
+            return
+        if found.st_nlink == 1:
+            self._unlink(fd, name, path)
+            return
+        opened = open_file(name, fd) if stat.S_ISREG(found.st_mode) else -1
+        try:
+            self._unlink(fd, name, path)
+            if opened >= 0:
+                left = os.fstat(opened)
+                self.unlinked[left.st_dev, left.st_ino] = left.st_ctime_ns
+        finally:
+            if opened >= 0:
+                os.close(opened)
+
+    def _unlink(self, fd: int, name: str, path: str) -> None:
+        try:
             os.unlink(name, dir_fd=fd)
-        return
-    if identities.get(path) != Identity.of(found):
-        kept.append(path)
-        return
-    opened = open_directory(name, fd)
-    try:
-        with writable((opened, ".")):
-            for inner in os.listdir(opened):
-                _remove(opened, inner, f"{path}/{inner}" if path else inner, identities, kept)
-    finally:
-        os.close(opened)
-    try:
-        os.rmdir(name, dir_fd=fd)
-    except OSError as error:
-        if error.errno != errno.ENOTEMPTY:
-            raise
-        if not kept:  # something came between the listing and the removal
-            kept.append(path)
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            self.kept.append(path)  # something is mounted on it
+
+    def _directory(self, fd: int, name: str, path: str) -> None:
+        opened = open_directory(name, fd)
+        try:
+            with writable((opened, ".")):
+                for inner in os.listdir(opened):
+                    self.remove(opened, inner, f"{path}/{inner}" if path else inner)
+        finally:
+            os.close(opened)
+        try:
+            os.rmdir(name, dir_fd=fd)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EBUSY):
+                raise
+            if not self.kept:  # something came between the listing and the removal
+                self.kept.append(path)
 
 
-def _has_writer(name: str, fd: int) -> bool:
-    opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=fd)
+def _writing(name: str, fd: int) -> Writing:
+    opened = open_file(name, fd)
     try:
-        return has_writer(opened)
+        return writing(opened)
     finally:
         os.close(opened)
 
@@ -81,6 +209,10 @@ def remove_tree(fd: int, name: str, progress: Callable[[int], None] | None = Non
         fd: the directory that holds it.
         name: its name there.
         progress: told of each thing that is no directory when it is gone.
+
+    Raises:
+        MountPointError: something is mounted in it; that and what is above it stays.
+        OSError: what the file system says.
     """
     with report_deep_nesting():
         _remove_tree(fd, name, progress)

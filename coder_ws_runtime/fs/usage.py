@@ -5,7 +5,7 @@ import stat
 import time
 from dataclasses import dataclass
 
-from coder_ws_runtime.fs.anchored import open_directory
+from coder_ws_runtime.fs.anchored import MountPointError, open_directory
 
 _BLOCK = 512
 """Bytes; the unit of st_blocks on Linux (stat(2))."""
@@ -75,6 +75,8 @@ class _Count:
             return
         try:
             opened = open_directory(name, fd)
+        except MountPointError:  # what is mounted there takes its room elsewhere
+            return
         except OSError:  # not ours to read, or gone
             self.complete = False
             return

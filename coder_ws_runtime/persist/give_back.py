@@ -8,18 +8,15 @@ whole copy on the volume; what it leaves beside the link is cleared by the next 
 """
 
 import os
-import stat
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.fs import kernel
-from coder_ws_runtime.fs.anchored import Owner, open_directory, report_deep_nesting, sync_directory
+from coder_ws_runtime.fs.anchored import Owner, sync_directory
 from coder_ws_runtime.fs.copying import ChangedError, Copied, Progress, copy
-from coder_ws_runtime.fs.removing import remove_copied, remove_tree
-from coder_ws_runtime.fs.writers import BusyError, has_writer
-from coder_ws_runtime.identity import Identity
+from coder_ws_runtime.fs.removing import check_copied, remove_copied, remove_tree
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.manifest.paths import COPY_SUFFIX, SWAP_SUFFIX, in_shell
 from coder_ws_runtime.persist.reconcile import apply
@@ -29,7 +26,6 @@ from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.volume import STATE
 
 _ATTEMPTS = 8
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class GivingBack:
@@ -114,10 +110,10 @@ class GivingBack:
         partial, whole = f".{name}{COPY_SUFFIX}", f".{name}{SWAP_SUFFIX}"
         with self.session.volume.anchor.parent(self.entry.on_volume) as (there, target):
             try:
-                copied = copy((there, target), (fd, partial), progress=self.progress)
+                copied = copy((there, target), (fd, partial), progress=self.progress, moving=(self.link, ""))
                 self._check(copied, there, target)
                 self._forget()
-                unchanged(there, target, copied.identities)
+                check_copied(there, target, copied.identities, certain=False)
                 kernel.rename_new(fd, partial, fd, whole)
             except BaseException:
                 remove_tree(fd, partial)
@@ -152,7 +148,7 @@ class GivingBack:
                 place=f"~/{self.entry.path}",
                 hint="stop the program that made it, remove it, then try again",
             )
-        unchanged(there, target, copied.identities)
+        check_copied(there, target, copied.identities, certain=False)
 
     def _drop_link(self, fd: int, name: str, whole: str) -> None:
         """Remove the link that we swapped out; if it is a save that came meanwhile, put that back."""
@@ -218,38 +214,3 @@ class GivingBack:
         context = apply.Context(session.home, session.volume, session.ledger, session.attic)
         apply.apply(self.entry, seen, (VOLUME_TO_ATTIC,), context)
         return True
-
-
-def unchanged(fd: int, name: str, identities: Mapping[str, Identity]) -> None:
-    """Make sure that a tree is what was copied, and that no program has a file of it open for writing.
-
-    Raises:
-        ChangedError: it is not.
-        BusyError: a program has.
-    """
-    seen: set[str] = set()
-    with report_deep_nesting():
-        _compare(fd, name, "", identities, seen)
-    if seen != identities.keys():
-        raise ChangedError(name)
-
-
-def _compare(fd: int, name: str, path: str, identities: Mapping[str, Identity], seen: set[str]) -> None:
-    found = os.stat(name, dir_fd=fd, follow_symlinks=False)
-    if identities.get(path) != Identity.of(found):
-        raise ChangedError(path or name)
-    seen.add(path)
-    if stat.S_ISREG(found.st_mode):
-        opened = os.open(name, _READ, dir_fd=fd)
-        try:
-            if has_writer(opened):
-                raise BusyError(path)
-        finally:
-            os.close(opened)
-    elif stat.S_ISDIR(found.st_mode):
-        opened = open_directory(name, fd)
-        try:
-            for inner in os.listdir(opened):
-                _compare(opened, inner, f"{path}/{inner}" if path else inner, identities, seen)
-        finally:
-            os.close(opened)

@@ -11,9 +11,9 @@ from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.monitor import Monitor
-from coder_ws_runtime.persist.reconcile.event import Fate
+from coder_ws_runtime.persist.reconcile.event import NO_EVENT, Fate, LinkEvent
 from coder_ws_runtime.persist.reconcile.observation import Observation
-from coder_ws_runtime.persist.reconcile.observe import glance, observe
+from coder_ws_runtime.persist.reconcile.observe import glance, node_at, observe
 from coder_ws_runtime.persist.store.attic import Attic
 from coder_ws_runtime.persist.store.lease import is_held
 from coder_ws_runtime.persist.store.ledger import Ledger
@@ -84,21 +84,23 @@ class Session:
         if isinstance(error, OSError):
             raise failure_of(str(self.volume.path), error) from error
 
-    def look(self, entry: Entry, *, refuse_writers: bool = True) -> Observation:
+    def look(self, entry: Entry, event: LinkEvent = NO_EVENT, *, refuse_writers: bool = True) -> Observation:
         """What is there of one path. Raises as :func:`coder_ws_runtime.persist.reconcile.observe.observe`."""
-        seen = self.glance(entry)
+        seen = self.glance(entry, event)
         if seen.mounted is not None:  # it is not moved, so nobody needs to know what is in it
             return seen
         looked = observe(
             entry, self.home, self.volume.anchor, ledger=self.ledger, refuse_writers=refuse_writers
         )
-        return replace(looked, watched=seen.watched, left=seen.left)
+        return replace(looked, watched=seen.watched, left=seen.left, new_name=seen.new_name)
 
-    def glance(self, entry: Entry) -> Observation:
+    def glance(self, entry: Entry, event: LinkEvent = NO_EVENT) -> Observation:
         """What is there of one path, without its content. Raises as `look`."""
         seen = glance(entry, self.home, self.volume.anchor, ledger=self.ledger)
         if self.relink:
             seen = replace(seen, left=Fate.NONE)
+        if event.fate is Fate.MOVED:
+            seen = replace(seen, new_name=node_at(self.home, event.path))
         if seen.home is None or seen.home.kind is Kind.LINK:
             if seen.volume is None and entry.kind is Kind.FILE:
                 return replace(seen, watched=self.watched)

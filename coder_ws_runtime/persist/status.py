@@ -257,7 +257,7 @@ def _besides(volume: Anchor, directory: str, places: set[str], above: set[str]) 
     """The highest paths below `directory` that are not in `places`, and whether each is a directory."""
     try:
         with open_below(volume.fd, directory) as fd:
-            opened = open_directory(".", fd)
+            opened = open_directory(".", fd, mounted=True)
         try:
             with os.scandir(opened) as listing:
                 found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in listing)

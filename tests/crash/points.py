@@ -35,7 +35,8 @@ CALLS = (
 # Of the calls that strace(1) counts among %file and %desc, what changes nothing on a file system.
 _READING = """
     access chdir close dup epoll_create1 execve faccessat faccessat2 fadvise64 fcntl fgetxattr flistxattr
-    fstat fstatfs getcwd getdents64 getxattr ioctl listxattr lseek lstat mmap newfstatat poll pread64 read
+    fstat fstatfs getcwd getdents64 getxattr ioctl listxattr lseek lstat mmap newfstatat openat2 poll pread64
+    read
     readlink readlinkat stat statfs statx
 """
 HARMLESS = frozenset(_READING.split())

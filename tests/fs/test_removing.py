@@ -27,6 +27,14 @@ def _same_times(tree: Path) -> None:
     (tree / "new").rename(tree / "sub/file")
 
 
+def _same_inode_and_times(tree: Path) -> None:
+    """As ``rsync --inplace -t`` and disk images: only the ctime tells."""
+    before = (tree / "sub/file").stat()
+    with (tree / "sub/file").open("r+") as file:
+        file.write("FILE")
+    os.utime(tree / "sub/file", ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
 def _link_instead(tree: Path) -> None:
     (tree / "sub/file").unlink()
     (tree / "sub/file").symlink_to("elsewhere")
@@ -53,7 +61,8 @@ CHANGES: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "a new file": (lambda tree: (tree / "sub/other").write_text("x"), ["sub/other"]),
     "a new directory": (lambda tree: (tree / "sub/dir").mkdir(), ["sub/dir"]),
     "removed already": (lambda tree: (tree / "sub/file").unlink(), []),
-    "only its mode": (lambda tree: (tree / "sub/file").chmod(0o600), []),
+    "only its mode": (lambda tree: (tree / "sub/file").chmod(0o600), ["sub/file"]),
+    "written in place, its time set back": (_same_inode_and_times, ["sub/file"]),
 }
 
 

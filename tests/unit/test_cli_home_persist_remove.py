@@ -238,17 +238,17 @@ def test_a_save_in_the_moment_of_the_swap_is_kept(tree: Tree, monkeypatch: pytes
     declare(tree, ".f")
     write(tree.home, {".f": "old"})
     tree.resolve()
-    check = giving_back.unchanged
+    check = giving_back.check_copied
     calls: list[str] = []
 
-    def save(fd: int, name: str, identities: Mapping[str, Identity]) -> None:
-        check(fd, name, identities)
+    def save(fd: int, name: str, identities: Mapping[str, Identity], *, certain: bool) -> None:
+        check(fd, name, identities, certain=certain)
         calls.append(name)
         if len(calls) == 2:  # the last look before the swap
             write(tree.home, {"new": "saved"})
             (tree.home / "new").rename(tree.home / ".f")
 
-    monkeypatch.setattr(giving_back, "unchanged", save)
+    monkeypatch.setattr(giving_back, "check_copied", save)
     with Session(tree.layout, tree.settings) as session:
         (done,) = Removal(session).run([".f"])
     assert done.error is None

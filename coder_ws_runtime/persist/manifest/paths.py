@@ -16,7 +16,10 @@ COPY_SUFFIX = f"{SET_ASIDE_SUFFIX}-copy"
 SWAP_SUFFIX = f"{SET_ASIDE_SUFFIX}-swap"
 """Ends the name of a whole copy that is about to be swapped with the link, and then of the link."""
 
-_RESERVED = (SET_ASIDE_SUFFIX, COPY_SUFFIX, SWAP_SUFFIX)
+LEFT_SUFFIX = f"{SET_ASIDE_SUFFIX}-left"
+"""Ends, before a number, the name of what was set aside and could not be removed."""
+
+_RESERVED = (SET_ASIDE_SUFFIX, COPY_SUFFIX, SWAP_SUFFIX, LEFT_SUFFIX)
 # The names beside a path are longer by a dot and a suffix.
 _NAME_MAX = 255 - 1 - max(len(suffix) for suffix in _RESERVED)
 

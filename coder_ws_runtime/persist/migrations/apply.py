@@ -126,7 +126,7 @@ class _Run:
                 sync_directory(fd)
 
     def drop(self, paths: tuple[str, ...]) -> None:
-        known = {pair.path: pair.identity for pair in self.seen.pairs if pair.identity is not None}
+        known = {pair.path: pair.home for pair in self.seen.pairs if pair.safe and pair.home is not None}
         same: dict[str, Identity] = {path: known[path] for path in paths}
         if any(identity.kind != stat.S_IFDIR for identity in same.values()):
             # A program may have written the target's copies a moment ago: first they are to be on the disk.

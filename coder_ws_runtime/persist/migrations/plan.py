@@ -120,7 +120,7 @@ def _move(pairs: tuple[Pair, ...], ending: tuple[Action, ...]) -> Plan:
         for pair in pairs
         if pair.difference in (Difference.DIFFERS, Difference.SPECIAL) and not pair.path.startswith(inside)
     )
-    same = tuple(pair.path for pair in pairs if pair.difference is Difference.SAME)
+    same = tuple(pair.path for pair in pairs if pair.safe)
     actions = [
         Action(verb, paths)
         for verb, paths in (

@@ -2,33 +2,40 @@
 
 The order is always the same: copy to the staging directory, make the copy durable, publish it with
 one rename that never replaces anything, make that rename durable; only then touch the home side, and
-only what is still what was copied. Where something has changed since it was looked at, the step says
-so (:class:`ChangedError`), and the caller looks and plans again.
+only what is still what was copied. What was copied is noted in the ledger before it is published. Where
+something has changed since it was looked at, the step says so (:class:`ChangedError`), and the caller looks
+and plans again.
 
 All steps are in this one class, home and volume alike, because each relies on what those before it have
 made safe: :attr:`_Run.safe` is the only thing that allows a removal.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from coder_ws_runtime.fs import kernel
-from coder_ws_runtime.fs.anchored import Anchor, Owner, finish_directory, sync_directory
-from coder_ws_runtime.fs.copying import SYNC_EACH, ChangedError, Copied, Progress, copy
-from coder_ws_runtime.fs.removing import remove_copied
-from coder_ws_runtime.identity import Identity
+from coder_ws_runtime.fs.anchored import Anchor, Owner, finish_directory, open_below, sync_directory
+from coder_ws_runtime.fs.copying import SYNC_EACH, ChangedError, Copied, Progress, copy, copy_metadata
+from coder_ws_runtime.fs.removing import check_copied, remove_copied, remove_tree
+from coder_ws_runtime.fs.writers import BusyError
+from coder_ws_runtime.identity import CopyRecord, Identity
 from coder_ws_runtime.persist.manifest.entry import Entry
+from coder_ws_runtime.persist.manifest.paths import COPY_SUFFIX, LEFT_SUFFIX, SWAP_SUFFIX
 from coder_ws_runtime.persist.reconcile.observation import Difference, Observation, Origin
-from coder_ws_runtime.persist.reconcile.observe import aside_name, origin_name
+from coder_ws_runtime.persist.reconcile.observe import aside_name, node, origin_name
 from coder_ws_runtime.persist.reconcile.plan import Action, Operation
 from coder_ws_runtime.persist.store.attic import Attic
 from coder_ws_runtime.persist.store.ledger import Ledger
 from coder_ws_runtime.persist.store.volume import Volume
 
 _DEFAULT_MODE = 0o755
+_WORTH_ASKING = 1 << 20
+"""Bytes; what is smaller is copied without asking for room first."""
+_NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @dataclass(slots=True)
@@ -42,6 +49,10 @@ class Context:
     progress: Progress | None = None
     refuse_writers: bool = True
     """Refuse to move what a program has open for writing."""
+    left_over: list[str] = field(default_factory=list)
+    """What could not be removed after it was set aside, and why: for a person."""
+    links: dict[str, str] = field(default_factory=dict)
+    """What links say that lead out of a tree that was copied to the volume."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +109,14 @@ class _Run:
         self.volume = context.volume.anchor
         # What exists elsewhere, by path within the entry: only this may be removed.
         self.safe: dict[str, Identity] = {
-            pair.path: pair.identity for pair in seen.pairs if pair.identity is not None
+            pair.path: pair.home for pair in seen.pairs if pair.safe and pair.home is not None
         }
+        self.sizes = {pair.path: pair.size for pair in seen.pairs}
+        self.there = {pair.path: pair.volume for pair in seen.pairs}
         # What is left in place, and was left out of what was compared.
         self.special = {pair.path for pair in seen.pairs if pair.difference is Difference.SPECIAL}
         self.plain_steps: dict[Operation, Callable[[], None]] = {
+            Operation.NOTE_COPIES: self.note_copies,
             Operation.MAKE_TARGET: self.make_target,
             Operation.MAKE_TARGET_PARENT: self.make_target_parent,
             Operation.VOLUME_TO_ATTIC: self.volume_to_attic,
@@ -113,6 +127,7 @@ class _Run:
             Operation.RECORD: self.record,
             Operation.FORGET: self.forget,
             Operation.DROP_LINK: self.drop_link,
+            Operation.PUT_BACK: self.put_back,
         }
 
     def carry_out(self, action: Action) -> None:
@@ -123,6 +138,12 @@ class _Run:
                 self.supersede(action.origin, action.paths)
             case Operation.TO_ATTIC:
                 self.to_attic(action.origin, action.paths)
+            case Operation.COPY_METADATA:
+                self.copy_metadata(action.origin, action.paths)
+            case Operation.COPY_OUT:
+                self.copy_out(action.event.path)
+            case Operation.RENAME_TARGET if action.event.entry is not None:
+                self.rename_target(action.event.entry)
             case Operation.NOTE_LEFT:
                 self.context.ledger.note_left(self.entry.path, action.fate.value)
             case Operation.SET_MODE if action.mode is not None:
@@ -158,9 +179,26 @@ class _Run:
             finally:
                 os.close(opened)
 
+    def copy_metadata(self, origin: Origin, paths: tuple[str, ...]) -> None:
+        for path in paths:
+            with (
+                self.context.home.parent(self._in_home(path, origin)) as (here, name),
+                self.volume.parent(self._target(path)) as (there, last),
+            ):
+                copy_metadata((here, name), (there, last))
+
+    def note_copies(self) -> None:
+        """Note what home and volume both have: a file that changes from now on is a newer save."""
+        records = {
+            pair.path: CopyRecord(pair.home, pair.volume)
+            for pair in self.seen.pairs
+            if pair.safe and pair.home is not None and not pair.directory
+        }
+        self.context.ledger.note_copies(self.entry.path, records)
+
     def copy_in(self, origin: Origin, paths: tuple[str, ...]) -> None:
         """Stage and publish what the volume lacks."""
-        with self._staged(origin, paths) as staged:
+        with self._staged(origin, paths, published=True) as staged:
             self.make_target_parent()
             with self.context.volume.lock(self.entry.on_volume):
                 for copy_ in staged:
@@ -173,7 +211,7 @@ class _Run:
 
     def supersede(self, origin: Origin, paths: tuple[str, ...]) -> None:
         """Swap newer content with the volume's, which is in the attic from that moment."""
-        with self._staged(origin, paths) as staged:
+        with self._staged(origin, paths, published=True) as staged:
             for copy_ in staged:
                 with (
                     self.context.volume.lock(self.entry.on_volume),
@@ -192,7 +230,7 @@ class _Run:
 
     def to_attic(self, origin: Origin, paths: tuple[str, ...]) -> None:
         """Copy content of the home side to the attic."""
-        with self._staged(origin, paths) as staged:
+        with self._staged(origin, paths, published=False) as staged:
             for copy_ in staged:
                 with self.context.attic.place(self._in_home(copy_.path)) as (attic_fd, attic_name):
                     kernel.rename_new(self.context.volume.staging.fd, copy_.name, attic_fd, attic_name)
@@ -212,18 +250,20 @@ class _Run:
             sync_directory(fd)
 
     @contextmanager
-    def _staged(self, origin: Origin, paths: tuple[str, ...]) -> "Iterator[_Batch]":
-        """Durable copies of paths of the home side, for the caller to rename away.
+    def _staged(self, origin: Origin, paths: tuple[str, ...], *, published: bool) -> "Iterator[_Batch]":
+        """Durable copies of paths of the home side, noted in the ledger, for the caller to rename away.
 
         When the caller is done, the new names are made durable, and what was copied counts as safe.
         """
         staging = self.context.volume.staging
+        self._ask_for_room(sum(self.sizes.get(path, 0) for path in paths))
         batch = _Batch(many=len(paths) > SYNC_EACH)
         try:
             for path in paths:
                 batch.copies.append(self._copy(origin, path, durable=not batch.many))
             if batch.many:
                 kernel.sync_file_system(staging.fd)
+            self._note(batch, published=published)
             yield batch
             if batch.many:
                 kernel.sync_file_system(staging.fd)
@@ -232,7 +272,30 @@ class _Run:
                 staging.discard(copy_.name)
         for copy_ in batch.copies:
             for inner, identity in copy_.copied.identities.items():
-                self.safe["/".join(part for part in (copy_.path, inner) if part)] = identity
+                self.safe[_joined(copy_.path, inner)] = identity
+            if published:
+                links = copy_.copied.links.items()
+                self.context.links.update({_joined(copy_.path, inner): text for inner, text in links})
+
+    def _ask_for_room(self, size: int) -> None:
+        """Do not begin a copy that cannot fit: it would take the room of what others save meanwhile."""
+        if size < _WORTH_ASKING:
+            return
+        room = os.fstatvfs(self.context.volume.staging.fd)
+        if size > room.f_bavail * room.f_frsize:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _note(self, batch: _Batch, *, published: bool) -> None:
+        """Note what was copied, and what the volume will have: the copy, or what wins over it."""
+        records: dict[str, CopyRecord] = {}
+        for copy_ in batch.copies:
+            for inner, copied in copy_.copied.copies.items():
+                path = _joined(copy_.path, inner)
+                before = self.there.get(path)
+                volume = copied if published else before
+                records[path] = CopyRecord(copy_.copied.identities[inner], volume, before)
+        if records:
+            self.context.ledger.note_copies(self.entry.path, records)
 
     def _copy(self, origin: Origin, path: str, *, durable: bool) -> "_Copy":
         staging = self.context.volume.staging
@@ -245,18 +308,19 @@ class _Run:
                     durable=durable,
                     refuse_writers=self.context.refuse_writers,
                     progress=self.context.progress,
+                    moving=(f"{self.context.home.path}/{self.entry.path}", path),
                 )
         except BaseException:
             staging.discard(name)
             raise
-        special = {f"{path}/{inner}" if path else inner for inner in copied.special}
+        special = {_joined(path, inner) for inner in copied.special}
         if special - self.special:  # it came after we looked
             staging.discard(name)
             raise ChangedError(path)
         return _Copy(path, name, copied)
 
     def _target(self, path: str) -> str:
-        return f"{self.entry.on_volume}/{path}" if path else self.entry.on_volume
+        return _joined(self.entry.on_volume, path)
 
     def _in_home(self, path: str, origin: Origin = Origin.HOME) -> str:
         return in_home(self.entry, path, origin)
@@ -288,10 +352,10 @@ class _Run:
             self._symlink(fd, aside)
             kernel.swap(fd, aside, fd, name)
             # What we swapped out is looked at again: it may no longer be the link that we saw.
-            if self._is_our_link(fd, aside):
-                os.unlink(aside, dir_fd=fd)
-            else:
+            if not self._is_our_link(fd, aside):
+                self._exchange_back(fd, aside, name)
                 raise ChangedError(self.entry.path)
+            os.unlink(aside, dir_fd=fd)
 
     def _is_our_link(self, fd: int, name: str) -> bool:
         try:
@@ -300,33 +364,88 @@ class _Run:
             return False
 
     def replace_content(self) -> None:
+        """Put the link in the place of content that is safe elsewhere, in one step where that can be had.
+
+        The link is made first, then the content is looked at, then both are exchanged. What comes out is
+        looked at once more: if it is another save, it is exchanged back at once, so that a program which
+        saved and reads back reads what it saved.
+        """
         with self.context.home.parent(self.entry.path) as (fd, name):
             aside = aside_name(name)
-            found = os.stat(name, dir_fd=fd, follow_symlinks=False)
-            if not stat.S_ISDIR(found.st_mode) and self.safe.get("") != Identity.of(found):
-                raise ChangedError(self.entry.path)
             self._symlink(fd, aside)
             try:
+                check_copied(fd, name, self.safe)
+                self.record()
                 kernel.exchange(fd, aside, fd, name)
-            except OSError as error:
+            except (OSError, ChangedError, BusyError) as error:
                 os.unlink(aside, dir_fd=fd)
-                if error.errno not in kernel.CANNOT_EXCHANGE:
+                self._forget_unless_seen()
+                if not isinstance(error, OSError) or error.errno not in kernel.CANNOT_EXCHANGE:
                     raise
                 self._remove_and_link(fd, name)
                 return
-            self.record()
-            self._remove(fd, aside)
+            try:
+                check_copied(fd, aside, self.safe, renamed=True)
+            except (OSError, ChangedError, BusyError):
+                self._exchange_back(fd, aside, name)
+                self._forget_unless_seen()
+                raise
+            self.context.ledger.forget_copies(self.entry.path)
+            self._remove_aside(fd, name)
+
+    def _exchange_back(self, fd: int, aside: str, name: str) -> None:
+        """Give a save that we swapped out its place back."""
+        try:
+            kernel.swap(fd, aside, fd, name)
+        except FileNotFoundError:  # a program deleted our link meanwhile
+            kernel.rename_new(fd, aside, fd, name)
+            return
+        if self._is_our_link(fd, aside):
+            os.unlink(aside, dir_fd=fd)
+        else:  # a still newer save had replaced our link: that one stays, and the next look finds the other
+            kernel.swap(fd, aside, fd, name)
 
     def _remove_and_link(self, fd: int, name: str) -> None:
-        """Where nothing can be swapped. Should we die in between, nobody must take it for a deleted link."""
+        """Where nothing can be swapped: remove the content, all of it or nothing, and make the link.
+
+        Should we die in between, nobody must take that for a deleted link.
+        """
+        check_copied(fd, name, self.safe, removable=True)
         self.context.ledger.forget(self.entry.path)
         try:
             self._remove(fd, name)
             self._symlink(fd, name)
         except BaseException:
-            if self.seen.recorded:
+            self._fill_up(fd, name)
+            if self.seen.replaced:
                 self.record()
             raise
+        self.record()
+        self.context.ledger.forget_copies(self.entry.path)
+
+    def _remove(self, fd: int, name: str) -> None:
+        if remove_copied(fd, name, self.safe):
+            raise ChangedError(self.entry.path)
+
+    def _fill_up(self, fd: int, name: str) -> None:
+        """Copy what was removed back from the volume: a program goes on using the rest."""
+        for path in sorted(self.safe):
+            with suppress(OSError, ChangedError, BusyError):
+                inside, _, last = _joined(name, path).rpartition("/")
+                with (
+                    open_below(fd, inside) as here,
+                    self.volume.parent(self._target(path)) as (there, its),
+                ):
+                    if stat.S_ISDIR(self.safe[path].kind):
+                        os.mkdir(last, 0o700, dir_fd=here)
+                        copy_metadata((there, its), (here, last))
+                    else:
+                        copy((there, its), (here, last), durable=False, refuse_writers=False)
+
+    def _forget_unless_seen(self) -> None:
+        """The link is not in place after all."""
+        if not self.seen.replaced:
+            self.context.ledger.forget(self.entry.path)
 
     def record(self) -> None:
         self.context.ledger.record(self.entry.path, self.seen.link)
@@ -348,8 +467,100 @@ class _Run:
             if self._is_our_link(fd, aside):
                 os.unlink(aside, dir_fd=fd)
             else:
-                self._remove(fd, aside)
+                self._remove_aside(fd, name)
 
-    def _remove(self, fd: int, name: str) -> None:
-        if remove_copied(fd, name, self.safe):
+    def _remove_aside(self, fd: int, name: str) -> None:
+        """Remove what was set aside; what is not ours to remove gets another name, out of the way."""
+        aside = aside_name(name)
+        try:
+            kept = remove_copied(fd, aside, self.safe, renamed=True)
+        except OSError as error:
+            if error.errno not in _NOT_OURS:
+                raise
+            self._leave_over(fd, name, error.strerror or str(error))
+            return
+        if kept:
             raise ChangedError(self.entry.path)
+
+    def _leave_over(self, fd: int, name: str, why: str) -> None:
+        for number in range(1, 1000):
+            left = f".{name}{LEFT_SUFFIX}-{number}"
+            try:
+                kernel.rename_new(fd, aside_name(name), fd, left)
+            except FileExistsError:
+                continue
+            directory = self.entry.path.rpartition("/")[0]
+            self.context.left_over.append(f"~/{_joined(directory, left)} ({why.lower()})")
+            return
+
+    def put_back(self) -> None:
+        """Put a link of the user's back that was swapped out: nothing, or our link, has its place."""
+        with self.context.home.parent(self.entry.path) as (fd, name):
+            self._exchange_back(fd, aside_name(name), name)
+
+    # A link that was renamed ------------------------------------------------------------------------
+
+    def copy_out(self, path: str) -> None:
+        """Put a copy of the volume's content in the place of our link, which has another name now."""
+        with (
+            self.context.home.parent(path) as (fd, name),
+            self.volume.parent(self.entry.on_volume) as (there, target),
+        ):
+            partial, whole = f".{name}{COPY_SUFFIX}", f".{name}{SWAP_SUFFIX}"
+            remove_tree(fd, partial)
+            try:
+                copy(
+                    (there, target),
+                    (fd, partial),
+                    refuse_writers=False,
+                    progress=self.context.progress,
+                    moving=(self.seen.link, ""),
+                )
+                kernel.rename_new(fd, partial, fd, whole)
+            except BaseException:
+                remove_tree(fd, partial)
+                raise
+            kernel.swap(fd, whole, fd, name)
+            if self._is_our_link(fd, whole):
+                os.unlink(whole, dir_fd=fd)
+                return
+            kernel.swap(fd, whole, fd, name)  # something else has the name by now
+            remove_tree(fd, whole)
+            raise ChangedError(path)
+
+    def rename_target(self, entry: Entry) -> None:
+        """Rename the content on the volume to another declared path, where our link is by now."""
+        volume, owner = self.context.volume, self.context.volume.owner
+        link = f"{volume.path}/{entry.on_volume}"
+        base = entry.on_volume.removesuffix(entry.path).rstrip("/")
+        self.volume.make_directories(
+            entry.on_volume.rpartition("/")[0], owner=owner, like=self.context.home, base=base
+        )
+        # Until its text is right it is known at its new place by the old one.
+        self.context.ledger.record(entry.path, self.seen.link)
+        with ExitStack() as stack:
+            for path in sorted((self.entry.on_volume, entry.on_volume)):
+                stack.enter_context(volume.lock(path))
+            fd, name = stack.enter_context(self.volume.parent(self.entry.on_volume))
+            there, target = stack.enter_context(self.volume.parent(entry.on_volume))
+            if node(there, target) is not None:
+                with self.context.attic.place(entry.path) as (attic_fd, attic_name):
+                    kernel.rename_new(there, target, attic_fd, attic_name)
+                    sync_directory(attic_fd)
+            kernel.rename_new(fd, name, there, target)
+            sync_directory(there)
+            sync_directory(fd)
+        self.forget()
+        with self.context.home.parent(entry.path) as (fd, name):
+            aside = aside_name(name)
+            os.symlink(link, aside, dir_fd=fd)
+            Owner.of(self.context.home.fd).chown(aside, fd)
+            self.context.ledger.record(entry.path, link)
+            kernel.swap(fd, aside, fd, name)
+            if not self._is_our_link(fd, aside):
+                kernel.swap(fd, aside, fd, name)
+            os.unlink(aside, dir_fd=fd)
+
+
+def _joined(base: str, path: str) -> str:
+    return f"{base}/{path}" if base and path else base or path

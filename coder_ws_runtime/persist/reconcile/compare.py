@@ -1,4 +1,4 @@
-"""Compare a tree of the home with the volume's, byte by byte. Reads, and changes nothing."""
+"""Compare a tree of the home with the volume's: bytes, then metadata. Reads, and changes nothing."""
 
 import os
 import stat
@@ -7,50 +7,54 @@ from contextlib import ExitStack, contextmanager
 
 from coder_ws_runtime.fs.anchored import (
     Anchor,
-    BlockedPathError,
     open_below,
     open_directory,
+    open_file,
     report_deep_nesting,
 )
-from coder_ws_runtime.fs.copying import ChangedError, wait_for_tick
-from coder_ws_runtime.fs.writers import BusyError, has_writer, ignore_lease_breaks
+from coder_ws_runtime.fs.copying import ChangedError, same_metadata, wait_for_tick
+from coder_ws_runtime.fs.links import text_after_move
+from coder_ws_runtime.fs.writers import BusyError, Writing, ignore_lease_breaks, writing
 from coder_ws_runtime.identity import Identity
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.reconcile.observation import Difference, Pair
-from coder_ws_runtime.persist.store.attic import DIRECTORY as ATTIC
-from coder_ws_runtime.persist.store.attic import batches
 
 _CHUNK = 1 << 18
+_BLOCK = 512
+"""Bytes; the unit of st_blocks (stat(2))."""
 
 
 @report_deep_nesting()
 def compare(
-    home_side: tuple[int, str], volume: Anchor, entry: Entry, *, refuse_writers: bool = True
+    home_side: tuple[int, str], volume: Anchor, entry: Entry, *, root: str = "", refuse_writers: bool = True
 ) -> tuple[Pair, ...]:
     """Compare a tree of the home with what the volume has of an entry.
 
     What the volume lacks is one pair, however large the tree below it; so is what has another type.
-    Sockets and the like are named wherever they are.
+    Sockets and the like, and files of which nobody knows whether they are being written, are named wherever
+    they are. Writers are looked for in all of it, before anything is copied.
 
     Args:
         home_side: a directory's descriptor and the name in it.
         volume: the volume.
         entry: what is declared.
+        root: the absolute path of the home's tree, for what its relative links will say on the volume.
         refuse_writers: refuse what a program has open for writing.
 
     Raises:
+        MountPointError: something is mounted in it.
         BusyError, ChangedError, OSError: as :func:`coder_ws_runtime.persist.reconcile.observe.observe`.
     """
     ignore_lease_breaks()
     fd, name = home_side
-    comparison = _Comparison(volume, entry, refuse_writers=refuse_writers)
+    comparison = _Comparison(volume, entry, root, refuse_writers=refuse_writers)
     directory, _, last = entry.on_volume.rpartition("/")
     try:
         with ExitStack() as stack:
             try:
                 there = stack.enter_context(open_below(volume.fd, directory))
             except FileNotFoundError:
-                comparison.missing(fd, name, "")
+                comparison.without_match(fd, name, "", None)
             else:
                 comparison.entry(fd, name, there, last, "")
     except FileNotFoundError as error:
@@ -61,9 +65,10 @@ def compare(
 class _Comparison:
     """Collects the pairs. Of each two sides, the home's comes first."""
 
-    def __init__(self, volume: Anchor, declared: Entry, *, refuse_writers: bool) -> None:
+    def __init__(self, volume: Anchor, declared: Entry, root: str, *, refuse_writers: bool) -> None:
         self.volume = volume
         self.declared = declared
+        self.root = root
         self.pairs: list[Pair] = []
         self.refuse_writers = refuse_writers
 
@@ -79,92 +84,110 @@ class _Comparison:
         try:
             its = os.stat(other, dir_fd=there, follow_symlinks=False)
         except FileNotFoundError:
-            self.missing(here, name, path)
+            self.without_match(here, name, path, None)
             return
         if kind is not kind_of(its):
-            self._with_specials(here, name, Pair(path, Difference.DIFFERS))
-            return
-        if kind is Kind.SPECIAL:
+            self.without_match(here, name, path, its)
+        elif kind is Kind.SPECIAL:
             self.pairs.append(Pair(path, Difference.SPECIAL))
-            return
-        identity = Identity.of(mine)
-        if kind is Kind.DIRECTORY:
-            self.pairs.append(Pair(path, Difference.SAME, identity))
-            with _opened(name, here) as inside, _opened(other, there) as its_inside:
-                for inner in sorted(os.listdir(inside)):
-                    self.entry(inside, inner, its_inside, inner, f"{path}/{inner}" if path else inner)
-            return
-        wait_for_tick(mine)
-        same = _same_link if kind is Kind.LINK else self._same_bytes
-        if mine.st_size != its.st_size or not same(here, name, there, other):
-            kept = identity if kind is Kind.FILE and self._in_attic(here, name, path) else None
-            newer = mine.st_mtime_ns > its.st_mtime_ns
-            self.pairs.append(Pair(path, Difference.DIFFERS, kept, newer=newer))
-            return
-        if Identity.of(os.stat(name, dir_fd=here, follow_symlinks=False)) != identity:
-            raise ChangedError(path)
-        self.pairs.append(Pair(path, Difference.SAME, identity))
+        elif kind is Kind.DIRECTORY:
+            self._directories(here, name, there, other, path)
+        else:
+            wait_for_tick(mine)
+            same = self._links if kind is Kind.LINK else self._files
+            difference = same(here, name, there, other, path)
+            if Identity.of(os.stat(name, dir_fd=here, follow_symlinks=False)) != Identity.of(mine):
+                raise ChangedError(path)
+            self._pair(path, difference, mine, its)
 
-    def _same_bytes(self, here: int, name: str, there: int, other: str) -> bool:
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        mine = os.open(name, flags, dir_fd=here)
+    def _pair(
+        self, path: str, difference: Difference, mine: os.stat_result, its: os.stat_result | None
+    ) -> None:
+        size = min(mine.st_size, mine.st_blocks * _BLOCK)
+        volume = None if its is None else Identity.of(its)
+        self.pairs.append(Pair(path, difference, Identity.of(mine), volume, size))
+
+    def _directories(self, here: int, name: str, there: int, other: str, path: str) -> None:
+        with _opened(name, here) as inside, _opened(other, there) as its_inside:
+            same = same_metadata(inside, its_inside)
+            difference = Difference.SAME if same else Difference.METADATA
+            self._pair(path, difference, os.fstat(inside), os.fstat(its_inside))
+            for inner in sorted(os.listdir(inside)):
+                self.entry(inside, inner, its_inside, inner, f"{path}/{inner}" if path else inner)
+
+    def _links(self, here: int, name: str, there: int, other: str, path: str) -> Difference:
+        text = os.readlink(name, dir_fd=here)
+        if self.root:
+            text = text_after_move(text, path, self.root)
+        return Difference.SAME if text == os.readlink(other, dir_fd=there) else Difference.DIFFERS
+
+    def _files(self, here: int, name: str, there: int, other: str, path: str) -> Difference:
+        mine = open_file(name, here)
         try:
-            if self.refuse_writers and has_writer(mine):
-                raise BusyError(name)
-            its = os.open(other, flags, dir_fd=there)
+            self._ask_for_writers(mine, path)
+            its = open_file(other, there)
             try:
-                while True:
-                    chunk = os.read(mine, _CHUNK)
-                    if chunk != os.read(its, _CHUNK):
-                        return False
-                    if not chunk:
-                        return True
+                if os.fstat(mine).st_size != os.fstat(its).st_size or not _same_bytes(mine, its):
+                    return Difference.DIFFERS
+                return Difference.SAME if same_metadata(mine, its) else Difference.METADATA
             finally:
                 os.close(its)
         finally:
             os.close(mine)
 
-    def _in_attic(self, here: int, name: str, path: str) -> bool:
-        """Whether the attic has the same bytes for this path already."""
-        size = os.stat(name, dir_fd=here, follow_symlinks=False).st_size
-        in_home = f"{self.declared.path}/{path}" if path else self.declared.path
-        for batch in batches(self.volume):
-            relative = f"{ATTIC}/{batch}/{in_home}"
-            try:
-                found = self.volume.status(relative)
-            except BlockedPathError:
-                continue
-            if found and kind_of(found) is Kind.FILE and found.st_size == size:
-                with self.volume.parent(relative) as (fd, last):
-                    if self._same_bytes(here, name, fd, last):
-                        return True
-        return False
+    def _ask_for_writers(self, fd: int, path: str) -> None:
+        if not self.refuse_writers:
+            return
+        match writing(fd):
+            case Writing.YES:
+                raise BusyError(path)
+            case Writing.UNKNOWN:
+                self.pairs.append(Pair(path, Difference.PERHAPS_WRITTEN))
+            case Writing.NO:
+                pass
 
-    def missing(self, here: int, name: str, path: str) -> None:
-        self._with_specials(here, name, Pair(path, Difference.MISSING))
+    def without_match(self, here: int, name: str, path: str, its: os.stat_result | None) -> None:
+        """Look through what the volume lacks, or has as something of another type."""
+        mine = os.stat(name, dir_fd=here, follow_symlinks=False)
+        size = self._survey(here, name, mine, path)
+        if kind_of(mine) is Kind.SPECIAL:
+            return
+        difference = Difference.MISSING if its is None else Difference.DIFFERS
+        volume = None if its is None else Identity.of(its)
+        self.pairs.append(Pair(path, difference, Identity.of(mine), volume, size))
 
-    def _with_specials(self, here: int, name: str, pair: Pair) -> None:
-        specials = list(_specials(here, name, pair.path))
-        self.pairs.extend(specials)
-        if not any(special.path == pair.path for special in specials):
-            self.pairs.append(pair)
+    def _survey(self, here: int, name: str, mine: os.stat_result, path: str) -> int:
+        """Name what cannot be moved, and ask for writers; returns how many bytes there are."""
+        match kind_of(mine):
+            case Kind.SPECIAL:
+                self.pairs.append(Pair(path, Difference.SPECIAL))
+                return 0
+            case Kind.FILE:
+                opened = open_file(name, here)
+                try:
+                    self._ask_for_writers(opened, path)
+                finally:
+                    os.close(opened)
+                return min(mine.st_size, mine.st_blocks * _BLOCK)
+            case Kind.LINK:
+                return 0
+            case Kind.DIRECTORY:
+                pass
+        total = 0
+        with _opened(name, here) as inside:
+            for inner in os.listdir(inside):
+                found = os.stat(inner, dir_fd=inside, follow_symlinks=False)
+                total += self._survey(inside, inner, found, f"{path}/{inner}" if path else inner)
+        return total
 
 
-def _specials(here: int, name: str, path: str) -> Iterator[Pair]:
-    """The sockets and the like in a tree of the home."""
-    kind = kind_of(os.stat(name, dir_fd=here, follow_symlinks=False))
-    if kind is Kind.SPECIAL:
-        yield Pair(path, Difference.SPECIAL)
-    if kind is not Kind.DIRECTORY:
-        return
-    with _opened(name, here) as inside, os.scandir(inside) as listing:
-        for inner in listing:
-            if not inner.is_file(follow_symlinks=False) and not inner.is_symlink():
-                yield from _specials(inside, inner.name, f"{path}/{inner.name}" if path else inner.name)
-
-
-def _same_link(here: int, name: str, there: int, other: str) -> bool:
-    return os.readlink(name, dir_fd=here) == os.readlink(other, dir_fd=there)
+def _same_bytes(mine: int, its: int) -> bool:
+    while True:
+        chunk = os.read(mine, _CHUNK)
+        if chunk != os.read(its, _CHUNK):
+            return False
+        if not chunk:
+            return True
 
 
 @contextmanager

@@ -1,9 +1,11 @@
 """What was seen of a declared path, as plain values: the input of the plan."""
 
-from dataclasses import dataclass
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
-from coder_ws_runtime.identity import Identity
+from coder_ws_runtime.identity import CopyRecord, Identity
 from coder_ws_runtime.persist.manifest.entry import Kind
 from coder_ws_runtime.persist.reconcile.event import Fate
 
@@ -34,7 +36,11 @@ class Difference(Enum):
     MISSING = "missing"
     """The volume has nothing there."""
     SAME = "same"
+    METADATA = "metadata"
+    """The same bytes with another mode, owner, attributes or ACL."""
     DIFFERS = "differs"
+    PERHAPS_WRITTEN = "perhaps written"
+    """Beside the pair of the same path: nobody can know whether a program has it open for writing."""
     SPECIAL = "special"
     """The home side has a socket, a FIFO or a device, which is not moved."""
 
@@ -46,11 +52,22 @@ class Pair:
     path: str
     """Relative to the entry; empty for the entry itself."""
     difference: Difference
-    identity: Identity | None = None
-    """Of the home side, where its content exists elsewhere already: what may be removed. What differs
-    has one if the attic has it."""
-    newer: bool = False
-    """Whether the home side's file was written after the volume's."""
+    home: Identity | None = None
+    """Of the home side; None for what is not moved."""
+    volume: Identity | None = None
+    """Of the volume's; None if it has nothing there."""
+    size: int = 0
+    """Bytes on disk that a copy of the home side takes."""
+
+    @property
+    def safe(self) -> bool:
+        """Whether the home side's bytes are on the volume, too."""
+        return self.difference in (Difference.SAME, Difference.METADATA)
+
+    @property
+    def directory(self) -> bool:
+        """Whether the home side is a directory."""
+        return self.home is not None and stat.S_ISDIR(self.home.kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +97,14 @@ class Observation:
     """Whether the daemon links a file when a program has written it."""
     new_name: Node | None = None
     """What stands where an event says that the link was renamed to."""
-    new_name_volume: Node | None = None
-    """What the volume has for that name, if something declares it."""
+    astray: bool = False
+    """Whether a managed link to another place of the volume leads to something."""
     mounted: str | None = None
     """A mount point in the home's content, relative to the entry: empty for the path itself."""
     pairs: tuple[Pair, ...] = ()
     """The content of one origin (set aside, else home), compared with the volume."""
+    records: Mapping[str, CopyRecord] = field(default_factory=dict)
+    """What the ledger has of copies of the home's files, by path relative to the entry."""
 
     @property
     def replaced(self) -> bool:

@@ -44,11 +44,13 @@ def observe(
         ChangedError: it changed while we looked.
         OSError: what the file systems say.
     """
+    root = f"{home.path}/{entry.path}"
 
     def content(fd: int, name: str) -> tuple[Pair, ...]:
-        return compare((fd, name), volume, entry, refuse_writers=refuse_writers)
+        return compare((fd, name), volume, entry, root=root, refuse_writers=refuse_writers)
 
-    return _look(entry, home, volume, ledger=ledger, content=content)
+    seen = _look(entry, home, volume, ledger=ledger, content=content)
+    return replace(seen, records=ledger.copies(entry.path)) if seen.pairs else seen
 
 
 def glance(entry: Entry, home: Anchor, volume: Anchor, *, ledger: Ledger) -> Observation:
@@ -79,10 +81,8 @@ def _look(
             seen = replace(seen, home=node(fd, name), aside=node(fd, aside_name(name)))
             if seen.aside is not None:
                 return replace(seen, pairs=content(fd, aside_name(name)))
-            if seen.home is None or seen.ours:
-                return seen
-            if seen.home.kind is Kind.LINK:
-                return replace(seen, diverted_at=entry.path, diverted_to=seen.home.target)
+            if seen.home is None or seen.home.kind is Kind.LINK:
+                return _link(entry, seen)
             return replace(seen, pairs=content(fd, name))
     except FileNotFoundError:
         return replace(seen, parent=False)
@@ -92,6 +92,15 @@ def _look(
         return replace(
             seen, parent=False, diverted_at=error.component, diverted_to=_text(home, error.component)
         )
+
+
+def _link(entry: Entry, seen: Observation) -> Observation:
+    """Whose link it is, if there is one."""
+    if seen.home is None or seen.home.target == seen.link:
+        return seen
+    if seen.ours:
+        return replace(seen, astray=os.path.lexists(seen.home.target))
+    return replace(seen, diverted_at=entry.path, diverted_to=seen.home.target)
 
 
 def _fate(noted: str) -> Fate:
@@ -110,6 +119,15 @@ def _on_volume(volume: Anchor, path: str) -> tuple[Node | None, bool]:
             return node(fd, name), True
     except FileNotFoundError:
         return None, False
+
+
+def node_at(anchor: Anchor, path: str) -> Node | None:
+    """What is at a path below an anchor; None if nothing is, or it is not reached without a link."""
+    try:
+        with anchor.parent(path) as (fd, name):
+            return node(fd, name)
+    except (FileNotFoundError, BlockedPathError):
+        return None
 
 
 def node(fd: int, name: str) -> Node | None:

@@ -3,13 +3,14 @@
 One rule holds in every decision: nothing is removed that is not, byte for byte, somewhere else.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
+from coder_ws_runtime.identity import CopyRecord
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.reconcile.event import NO_EVENT, Fate, LinkEvent
 from coder_ws_runtime.persist.reconcile.observation import Difference, Node, Observation, Origin, Pair
+from coder_ws_runtime.persist.reconcile.provenance import Newer, Reason, which_is_newer
 
 
 class Decision(Enum):
@@ -31,6 +32,7 @@ class Decision(Enum):
     DEPARTED = "path.moved-away"
     RECOVER = "path.recovered"
     SPECIAL = "path.special"
+    PERHAPS_WRITTEN = "path.perhaps-written"
     MOUNTED = "path.mounted"
     FAILED = "path.failed"
 
@@ -57,6 +59,7 @@ _TEXT = {
     Decision.DEPARTED: "moved away",
     Decision.RECOVER: "recovered",
     Decision.SPECIAL: "not linked",
+    Decision.PERHAPS_WRITTEN: "not linked",
     Decision.MOUNTED: "mounted",
     Decision.FAILED: "failed",
 }
@@ -68,18 +71,23 @@ class Operation(Enum):
     MAKE_TARGET = "create the directory on the volume"
     MAKE_TARGET_PARENT = "create the directory that is to hold the file on the volume"
     SET_MODE = "give the target its declared mode"
+    NOTE_COPIES = "note in the ledger what home and volume both have"
     COPY_IN = "copy what the volume lacks to it"
     SUPERSEDE = "put the home's copies in the place of the volume's, which go to the attic"
+    COPY_METADATA = "give directories of the volume the mode, owner and attributes of the home's"
     TO_ATTIC = "copy the home's copies to the attic"
     VOLUME_TO_ATTIC = "move the volume's copy to the attic"
     MAKE_LINK = "make the link where there is nothing"
     REPLACE_LINK = "put the right link in the place of a wrong one of ours"
     REPLACE_CONTENT = "put the link in the place of content that is safe elsewhere"
+    DROP_LINK = "remove our link, which leads nowhere"
     DROP_ASIDE = "remove what was set aside: a link, or content that is safe elsewhere"
-    RECORD = "note in the ledger that this container has made the link"
+    PUT_BACK = "put a link of the user's back that was set aside"
+    COPY_OUT = "put a copy of the volume's content where our link was renamed to"
+    RENAME_TARGET = "rename the content on the volume as its link was renamed in the home"
+    RECORD = "note in the ledger that this container makes the link"
     FORGET = "note in the ledger that there is no link"
     NOTE_LEFT = "note in the ledger that the link was deleted or renamed"
-    DROP_LINK = "remove our link, which leads nowhere"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +103,8 @@ class Action:
     """For SET_MODE."""
     fate: Fate = Fate.NONE
     """For NOTE_LEFT."""
+    event: LinkEvent = NO_EVENT
+    """For COPY_OUT and RENAME_TARGET."""
 
 
 MAKE_TARGET = Action(Operation.MAKE_TARGET)
@@ -107,6 +117,8 @@ DROP_ASIDE = Action(Operation.DROP_ASIDE)
 RECORD = Action(Operation.RECORD)
 FORGET = Action(Operation.FORGET)
 DROP_LINK = Action(Operation.DROP_LINK)
+PUT_BACK = Action(Operation.PUT_BACK)
+NOTE_COPIES = Action(Operation.NOTE_COPIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +134,8 @@ class Plan:
     problem: str = ""
     hint: str = ""
     refused: bool = False
+    code: str = ""
+    """The stable code of the problem, where it is not the decision's."""
 
 
 def plan(entry: Entry, seen: Observation, *, event: LinkEvent = NO_EVENT) -> Plan:
@@ -136,14 +150,25 @@ def plan(entry: Entry, seen: Observation, *, event: LinkEvent = NO_EVENT) -> Pla
         return _diverted(entry, seen)
     if seen.aside is not None:
         return _recover(seen)
-    home = seen.home
-    if home is None:
+    if event.fate is Fate.MOVED and seen.volume is not None and _is_at_new_name(seen):
+        return _moved(event)
+    if seen.home is None:
         return _nothing(entry, seen, event)
     if seen.ours:
-        return _our_link(entry, seen, home)
-    if seen.mounted is not None or home.kind is Kind.SPECIAL:
-        return _immovable(seen)
-    return _conflict(entry, seen) if _type_conflict(entry, home, seen.volume) else _content(seen, home)
+        return _our_link(entry, seen, seen.home)
+    return _content(entry, seen, seen.home)
+
+
+def _is_at_new_name(seen: Observation) -> bool:
+    """Whether what an event said was renamed is our link still."""
+    return seen.new_name is not None and seen.new_name.target == seen.link
+
+
+def _moved(event: LinkEvent) -> Plan:
+    """A rename of the link is a rename of the file: what is at the new name gets the content."""
+    if event.entry is not None:
+        return Plan(Decision.MOVED, (Action(Operation.RENAME_TARGET, event=event),))
+    return Plan(Decision.MOVED, (Action(Operation.COPY_OUT, event=event),))
 
 
 def _diverted(entry: Entry, seen: Observation) -> Plan:
@@ -204,7 +229,7 @@ def _nothing(entry: Entry, seen: Observation, event: LinkEvent) -> Plan:
     if seen.volume is None and entry.kind is not Kind.DIRECTORY and seen.watched:
         return Plan(Decision.WAIT)
     decision = Decision.CREATE if seen.volume is None else Decision.LINK
-    return _linked(decision, (*_target(entry, seen), MAKE_LINK, RECORD), entry, seen)
+    return _linked(decision, (*_target(entry, seen), RECORD, MAKE_LINK), entry, seen)
 
 
 def _deleted(entry: Entry) -> Plan:
@@ -233,9 +258,17 @@ def _our_link(entry: Entry, seen: Observation, home: Node) -> Plan:
     actions: tuple[Action, ...] = _target(entry, seen)
     decision = Decision.CREATE if actions and seen.volume is None else Decision.LINKED
     if not right:
+        actions = (*actions, RECORD, REPLACE_LINK)
+        if seen.astray:
+            return Plan(
+                Decision.RELINK,
+                actions,
+                problem=f"its place on the volume has changed; what it had before stays at {home.target}",
+                hint="home-persist status shows both; move or copy what you need from there",
+                code="path.other-place-left",
+            )
         decision = Decision.RELINK
-        actions = (*actions, REPLACE_LINK)
-    if not right or not seen.replaced:
+    elif not seen.replaced:
         actions = (*actions, RECORD)
     return _linked(decision, actions, entry, seen)
 
@@ -269,98 +302,147 @@ def other_type(declared: Kind, found: Kind) -> bool:
     return (declared is Kind.DIRECTORY) != (found is Kind.DIRECTORY) or found is Kind.SPECIAL
 
 
-def _type_conflict(entry: Entry, home: Node, volume: Node | None) -> bool:
-    if other_type(entry.kind, home.kind):
-        return True
-    return volume is not None and volume.kind is not home.kind
-
-
-def _conflict(entry: Entry, seen: Observation) -> Plan:
-    """Another type than declared or than the volume has: the volume wins, nothing is destroyed."""
-    special = _special(seen.pairs)
-    if special:
-        return _left_in_place(special)
-    home = seen.home.kind.value if seen.home else "nothing"
-    where = (
-        f"the volume has a {seen.volume.kind.value}" if seen.volume else f"a {entry.kind.value} is declared"
-    )
-    return Plan(
-        Decision.TYPE_CONFLICT,
-        (Action(Operation.TO_ATTIC, paths=("",)), *_target(entry, seen), REPLACE_CONTENT, RECORD),
-        problem=f"the home had a {home} where {where}; it is in the attic",
-        hint="home-persist attic list",
-    )
-
-
-def _content(seen: Observation, home: Node) -> Plan:
-    """Content in the home, of the type that is declared and that the volume has, if it has any."""
-    special = _special(seen.pairs)
-    if special:
-        # It goes on being written where it is, so the later copy wins.
-        saved, lost = _saved(
-            Origin.HOME,
-            seen.pairs,
-            home_wins=lambda pair: seen.replaced or (pair.newer and pair.identity is None),
-        )
-        return _left_in_place(special, (*saved, *lost))
-    saved, lost = _saved(Origin.HOME, seen.pairs, home_wins=lambda _: seen.replaced)
-    actions = (*saved, *lost, REPLACE_CONTENT, RECORD)
+def _content(entry: Entry, seen: Observation, home: Node) -> Plan:
+    """Content in the home."""
+    if seen.mounted is not None or home.kind is Kind.SPECIAL:
+        return _immovable(seen)
+    held = _held(seen.pairs)
+    work = _Work(seen, Origin.HOME, stays=held is not None)
+    if held is not None:
+        # It goes on being written where it is; the volume is brought up to date.
+        return _left_in_place(held, work.actions())
+    actions = (*work.actions(), REPLACE_CONTENT)
     if seen.volume is None:
-        return Plan(Decision.SEED, actions)
-    if not any(pair.difference is Difference.DIFFERS for pair in seen.pairs):
-        return Plan(Decision.MERGE, actions)
-    if seen.replaced:
-        return Plan(Decision.HOME_WINS, actions)
-    decision = Decision.MERGE if home.kind is Kind.DIRECTORY else Decision.VOLUME_WINS
-    return Plan(decision, actions)
+        return _as_found(Plan(Decision.SEED, actions), entry, home)
+    if seen.volume.kind is not home.kind:
+        problem = _conflict(home, seen.volume, home_wins=bool(work.winners))
+        return Plan(Decision.TYPE_CONFLICT, actions, problem=problem, hint="home-persist attic list")
+    return Plan(_decision(home, work), actions)
+
+
+def _decision(home: Node, work: "_Work") -> Decision:
+    """Home and volume have the same type."""
+    if work.winners:
+        return Decision.HOME_WINS
+    return Decision.VOLUME_WINS if home.kind is Kind.FILE and work.losers else Decision.MERGE
+
+
+def _as_found(seeded: Plan, entry: Entry, home: Node) -> Plan:
+    """The same, with a remark if the home has another type than declared: it is kept as what it is."""
+    if not other_type(entry.kind, home.kind):
+        return seeded
+    right = f"{entry.path}/" if home.kind is Kind.DIRECTORY else entry.path
+    return replace(
+        seeded,
+        problem=f"declared as a {entry.kind.value}, and the home has a {home.kind.value}: it is kept as that",
+        hint=f"declare it as {right!r}",
+        code=Decision.TYPE_CONFLICT.value,
+    )
+
+
+def _conflict(home: Node, volume: Node, *, home_wins: bool) -> str:
+    mine, its = home.kind.value, volume.kind.value
+    if home_wins:
+        return f"the volume had a {its} where a program saved a {mine}; it is in the attic"
+    return f"the home had a {mine} where the volume has a {its}; it is in the attic"
 
 
 def _recover(seen: Observation) -> Plan:
-    """Content that an interrupted run had set aside: the later save wins, the other goes to the attic."""
-    if seen.aside is not None and seen.aside.kind is Kind.LINK and seen.aside.target == seen.link:
-        return Plan(Decision.RECOVER, (DROP_ASIDE,))
-    special = _special(seen.pairs)
-    # What is in the attic has lost already. What is not, and was written after the volume's, is a save
-    # that came while the link took its place.
-    saved, lost = _saved(
-        Origin.ASIDE, seen.pairs, home_wins=lambda pair: pair.newer and pair.identity is None
-    )
-    if special:
-        return _left_in_place(special, (*saved, *lost))
+    """What an interrupted run had set aside: the later save wins, the other goes to the attic."""
+    aside = seen.aside
+    if aside is not None and aside.kind is Kind.LINK:
+        if aside.target in (seen.link, seen.recorded):
+            return Plan(Decision.RECOVER, (DROP_ASIDE,))
+        if seen.home is None or seen.ours:
+            return Plan(Decision.RECOVER, (PUT_BACK,))
+    held = _held(seen.pairs)
+    work = _Work(seen, Origin.ASIDE, stays=held is not None)
+    if held is not None:
+        return _left_in_place(held, work.actions())
     # It was swapped with our link, and we may have died before that was noted.
-    return Plan(Decision.RECOVER, (*saved, *lost, RECORD, DROP_ASIDE))
+    return Plan(Decision.RECOVER, (*work.actions(), RECORD, DROP_ASIDE))
 
 
-def _saved(
-    origin: Origin, pairs: tuple[Pair, ...], *, home_wins: Callable[[Pair], bool]
-) -> tuple[tuple[Action, ...], tuple[Action, ...]]:
-    """The copies after which nothing of the home side exists there alone.
+class _Work:
+    """The copies after which nothing of one origin of the home side exists there alone.
 
-    Returns:
-        What brings the volume up to date, and what keeps the home's losing copies in the attic.
+    Args:
+        seen: what is there.
+        origin: whose content the pairs are.
+        stays: it is not removed afterwards.
     """
-    missing = tuple(pair.path for pair in pairs if pair.difference is Difference.MISSING)
-    differ = [pair for pair in pairs if pair.difference is Difference.DIFFERS]
-    winners = tuple(pair.path for pair in differ if home_wins(pair))
-    losers = tuple(pair.path for pair in differ if not home_wins(pair) and pair.identity is None)
-    saved: list[Action] = []
-    if missing:
-        saved.append(Action(Operation.COPY_IN, origin, missing))
-    if winners:
-        saved.append(Action(Operation.SUPERSEDE, origin, winners))
-    return tuple(saved), ((Action(Operation.TO_ATTIC, origin, losers),) if losers else ())
+
+    def __init__(self, seen: Observation, origin: Origin, *, stays: bool) -> None:
+        self.seen = seen
+        self.origin = origin
+        self.stays = stays
+        self.missing = tuple(pair.path for pair in seen.pairs if pair.difference is Difference.MISSING)
+        self.winners: list[str] = []
+        self.losers: list[str] = []
+        self.directories: list[str] = []
+        for pair in seen.pairs:
+            if pair.difference in (Difference.DIFFERS, Difference.METADATA):
+                self._decide(pair)
+
+    def _decide(self, pair: Pair) -> None:
+        assert pair.home is not None  # noqa: S101 - what differs is on both sides
+        assert pair.volume is not None  # noqa: S101
+        verdict = which_is_newer(
+            pair.home,
+            pair.volume,
+            self.seen.records.get(pair.path),
+            replaced=self.seen.replaced,
+            aside=self.origin is Origin.ASIDE,
+            stays=self.stays,
+        )
+        metadata = pair.difference is Difference.METADATA
+        if verdict.newer is Newer.HOME:
+            (self.directories if metadata and pair.directory else self.winners).append(pair.path)
+        elif not metadata and not (self.stays and verdict.reason is Reason.COPIED):
+            self.losers.append(pair.path)
+
+    def actions(self) -> tuple[Action, ...]:
+        """What brings the volume up to date, and what keeps the losing copies in the attic."""
+        steps = (
+            (Operation.COPY_IN, self.missing),
+            (Operation.SUPERSEDE, tuple(self.winners)),
+            (Operation.COPY_METADATA, tuple(self.directories)),
+            (Operation.TO_ATTIC, tuple(self.losers)),
+        )
+        copies = tuple(Action(operation, self.origin, paths) for operation, paths in steps if paths)
+        return (NOTE_COPIES, *copies) if self._unnoted() else copies
+
+    def _unnoted(self) -> bool:
+        """Whether home and volume both have a file, and the ledger does not know it of this state."""
+        return any(
+            pair.safe and not pair.directory and not _is_noted(pair, self.seen.records.get(pair.path))
+            for pair in self.seen.pairs
+        )
 
 
-def _special(pairs: tuple[Pair, ...]) -> list[str]:
-    return [pair.path for pair in pairs if pair.difference is Difference.SPECIAL]
+def _is_noted(pair: Pair, record: CopyRecord | None) -> bool:
+    if record is None or pair.home != record.home or pair.volume is None:
+        return False
+    return record.volume is not None and pair.volume.has_content_of(record.volume)
 
 
-def _left_in_place(special: list[str], saved: tuple[Action, ...] = ()) -> Plan:
-    """A directory with a socket in it: the volume is brought up to date, and it stays where it is."""
+def _held(pairs: tuple[Pair, ...]) -> Pair | None:
+    """What keeps a tree from being moved; None if nothing does."""
+    holding = (Difference.SPECIAL, Difference.PERHAPS_WRITTEN)
+    return next((pair for pair in pairs if pair.difference in holding), None)
+
+
+def _left_in_place(held: Pair, saved: tuple[Action, ...]) -> Plan:
+    """What cannot be moved is in it: the volume is brought up to date, and it stays where it is."""
+    where = f"{held.path!r} in it" if held.path else "it"
+    if held.difference is Difference.SPECIAL:
+        problem = f"{where} is a socket, FIFO or device: it is left in the home and not linked"
+        return Plan(Decision.SPECIAL, saved, problem=problem, hint=_SPECIAL_HINT, refused=True)
     return Plan(
-        Decision.SPECIAL,
+        Decision.PERHAPS_WRITTEN,
         saved,
-        problem=f"{special[0]!r} in it is a socket, FIFO or device: it is left in the home and not linked",
-        hint=_SPECIAL_HINT,
+        problem=f"{where} is another user's, and whether a program of theirs writes it cannot be known:"
+        " it is left in the home, copied and not linked",
+        hint="make it yours (sudo chown), then: home-persist resolve",
         refused=True,
     )

@@ -1,20 +1,24 @@
 """Make one path true: look, plan, carry out, until nothing is left to do."""
 
+import errno
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from coder_ws_runtime.errors import RefusedError, UserError
+from coder_ws_runtime.fs.anchored import MountPointError
 from coder_ws_runtime.fs.copying import ChangedError
 from coder_ws_runtime.fs.writers import BusyError
 from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.manifest.paths import in_shell
 from coder_ws_runtime.persist.monitor import amount
-from coder_ws_runtime.persist.reconcile.event import NO_EVENT, LinkEvent
+from coder_ws_runtime.persist.reconcile.event import NO_EVENT, Fate, LinkEvent, link_moved
 from coder_ws_runtime.persist.reconcile.observation import Observation
-from coder_ws_runtime.persist.reconcile.plan import Decision, Operation, Plan, plan
+from coder_ws_runtime.persist.reconcile.plan import Action, Decision, Operation, Plan, mounted, plan
+from coder_ws_runtime.persist.reconcile.strays import find_link, links_that_die
 from coder_ws_runtime.persist.session import Session
 
 # How often a path is looked at again when it changes under our hands.
@@ -35,11 +39,13 @@ class Outcome:
     """Why the path is not as declared."""
     attic: str = ""
     """The batch of the attic that holds what lost; empty if nothing did."""
+    problem_code: str = ""
+    """The stable code of the problem, where it is not the decision's."""
 
     @property
     def code(self) -> str:
         """The stable code of what became of it: of the error, if there is one, else of the decision."""
-        return self.error.code if self.error else self.decision.value
+        return self.error.code if self.error else self.problem_code or self.decision.value
 
 
 def settle(
@@ -59,52 +65,135 @@ def settle(
         dry_run: only say what would be done first.
         progress: told the number of bytes as they are copied, in the place of the monitor.
     """
-    acted: Plan | None = None
-    now = Plan(Decision.FAILED)
-    error: UserError | None = None
+    run = _Settling(session, entry, dry_run=dry_run, progress=progress)
     before = session.attic.count
-    for attempt in range(_ATTEMPTS):
-        try:
-            # Most paths need nothing; only what does is looked at as a whole, and locked.
-            now = plan(entry, session.glance(entry), event=event)
-            with _lock_path(session, entry) if now.actions and not dry_run else nullcontext():
-                if now.actions:
-                    seen = session.look(entry)
-                    now = plan(entry, seen, event=event)
-                if not now.actions:
-                    error = _refusal(entry, now)
-                    break
-                acted = acted or now
-                if dry_run:
-                    break
-                _apply(session, entry, seen, now, progress)
-                event = NO_EVENT  # it is dealt with
-        except (ChangedError, FileNotFoundError):
-            time.sleep(min(0.001 * 2**attempt, 0.2))
-        except BusyError as busy:
-            error = _in_use(entry, busy)
-            break
-        except OSError as failure:
-            now = acted or Plan(Decision.FAILED)
-            error = _failure(entry, failure)
-            break
-    else:
-        error = RefusedError(
-            "keeps changing while it is moved",
-            code="path.busy",
-            place=f"~/{entry.path}",
-            hint="stop the program that writes it, then: home-persist resolve",
-        )
-    told = acted or now
+    try:
+        run.run(event)
+    except BusyError as busy:
+        run.error = _in_use(entry, busy)
+    except OSError as failure:
+        run.now = run.acted or Plan(Decision.FAILED)
+        run.error = _failure(session, entry, failure)
+    except UserError as error:
+        run.error = error
+    except Exception as error:  # noqa: BLE001 - a bug ends this path, and not the others
+        run.now = run.acted or Plan(Decision.FAILED)
+        run.error = _unexpected(entry, error)
+    told = run.acted or run.now
+    problem, hint, code = ("", "", "") if run.error else run.remark(told)
     return Outcome(
         entry,
         told.decision,
-        changed=acted is not None,
-        problem="" if error else told.problem,
-        hint="" if error else told.hint,
-        error=error,
+        changed=run.acted is not None,
+        problem=problem,
+        hint=hint,
+        error=run.error,
         attic=session.attic.since(before),
+        problem_code=code,
     )
+
+
+class _Settling:
+    """One path, until nothing is left to do."""
+
+    def __init__(
+        self,
+        session: Session,
+        entry: Entry,
+        *,
+        dry_run: bool,
+        progress: Callable[[int], None] | None,
+    ) -> None:
+        self.session = session
+        self.entry = entry
+        self.dry_run = dry_run
+        self.progress = progress
+        self.acted: Plan | None = None
+        """The first plan that was carried out: what became of the path."""
+        self.now = Plan(Decision.FAILED)
+        self.error: UserError | None = None
+        self.left_over: list[str] = []
+        self.links: dict[str, str] = {}
+
+    def run(self, event: LinkEvent) -> None:
+        """Look, plan and carry out. Raises what files and file systems raise."""
+        if event.fate is Fate.DEPARTED:
+            event = self._search(event)
+        done: tuple[Action, ...] = ()
+        for attempt in range(_ATTEMPTS):
+            try:
+                # Most paths need nothing; only what does is looked at as a whole, and locked.
+                self.now = plan(self.entry, self.session.glance(self.entry, event), event=event)
+                locked = _lock_path(self.session, self.entry)
+                with locked if self.now.actions and not self.dry_run else nullcontext():
+                    seen: Observation | None = None
+                    if self.now.actions:
+                        seen = self.session.look(self.entry, event)
+                        self.now = plan(self.entry, seen, event=event)
+                    if seen is None or not self.now.actions or self.now.actions == done:
+                        self.error = _refusal(self.entry, self.now)
+                        return
+                    self.acted = self.acted or self.now
+                    if self.dry_run:
+                        return
+                    self._apply(seen)
+                    # What is dealt with; and a step that has no effect (chmod on some FUSE) is not repeated.
+                    event, done = NO_EVENT, self.now.actions
+            except (ChangedError, FileNotFoundError):
+                time.sleep(min(0.001 * 2**attempt, 0.2))
+        self.error = RefusedError(
+            "keeps changing while it is moved",
+            code="path.busy",
+            place=f"~/{self.entry.path}",
+            hint="stop the program that writes it, then: home-persist resolve",
+        )
+
+    def _search(self, event: LinkEvent) -> LinkEvent:
+        """Look for the link that was renamed to where nobody watches."""
+        found = find_link(
+            self.session.home, f"{self.session.volume.path}/{self.entry.on_volume}", self.entry.path
+        )
+        return link_moved(found) if found else event
+
+    def _apply(self, seen: Observation) -> None:
+        # Loaded only when something is to be done: most runs find everything in place.
+        from coder_ws_runtime.persist.reconcile import apply  # noqa: PLC0415
+
+        session, entry, now = self.session, self.entry, self.now
+        tell = self.progress or session.monitor.advance
+        context = apply.Context(session.home, session.volume, session.ledger, session.attic, tell)
+
+        def total() -> int:
+            sides = ((action.origin, path) for action in now.actions for path in action.paths)
+            return amount((session.home, apply.in_home(entry, path, origin)) for origin, path in sides)
+
+        try:
+            with session.monitor.work(f"~/{entry.path}{entry.slash}", total):
+                apply.apply(entry, seen, now.actions, context)
+        finally:
+            self.left_over += context.left_over
+            self.links.update(context.links)
+
+    def remark(self, told: Plan) -> tuple[str, str, str]:
+        """What a person should know: problem, hint and code."""
+        if self.left_over:
+            return (
+                f"what the link replaced could not be removed, and is at {', '.join(self.left_over)}",
+                "all of it is on the volume, too: look at its owner (ls -l), and remove it as root",
+                "path.left-over",
+            )
+        problem, hint, code = told.problem, told.hint, told.code
+        if not problem and self.links:
+            lost = links_that_die(self.session.home, self.entry.path, self.links)
+            if lost:
+                first = next(iter(lost))
+                more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+                problem = (
+                    f"the link {first!r} in it leads to {lost[first]}{more}, which ends with this container"
+                )
+                hint = "declare what it leads to as well"
+                code = "path.link-into-container"
+        return problem, hint, code
 
 
 @contextmanager
@@ -119,23 +208,6 @@ def _lock_path(session: Session, entry: Entry) -> Iterator[None]:
             with session.monitor.work(f"~/{entry.path}{entry.slash}", None):
                 stack.enter_context(session.ledger.lock(entry.path, wait=True))
         yield
-
-
-def _apply(
-    session: Session, entry: Entry, seen: Observation, now: Plan, progress: Callable[[int], None] | None
-) -> None:
-    # Loaded only when something is to be done: most runs find everything in place.
-    from coder_ws_runtime.persist.reconcile import apply  # noqa: PLC0415
-
-    tell = progress or session.monitor.advance
-    context = apply.Context(session.home, session.volume, session.ledger, session.attic, tell)
-
-    def total() -> int:
-        sides = ((action.origin, path) for action in now.actions for path in action.paths)
-        return amount((session.home, apply.in_home(entry, path, origin)) for origin, path in sides)
-
-    with session.monitor.work(f"~/{entry.path}{entry.slash}", total):
-        apply.apply(entry, seen, now.actions, context)
 
 
 def save(session: Session, entry: Entry) -> None:
@@ -154,7 +226,15 @@ def save(session: Session, entry: Entry) -> None:
     apply.apply(entry, seen, actions, context)
 
 
-_SAVING = frozenset({Operation.COPY_IN, Operation.SUPERSEDE, Operation.TO_ATTIC})
+_SAVING = frozenset(
+    {
+        Operation.NOTE_COPIES,
+        Operation.COPY_IN,
+        Operation.SUPERSEDE,
+        Operation.COPY_METADATA,
+        Operation.TO_ATTIC,
+    }
+)
 
 
 def _in_use(entry: Entry, busy: BusyError) -> UserError:
@@ -169,7 +249,27 @@ def _in_use(entry: Entry, busy: BusyError) -> UserError:
     )
 
 
-def _failure(entry: Entry, failure: OSError) -> UserError:
+def _unexpected(entry: Entry, error: Exception) -> UserError:
+    made = RefusedError(
+        f"an error that is not foreseen: {type(error).__name__}: {error}; left as it was",
+        code="path.unexpected",
+        place=f"~/{entry.path}",
+        hint="please report it, with what ws-doctor bundle makes",
+    )
+    made.__cause__ = error
+    return made
+
+
+def _failure(session: Session, entry: Entry, failure: OSError) -> UserError:
+    if isinstance(failure, MountPointError):
+        return _mounted(entry, failure.filename)
+    if failure.errno == errno.ENOSPC and _is_out_of_inodes(session):
+        return RefusedError(
+            "the volume has no inodes left; left as it was",
+            code="path.no-inodes",
+            place=f"~/{entry.path}",
+            hint="remove many small files from it (du --inodes), then: home-persist resolve",
+        )
     if not isinstance(failure, BlockingIOError):
         return failure_of(f"~/{entry.path}", failure)
     return RefusedError(
@@ -180,9 +280,22 @@ def _failure(entry: Entry, failure: OSError) -> UserError:
     )
 
 
+def _is_out_of_inodes(session: Session) -> bool:
+    room = os.fstatvfs(session.volume.anchor.fd)
+    return bool(room.f_files) and not room.f_favail and room.f_bavail > 0
+
+
+def _mounted(entry: Entry, inside: str) -> UserError:
+    """What was mounted while we worked, or is not told by the kernel's list."""
+    what, hint = mounted("" if inside == entry.path.rpartition("/")[2] else inside)
+    hint = f"{hint}; to take it out: home-persist remove"
+    return RefusedError(what, code=Decision.MOUNTED.value, place=f"~/{entry.path}", hint=hint)
+
+
 def _refusal(entry: Entry, now: Plan) -> UserError | None:
     """A settled plan that leaves the path other than declared, as an error."""
     if not now.refused:
         return None
-    code = "path.mounted" if now.decision is Decision.MOUNTED else "path.special"
-    return RefusedError(now.problem, code=code, place=f"~/{entry.path}", hint=now.hint)
+    return RefusedError(
+        now.problem, code=now.code or now.decision.value, place=f"~/{entry.path}", hint=now.hint
+    )

@@ -1,29 +1,43 @@
-"""Which links this container has made.
+"""What this container has done: the links that it made, and what of the home it copied.
 
-It lies in the container's own layer and dies with it, as the home does. Content in the place of a
-recorded link was written since, by a program of this container; any other content came with the
-image. One line per link is appended when it is made, so that a crash forgets one at most, and the
-next resolve notes that one again. What other processes append is read as it comes: the daemon has to
-know the links that a command has made since it started.
+It is in the container's own layer and dies with it, as the home does. Content that replaced a recorded link
+was written since, by a program of this container. Content that was copied, and is still what was copied, is
+no newer save than what the volume has.
+
+``links``
+    One line for each link, appended before it is made: the path, what the link says, and what became of it
+    if an event said so. What other processes append is read as it comes: the daemon has to know the links
+    that a command has made since it started.
+``copied/<hash>``
+    For a path that is being moved, or cannot be linked: which files of it were copied, as they were then, and
+    what the volume has had since. Written before a copy is published, removed when the link is in place.
+``locks/<hash>``
+    Held while a process of this container works on a path.
 """
 
 import errno
 import fcntl
+import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from coder_ws_runtime.errors import RefusedError
+from coder_ws_runtime.identity import CopyRecord, Identity
 
 _FILE = "links"
+_COPIED = "copied"
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Ledger:
-    """The links that this container has made, by path relative to the home.
+    """What this container has done, by path relative to the home.
 
     Args:
-        directory: where it lies; it need not be there.
+        directory: where it is; it need not be there.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -49,10 +63,9 @@ class Ledger:
         for line in whole.decode(errors="replace").split("\n"):
             path, separator, rest = line.partition("\t")
             target, _, fate = rest.partition("\t")
-            if not separator:
-                continue
-            self._links[path] = target
-            self._left[path] = fate
+            if separator:
+                self._links[path] = target
+                self._left[path] = fate
         return self._links
 
     def make(self) -> None:
@@ -71,6 +84,8 @@ class Ledger:
                 hint="make it a directory of the user's, or name another one in HOME_PERSIST_LEDGER_DIR",
             ) from error
 
+    # Links ----------------------------------------------------------------------------------------
+
     def link(self, path: str) -> str:
         """What the link says that this container made at `path`; empty if it made none."""
         return self._read().get(path, "")
@@ -85,7 +100,7 @@ class Ledger:
         return self._read().get(path) == target
 
     def record(self, path: str, target: str) -> None:
-        """Note a link.
+        """Note a link that is about to be made.
 
         Raises:
             OSError: the ledger cannot be written.
@@ -103,6 +118,55 @@ class Ledger:
         if self.link(path):
             self._append(f"{path}\t")
 
+    def _append(self, line: str) -> None:
+        if self._fd is None:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self._fd = os.open(self.directory / _FILE, _APPEND, 0o644)
+        # It begins with a newline, too: should a crash have cut a line short, it spoils no other.
+        text = f"\n{line}\n".encode()
+        if os.write(self._fd, text) < len(text):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    # Copies ---------------------------------------------------------------------------------------
+
+    def copies(self, path: str) -> dict[str, CopyRecord]:
+        """Which files of a path were copied, by path relative to it."""
+        try:
+            with open(os.open(self._copies_file(path), _READ), "rb") as file:
+                known = json.loads(file.read())
+            return {
+                inner: CopyRecord(Identity(*home), *(Identity(*one) if one else None for one in others))
+                for inner, (home, *others) in known.items()
+            }
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}
+
+    def note_copies(self, path: str, records: Mapping[str, CopyRecord]) -> None:
+        """Note what is about to be published, or is known to be the same. Raises OSError as `record`."""
+        known = {**self.copies(path), **records}
+        lines = {
+            inner: [one and _numbers(one) for one in (record.home, record.volume, record.before)]
+            for inner, record in known.items()
+        }
+        file = self._copies_file(path)
+        os.makedirs(os.path.dirname(file), exist_ok=True)
+        new = f"{file}.new"
+        with suppress(FileNotFoundError):
+            os.unlink(new)
+        with open(os.open(new, _WRITE, 0o644), "wb") as writing:
+            writing.write(json.dumps(lines, separators=(",", ":")).encode())
+        os.replace(new, file)
+
+    def forget_copies(self, path: str) -> None:
+        """The link is in place: from now on content at the path is a newer save."""
+        with suppress(FileNotFoundError):
+            os.unlink(self._copies_file(path))
+
+    def _copies_file(self, path: str) -> str:
+        return f"{self.directory}/{_COPIED}/{_hash(path)}"
+
+    # Locks ----------------------------------------------------------------------------------------
+
     @contextmanager
     def lock(self, path: str, *, wait: bool) -> Iterator[None]:
         """Hold a path of this container, against the other commands and the daemon.
@@ -113,30 +177,28 @@ class Ledger:
             BlockingIOError: another process has it, and `wait` is false.
             OSError: the directory cannot be written.
         """
-        import hashlib  # noqa: PLC0415 - OpenSSL is slow to load, and most runs lock nothing
-
         directory = self.directory / "locks"
         directory.mkdir(parents=True, exist_ok=True)
-        name = hashlib.sha256(path.encode()).hexdigest()[:32]
-        lock = os.open(directory / name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        lock = os.open(directory / _hash(path), flags, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             yield
         finally:
             os.close(lock)
 
-    def _append(self, line: str) -> None:
-        if self._fd is None:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            self._fd = os.open(self.directory / _FILE, flags, 0o644)
-        # It begins with a newline, too: should a crash have cut a line short, it spoils no other.
-        text = f"\n{line}\n".encode()
-        if os.write(self._fd, text) < len(text):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
     def close(self) -> None:
         """Close the file."""
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
+
+
+def _hash(path: str) -> str:
+    import hashlib  # noqa: PLC0415 - OpenSSL is slow to load, and most runs change nothing
+
+    return hashlib.sha256(path.encode()).hexdigest()[:32]
+
+
+def _numbers(one: Identity) -> tuple[int, ...]:
+    return (one.device, one.inode, one.kind, one.size, one.mtime, one.ctime)

@@ -88,7 +88,7 @@ class Volume:
         path = f"{STATE}/{name}"
         self.anchor.make_directories(path, owner=self.owner)
         with self.anchor.parent(path) as (fd, last):
-            opened = open_directory(last, fd)
+            opened = open_directory(last, fd, mounted=True)
         try:
             yield opened
         finally:
@@ -177,7 +177,7 @@ class Staging:
         owner.chown(f"{self.token}.lock", parent)
         os.mkdir(self.token, 0o700, dir_fd=parent)
         owner.chown(self.token, parent)
-        self.fd = open_directory(self.token, parent)
+        self.fd = open_directory(self.token, parent, mounted=True)
 
     def name(self) -> str:
         """A new name in it."""

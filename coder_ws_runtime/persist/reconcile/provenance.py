@@ -1,0 +1,81 @@
+"""Which of two copies is the newer save. Pure: from what was recorded and what is seen, with the reason.
+
+Presence decides nothing: content that was published a moment ago and changed again is newer than the
+volume's copy of it, whether or not a link has been in its place; content that was copied and has not changed
+is older than whatever the volume has got since.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from coder_ws_runtime.identity import CopyRecord, Identity
+
+
+class Newer(Enum):
+    """Which copy is the newer save."""
+
+    HOME = "home"
+    VOLUME = "volume"
+
+
+class Reason(Enum):
+    """Why; the value is a stable code."""
+
+    COPIED = "copied-and-unchanged"
+    """The home's file was copied and has not changed; the volume's has."""
+    CHANGED = "changed-since-copied"
+    """The home's file was copied and then changed; the volume's is what was published."""
+    REPLACED = "replaced-link"
+    """The home's file replaced our link in this container's life."""
+    LATER = "written-later"
+    """Both changed, or nothing is known of either: the later time of writing wins."""
+    BROUGHT = "brought-by-image"
+    """The home's file was there before any link of this container: the image brought it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer."""
+
+    newer: Newer
+    reason: Reason
+
+
+def which_is_newer(  # noqa: PLR0913 - all that the answer depends on, and nothing else
+    home: Identity,
+    volume: Identity,
+    record: CopyRecord | None,
+    *,
+    replaced: bool = False,
+    aside: bool = False,
+    stays: bool = False,
+) -> Verdict:
+    """Which of two files with different contents, or other metadata, is the newer save.
+
+    Args:
+        home: the home's file.
+        volume: the volume's.
+        record: what the ledger has of the home's.
+        replaced: this container had made the link, so content at the path came after it.
+        aside: the home's was swapped out for the link, which changed its ctime.
+        stays: the home's is in a directory that is not linked and goes on being written where it is.
+    """
+    if record is not None and _is_unpublished(volume, record):
+        record = None
+    unchanged = record is not None and (home == record.home or (aside and home.has_content_of(record.home)))
+    if unchanged:
+        return Verdict(Newer.VOLUME, Reason.COPIED)
+    if replaced and not stays and not aside:
+        return Verdict(Newer.HOME, Reason.REPLACED)
+    if record is not None and record.volume is not None and volume.has_content_of(record.volume):
+        return Verdict(Newer.HOME, Reason.CHANGED)
+    if record is None and not (stays or aside):
+        return Verdict(Newer.VOLUME, Reason.BROUGHT)
+    return Verdict(Newer.HOME if home.mtime > volume.mtime else Newer.VOLUME, Reason.LATER)
+
+
+def _is_unpublished(volume: Identity, record: CopyRecord) -> bool:
+    """Whether the copy never came to its place: the volume still has what it had before."""
+    if record.before is None or record.volume is None or record.before == record.volume:
+        return False
+    return volume.has_content_of(record.before)

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from coder_ws_runtime.layout import Layout
@@ -190,8 +191,10 @@ class Watched:
         new.rename(place)
 
     def kept(self) -> dict[str, str]:
-        """What the volume has, without what is ours."""
-        return content(self.volume.resolve())
+        """What the volume has, without what is ours; it changes while it is read."""
+        while True:
+            with suppress(FileNotFoundError):
+                return content(self.volume.resolve())
 
     def volume_has(self, path: str, text: str) -> bool:
         """Whether one file of the volume has this text."""

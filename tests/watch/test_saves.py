@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from coder_ws_runtime.persist.watch.schedule import AT_MOST, QUIET
 from devtools.shell import ROOT
 from tests.conftest import Tried
 from tests.harness.watched import Watched, until
@@ -65,12 +66,20 @@ def test_a_save_stays_in_place_until_the_path_is_quiet(make: Make) -> None:
     a = make("a", "file")
     a.resolve()
     a.start()
-    for number in range(20):
+    tried, number, first = 0, 0, time.monotonic()
+    while time.monotonic() - first < AT_MOST - 0.3:
+        number += 1
+        began = time.monotonic()
         a.save("file", str(number))
-        time.sleep(0.02)
-        assert not a.linked("file"), number
+        time.sleep(0.005)
+        linked = a.linked("file")
+        if time.monotonic() - began > QUIET:  # the machine is busy: the path was quiet
+            continue
+        tried += 1
+        assert not linked, number
+    assert tried > 20
     until(lambda: a.linked("file"), seconds=5)
-    assert a.kept() == {"file": "19"}
+    assert a.kept() == {"file": str(number)}
 
 
 def test_a_path_that_is_never_quiet_is_healed_within_a_second_or_so(make: Make) -> None:

@@ -106,6 +106,7 @@ class Daemon:
             if self.reload:
                 self.reload = False
                 self._declare()
+                swept = 0.0  # a sweep follows
             elif self.declarations.must_poll and now >= polled + POLL:
                 polled = now
                 self._declare_if_changed()

@@ -4,7 +4,7 @@ from coder_ws_runtime.persist.watch.watches import Sign
 
 QUIET = 0.05
 """Seconds without an event until a save is healed. A program that saves and reads back finds its own file."""
-_AT_MOST = 1.0
+AT_MOST = 1.0
 """Seconds until a save is healed, however many more follow."""
 # Seconds after an event until its path is looked at. A new file is still being written and a new directory
 # being filled; both are looked at although nothing says when they are ready. What is gone may come back: a
@@ -41,7 +41,7 @@ class Schedule:
         """Look at a path soon: an event said something of it."""
         due = now + _DELAYS[sign]
         if sign is Sign.SAVED:
-            due = min(due, self._first_save.setdefault(path, now) + _AT_MOST)
+            due = min(due, self._first_save.setdefault(path, now) + AT_MOST)
         elif sign in {Sign.DELETED, Sign.MOVED}:
             self._first_save.pop(path, None)
         elif sign is Sign.ABOVE:

@@ -26,6 +26,15 @@ def terraform() -> Iterator[Terraform]:
 
 
 @pytest.fixture(scope="session")
+def kubernetes() -> Iterator[Terraform]:
+    """On the template for Kubernetes."""
+    if shutil.which("terraform") is None:
+        missing("terraform is not installed")
+    with ready("kubernetes/main.tf") as it:
+        yield it
+
+
+@pytest.fixture(scope="session")
 def plan(terraform: Terraform) -> Plan:
     """The first start of a workspace, with every parameter at its default. No registry is asked."""
     return terraform.plan(variables=UNPINNED)

@@ -91,14 +91,17 @@ class Terraform:
         directory: where; must exist.
         environment: what every run needs.
         real: whether Terraform finds the real providers.
+        template: the file, from the top of the checkout.
     """
 
-    def __init__(self, directory: Path, environment: Mapping[str, str], *, real: bool) -> None:
+    def __init__(
+        self, directory: Path, environment: Mapping[str, str], *, real: bool, template: str = "main.tf"
+    ) -> None:
         self.directory = directory
         self.environment = dict(environment)
         self.real = real
         self._runs = 0
-        shutil.copy(ROOT / "main.tf", directory)
+        shutil.copy(ROOT / template, directory)
 
     def run(self, *words: str, environment: Mapping[str, str] | None = None) -> str:
         """Run Terraform and return what it prints.
@@ -183,7 +186,7 @@ def _unframed(text: str) -> str:
 
 
 @contextlib.contextmanager
-def ready() -> Iterator[Terraform]:
+def ready(template: str = "main.tf") -> Iterator[Terraform]:
     """Terraform with the template, initialised.
 
     Where TF_CLI_CONFIG_FILE names a file, it says where providers and modules are; else stand-ins are used.
@@ -196,6 +199,6 @@ def ready() -> Iterator[Terraform]:
             environment |= install(directory, stack.enter_context(modules.registry()))
         work = directory / "work"
         work.mkdir()
-        terraform = Terraform(work, environment, real=real)
+        terraform = Terraform(work, environment, real=real, template=template)
         terraform.run("init", "-input=false")
         yield terraform

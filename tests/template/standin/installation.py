@@ -8,7 +8,12 @@ from tests.template.standin.serve import RULES
 
 ROOT = Path(__file__).resolve().parents[3]
 # The versions whose schemas are in tests/template/data.
-VERSIONS = {"coder/coder": "2.17.0", "kreuzwerker/docker": "4.5.0", "hashicorp/http": "3.6.0"}
+VERSIONS = {
+    "coder/coder": "2.17.0",
+    "kreuzwerker/docker": "4.5.0",
+    "hashicorp/http": "3.6.0",
+    "hashicorp/kubernetes": "3.2.1",
+}
 
 
 def install(directory: Path, registry: str) -> dict[str, str]:

@@ -16,8 +16,11 @@ Json = dict[str, Any]
 
 def providers() -> dict[str, Json]:
     """The schemas of all providers, by source address without the host."""
-    schemas = json.loads((DATA / "providers.json").read_text())["provider_schemas"]
-    return {source.partition("/")[2]: schema for source, schema in schemas.items()}
+    return {
+        source.partition("/")[2]: schema
+        for file in ("providers.json", "kubernetes.json")
+        for source, schema in json.loads((DATA / file).read_text())["provider_schemas"].items()
+    }
 
 
 def to_protocol(schema: Json) -> pb.Schema:

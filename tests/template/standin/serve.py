@@ -16,6 +16,7 @@ from tf.gen import tfplugin_pb2_grpc as rpc
 
 from tests.template.standin.coder import Coder
 from tests.template.standin.docker import Docker
+from tests.template.standin.kubernetes import Kubernetes
 from tests.template.standin.schema import providers
 from tests.template.standin.servicer import Provider, Rules
 
@@ -24,6 +25,7 @@ RULES: Mapping[str, type[Rules]] = {
     "kreuzwerker/docker": Docker,
     # Asks nothing of the outside: its only data source is refused.
     "hashicorp/http": Rules,
+    "hashicorp/kubernetes": Kubernetes,
 }
 
 

@@ -40,6 +40,9 @@ class Rules:
     updated: Mapping[str, frozenset[str]] = {}
     """By resource type: what changes in place; all else makes a new resource."""
 
+    replacing: Mapping[str, frozenset[str]] = {}
+    """By resource type, instead of `updated`: dotted paths whose change makes a new resource."""
+
     filled_in: Mapping[str, frozenset[str]] = {}
     """By resource type: blocks that the provider fills in where the template has none."""
 
@@ -163,13 +166,21 @@ class Provider(rpc.ProviderServicer):
         if before is not None:
             for name in self._rules.filled_in.get(kind, frozenset()):
                 planned[name] = planned[name] or before[name]
-            changed = {name for name, value in planned.items() if value != before.get(name)}
-            for name in sorted(changed - self._rules.updated.get(kind, frozenset())):
+            for name in self._replaced(kind, before, planned):
                 answer.requires_replace.append(
                     pb.AttributePath(steps=[pb.AttributePath.Step(attribute_name=name)])
                 )
         answer.planned_state.CopyFrom(values.write(planned))
         return answer
+
+    def _replaced(self, kind: str, before: Json, planned: Json) -> list[str]:
+        """The top-level names whose change makes a new resource."""
+        if kind in self._rules.replacing:
+            paths = [path.split(".") for path in sorted(self._rules.replacing[kind])]
+            changed = [path[0] for path in paths if values.at(before, path) != values.at(planned, path)]
+            return list(dict.fromkeys(changed))
+        changed = [name for name, value in planned.items() if value != before.get(name)]
+        return sorted(set(changed) - self._rules.updated.get(kind, frozenset()))
 
     def ApplyResourceChange(  # noqa: N802
         self, request: pb.ApplyResourceChange.Request, context: object

@@ -1,6 +1,6 @@
 """Values on the wire, and what a plan makes of them. No provider's own rules are in here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgpack
@@ -57,6 +57,15 @@ def filled(
             ),
         )
     return done
+
+
+def at(value: object, path: Sequence[str]) -> list[object]:
+    """All values at a dotted path; each block of a list has its own."""
+    if isinstance(value, list):
+        return [inner for one in value for inner in at(one, path)]
+    if not path:
+        return [value]
+    return at(value.get(path[0]), path[1:]) if isinstance(value, dict) else []
 
 
 def _each(value: object, change: Callable[[Json], Json]) -> object:

@@ -1,0 +1,1300 @@
+# The Coder template of these workspaces on Kubernetes: one pod with systemd as PID 1, booted from our image, with a
+# Docker engine of its own. docs/kubernetes.md says what the cluster needs, and what each variable is for.
+#
+# What this file shares with ../main.tf (parameters, presets, the agent, its scripts and apps) is equal to it, block by
+# block: tests/template/shared.py copies it from there, and a test keeps it so.
+
+terraform {
+  required_version = ">= 1.9" # validations here look at other variables
+
+  required_providers {
+    coder = {
+      source  = "coder/coder"
+      version = ">= 2.13, < 3.0"
+    }
+    kubernetes = {
+      source  = "hashicorp/kubernetes"
+      version = ">= 2.38, < 4.0"
+    }
+  }
+}
+
+# What the platform engineer sets when pushing the template ------------------------------------------
+
+variable "kubeconfig" {
+  type        = string
+  default     = ""
+  description = "Path of a kubeconfig file on the provisioner. Empty: the service account of the provisioner's own pod."
+}
+
+variable "kube_context" {
+  type        = string
+  default     = ""
+  description = "Which context of the kubeconfig file to use. Empty: its current one."
+}
+
+variable "namespace" {
+  type        = string
+  default     = "coder-workspaces"
+  description = "Namespace of the workspaces. It must exist, and allow privileged pods (pod-security.kubernetes.io/enforce: privileged) unless privileged is false."
+
+  validation {
+    condition     = can(regex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", var.namespace))
+    error_message = "Give a name as Kubernetes has them: lower-case letters, digits and -, 63 characters at most."
+  }
+}
+
+variable "image_repository" {
+  type        = string
+  default     = "ghcr.io/coder-ws-runtime/coder-workspace"
+  description = "Where the images come from; the tag is the stack, followed by -engine where the workspace has a Docker engine of its own."
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9._:-]*(/[a-z0-9][a-z0-9._-]*)*$", var.image_repository))
+    error_message = "Give a repository without tag and digest, e.g. ghcr.io/you/coder-workspace."
+  }
+}
+
+variable "image_digests" {
+  type        = map(string)
+  default     = {}
+  description = "Digests by tag, e.g. {\"base-engine\": \"sha256:…\"}. A node that has such an image asks no registry."
+
+  validation {
+    condition     = alltrue([for digest in values(var.image_digests) : can(regex("^sha256:[0-9a-f]{64}$", digest))])
+    error_message = "Give digests as registries do: sha256: and 64 hexadecimal digits."
+  }
+}
+
+variable "image_pull_policy" {
+  type        = string
+  default     = ""
+  description = "Always, IfNotPresent or Never. Empty: IfNotPresent for an image that image_digests names, Always for a tag, which can move."
+
+  validation {
+    condition     = contains(["", "Always", "IfNotPresent", "Never"], var.image_pull_policy)
+    error_message = "Give Always, IfNotPresent or Never, or nothing."
+  }
+}
+
+variable "image_pull_secrets" {
+  type        = list(string)
+  default     = []
+  description = "Names of secrets in the namespace that hold the credentials of a private registry."
+
+  validation {
+    condition     = alltrue([for name in var.image_pull_secrets : can(regex("^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$", name))])
+    error_message = "Give names of secrets: lower-case letters, digits, - and . only."
+  }
+}
+
+variable "arch" {
+  type        = string
+  default     = ""
+  description = "amd64 or arm64: of the nodes that run the workspaces. Pods are scheduled to such nodes only. Empty: the provisioner's."
+
+  validation {
+    condition     = contains(["", "amd64", "arm64"], var.arch)
+    error_message = "The images are built for amd64 and arm64."
+  }
+}
+
+variable "home_claim" {
+  type        = string
+  default     = "coder-homes"
+  description = "Claim (ReadWriteMany) with the owners' homes; it must exist. With {owner_id} or {owner} in it, each owner has a claim, made beforehand."
+
+  validation {
+    condition     = can(regex("^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", replace(var.home_claim, "/[{]owner(_id)?[}]/", "x")))
+    error_message = "Give the name of a claim, of lower-case letters, digits and -, e.g. coder-homes or coder-{owner_id}-home."
+  }
+}
+
+variable "home_path" {
+  type        = string
+  default     = "homes/{owner_id}"
+  description = "Directory of one owner's home on the claim; {owner_id} and {owner} are replaced. A user can be renamed, an id stays. Empty: the whole claim, which is then the owner's."
+
+  validation {
+    condition     = can(regex("^$|^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$", replace(var.home_path, "/[{]owner(_id)?[}]/", "x")))
+    error_message = "Give a relative path without '..', e.g. homes/{owner_id}."
+  }
+  validation {
+    condition     = can(regex("[{]owner(_id)?[}]", "${var.home_claim} ${var.home_path}"))
+    error_message = "Put {owner_id} into home_claim or into home_path: owners do not share a home."
+  }
+}
+
+variable "shared_claim" {
+  type        = string
+  default     = ""
+  description = "Claim (ReadWriteMany) that all workspaces share at /mnt/shared; it must exist. Empty: none."
+
+  validation {
+    condition     = can(regex("^$|^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", var.shared_claim))
+    error_message = "Give the name of a claim, of lower-case letters, digits and -. Or nothing."
+  }
+}
+
+variable "shared_path" {
+  type        = string
+  default     = "shared"
+  description = "Directory on shared_claim. Empty: the whole claim."
+
+  validation {
+    condition     = can(regex("^$|^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$", var.shared_path))
+    error_message = "Give a relative path without '..', e.g. shared."
+  }
+  validation {
+    condition     = var.shared_claim != var.home_claim || (var.shared_path != "" && !startswith("${var.home_path}/", "${var.shared_path}/"))
+    error_message = "On the claim of the homes, give a directory that holds no home, e.g. shared: everybody sees what is in it."
+  }
+}
+
+variable "projects_storage_class" {
+  type        = string
+  default     = ""
+  description = "Storage class of each workspace's projects (ReadWriteOnce). Empty: the cluster's default."
+
+  validation {
+    condition     = can(regex("^$|^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$", var.projects_storage_class))
+    error_message = "Give the name of a storage class. Or nothing."
+  }
+}
+
+variable "projects_size" {
+  type        = string
+  default     = "20Gi"
+  description = "Size of the claim of a new workspace's projects. A claim that exists keeps its size."
+
+  validation {
+    condition     = can(regex("^[1-9][0-9]*[MGT]i$", var.projects_size))
+    error_message = "Give a size as Kubernetes has them, e.g. 20Gi."
+  }
+}
+
+variable "engine" {
+  type        = string
+  default     = "own"
+  description = "own: a Docker engine in each workspace, in images whose tag ends in -engine. none: no Docker."
+
+  validation {
+    condition     = contains(["own", "none"], var.engine)
+    error_message = "Give own or none. The node has no Docker socket that could be mounted."
+  }
+}
+
+variable "docker_storage_class" {
+  type        = string
+  default     = ""
+  description = "Storage class of the Docker engine's data (ReadWriteOnce, a local file system such as ext4 or xfs). Empty: the cluster's default."
+
+  validation {
+    condition     = can(regex("^$|^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$", var.docker_storage_class))
+    error_message = "Give the name of a storage class. Or nothing."
+  }
+}
+
+variable "docker_size" {
+  type        = string
+  default     = "40Gi"
+  description = "Size of the claim of a new workspace's Docker data: images, build cache, volumes. A claim that exists keeps its size."
+
+  validation {
+    condition     = can(regex("^[1-9][0-9]*[MGT]i$", var.docker_size))
+    error_message = "Give a size as Kubernetes has them, e.g. 40Gi."
+  }
+}
+
+variable "docker_mtu" {
+  type        = number
+  default     = 0
+  description = "MTU of the Docker engine's networks. 0: that of the pod's network, which is right unless a tunnel is in between."
+
+  validation {
+    condition     = var.docker_mtu == 0 || (var.docker_mtu >= 576 && var.docker_mtu <= 65535 && floor(var.docker_mtu) == var.docker_mtu)
+    error_message = "Give a whole number from 576 to 65535, or 0."
+  }
+}
+
+variable "docker_address_pools" {
+  type        = list(string)
+  default     = []
+  description = "Networks that the Docker engine takes its own from, in blocks of /24, e.g. [\"192.168.128.0/17\"]. They must not overlap the cluster's pods and services. Empty: Docker's defaults (172.17.0.0/16 and following)."
+
+  validation {
+    condition     = alltrue([for pool in var.docker_address_pools : can(regex("^([0-9]{1,3}[.]){3}[0-9]{1,3}/([0-9]|1[0-9]|2[0-4])$", pool)) && try(cidrhost(pool, 0) == split("/", pool)[0], false)])
+    error_message = "Give networks as 192.168.128.0/17, with at most 24 bits of prefix."
+  }
+}
+
+variable "privileged" {
+  type        = bool
+  default     = true
+  description = "Run the workspace as a privileged container, which systemd and the Docker engine need with the usual runtime. With a runtime class that isolates (Sysbox, Kata) it can be false."
+}
+
+variable "runtime_class" {
+  type        = string
+  default     = ""
+  description = "RuntimeClass of the pod, e.g. sysbox-runc. Empty: the cluster's default."
+
+  validation {
+    condition     = can(regex("^$|^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$", var.runtime_class))
+    error_message = "Give the name of a RuntimeClass. Or nothing."
+  }
+  validation {
+    condition     = var.privileged || var.runtime_class != ""
+    error_message = "Without privileged, systemd needs a runtime class that lets it write its control groups: set runtime_class, or leave privileged on."
+  }
+}
+
+variable "capabilities" {
+  type        = list(string)
+  default     = []
+  description = "Capabilities that the container gets where privileged is false, e.g. [\"SYS_ADMIN\", \"NET_ADMIN\"] for a runtime class with writable control groups."
+
+  validation {
+    condition     = alltrue([for name in var.capabilities : can(regex("^[A-Z][A-Z_]*$", name)) && !startswith(name, "CAP_")])
+    error_message = "Give capabilities as Kubernetes has them: SYS_ADMIN, not CAP_SYS_ADMIN."
+  }
+}
+
+variable "service_account" {
+  type        = string
+  default     = ""
+  description = "Service account of the pod; its token is not mounted. Empty: the namespace's default."
+
+  validation {
+    condition     = can(regex("^$|^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$", var.service_account))
+    error_message = "Give the name of a service account. Or nothing."
+  }
+}
+
+variable "priority_class" {
+  type        = string
+  default     = ""
+  description = "Priority class of the pod. Empty: the cluster's default."
+
+  validation {
+    condition     = can(regex("^$|^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$", var.priority_class))
+    error_message = "Give the name of a priority class. Or nothing."
+  }
+}
+
+variable "node_selector" {
+  type        = map(string)
+  default     = {}
+  description = "Labels that a node must have to run workspaces."
+
+  validation {
+    condition     = alltrue([for key in keys(var.node_selector) : key != "kubernetes.io/arch"])
+    error_message = "Which architecture the nodes have is said by the variable arch."
+  }
+}
+
+variable "tolerations" {
+  type = list(object({
+    key      = optional(string)
+    operator = optional(string, "Equal")
+    value    = optional(string)
+    effect   = optional(string)
+  }))
+  default     = []
+  description = "Taints of nodes that workspaces may run on all the same, e.g. [{\"key\": \"workspaces\", \"operator\": \"Exists\"}]."
+
+  validation {
+    condition     = alltrue([for one in var.tolerations : contains(["Equal", "Exists"], one.operator) && (one.key != null || one.operator == "Exists") && (one.operator != "Exists" || one.value == null)])
+    error_message = "An operator is Equal or Exists; Equal needs a key, and Exists has no value."
+  }
+  validation {
+    condition     = alltrue([for one in var.tolerations : contains(["NoSchedule", "PreferNoSchedule", "NoExecute"], coalesce(one.effect, "NoSchedule"))])
+    error_message = "An effect is NoSchedule, PreferNoSchedule or NoExecute; without one all are tolerated."
+  }
+}
+
+variable "node_affinity" {
+  type = list(object({
+    key      = string
+    operator = string
+    values   = optional(list(string), [])
+    weight   = optional(number, 0)
+  }))
+  default     = []
+  description = "Labels of nodes: with a weight from 1 to 100 they are preferred, without one required, e.g. [{\"key\": \"zone\", \"operator\": \"In\", \"values\": [\"a\", \"b\"]}]."
+
+  validation {
+    condition     = alltrue([for one in var.node_affinity : contains(["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"], one.operator) && one.weight >= 0 && one.weight <= 100 && floor(one.weight) == one.weight])
+    error_message = "An operator is In, NotIn, Exists, DoesNotExist, Gt or Lt, and a weight a whole number from 0 to 100."
+  }
+}
+
+variable "labels" {
+  type        = map(string)
+  default     = {}
+  description = "Further labels of everything that the template makes."
+
+  validation {
+    condition     = alltrue([for key, value in var.labels : !startswith(key, "app.kubernetes.io/") && !startswith(key, "com.coder.") && can(regex("^([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$", key)) && can(regex("^$|^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$", value))])
+    error_message = "Give labels as Kubernetes has them; app.kubernetes.io/… and com.coder.… are the template's own."
+  }
+}
+
+variable "annotations" {
+  type        = map(string)
+  default     = {}
+  description = "Further annotations of the pod, e.g. {\"cluster-autoscaler.kubernetes.io/safe-to-evict\": \"false\"}."
+
+  validation {
+    condition     = alltrue([for key in keys(var.annotations) : !startswith(key, "com.coder.") && can(regex("^([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$", key))])
+    error_message = "Give annotations as Kubernetes has them; com.coder.… are the template's own."
+  }
+}
+
+variable "max_memory" {
+  type        = number
+  default     = 64
+  description = "The most memory that a user may choose, in GiB."
+
+  validation {
+    condition     = var.max_memory >= 1 && floor(var.max_memory) == var.max_memory
+    error_message = "Give a whole number of GiB, 1 at least."
+  }
+}
+
+variable "max_cpus" {
+  type        = number
+  default     = 16
+  description = "The most cores that a user may choose."
+
+  validation {
+    condition     = var.max_cpus >= 1 && floor(var.max_cpus) == var.max_cpus
+    error_message = "Give a whole number of cores, 1 at least."
+  }
+}
+
+variable "max_ephemeral_storage" {
+  type        = number
+  default     = 100
+  description = "The most ephemeral storage that a user may choose, in GiB: what the workspace writes outside its volumes."
+
+  validation {
+    condition     = var.max_ephemeral_storage >= 1 && floor(var.max_ephemeral_storage) == var.max_ephemeral_storage
+    error_message = "Give a whole number of GiB, 1 at least."
+  }
+}
+
+variable "coder_host" {
+  type        = string
+  default     = ""
+  description = "Name or address by which pods reach a Coder whose access URL is localhost, as on kind. Empty: such a Coder is refused."
+
+  validation {
+    condition     = can(regex("^$|^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", var.coder_host))
+    error_message = "Give a host name or an address, without scheme and port."
+  }
+}
+
+variable "wait_for_rollout" {
+  type        = bool
+  default     = true
+  description = "Let a start wait until the home is ready, and fail after start_timeout. With coder-logstream-kube set it to false: the events of the pod (image, scheduling, volumes) are then shown while it starts."
+}
+
+variable "start_timeout" {
+  type        = string
+  default     = "10m"
+  description = "How long a start waits for the pod. Count in what it takes to add a node and to pull the image."
+
+  validation {
+    condition     = can(regex("^[1-9][0-9]*[smh]$", var.start_timeout))
+    error_message = "Give a time such as 10m."
+  }
+}
+
+variable "jetbrains_builds" {
+  type = map(string)
+  default = {
+    CL = "261.26222.59"
+    GO = "261.26222.72"
+    IU = "261.22158.277"
+    PS = "261.26222.71"
+    PY = "261.22158.340"
+    RD = "262.8665.328"
+    RM = "261.26222.67"
+    RR = "261.24374.182"
+    WS = "253.29346.242"
+  }
+  description = "The JetBrains IDEs on offer: product code and build that Toolbox installs. Named here, so that nobody asks JetBrains when a workspace starts."
+
+  validation {
+    condition     = length(var.jetbrains_builds) > 0
+    error_message = "Name at least one IDE, e.g. {\"IU\": \"261.22158.277\"}."
+  }
+}
+
+provider "kubernetes" {
+  config_path    = var.kubeconfig != "" ? var.kubeconfig : null
+  config_context = var.kube_context != "" ? var.kube_context : null
+}
+
+data "coder_provisioner" "me" {}
+data "coder_workspace" "me" {}
+data "coder_workspace_owner" "me" {}
+
+# What a user chooses ---------------------------------------------------------------------------------
+
+# The options are those of images/stacks.toml; a test keeps them equal.
+data "coder_parameter" "workspace_image" {
+  name         = "workspace_image"
+  display_name = "Image"
+  description  = "What is installed beside Docker, Git and Node."
+  icon         = "/icon/container.svg"
+  type         = "string"
+  form_type    = "radio"
+  default      = "base"
+  mutable      = true
+  order        = 1
+
+  option {
+    name        = "Base"
+    description = "Docker, Git, Node by nvm, Claude Code."
+    value       = "base"
+    icon        = "/icon/debian.svg"
+  }
+  option {
+    name        = "Node"
+    description = "The base, under the name that Node projects look for."
+    value       = "node"
+    icon        = "/icon/nodejs.svg"
+  }
+  option {
+    name        = "C++"
+    description = "LLVM, CMake and sccache on top of the base."
+    value       = "cpp"
+    icon        = "/icon/cpp.svg"
+  }
+}
+
+data "coder_parameter" "repo_url" {
+  name         = "repo_url"
+  display_name = "Repository"
+  description  = "Cloned into the projects directory where it is not there yet. Empty: none."
+  icon         = "/icon/git.svg"
+  type         = "string"
+  form_type    = "input"
+  default      = ""
+  mutable      = true
+  order        = 2
+  styling      = jsonencode({ placeholder = "https://github.com/you/project.git" })
+
+  # A component may begin with a dot, and is not . or ..
+  validation {
+    regex = "^$|^((https?|ssh|git)://([A-Za-z0-9][A-Za-z0-9._~%+:-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?|[A-Za-z0-9][A-Za-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9.-]*:[A-Za-z0-9._~%+@-]*[A-Za-z0-9_~%+@-])(/[.]?[A-Za-z0-9_~%+@-][A-Za-z0-9._~%+@-]*)*/?$"
+    error = "Give a URL as git clone takes it, e.g. https://github.com/you/project.git or git@github.com:you/project.git, of letters, digits and . _ ~ % + @ - / : only. Or nothing."
+  }
+}
+
+data "coder_parameter" "directory" {
+  name         = "directory"
+  display_name = "Directory"
+  description  = "What editors and terminals open: an absolute path. Empty: the cloned repository, else the projects directory."
+  icon         = "/icon/folder.svg"
+  type         = "string"
+  form_type    = "input"
+  default      = ""
+  mutable      = true
+  order        = 3
+  styling      = jsonencode({ placeholder = "/home/coder/projects" })
+
+  validation {
+    regex = "^$|^(/[.]{0,2}[A-Za-z0-9_@+-][A-Za-z0-9_.@+-]*)+/?$"
+    error = "Give an absolute path of letters, digits and . _ @ + - / without '..', e.g. /home/coder/projects/app. Or nothing."
+  }
+}
+
+data "coder_parameter" "home_persist_paths" {
+  name         = "home_persist_paths"
+  display_name = "Paths that last"
+  description  = "Below the home, kept on your volume beside what the image declares. A trailing / means a directory: `.config/gh/`, `.vimrc`."
+  icon         = "/icon/database.svg"
+  type         = "list(string)"
+  form_type    = "tag-select"
+  default      = jsonencode([])
+  mutable      = true
+  order        = 5
+}
+
+data "coder_parameter" "jetbrains_allow_updates" {
+  name         = "jetbrains_allow_updates"
+  display_name = "JetBrains updates"
+  description  = "Whether Toolbox may update the IDE backends. They are shared by all your workspaces."
+  icon         = "/icon/jetbrains-toolbox.svg"
+  type         = "bool"
+  form_type    = "switch"
+  default      = false
+  mutable      = true
+  order        = 6
+}
+
+data "coder_parameter" "memory" {
+  name         = "memory"
+  display_name = "Memory"
+  description  = "Limit in GiB; 0: none."
+  icon         = "/icon/memory.svg"
+  type         = "number"
+  form_type    = "slider"
+  default      = 0
+  mutable      = true
+  order        = 8
+
+  validation {
+    min   = 0
+    max   = var.max_memory
+    error = "Give a number of GiB from {min} to {max}; 0 means no limit."
+  }
+}
+
+data "coder_parameter" "cpus" {
+  name         = "cpus"
+  display_name = "CPUs"
+  description  = "Limit in cores; 0: none."
+  icon         = "/icon/memory.svg"
+  type         = "number"
+  form_type    = "slider"
+  default      = 0
+  mutable      = true
+  order        = 9
+
+  validation {
+    min   = 0
+    max   = var.max_cpus
+    error = "Give a number of cores from {min} to {max}; 0 means no limit."
+  }
+}
+
+data "coder_parameter" "ephemeral_storage" {
+  name         = "ephemeral_storage"
+  display_name = "Ephemeral storage"
+  description  = "Limit in GiB of what is written outside the volumes; a pod that exceeds it is evicted. 0: none."
+  icon         = "/icon/memory.svg"
+  type         = "number"
+  form_type    = "slider"
+  default      = 0
+  mutable      = true
+  order        = 12
+
+  validation {
+    min   = 0
+    max   = var.max_ephemeral_storage
+    error = "Give a number of GiB from {min} to {max}; 0 means no limit."
+  }
+}
+
+data "coder_parameter" "memory_request" {
+  name         = "memory_request"
+  display_name = "Memory reserved"
+  description  = "What the node keeps free for this workspace, in GiB. 0: as much as the limit, if there is one."
+  icon         = "/icon/memory.svg"
+  type         = "number"
+  form_type    = "slider"
+  default      = 0
+  mutable      = true
+  order        = 13
+
+  validation {
+    min   = 0
+    max   = var.max_memory
+    error = "Give a number of GiB from {min} to {max}; 0 leaves it to the limit."
+  }
+}
+
+data "coder_parameter" "cpu_request" {
+  name         = "cpu_request"
+  display_name = "CPU reserved"
+  description  = "What the node keeps free for this workspace, in thousandths of a core. 0: as much as the limit, if there is one."
+  icon         = "/icon/memory.svg"
+  type         = "number"
+  form_type    = "slider"
+  default      = 0
+  mutable      = true
+  order        = 14
+
+  validation {
+    min   = 0
+    max   = var.max_cpus * 1000
+    error = "Give thousandths of a core from {min} to {max}; 0 leaves it to the limit."
+  }
+}
+
+data "coder_parameter" "ephemeral_storage_request" {
+  name         = "ephemeral_storage_request"
+  display_name = "Ephemeral storage reserved"
+  description  = "What the node keeps free for this workspace, in GiB. 0: as much as the limit, if there is one."
+  icon         = "/icon/memory.svg"
+  type         = "number"
+  form_type    = "slider"
+  default      = 0
+  mutable      = true
+  order        = 15
+
+  validation {
+    min   = 0
+    max   = var.max_ephemeral_storage
+    error = "Give a number of GiB from {min} to {max}; 0 leaves it to the limit."
+  }
+}
+
+# The names are the module's own, which would ask for these two itself, and take any text for the branch.
+data "coder_parameter" "dotfiles_uri" {
+  name         = "dotfiles_uri"
+  display_name = "Dotfiles"
+  description  = "A [dotfiles repository](https://dotfiles.github.io) that `coder dotfiles` applies at every start. Empty: none."
+  icon         = "/icon/dotfiles.svg"
+  type         = "string"
+  form_type    = "input"
+  default      = ""
+  mutable      = true
+  order        = 10
+
+  validation {
+    regex = "^$|^(https?://|ssh://|git@|git://)[a-zA-Z0-9._/:@~-]+$"
+    error = "Give a URL as git clone takes it, e.g. https://github.com/you/dotfiles.git, of letters, digits and . _ ~ @ - / : only. Or nothing."
+  }
+}
+
+data "coder_parameter" "dotfiles_branch" {
+  name         = "dotfiles_branch"
+  display_name = "Dotfiles branch"
+  description  = "Empty: the repository's default branch."
+  icon         = "/icon/dotfiles.svg"
+  type         = "string"
+  form_type    = "input"
+  default      = ""
+  mutable      = true
+  order        = 11
+
+  validation {
+    regex = "^$|^[A-Za-z0-9_][A-Za-z0-9._/+-]*$"
+    error = "Give the name of a branch, of letters, digits and . _ / + - only. Or nothing."
+  }
+}
+
+data "coder_workspace_preset" "base" {
+  name        = "Anything with Docker"
+  description = "The base image, without limits."
+  icon        = "/icon/debian.svg"
+  default     = true
+  parameters  = { workspace_image = "base", memory = "0", cpus = "0" }
+}
+
+data "coder_workspace_preset" "node" {
+  name        = "Node"
+  description = "The Node image, 8 GiB."
+  icon        = "/icon/nodejs.svg"
+  parameters  = { workspace_image = "node", memory = tostring(min(8, var.max_memory)), cpus = "0" }
+}
+
+data "coder_workspace_preset" "cpp" {
+  name        = "C++"
+  description = "The C++ image, 16 GiB."
+  icon        = "/icon/cpp.svg"
+  parameters  = { workspace_image = "cpp", memory = tostring(min(16, var.max_memory)), cpus = "0" }
+}
+
+locals {
+  home     = "/home/coder"
+  projects = "${local.home}/projects"
+
+  # As git names a clone, but for what github.com and gitlab.com show of a branch, which the module takes, too.
+  # Left to the module, you.github.io would be youhub.io, and git@host:project would be that whole text.
+  repo_root = replace(data.coder_parameter.repo_url.value, "/^(https://github[.]com/.+?)/tree/.*|^(https://gitlab[.]com/.+?)/-/tree/.*/", "$1$2")
+  repo_name = try(regex("([^/:]+?)(?:[.]git)?/?$", local.repo_root)[0], "")
+
+  # What the user named, else what was cloned, else where projects live.
+  directory = coalesce(data.coder_parameter.directory.value, try(module.git-clone[0].repo_dir, ""), local.projects)
+
+  tag    = "${data.coder_parameter.workspace_image.value}${var.engine == "own" ? "-engine" : ""}"
+  digest = lookup(var.image_digests, local.tag, "")
+  image  = "${var.image_repository}:${local.tag}${local.digest != "" ? "@${local.digest}" : ""}"
+  pull   = coalesce(var.image_pull_policy, local.digest != "" ? "IfNotPresent" : "Always")
+
+  # The rules of home-persist that can be told from the text alone; coder_ws_runtime/persist/paths.py has them all.
+  paths = jsondecode(data.coder_parameter.home_persist_paths.value)
+  bad_paths = [
+    for path in local.paths : path
+    if can(regex("[[:cntrl:]]|(^|/)[.][.](/|$)|(^|/) +(/|$)|^([.]?/)*[.]?$|^([.]?/)*[.](home-persist|workspaces|jetbrains-dist)(/|$)|[.]home-persist(-copy|-swap)?(/|$)|^[/~]|^([$]HOME|[$][{]HOME[}])$",
+    replace(path, "/^(~|[$]HOME|[$][{]HOME[}]|${local.home})//", "")))
+  ]
+
+  # A Coder that calls itself localhost is, seen from a pod, the pod.
+  loopback    = "/(://)(localhost|127[.]0[.]0[.]1|\\[::1\\])([:/\"'[:space:]]|$)/"
+  on_coder    = "$${1}${var.coder_host}$${3}"
+  access_url  = var.coder_host == "" ? data.coder_workspace.me.access_url : replace(data.coder_workspace.me.access_url, local.loopback, local.on_coder)
+  init_script = var.coder_host == "" ? coder_agent.main.init_script : replace(coder_agent.main.init_script, local.loopback, local.on_coder)
+
+  # By the id: a workspace can be renamed, and its claims are found by this name. A label, too, so 63 characters.
+  name     = "coder-${data.coder_workspace.me.id}"
+  hostname = lower(data.coder_workspace.me.name)
+
+  home_claim = replace(replace(var.home_claim, "{owner_id}", data.coder_workspace_owner.me.id), "{owner}", lower(data.coder_workspace_owner.me.name))
+  home_path  = replace(replace(var.home_path, "{owner_id}", data.coder_workspace_owner.me.id), "{owner}", data.coder_workspace_owner.me.name)
+
+  # What never changes is what claims are labelled with; they outlive this file.
+  identity = {
+    "app.kubernetes.io/name"     = "coder-workspace"
+    "app.kubernetes.io/instance" = local.name
+    "com.coder.resource"         = "true"
+    "com.coder.workspace.id"     = data.coder_workspace.me.id
+    "com.coder.user.id"          = data.coder_workspace_owner.me.id
+  }
+  labels = merge(var.labels, local.identity, {
+    "app.kubernetes.io/part-of" = "coder"
+    "com.coder.workspace.name"  = data.coder_workspace.me.name
+    "com.coder.user.username"   = data.coder_workspace_owner.me.name
+  })
+
+  # Each workspace's own volumes: made by the controller of the StatefulSet, and kept by it.
+  claims = merge(
+    { projects = { path = local.projects, class = var.projects_storage_class, size = var.projects_size } },
+    var.engine == "own" ? { docker = { path = "/var/lib/docker", class = var.docker_storage_class, size = var.docker_size } } : {},
+  )
+  shared = var.shared_claim == "" ? {} : { "/mnt/shared" = { volume = "shared", claim = var.shared_claim, path = var.shared_path } }
+  network = merge(
+    { "/mnt/home-persist" = { volume = "home", claim = local.home_claim, path = local.home_path } },
+    local.shared,
+  )
+
+  limits = {
+    for name, value in {
+      "cpu"               = data.coder_parameter.cpus.value > 0 ? data.coder_parameter.cpus.value : null
+      "memory"            = data.coder_parameter.memory.value > 0 ? "${data.coder_parameter.memory.value}Gi" : null
+      "ephemeral-storage" = data.coder_parameter.ephemeral_storage.value > 0 ? "${data.coder_parameter.ephemeral_storage.value}Gi" : null
+    } : name => value if value != null
+  }
+  requests = {
+    for name, value in {
+      "cpu"               = data.coder_parameter.cpu_request.value > 0 ? "${data.coder_parameter.cpu_request.value}m" : null
+      "memory"            = data.coder_parameter.memory_request.value > 0 ? "${data.coder_parameter.memory_request.value}Gi" : null
+      "ephemeral-storage" = data.coder_parameter.ephemeral_storage_request.value > 0 ? "${data.coder_parameter.ephemeral_storage_request.value}Gi" : null
+    } : name => value if value != null
+  }
+  # Kubernetes refuses these, after the old pod is gone.
+  over_limit = [
+    for name, pair in {
+      cpu_request               = [data.coder_parameter.cpu_request.value, data.coder_parameter.cpus.value * 1000]
+      memory_request            = [data.coder_parameter.memory_request.value, data.coder_parameter.memory.value]
+      ephemeral_storage_request = [data.coder_parameter.ephemeral_storage_request.value, data.coder_parameter.ephemeral_storage.value]
+    } : name if pair[1] > 0 && pair[0] > pair[1]
+  ]
+
+  # The model of this document is coder_ws_runtime/settings_model.py.
+  settings = {
+    version = 1
+    workspace = {
+      id         = data.coder_workspace.me.id
+      name       = data.coder_workspace.me.name
+      owner      = data.coder_workspace_owner.me.name
+      access_url = local.access_url
+    }
+    engine             = var.engine
+    docker             = { mtu = var.docker_mtu, address_pools = var.docker_address_pools }
+    home_persist_paths = local.paths
+    projects           = local.projects
+    jetbrains          = { allow_updates = tobool(data.coder_parameter.jetbrains_allow_updates.value) }
+    web_shell          = { directory = local.directory, title = data.coder_workspace.me.name }
+  }
+
+  files = {
+    "workspace.json" = jsonencode(local.settings)
+    "agent-init.sh"  = local.init_script
+    "hostname"       = "${local.hostname}\n"
+  }
+}
+
+# The agent and its apps --------------------------------------------------------------------------------
+
+resource "coder_agent" "main" {
+  os   = "linux"
+  arch = coalesce(var.arch, data.coder_provisioner.me.arch)
+
+  # Keys and passwords stay with Coder: git asks `coder gitssh`, and nothing secret is written to disk.
+  env = data.coder_workspace_owner.me.email == "" ? {} : {
+    GIT_AUTHOR_NAME     = coalesce(data.coder_workspace_owner.me.full_name, data.coder_workspace_owner.me.name)
+    GIT_AUTHOR_EMAIL    = data.coder_workspace_owner.me.email
+    GIT_COMMITTER_NAME  = coalesce(data.coder_workspace_owner.me.full_name, data.coder_workspace_owner.me.name)
+    GIT_COMMITTER_EMAIL = data.coder_workspace_owner.me.email
+  }
+
+  display_apps {
+    vscode                 = false # the module below opens the right directory
+    vscode_insiders        = false
+    web_terminal           = true
+    ssh_helper             = true
+    port_forwarding_helper = true
+  }
+
+  metadata {
+    key          = "doctor"
+    display_name = "Doctor"
+    script       = "ws-doctor --metadata"
+    interval     = 60
+    timeout      = 20
+    order        = 1
+  }
+  metadata {
+    key          = "cpu"
+    display_name = "CPU"
+    script       = "coder stat cpu"
+    interval     = 15
+    timeout      = 5
+    order        = 2
+  }
+  metadata {
+    key          = "memory"
+    display_name = "Memory"
+    script       = "coder stat mem"
+    interval     = 15
+    timeout      = 5
+    order        = 3
+  }
+  metadata {
+    key          = "home"
+    display_name = "Home volume"
+    script       = "coder stat disk --path /mnt/home-persist"
+    interval     = 300
+    timeout      = 5
+    order        = 4
+  }
+  metadata {
+    key          = "host"
+    display_name = "Load of the host"
+    script       = "cut -d ' ' -f 1-3 /proc/loadavg"
+    interval     = 60
+    timeout      = 5
+    order        = 5
+  }
+
+  resources_monitoring {
+    memory {
+      enabled   = true
+      threshold = 90
+    }
+    volume {
+      enabled   = true
+      path      = "/mnt/home-persist"
+      threshold = 90
+    }
+    volume {
+      enabled   = true
+      path      = local.projects
+      threshold = 90
+    }
+  }
+}
+
+# One script, because what is ordered belongs in one. systemd has run the same commands before the agent
+# started; here they show what they say. One that fails does not keep the next from running.
+resource "coder_script" "start" {
+  agent_id           = coder_agent.main.id
+  display_name       = "Workspace"
+  icon               = "/icon/coder.svg"
+  run_on_start       = true
+  start_blocks_login = true
+  timeout            = 900
+  script             = <<-EOT
+    #!/bin/sh
+    status=0
+    home-persist resolve || status=$?
+    ws-boot docker-group || status=$?
+    ws-boot jetbrains || status=$?
+    ws-boot hooks --once || status=$?
+    exit "$status"
+  EOT
+}
+
+module "git-clone" {
+  source      = "registry.coder.com/coder/git-clone/coder"
+  version     = "~> 2.0"
+  count       = data.coder_workspace.me.start_count
+  agent_id    = coder_agent.main.id
+  url         = data.coder_parameter.repo_url.value
+  base_dir    = local.projects
+  folder_name = local.repo_name
+}
+
+module "dotfiles" {
+  source       = "registry.coder.com/coder/dotfiles/coder"
+  version      = "~> 1.4.2"
+  count        = data.coder_parameter.dotfiles_uri.value == "" ? 0 : data.coder_workspace.me.start_count
+  agent_id     = coder_agent.main.id
+  dotfiles_uri = data.coder_parameter.dotfiles_uri.value
+
+  # The module takes no empty branch, and would ask for one where it has null. Its script has the text
+  # between quotation marks: two more of them are an empty one.
+  dotfiles_branch = coalesce(data.coder_parameter.dotfiles_branch.value, "\"\"")
+}
+
+module "code-server" {
+  source   = "registry.coder.com/coder/code-server/coder"
+  version  = "~> 1.5"
+  count    = data.coder_workspace.me.start_count
+  agent_id = coder_agent.main.id
+  folder   = local.directory
+  order    = 1
+}
+
+module "vscode-desktop" {
+  source   = "registry.coder.com/coder/vscode-desktop/coder"
+  version  = "~> 1.2"
+  count    = data.coder_workspace.me.start_count
+  agent_id = coder_agent.main.id
+  folder   = local.directory
+  order    = 2
+}
+
+# With ide_config it asks JetBrains nothing; without, a start needs an answer, and Terraform 1.12.
+module "jetbrains" {
+  source                = "registry.coder.com/coder/jetbrains/coder"
+  version               = "~> 1.4"
+  count                 = data.coder_workspace.me.start_count
+  agent_id              = coder_agent.main.id
+  folder                = local.directory
+  options               = keys(var.jetbrains_builds)
+  ide_config            = { for code, build in var.jetbrains_builds : code => { build = build } }
+  coder_app_order       = 3
+  coder_parameter_order = 7
+}
+
+# Its pages name their own paths from the root, so it needs a host name of its own (a wildcard access URL).
+resource "coder_app" "web-shell" {
+  count        = data.coder_workspace.me.start_count
+  agent_id     = coder_agent.main.id
+  slug         = "web-shell"
+  display_name = "web-shell"
+  icon         = "/icon/terminal.svg"
+  url          = "http://localhost:4000"
+  subdomain    = true
+  share        = "owner"
+  order        = 4
+
+  healthcheck {
+    url       = "http://localhost:4000/api/sessions"
+    interval  = 5
+    threshold = 6
+  }
+}
+
+# The pod -----------------------------------------------------------------------------------------------
+
+# In a Secret, so that the agent's token and script are in no object that more people may read.
+resource "kubernetes_secret_v1" "workspace" {
+  count = data.coder_workspace.me.start_count
+
+  metadata {
+    name      = local.name
+    namespace = var.namespace
+    labels    = local.labels
+  }
+
+  data = merge(local.files, { token = coder_agent.main.token })
+}
+
+# A set of one pod, or of none while the workspace is stopped: its controller never runs two pods of one name, so the
+# volumes of the workspace are never mounted twice, not even while a node is not heard of.
+resource "kubernetes_stateful_set_v1" "workspace" {
+  wait_for_rollout = var.wait_for_rollout
+
+  metadata {
+    name      = local.name
+    namespace = var.namespace
+    labels    = local.labels
+  }
+
+  spec {
+    replicas     = tostring(data.coder_workspace.me.start_count)
+    service_name = local.name # names the pod in DNS, if there is such a service; none is needed
+
+    # Otherwise a pod that never became ready would have to be deleted by hand before a corrected one starts.
+    pod_management_policy = "Parallel"
+
+    selector {
+      match_labels = { "app.kubernetes.io/instance" = local.name }
+    }
+
+    # No claim is deleted, not with a stop and not with the workspace.
+    persistent_volume_claim_retention_policy {
+      when_deleted = "Retain"
+      when_scaled  = "Retain"
+    }
+
+    dynamic "volume_claim_template" {
+      for_each = local.claims
+      content {
+        metadata {
+          name   = volume_claim_template.key
+          labels = local.identity
+        }
+        spec {
+          access_modes       = ["ReadWriteOnce"]
+          storage_class_name = volume_claim_template.value.class != "" ? volume_claim_template.value.class : null
+          resources {
+            requests = { storage = volume_claim_template.value.size }
+          }
+        }
+      }
+    }
+
+    template {
+      metadata {
+        labels = local.labels
+        # Another token, script or setting is another pod.
+        annotations = merge(var.annotations, {
+          "com.coder.files" = sha256(jsonencode([local.files, nonsensitive(coder_agent.main.token)]))
+        })
+      }
+
+      spec {
+        automount_service_account_token  = false
+        enable_service_links             = false
+        service_account_name             = var.service_account != "" ? var.service_account : null
+        priority_class_name              = var.priority_class != "" ? var.priority_class : null
+        runtime_class_name               = var.runtime_class != "" ? var.runtime_class : null
+        node_selector                    = merge(var.node_selector, { "kubernetes.io/arch" = coder_agent.main.arch })
+        termination_grace_period_seconds = 40 # the image stops within 30
+
+        # The pod's own name is longer; the workspace's is set by systemd from /etc/hostname.
+        host_aliases {
+          ip        = "127.0.1.1"
+          hostnames = [local.hostname]
+        }
+
+        dynamic "image_pull_secrets" {
+          for_each = var.image_pull_secrets
+          content {
+            name = image_pull_secrets.value
+          }
+        }
+
+        dynamic "toleration" {
+          for_each = var.tolerations
+          content {
+            key      = toleration.value.key
+            operator = toleration.value.operator
+            value    = toleration.value.value
+            effect   = toleration.value.effect
+          }
+        }
+
+        dynamic "affinity" {
+          for_each = length(var.node_affinity) > 0 ? [var.node_affinity] : []
+          content {
+            node_affinity {
+              dynamic "required_during_scheduling_ignored_during_execution" {
+                for_each = anytrue([for one in affinity.value : one.weight == 0]) ? [affinity.value] : []
+                content {
+                  node_selector_term {
+                    dynamic "match_expressions" {
+                      for_each = [for one in affinity.value : one if one.weight == 0]
+                      content {
+                        key      = match_expressions.value.key
+                        operator = match_expressions.value.operator
+                        values   = match_expressions.value.values
+                      }
+                    }
+                  }
+                }
+              }
+              dynamic "preferred_during_scheduling_ignored_during_execution" {
+                for_each = [for one in affinity.value : one if one.weight > 0]
+                content {
+                  weight = preferred_during_scheduling_ignored_during_execution.value.weight
+                  preference {
+                    match_expressions {
+                      key      = preferred_during_scheduling_ignored_during_execution.value.key
+                      operator = preferred_during_scheduling_ignored_during_execution.value.operator
+                      values   = preferred_during_scheduling_ignored_during_execution.value.values
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+
+        # A fresh volume is root's, and fsGroup is not applied to NFS. What is the user's already is left as it is:
+        # a server that maps root to nobody would refuse.
+        init_container {
+          name              = "volumes"
+          image             = local.image
+          image_pull_policy = local.pull
+          command = concat(
+            ["find", local.projects], keys(local.network),
+            ["-maxdepth", "0", "!", "-user", "coder", "-exec", "chown", "coder:coder", "{}", "+"],
+          )
+
+          security_context {
+            run_as_user = "0"
+          }
+
+          volume_mount {
+            name       = "projects"
+            mount_path = local.projects
+          }
+          dynamic "volume_mount" {
+            for_each = local.network
+            content {
+              name       = volume_mount.value.volume
+              mount_path = volume_mount.key
+              sub_path   = volume_mount.value.path
+            }
+          }
+        }
+
+        container {
+          name              = "workspace"
+          image             = local.image
+          image_pull_policy = local.pull
+
+          security_context {
+            privileged                 = var.privileged
+            allow_privilege_escalation = true # sudo
+            run_as_user                = "0"  # systemd
+
+            dynamic "capabilities" {
+              for_each = !var.privileged && length(var.capabilities) > 0 ? [var.capabilities] : []
+              content {
+                add = capabilities.value
+              }
+            }
+          }
+
+          resources {
+            limits   = local.limits
+            requests = local.requests
+          }
+
+          env {
+            name = "CODER_AGENT_TOKEN"
+            value_from {
+              secret_key_ref {
+                name = local.name
+                key  = "token"
+              }
+            }
+          }
+          env {
+            name  = "CODER_AGENT_URL"
+            value = local.access_url
+          }
+
+          # The start is over when the home is ready. Seeding a large one takes as long as it takes: the limit, a
+          # day, is there because Kubernetes wants one.
+          startup_probe {
+            period_seconds    = 2
+            timeout_seconds   = 10
+            failure_threshold = 43200
+            exec {
+              command = ["systemctl", "is-active", "--quiet", "home-persist-resolve"]
+            }
+          }
+
+          # Nothing is mounted at /run: systemd mounts its own.
+          dynamic "volume_mount" {
+            for_each = local.claims
+            content {
+              name       = volume_mount.key
+              mount_path = volume_mount.value.path
+            }
+          }
+          dynamic "volume_mount" {
+            for_each = local.network
+            content {
+              name       = volume_mount.value.volume
+              mount_path = volume_mount.key
+              sub_path   = volume_mount.value.path
+            }
+          }
+          dynamic "volume_mount" {
+            for_each = { "workspace.json" = "/etc/coder/workspace.json", "agent-init.sh" = "/etc/coder/agent-init.sh", "hostname" = "/etc/hostname" }
+            content {
+              name       = "files"
+              mount_path = volume_mount.value
+              sub_path   = volume_mount.key
+              read_only  = true
+            }
+          }
+        }
+
+        dynamic "volume" {
+          for_each = local.network
+          content {
+            name = volume.value.volume
+            persistent_volume_claim {
+              claim_name = volume.value.claim
+            }
+          }
+        }
+        volume {
+          name = "files"
+          secret {
+            secret_name  = local.name
+            default_mode = "0644"
+            dynamic "items" {
+              for_each = { for name in keys(local.files) : name => name == "agent-init.sh" ? "0755" : "0644" }
+              content {
+                key  = items.key
+                path = items.key
+                mode = items.value
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  timeouts {
+    create = var.start_timeout
+    update = var.start_timeout
+  }
+
+  lifecycle {
+    precondition {
+      condition     = length(local.bad_paths) == 0
+      error_message = "home_persist_paths: ${join(", ", [for path in local.bad_paths : jsonencode(path)])} cannot be kept. Write paths below the home, without '..', e.g. .config/gh/ or .vimrc."
+    }
+    precondition {
+      condition     = length(local.over_limit) == 0
+      error_message = "${join(", ", local.over_limit)}: more is reserved than the limit allows. Choose a higher limit or reserve less; 0 means no limit."
+    }
+    precondition {
+      condition     = var.coder_host != "" || replace(data.coder_workspace.me.access_url, local.loopback, "") == data.coder_workspace.me.access_url
+      error_message = "Coder's access URL is ${data.coder_workspace.me.access_url}, which in a pod is the pod itself. Set CODER_ACCESS_URL on Coder's server, or the variable coder_host to a name that pods reach."
+    }
+  }
+
+  depends_on = [kubernetes_secret_v1.workspace]
+}
+
+resource "coder_metadata" "workspace" {
+  resource_id = kubernetes_stateful_set_v1.workspace.id
+  icon        = "/icon/k8s.png"
+
+  item {
+    key   = "image"
+    value = local.image
+  }
+  item {
+    key   = "pod"
+    value = "${var.namespace}/${local.name}-0"
+  }
+  item {
+    key   = "home claim"
+    value = "${local.home_claim}${local.home_path != "" ? ":${local.home_path}" : ""}"
+  }
+  item {
+    key   = "claims"
+    value = join(", ", [for name in keys(local.claims) : "${name}-${local.name}-0"])
+  }
+}

@@ -145,6 +145,21 @@ class Layout:
         return self.root / "run/docker.sock"
 
     @property
+    def dockerd(self) -> Path:
+        """The Docker engine, in images that have one."""
+        return self.root / "usr/sbin/dockerd"
+
+    @property
+    def docker_data(self) -> Path:
+        """What the workspace's own Docker engine keeps: images, build cache, volumes."""
+        return self.root / "var/lib/docker"
+
+    @property
+    def interfaces(self) -> Path:
+        """The network interfaces, one directory each."""
+        return self.root / "sys/class/net"
+
+    @property
     def docker_proxy_socket(self) -> Path:
         """Our own socket in front of the host's, where no group can open the host's."""
         return self.root / "run/ws-docker/docker.sock"

@@ -5,6 +5,8 @@ An example::
   {
     "version": 1,
     "workspace": {"id": "0b7c…", "name": "dev", "owner": "ada", "access_url": "https://coder.example"},
+    "engine": "own",
+    "docker": {"mtu": 1400, "address_pools": ["192.168.128.0/17"]},
     "home_persist_paths": ["~/.config/foo/", {"path": ".bar/", "scope": "workspace"}],
     "projects": "/home/coder/projects",
     "jetbrains": {"allow_updates": false},
@@ -20,6 +22,7 @@ templates.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from enum import Enum
 from typing import Any, Literal
 
 from coder_ws_runtime.documents.json_text import NotJson, parse
@@ -48,6 +51,28 @@ class Workspace:
     owner: str = field(default="", metadata=_LINE)
     access_url: str = field(default="", metadata=_LINE)
     """Coder's URL, as the container reaches it."""
+
+
+class Engine(Enum):
+    """Which Docker engine the workspace has."""
+
+    HOST_SOCKET = "host-socket"
+    """The host's, by its socket, which is mounted."""
+    OWN = "own"
+    """One of its own, which the unit ws-docker-engine starts."""
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Docker:
+    """Options of the workspace's own Docker engine."""
+
+    mtu: int = field(default=0, metadata={"ge": 0, "le": 65535, "description": "bytes; 0: the network's"})
+    """Of its networks, in bytes; 0: as the workspace's own network."""
+    address_pools: tuple[str, ...] = field(
+        default=(), metadata={"description": "networks, e.g. 192.168.128.0/17"}
+    )
+    """The networks that it takes its own from; empty: its defaults. dockerd checks them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +106,8 @@ class SettingsDocument:
 
     version: Literal[1] = 1
     workspace: Workspace = field(default_factory=Workspace)
+    engine: Engine = Engine.HOST_SOCKET
+    docker: Docker = field(default_factory=Docker)
     home_persist_paths: tuple[Any, ...] = field(
         default=(),
         metadata={"description": "further paths to persist: strings or objects, as in a manifest's `paths`"},

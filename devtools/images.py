@@ -10,7 +10,7 @@ from pathlib import Path
 
 from devtools.engine import Engine
 from devtools.shell import ROOT, STATE, DevError, apt_install, as_root, run, say
-from devtools.stacks import stacks
+from devtools.stacks import images as known_images
 
 DEBIAN = "debian:trixie-slim"
 _SUITE = "trixie"
@@ -95,17 +95,17 @@ def build(engine: Engine, stack: str, args: Mapping[str, str] | None = None) -> 
 
     Args:
         engine: where.
-        stack: a name of images/stacks.toml; its parent is built already.
+        stack: a name of images/stacks.toml, or with -engine after it; its parent is built already.
         args: build arguments; those that a Dockerfile does not declare are not given to it.
 
     Raises:
         DevError: there is no such stack, or the build failed.
     """
-    known = stacks()
+    known = known_images()
     if stack not in known:
         raise DevError(f"there is no stack {stack!r}", f"known: {', '.join(known)}")
     parent = known[stack].parent
-    dockerfile = ROOT / f"images/{stack}/Dockerfile"
+    dockerfile = known[stack].dockerfile
     given = {name: value for name, value in (args or {}).items() if name in _declared(dockerfile)}
     if parent:
         given["BASE"] = tag(parent)

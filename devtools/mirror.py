@@ -21,7 +21,8 @@ from pathlib import Path
 
 from devtools import images, npm_registry
 from devtools.engine import Engine
-from devtools.shell import ROOT, STATE, say
+from devtools.shell import STATE, say
+from devtools.stacks import images as known_images
 from devtools.stacks import lineage
 
 TREE = STATE / "mirror"
@@ -52,7 +53,8 @@ def build(engine: Engine, stack: str) -> str:
 
 def recipes(stacks: Iterable[str]) -> list[str]:
     """The recipes that these stacks' Dockerfiles run."""
-    files = [file for stack in stacks if (file := ROOT / f"images/{stack}/Dockerfile").exists()]
+    known = known_images()
+    files = [known[stack].dockerfile for stack in stacks if stack in known]
     return [name for file in files for name in re.findall(r"/tools/([\w-]+)/install", file.read_text())]
 
 

@@ -10,7 +10,7 @@ from devtools import mirror
 from devtools.engine import Engine
 from devtools.images import tag
 from devtools.shell import ROOT
-from devtools.stacks import Stack, stacks
+from devtools.stacks import ENGINE, Stack, images, stacks
 
 STACKS = list(stacks().values())
 RUNTIME_BUDGET_MIB = 30
@@ -34,6 +34,15 @@ def test_it_has_what_its_assertions_say(
 @pytest.mark.parametrize("stack", STACKS, ids=lambda stack: stack.name)
 def test_it_keeps_to_its_budget(stack: Stack, image: Callable[[str], str], engine: Engine) -> None:
     assert engine.inspect(image(stack.name))["Size"] <= stack.budget_mib << 20
+
+
+def test_an_image_with_an_engine(
+    image: Callable[[str], str], faults: Callable[..., str], engine: Engine
+) -> None:
+    """One of them: all are built by the same Dockerfile."""
+    name = f"base{ENGINE}"
+    assert faults(image(name), "engine") == ""
+    assert engine.inspect(image(name))["Size"] <= images()[name].budget_mib << 20
 
 
 def test_it_is_built_from_the_layers_of_its_parent(image: Callable[[str], str], engine: Engine) -> None:

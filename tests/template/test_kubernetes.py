@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import missing
 from devtools.shell import ROOT
+from tests.conftest import missing
 from tests.template.shared import DOCKER, KUBERNETES, parts, shared, undecided, unequal
 from tests.template.standin.schema import deprecated, providers
 from tests.template.terraform import Plan, Terraform

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from coder_ws_runtime.errors import RefusedError
-from coder_ws_runtime.persist.paths import normalise
+from coder_ws_runtime.persist.manifest.paths import normalise
 from tests.template.terraform import BUILD, Plan, Terraform, TerraformError
 from tests.template.test_parameters import HOSTILE, NO_PATH, PATHS, PROJECTS, REFUSALS
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from devtools.shell import ROOT
-from devtools.stacks import Stack, stacks
+from devtools.stacks import ENGINE, Stack, images, lineage, stacks
 
 STACKS = stacks()
 CHILDREN = [stack for stack in STACKS.values() if stack.parent]
@@ -28,7 +28,14 @@ def test_there_is_one_root_and_parents_come_first() -> None:
 
 def test_each_stack_has_a_dockerfile_and_each_dockerfile_a_stack() -> None:
     found = {file.parent.name for file in (ROOT / "images").glob("*/Dockerfile")}
-    assert found == set(STACKS)
+    assert found == {*STACKS, "engine"}
+
+
+def test_an_image_with_an_engine_is_built_on_its_stack_s() -> None:
+    engines = {name: image for name, image in images().items() if name.endswith(ENGINE)}
+    assert list(engines) == [f"{stack.name}{ENGINE}" for stack in STACKS.values() if stack.engine]
+    assert {image.dockerfile.parent.name for image in engines.values()} == {"engine"}
+    assert lineage("cpp-engine") == ["base", "cpp", "cpp-engine"]
 
 
 @pytest.mark.parametrize("stack", CHILDREN, ids=lambda stack: stack.name)
@@ -66,6 +73,7 @@ def test_the_workflow_publishes_exactly_the_stacks() -> None:
     text = Path(ROOT / ".github/workflows/publish-workspaces.yml").read_text()
     assert re.findall(r"^ +stack: (\w+)$", text, re.MULTILINE) == ["base"]
     assert re.findall(r"^ +stack: \[(.*)\]$", text, re.MULTILINE) == [
-        ", ".join(stack.name for stack in CHILDREN)
+        ", ".join(stack.name for stack in CHILDREN),
+        ", ".join(stack.name for stack in STACKS.values() if stack.engine),
     ]
     assert {stack.parent for stack in CHILDREN} == {"base"}

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,16 @@ RECORD = Path(__file__).with_name("planned.json")
 Json = dict[str, Any]
 
 
-def plan(file: Path) -> bool:
+KUBERNETES = Path(__file__).with_name("planned-kubernetes.json")
+"""The plan of kubernetes/main.tf; a test keeps it equal to a fresh one, too."""
+
+
+def plan(file: Path, module: str = "tests.template.record") -> bool:
     """Plan the template of this checkout into a file.
+
+    Args:
+        file: the record.
+        module: the program that plans it; `tests.template.record_kubernetes` for kubernetes/main.tf.
 
     Returns:
         whether that was possible: it takes Terraform.
@@ -26,11 +35,11 @@ def plan(file: Path) -> bool:
     """
     if shutil.which("terraform") is None:
         return False
-    words: list[str | Path] = [venv.ensure() / "python", "-m", "tests.template.record", file]
+    words: list[str | Path] = [venv.ensure() / "python", "-m", module, file]
     try:
         shell.run(words, env={"PYTHONPATH": str(ROOT)})
     except DevError as error:
-        raise DevError("main.tf does not plan", str(error)) from error
+        raise DevError("the template does not plan", str(error)) from error
     return True
 
 
@@ -44,7 +53,9 @@ def fresh() -> Path:
     return RECORD
 
 
-def load(file: Path, *, name: str, owner: str, workspace_id: str) -> Json:
+def load(
+    file: Path, *, name: str, owner: str, workspace_id: str, others: Mapping[str, str] | None = None
+) -> Json:
     """A record with a workspace's own identity in the places of the recorded one.
 
     Args:
@@ -52,6 +63,7 @@ def load(file: Path, *, name: str, owner: str, workspace_id: str) -> Json:
         name: of the workspace.
         owner: its name; its id is made of it.
         workspace_id: Coder's id.
+        others: further texts of the record, and what is put in their places.
     """
     text = file.read_text()
     places = {
@@ -60,6 +72,7 @@ def load(file: Path, *, name: str, owner: str, workspace_id: str) -> Json:
         "recorded-owner-id": f"id-of-{owner}",
         "recorded-owner": owner,
         "recorded-token": "token-of-the-tests",
+        **(others or {}),
     }
     for recorded, own in places.items():
         text = text.replace(recorded, own)

@@ -23,11 +23,12 @@ class CoderServer:
     Args:
         engine: whose network.
         certificate: a PEM file of key and certificate; with it the server speaks TLS.
+        address: of this host, where workspaces reach it otherwise.
     """
 
-    def __init__(self, engine: Engine, certificate: Path | None = None) -> None:
+    def __init__(self, engine: Engine, certificate: Path | None = None, *, address: str = "") -> None:
         words = ["run", "--rm", "--add-host", "host:host-gateway", "--entrypoint", "getent", tag("base")]
-        self.address = engine.docker(*words, "hosts", "host").stdout.split()[0]
+        self.address = address or engine.docker(*words, "hosts", "host").stdout.split()[0]
         self.status = 200
         """Of every answer; what is not 200 comes without Coder's words."""
         self.ahead = 0.0

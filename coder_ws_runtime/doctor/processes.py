@@ -27,6 +27,16 @@ def in_cgroup(proc: Path, cgroup: str) -> list[Process]:
     return [item for item in _all(proc) if cgroup and _belongs(text(proc / f"{item.pid}/cgroup"), cgroup)]
 
 
+def started(proc: Path, pid: int) -> float:
+    """When a program was started, in seconds since the epoch; 0 if it cannot be told (proc_pid_stat(5))."""
+    boot = next((line for line in text(proc / "stat").splitlines() if line.startswith("btime ")), "")
+    fields = text(proc / f"{pid}/stat").rpartition(")")[2].split()
+    try:
+        return float(boot.split()[1]) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except (IndexError, ValueError):
+        return 0.0
+
+
 def _all(proc: Path) -> Iterator[Process]:
     try:
         names = os.listdir(proc)

@@ -13,6 +13,8 @@ WATCH = "home-persist-watch.service"
 HOOKS = "ws-hooks.service"
 AGENT = "coder-agent.service"
 WEB_SHELL = "web-shell.service"
+DOCKER_ENGINE = "ws-docker-engine.service"
+"""Only where the workspace has an engine of its own."""
 
 UNITS = (DOCKER_GROUP, RESOLVE, JETBRAINS, WATCH, HOOKS, AGENT, WEB_SHELL)
 """Our units, in the order of the boot."""
@@ -78,7 +80,8 @@ class Unit:
 
 def units(context: Context) -> dict[str, Unit]:
     """Our units as systemd sees them, by name; empty if it does not answer."""
-    shown = context.run(["systemctl", "show", f"--property={','.join(_PROPERTIES)}", "--", *UNITS], timeout=4)
+    names = (*UNITS, DOCKER_ENGINE)
+    shown = context.run(["systemctl", "show", f"--property={','.join(_PROPERTIES)}", "--", *names], timeout=4)
     return {unit.name: unit for unit in parse_units(shown.stdout)}
 
 

@@ -80,7 +80,9 @@ def gc(layout: Layout, *, yes: bool, older_than: float, quiet: bool, as_json: bo
     again = f"home-persist gc{' --yes' if yes else ''}"
     shown = progress.show_progress(rerun=again, quiet=quiet)
     with shown as monitor, Session(layout, values, monitor, writing=yes) as session:
-        found = _look(layout, session, Bounds(old=older_than * _DAY))
+        knows_all = values.engine is settings.Engine.HOST_SOCKET
+        bounds = Bounds(old=older_than * _DAY)
+        found = _look(layout, session, bounds, ask_docker=knows_all)
         errors = _remove(session, found) if yes else []
     if as_json:
         render.say_json(_as_json(found, errors, done=yes))
@@ -91,10 +93,14 @@ def gc(layout: Layout, *, yes: bool, older_than: float, quiet: bool, as_json: bo
     return ExitStatus.REFUSED if errors else ExitStatus.DONE
 
 
-def _look(layout: Layout, session: Session, bounds: Bounds) -> _Found:
+def _look(layout: Layout, session: Session, bounds: Bounds, *, ask_docker: bool) -> _Found:
     engine, silent = None, ""
     try:
-        engine = collecting.ask(layout.docker_socket)
+        # An engine of the workspace's own has none of the others' containers.
+        if ask_docker:
+            engine = collecting.ask(layout.docker_socket)
+        else:
+            silent = "knows no other workspace here"
     except DockerApiError as error:
         silent = str(error)
     except PermissionError:

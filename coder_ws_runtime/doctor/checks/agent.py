@@ -14,6 +14,7 @@ from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, Where, failure, found, ok, skipped
 from coder_ws_runtime.doctor.processes import Process, in_cgroup
 from coder_ws_runtime.doctor.systemd import Unit
+from coder_ws_runtime.doctor.template import by_template
 
 TOKEN = "CODER_AGENT_TOKEN"  # noqa: S105 - the variable's name
 
@@ -60,8 +61,13 @@ def token(context: Context) -> Verdict:
     if seen.get("CODER_AGENT_AUTH", "token") != "token":
         return ok(f"the agent logs in by {seen['CODER_AGENT_AUTH']}")
     remedy = Remedy(
-        f'give it to the container: env = ["{TOKEN}=${{coder_agent.main.token}}"] in the template\'s'
-        " docker_container; then restart the workspace",
+        by_template(
+            context,
+            f'give it to the container: env = ["{TOKEN}=${{coder_agent.main.token}}"] in the template\'s'
+            " docker_container; then restart the workspace",
+            f"give it to the pod: the template's container has an env block for {TOKEN}, from the workspace's"
+            " secret; then restart the workspace",
+        ),
         (context.restart(),),
         Where.CLIENT,
     )
@@ -79,8 +85,13 @@ def init_script(context: Context) -> Verdict:
 def _script_problem(context: Context) -> Finding | None:
     file = context.layout.agent_init
     upload = Remedy(
-        "upload it: the template's docker_container has an upload block with coder_agent.main.init_script;"
-        " then restart the workspace",
+        by_template(
+            context,
+            "upload it: the template's docker_container has an upload block with"
+            " coder_agent.main.init_script; then restart the workspace",
+            "mount it: the template's secret has coder_agent.main.init_script as agent-init.sh, and its"
+            f" container a volume_mount for {file}; then restart the workspace",
+        ),
         (context.restart(),),
         Where.CLIENT,
     )

@@ -17,6 +17,9 @@ from coder_ws_runtime.doctor.findings import (
     skipped,
     warning,
 )
+from coder_ws_runtime.doctor.template import in_pod
+from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.settings import Engine
 from coder_ws_runtime.system.mounts import unescaped
 from coder_ws_runtime.text import size
 
@@ -58,11 +61,21 @@ def projects(context: Context) -> Verdict:
 @check("disk.root", "room in the container", needs=[Need.LIVE])
 def root(context: Context) -> Verdict:
     """The container's own file system, which is the host's disk under Docker's directory, has room."""
-    remedy = Remedy(
+    prune = Remedy(
         "let Docker remove what no container uses: images, build cache, stopped containers",
         ("docker system df", "docker system prune"),
     )
-    return _room(context.layout.root, "the container's file system", remedy)
+    if not in_pod(context):
+        return _room(context.layout.root, "the container's file system", prune)
+    # The disk is the node's, for all of its pods; Docker's data are on a volume of the workspace.
+    look = Remedy("see what fills it, and remove it", ("sudo du -xh --max-depth=2 / | sort -h | tail",))
+    own = _room(context.layout.root, "the node's disk", look)
+    data = context.layout.docker_data
+    if context.settings.engine is not Engine.OWN or not os.path.ismount(data):
+        return own
+    docker = _room(data, "the volume of the Docker engine", prune)
+    summary = f"{own.summary}; for Docker {docker.summary}"
+    return found([*own.findings, *docker.findings], summary)
 
 
 @check("disk.tmp", "room for temporary files", needs=[Need.LIVE])
@@ -87,7 +100,7 @@ def tmp(context: Context) -> Verdict:
     if full.findings or kind != "tmpfs":
         return full
     used = _used(path)
-    limit = memory_limit(context.layout.cgroups)
+    limit = memory_limit(own_groups(context.layout))
     if limit and used > limit / 2:
         remedy = Remedy("see what fills it, and remove it", commands)
         problem = f"{path} is a tmpfs, and its {size(used)} are more than half of the memory of the workspace"
@@ -98,7 +111,7 @@ def tmp(context: Context) -> Verdict:
 @check("disk.memory", "memory", needs=[Need.LIVE])
 def memory(context: Context) -> Verdict:
     """Programs have memory: below the limit, without waiting for it, and none was ended for want of it."""
-    groups = context.layout.cgroups
+    groups = own_groups(context.layout)
     limit, used = memory_limit(groups), memory_used(groups)
     remedy = Remedy(
         "see what takes it, and end what is not needed; or choose a higher limit for the workspace",
@@ -126,6 +139,19 @@ def memory(context: Context) -> Verdict:
     return found(findings, f"{size(used)} of {size(limit)} used" if limit else f"{size(used)} used, no limit")
 
 
+def own_groups(layout: Layout) -> Path:
+    """The workspace's own control groups: what they hold is counted, and limited, together.
+
+    A privileged pod on version 2 sees the node's root; PID 1 says where below it the pod is. Where the root
+    that is seen is the workspace's own already, the path that it says does not exist below it.
+    """
+    line = next((one for one in text(layout.proc / "1/cgroup").splitlines() if one.startswith("0::/")), "")
+    # systemd has put itself into a group below.
+    path = line.removeprefix("0::/").removesuffix("init.scope").strip("/")
+    below = layout.cgroups / path
+    return below if path and (below / "memory.current").exists() else layout.cgroups
+
+
 _UNLIMITED = 1 << 60
 """What the kernel writes without a limit, on version 1 of control groups, is larger than this."""
 
@@ -151,7 +177,7 @@ def _pressure(context: Context) -> tuple[str, float]:
     The kernel tells it for each control group on their version 2, else for the host
     (Documentation/accounting/psi.rst there); 0 where it does not.
     """
-    own = text(context.layout.cgroups / "memory.pressure")
+    own = text(own_groups(context.layout) / "memory.pressure")
     shown = own or text(context.layout.proc / "pressure/memory")
     stalled = re.search(r"^full .*\bavg60=([0-9.]+)", shown, re.MULTILINE)
     return "the workspace's programs" if own else "the host", float(stalled[1]) if stalled else 0.0

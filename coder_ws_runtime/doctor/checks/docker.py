@@ -22,6 +22,7 @@ from coder_ws_runtime.doctor.findings import (
     skipped,
     warning,
 )
+from coder_ws_runtime.settings import Engine
 from coder_ws_runtime.system import docker_api
 from coder_ws_runtime.system.docker_api import DockerApiError
 
@@ -67,6 +68,8 @@ def cli(context: Context) -> Verdict:
 @check("docker.socket", "the Docker socket", needs=[Need.LIVE])
 def socket(context: Context) -> Verdict:
     """The host's socket is mounted, somebody listens at it, and the user's group may open it."""
+    if context.settings.engine is Engine.NONE:
+        return skipped("the workspace has no Docker engine")
     seen, planned = context.ask(_seen), context.ask(_planned)
     if planned.actions and not planned.finding and not context.ask(systemd.steps_ran):
         return skipped(Need.BOOT.value)
@@ -76,6 +79,9 @@ def socket(context: Context) -> Verdict:
 
 def _socket_problem(context: Context, seen: Observed, planned: Plan) -> Finding | None:
     path = str(context.layout.docker_socket)
+    own = context.settings.engine is Engine.OWN
+    if own and (planned.case is Case.ABSENT or planned.finding):
+        return _engine_problem(context, planned)
     if planned.case is Case.ABSENT:
         remedy = Remedy(
             "mount the host's socket: the template's docker_container has a volumes block for"
@@ -99,6 +105,27 @@ def _socket_problem(context: Context, seen: Observed, planned: Plan) -> Finding 
         evidence = [planned.reason, *evidence]
         return failure(problem, Remedy(f"let the boot step {what}", commands, safe=True), evidence=evidence)
     return None
+
+
+def _engine_problem(context: Context, planned: Plan) -> Finding:
+    """Nobody listens where systemd should, for the workspace's own engine."""
+    if context.live and not context.layout.dockerd.exists():
+        remedy = Remedy(
+            "use the stack's image with an engine: its tag ends in -engine; or set the template's variable"
+            " engine to none",
+            where=Where.TEMPLATE,
+        )
+        evidence = [f"{context.layout.dockerd}: no such file"]
+        return failure("this image has no Docker engine", remedy, evidence=evidence)
+    units = "ws-docker-engine.socket ws-docker-engine.service"
+    remedy = Remedy(
+        "start the engine of this workspace again",
+        (context.as_root(f"systemctl reset-failed {units}"), context.as_root(f"systemctl restart {units}")),
+        safe=True,
+    )
+    engine = context.ask(systemd.units).get(systemd.DOCKER_ENGINE)
+    evidence = [planned.reason, *(systemd.journal(context, engine) if engine else [])]
+    return failure("the Docker engine of this workspace does not listen", remedy, evidence=evidence)
 
 
 def _describe(path: str, seen: Observed) -> str:
@@ -151,11 +178,7 @@ def server(context: Context) -> Verdict:
     except PermissionError:
         return skipped("the socket may not be opened; see docker.group")
     except DockerApiError as error:
-        remedy = Remedy(
-            "look at the daemon on the host",
-            ("systemctl status docker", "journalctl -u docker -e"),
-            Where.HOST,
-        )
+        remedy = _look_at_daemon(context)
         return found([failure(f"the Docker daemon {error}", remedy)], "")
     if _number(version) < _OLDEST_API:
         remedy = Remedy("use a newer Docker on the host", where=Where.HOST)
@@ -163,6 +186,14 @@ def server(context: Context) -> Verdict:
         evidence = [f"interface {version.get('ApiVersion')}, needed is 1.24"]
         return found([failure(problem, remedy, evidence=evidence)], "")
     return ok(f"version {version.get('Version')}, interface {version.get('ApiVersion')}")
+
+
+def _look_at_daemon(context: Context) -> Remedy:
+    if context.settings.engine is Engine.OWN:
+        restart = context.as_root("systemctl restart ws-docker-engine")
+        return Remedy("see what it says, and start it again", ("journalctl -u ws-docker-engine -e", restart))
+    commands = ("systemctl status docker", "journalctl -u docker -e")
+    return Remedy("look at the daemon on the host", commands, Where.HOST)
 
 
 def _number(version: dict[str, Any]) -> tuple[int, ...]:
@@ -173,6 +204,8 @@ def _number(version: dict[str, Any]) -> tuple[int, ...]:
 @check("docker.bind-mounts", "bind mounts of other containers", needs=[Need.LIVE, Need.SOCKET])
 def bind_mounts(context: Context) -> Verdict:
     """A bind mount names a path of the host: a path of the workspace is another directory there, or none."""
+    if context.settings.engine is Engine.OWN:
+        return ok("the engine is the workspace's own, and so are the paths of bind mounts")
     try:
         containers = docker_api.get(context.layout.docker_socket, "/containers/json")
         version = context.ask(_version)

@@ -21,6 +21,7 @@ from coder_ws_runtime.doctor.findings import (
     warning,
 )
 from coder_ws_runtime.doctor.systemd import Unit
+from coder_ws_runtime.doctor.template import by_template
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.layout import DEFAULT_USER
 from coder_ws_runtime.persist.manifest.entry import NO_WORKSPACE_ID, Declarations, Entry, Kind
@@ -59,8 +60,13 @@ def _volume_problem(context: Context) -> Finding | None:
 def _mount_problem(context: Context) -> Finding | None:
     path = context.layout.volume
     mount = Remedy(
-        f"mount it: the template's docker_container has a volumes block for {path}; then restart the"
-        " workspace",
+        by_template(
+            context,
+            f"mount it: the template's docker_container has a volumes block for {path}; then restart the"
+            " workspace",
+            f"mount it: the template's pod has a volume for the claim of the homes, and its container a"
+            f" volume_mount for {path}; then restart the workspace",
+        ),
         (context.restart(),),
         Where.CLIENT,
     )

@@ -17,6 +17,7 @@ from coder_ws_runtime.doctor.context import Context, text
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Remedy, Verdict, Where, failure, found, ok, skipped, warning
 from coder_ws_runtime.doctor.systemd import Unit
+from coder_ws_runtime.doctor.template import by_template, in_pod
 
 _HOST = "host.docker.internal"
 _RESOLVE_SECONDS = 4.0
@@ -78,8 +79,13 @@ def dns(context: Context) -> Verdict:
         line for line in text(context.layout.resolv_conf).splitlines() if line.startswith("nameserver")
     ]
     remedy = Remedy(
-        "restart the workspace, which takes the host's name servers again; if the host itself does not know"
-        ' the name either, set "dns" in its /etc/docker/daemon.json',
+        by_template(
+            context,
+            "restart the workspace, which takes the host's name servers again; if the host itself does not"
+            ' know the name either, set "dns" in its /etc/docker/daemon.json',
+            "restart the workspace, which takes the cluster's name servers again; if other pods do not know"
+            " the name either, look at the cluster's DNS",
+        ),
         (context.restart(),),
         Where.CLIENT,
     )
@@ -96,6 +102,8 @@ def _coder_address(context: Context) -> str:
 @check("network.host", "the name of the Docker host", needs=[Need.LIVE])
 def host(context: Context) -> Verdict:
     """Programs reach the Docker host as host.docker.internal."""
+    if in_pod(context):
+        return skipped("there is no Docker host: the workspace is a pod")
     address = _resolves(_HOST)
     if address:
         return ok(f"{_HOST} is {address}")

@@ -19,10 +19,13 @@ from coder_ws_runtime.doctor.findings import (
     warning,
 )
 from coder_ws_runtime.doctor.systemd import Unit
+from coder_ws_runtime.doctor.template import by_template
 from coder_ws_runtime.errors import ExitStatus
+from coder_ws_runtime.settings import Engine
 
 # Their own checks say more: agent.process and home.daemon.
 _ELSEWHERE = frozenset({systemd.AGENT, systemd.WATCH})
+_OWN = (*systemd.UNITS, systemd.DOCKER_ENGINE)
 
 
 @check("system.pid1", "PID 1", needs=[Need.LIVE])
@@ -34,8 +37,13 @@ def pid1(context: Context) -> Verdict:
     # Only the program: arguments may hold secrets.
     command = text(context.layout.proc / "1/cmdline").partition("\0")[0]
     remedy = Remedy(
-        "start the container with the image's own command: in the template's docker_container set neither"
-        " command nor entrypoint nor init",
+        by_template(
+            context,
+            "start the container with the image's own command: in the template's docker_container set neither"
+            " command nor entrypoint nor init",
+            "start the container with the image's own command: in the template's container set neither"
+            " command nor args, and in its pod not share_process_namespace",
+        ),
         where=Where.TEMPLATE,
     )
     evidence = [f"/proc/1/cmdline: {command} …"]
@@ -56,7 +64,7 @@ def state(context: Context) -> Verdict:
         return found([failure(f"the system is in the state {now!r}", restart)], "")
     listed = context.run(["systemctl", "list-units", "--failed", "--plain", "--no-legend"], timeout=3)
     names = [line.split()[0] for line in listed.stdout.splitlines() if line.strip()]
-    others = [name for name in names if name not in systemd.UNITS]
+    others = [name for name in names if name not in _OWN]
     findings = [
         warning(
             f"{name} has failed",
@@ -72,7 +80,8 @@ def state(context: Context) -> Verdict:
 def units(context: Context) -> Verdict:
     """Each boot step is installed, enabled and has done its work; the log says why if not."""
     known = context.ask(systemd.units)
-    names = [name for name in systemd.UNITS if name not in _ELSEWHERE]
+    expected = _OWN if context.settings.engine is Engine.OWN else systemd.UNITS
+    names = [name for name in expected if name not in _ELSEWHERE]
     findings = [item for name in names if (item := _unit(context, known.get(name, Unit(name, {}))))]
     return found(findings, f"{', '.join(name.removesuffix('.service') for name in names)}: as they should be")
 

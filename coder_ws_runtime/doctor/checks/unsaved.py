@@ -10,6 +10,7 @@ from coder_ws_runtime.doctor.checks.home import declarations
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, found, warning
+from coder_ws_runtime.doctor.processes import started
 from coder_ws_runtime.text import size
 
 _MANY_BYTES = 1 << 30
@@ -78,13 +79,15 @@ def _lost(context: Context, path: str) -> Finding:
 
 
 def _made(context: Context) -> float:
-    """When the container was made, in seconds since the epoch; what is older came with the image."""
-    for path in (context.layout.container_mark, context.layout.proc / "1"):
-        try:
-            return path.stat().st_ctime
-        except OSError:
-            continue
-    return 0.0
+    """When the container was made, in seconds since the epoch; what is older came with the image.
+
+    Docker leaves a file. Other runtimes do not; a pod's container is never started a second time, so it is
+    as old as its first program.
+    """
+    try:
+        return context.layout.container_mark.stat().st_ctime
+    except OSError:
+        return started(context.layout.proc, 1)
 
 
 def _precious(home: Path, kept: set[str], since: float) -> list[str]:

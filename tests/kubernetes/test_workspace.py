@@ -73,7 +73,7 @@ def load_debian(space: KubernetesWorkspace, cluster: AnyCluster) -> None:
 
 def test_containers_count_as_the_workspace_s(space: KubernetesWorkspace) -> None:
     """Their control groups are below the pod's, so its limits hold for them."""
-    (pod,) = set(space.out("grep -o 'pod[0-9a-f-]*' /proc/1/cgroup").split())
+    (pod,) = set(space.out("grep -o 'pod[0-9a-f][0-9a-f-]*' /proc/1/cgroup").split())
     space.out("docker run -d --name sleeper debian:trixie-slim sleep 60")
     groups = space.out("cat /proc/$(docker inspect -f '{{.State.Pid}}' sleeper)/cgroup; docker rm -f sleeper")
     memory = [line for line in groups.splitlines() if ":memory:" in line or line.startswith("0::")]

@@ -20,12 +20,16 @@ KUBERNETES = Path(__file__).with_name("planned-kubernetes.json")
 """The plan of kubernetes/main.tf; a test keeps it equal to a fresh one, too."""
 
 
-def plan(file: Path, module: str = "tests.template.record") -> bool:
+PLANNERS = {RECORD: "tests.template.record", KUBERNETES: "tests.template.record_kubernetes"}
+"""The program that plans the template of each record."""
+
+
+def plan(file: Path, module: str) -> bool:
     """Plan the template of this checkout into a file.
 
     Args:
         file: the record.
-        module: the program that plans it; `tests.template.record_kubernetes` for kubernetes/main.tf.
+        module: the program that plans it, as in `PLANNERS`.
 
     Returns:
         whether that was possible: it takes Terraform.
@@ -43,14 +47,18 @@ def plan(file: Path, module: str = "tests.template.record") -> bool:
     return True
 
 
-def fresh() -> Path:
-    """A record of main.tf as it is now; the recorded one where Terraform is missing."""
-    file = ROOT / ".dev/planned.json"
+def fresh(record: Path = RECORD) -> Path:
+    """A record of a template as it is now; the recorded one where Terraform is missing.
+
+    Args:
+        record: the recorded one, which says which template.
+    """
+    file = ROOT / ".dev" / record.name
     file.parent.mkdir(exist_ok=True)
-    if plan(file):
+    if plan(file, PLANNERS[record]):
         return file
     say("without terraform: the recorded plan of the template")
-    return RECORD
+    return record
 
 
 def load(

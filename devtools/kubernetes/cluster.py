@@ -83,6 +83,10 @@ class Cluster:
         """Whether the node's kubelet runs."""
         return bool(self.daemons.pid("kubelet"))
 
+    def left_over(self) -> bool:
+        """Whether something of a cluster that does not run is still on the machine."""
+        return Path(f"/run/netns/{_NAMESPACE}").exists() or (LAB / "sysctls.json").exists()
+
     def stop(self) -> None:
         """End all of it, and put back what it changed on the machine. Its files stay."""
         if self.daemons.pid("kube-apiserver") and self.daemons.pid("kubelet"):

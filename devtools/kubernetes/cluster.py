@@ -137,6 +137,30 @@ class Cluster:
         marks.write_text(json.dumps({**known, image: wanted}))
         return time.monotonic() - began
 
+    def import_into(self, store: Path, images: list[str]) -> None:
+        """Import images into the store of another containerd, which does not run."""
+        socket = self.socket.with_name("import.sock")
+        config = LAB / "import.toml"
+        state = self.socket.with_name("import")
+        head = f'version = 2\nroot = "{store}"\nstate = "{state}"\n'
+        config.write_text(
+            f'{head}disabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\naddress = "{socket}"\n'
+        )
+        archive = LAB / "image.tar"
+        self.daemons.start("import", ["nice", "containerd", "--config", config])
+        try:
+            client: list[str | Path] = ["nice", "ctr", "--address", socket, "--namespace", "k8s.io"]
+            self._wait(
+                "containerd",
+                lambda: run(["ctr", "--address", socket, "version"], check=False).returncode == 0,
+            )
+            for image in images:
+                self.engine.docker("save", "-o", archive, image)
+                run([*client, "images", "import", archive])
+        finally:
+            archive.unlink(missing_ok=True)
+            self.daemons.stop("import")
+
     def ctr(self, *words: str | Path) -> str:
         """Run containerd's client."""
         return run(["nice", "ctr", "--address", self.socket, "--namespace", "k8s.io", *words]).stdout
@@ -239,6 +263,11 @@ class Cluster:
                 return
             time.sleep(0.3)
         raise DevError(f"{what} does not answer after {_READY_SECONDS:.0f} s", f"look into {LAB}/run/*.log")
+
+
+def namespace() -> str:
+    """The network namespace of this checkout's cluster."""
+    return _NAMESPACE
 
 
 def _network() -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,16 +27,22 @@ class Daemons:
         pid = self.pid(name)
         if pid:
             return pid
-        with (self.directory / f"{name}.log").open("wb") as log:
-            started = subprocess.Popen(
-                [str(word) for word in argv],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        (self.directory / f"{name}.pid").write_text(f"{started.pid} {_began(started.pid)}")
-        return started.pid
+        log = self.directory / f"{name}.log"
+        words = [str(word) for word in argv]
+        # Not subprocess, which expects to see the end of what it has started.
+        started = os.posix_spawnp(
+            words[0],
+            words,
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+        )
+        (self.directory / f"{name}.pid").write_text(f"{started} {_began(started)}")
+        return started
 
     def pid(self, name: str) -> int:
         """The PID of a daemon that runs; 0 if it does not, also where another program has the PID now."""

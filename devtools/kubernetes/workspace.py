@@ -47,6 +47,7 @@ class KubernetesWorkspace:
         workspace_id: Coder's id; a new one by default.
         record: the template's plan.
         access_url: of Coder; empty: none.
+        patience: seconds that a start or a stop may take.
     """
 
     def __init__(
@@ -60,7 +61,9 @@ class KubernetesWorkspace:
         workspace_id: str = "",
         record: Path = recorded.KUBERNETES,
         access_url: str = "",
+        patience: float = READY_SECONDS,
     ) -> None:
+        self.patience = patience
         self.cluster = cluster
         self.kubectl = cluster.kubectl
         self.name = name
@@ -70,6 +73,7 @@ class KubernetesWorkspace:
         self.pod = f"coder-{self.workspace_id}-0"
         places = {
             "registry.example/recorded:base-engine": image,
+            "registry.example/recorded:base": image,
             "recorded-namespace": namespace,
             "recorded-homes": "homes",
             "recorded-class": CLASS,
@@ -145,18 +149,18 @@ class KubernetesWorkspace:
             DevError: it takes too long; with the pod's events.
         """
         name = f"statefulset/coder-{self.workspace_id}"
-        deadline = time.monotonic() + READY_SECONDS
+        deadline = time.monotonic() + self.patience
         while time.monotonic() < deadline:
             now = self.kubectl.get(name, namespace=self.namespace)["status"]
             current = now.get("updateRevision") == now.get("currentRevision")
             if now.get("readyReplicas") == 1 and current:
                 return
             time.sleep(0.3)
-        raise DevError(f"{self.pod} is not ready after {READY_SECONDS:.0f} s:\n{self.events()}")
+        raise DevError(f"{self.pod} is not ready after {self.patience:.0f} s:\n{self.events()}")
 
     def wait_ready(self) -> str:
         """Wait until the boot is over, and return what `systemctl is-system-running` says."""
-        deadline = time.monotonic() + READY_SECONDS
+        deadline = time.monotonic() + self.patience
         done = self.exec("true", user="root")
         while time.monotonic() < deadline:
             done = self.exec("systemctl", "is-system-running", user="root")
@@ -167,7 +171,7 @@ class KubernetesWorkspace:
 
     def wait_gone(self) -> None:
         """Wait until there is no pod."""
-        deadline = time.monotonic() + READY_SECONDS
+        deadline = time.monotonic() + self.patience
         while self.status():
             if time.monotonic() > deadline:
                 raise DevError(f"{self.pod} is still there:\n{self.events()}")
@@ -219,7 +223,8 @@ def provide(cluster: Anywhere, namespace: str, claim: str, mode: str, *, owned: 
         namespace: of the claim.
         claim: its name.
         mode: ReadWriteMany or ReadWriteOnce.
-        owned: whether the claim is to be made, too, as a platform engineer makes that of the homes.
+        owned: whether the claim is to be made, too, as a platform engineer makes that of the homes. One that
+            is there is left as it is.
     """
     name = f"{namespace}-{claim}"
     spec = {"accessModes": [mode], "storageClassName": CLASS}
@@ -241,8 +246,9 @@ def provide(cluster: Anywhere, namespace: str, claim: str, mode: str, *, owned: 
         "metadata": {"name": claim, "namespace": namespace},
         "spec": {**spec, "resources": {"requests": {"storage": "1Gi"}}, "volumeName": name},
     }
-    known = cluster.kubectl.get("persistentvolume", name)
-    if not known:
+    if owned and cluster.kubectl.get("persistentvolumeclaim", claim, namespace=namespace):
+        return
+    if not cluster.kubectl.get("persistentvolume", name):
         cluster.kubectl.apply(volume)
-    if owned and not cluster.kubectl.get("persistentvolumeclaim", claim, namespace=namespace):
+    if owned:
         cluster.kubectl.apply(made)

@@ -13,6 +13,7 @@ from devtools.images import PREFIX, tag
 from devtools.kubernetes.cluster import Cluster
 from devtools.kubernetes.given import GivenCluster
 from devtools.kubernetes.workspace import KubernetesWorkspace
+from devtools.shell import run
 from tests.conftest import missing
 from tests.harness.coder_server import CoderServer
 from tests.template import record_kubernetes
@@ -52,6 +53,8 @@ def _remove_all(cluster: AnyCluster) -> None:
         name = volume["metadata"]["name"]
         if name.startswith(f"{NAMESPACE}-"):
             cluster.kubectl.run("delete", "persistentvolume", name, check=False)
+            if isinstance(cluster, Cluster):
+                run(["rm", "-rf", "--one-file-system", cluster.volume_root / name])
 
 
 @pytest.fixture(scope="session")
@@ -85,7 +88,7 @@ def new(cluster: AnyCluster, coder: CoderServer, tmp_path_factory: pytest.TempPa
         record = recorded.KUBERNETES
         if parameters or variables:
             record = tmp_path_factory.mktemp("plan") / "planned.json"
-            _plan(record, parameters, variables)
+            plan_into(record, parameters, variables)
         space = KubernetesWorkspace(
             cluster,
             name,
@@ -106,6 +109,11 @@ def new(cluster: AnyCluster, coder: CoderServer, tmp_path_factory: pytest.TempPa
         space.wait_gone()
 
 
-def _plan(file: Path, parameters: Mapping[str, object] | None, variables: Mapping[str, str] | None) -> None:
+def plan_into(
+    file: Path,
+    parameters: Mapping[str, object] | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> None:
+    """Plan the template with these, as a record."""
     with ready("kubernetes/main.tf") as terraform:
         file.write_text(written(record_kubernetes.record(terraform, parameters, variables)))

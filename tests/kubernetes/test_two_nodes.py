@@ -1,0 +1,227 @@
+"""An owner's two workspaces on two nodes, with the home on NFS: both save, one is cut off and comes back.
+
+The nodes have kernels of their own, under User Mode Linux, and so has the NFS server.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from devtools.images import PREFIX, tag
+from devtools.kubernetes.cluster import Cluster
+from devtools.kubernetes.kubectl import Kubectl
+from devtools.kubernetes.machines import NAS, Machine, prepare
+from devtools.kubernetes.workspace import KubernetesWorkspace
+from devtools.shell import run
+from tests.conftest import missing
+from tests.kubernetes.conftest import AnyCluster, plan_into
+
+pytestmark = pytest.mark.two_nodes
+
+NAMESPACE = f"{PREFIX}-two-nodes"
+LEASE = 20
+"""Seconds after which the NFS server forgets a client that says nothing."""
+PATIENCE = 600.0
+SEEN = 60.0
+"""Seconds until a client of NFS sees a name that another one has made; it caches for 30."""
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """The nodes, as a workspace needs to know them."""
+
+    kubectl: Kubectl
+    volume_root: Path = Path("/run/disk/volumes")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two workspaces of one owner, and the node of the first."""
+
+    one: KubernetesWorkspace
+    two: KubernetesWorkspace
+    first: Machine
+
+
+@pytest.fixture(scope="module")
+def machines(cluster: AnyCluster) -> Iterator[dict[str, Machine]]:
+    if not isinstance(cluster, Cluster):
+        missing("the embedded cluster; KUBECONFIG names another one")
+    disk = prepare(cluster, tag("base"))
+    made = {
+        "nas": Machine(cluster, "nas", "nas", 20),
+        "n1": Machine(cluster, "n1", "node", 11),
+        "n2": Machine(cluster, "n2", "node", 12),
+    }
+    try:
+        for name, machine in made.items():
+            machine.disk.unlink(missing_ok=True)
+            if machine.job == "node":
+                run(["cp", "--sparse=always", disk, machine.disk])
+            machine.start(memory="512M" if name == "nas" else "3G", lease=LEASE)
+        wait(lambda: all(cluster.kubectl.node_ready(name) for name in ("n1", "n2")), "the nodes are ready")
+        yield made
+    finally:
+        for machine in reversed(made.values()):
+            machine.stop()
+            machine.disk.unlink(missing_ok=True)
+            if machine.job == "node":
+                cluster.kubectl.run("delete", "node", machine.name, "--ignore-not-found", check=False)
+
+
+@pytest.fixture(scope="module")
+def pair(
+    cluster: AnyCluster, machines: dict[str, Machine], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pair]:
+    kubectl = cluster.kubectl
+    spec = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
+    kubectl.apply(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": f"{NAMESPACE}-homes"},
+            "spec": {
+                **spec,
+                "capacity": {"storage": "5Gi"},
+                "persistentVolumeReclaimPolicy": "Retain",
+                "claimRef": {"namespace": NAMESPACE, "name": "homes"},
+                "mountOptions": ["vers=4.2", "hard"],
+                "nfs": {"server": NAS, "path": "/"},
+            },
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": "homes", "namespace": NAMESPACE},
+            "spec": {
+                **spec,
+                "resources": {"requests": {"storage": "5Gi"}},
+                "volumeName": f"{NAMESPACE}-homes",
+            },
+        },
+    )
+    spaces = []
+    for name, node in (("one", "n1"), ("two", "n2")):
+        record = tmp_path_factory.mktemp(name) / "planned.json"
+        selector = json.dumps({"kubernetes.io/hostname": node})
+        plan_into(record, variables={"engine": "none", "node_selector": selector})
+        image = f"docker.io/{tag('base')}"
+        spaces.append(
+            KubernetesWorkspace(
+                Nodes(kubectl),
+                name,
+                image=image,
+                namespace=NAMESPACE,
+                record=record,
+                patience=PATIENCE,
+            )
+        )
+    for space in spaces:
+        space.settings["workspace"]["access_url"] = ""
+        space.start(wait=False)
+    for space in spaces:
+        space.wait_rolled_out()
+        space.wait_ready()
+    yield Pair(*spaces, machines["n1"])
+    for space in spaces:
+        space.delete()
+    kubectl.run("delete", "namespace", NAMESPACE, "--timeout=300s", check=False)
+    for volume in kubectl.items("persistentvolumes"):
+        if volume["metadata"]["name"].startswith(NAMESPACE):
+            kubectl.run("delete", "persistentvolume", volume["metadata"]["name"], check=False)
+
+
+def wait(true: Callable[[], bool], what: str, seconds: float = 180.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"not after {seconds:.0f} s: {what}"
+        time.sleep(0.5)
+
+
+def sees(space: KubernetesWorkspace, path: str, content: str) -> Callable[[], bool]:
+    return lambda: space.sh(f"cat {path}").stdout.rstrip("\n") == content
+
+
+def attic(space: KubernetesWorkspace) -> list[object]:
+    return list(json.loads(space.out("home-persist attic list --json"))["items"])
+
+
+def test_both_boot_on_nodes_of_their_own(pair: Pair, cluster: AnyCluster) -> None:
+    nodes = {space.name: space.status()["spec"]["nodeName"] for space in (pair.one, pair.two)}
+    assert nodes == {"one": "n1", "two": "n2"}
+    for space in (pair.one, pair.two):
+        assert "nfs4" in space.out("stat -f -c %T /mnt/home-persist; grep home-persist /proc/mounts")
+        assert space.exec("systemctl", "is-system-running", user="root").stdout.strip() == "running"
+        assert space.out("readlink ~/.claude") == "/mnt/home-persist/.claude"
+
+
+def test_the_doctor_knows_where_it_is(pair: Pair) -> None:
+    """Here control groups are of version 2, and a privileged pod sees the node's root."""
+    report = json.loads(pair.one.exec("ws-doctor", "--json").stdout)
+    wrong = [one for one in report["checks"] if one["status"] not in ("ok", "skipped")]
+    assert wrong == []
+    group = pair.one.out("cut -d: -f3 /proc/1/cgroup").removesuffix("/init.scope")
+    assert "kubepods" in group
+    assert pair.one.sh(f"test -e /sys/fs/cgroup{group}/memory.current").returncode == 0
+
+
+def test_both_save_and_both_see(pair: Pair) -> None:
+    pair.one.out("echo from one > ~/.claude/one")
+    pair.two.out("echo from two > ~/.claude/two")
+    wait(sees(pair.two, "~/.claude/one", "from one"), "two sees what one has saved", SEEN)
+    wait(sees(pair.one, "~/.claude/two", "from two"), "one sees what two has saved", SEEN)
+    # As programs save: a new file, renamed over the link.
+    pair.one.out("echo first > t && mv t ~/.claude.json")
+    wait(sees(pair.two, "~/.claude.json", "first"), "a save over the link arrives at the other", SEEN)
+    pair.two.out("echo second > t && mv t ~/.claude.json")
+    wait(sees(pair.one, "~/.claude.json", "second"), "and the other way round", SEEN)
+
+
+def test_gc_removes_nothing_of_the_other(pair: Pair) -> None:
+    for own, other in ((pair.one, pair.two), (pair.two, pair.one)):
+        found = json.loads(own.out("home-persist gc --yes --json"))
+        assert [one["id"] for one in found["workspaces"] if one["removed"]] == []
+        verdicts = {one["id"]: one["verdict"] for one in found["workspaces"]}
+        assert verdicts.get(other.workspace_id) in (None, "leased")
+
+
+def test_a_node_that_is_cut_off_comes_back_and_nothing_is_lost(pair: Pair, cluster: AnyCluster) -> None:
+    before = attic(pair.two)
+    # It goes on saving while it is cut off: the file system waits, and nothing is noted before it is saved.
+    script = (
+        "cd ~/.claude; for i in $(seq 1 100000); do echo $i > cut.t && mv cut.t cut-$((i % 50))"
+        " && echo $i > ~/projects/noted; sleep 0.5; done"
+    )
+    unit = ["systemd-run", "--unit=saving", "--uid=coder", "--setenv=HOME=/home/coder"]
+    assert pair.one.exec(*unit, "bash", "-c", script, user="root").returncode == 0
+    wait(lambda: bool(pair.one.sh("cat ~/projects/noted").stdout), "it saves")
+    pair.first.cut()
+    try:
+        pair.two.out("echo meanwhile > t && mv t ~/.claude.json; echo meanwhile > ~/.claude/meanwhile")
+        time.sleep(2 * LEASE)
+        found = json.loads(pair.two.out("home-persist gc --yes --json"))
+        assert [one["id"] for one in found["workspaces"] if one["removed"]] == [], "it was seen lately"
+        pair.two.out("echo after the lease > ~/.claude/after")
+    finally:
+        pair.first.plug()
+    wait(lambda: cluster.kubectl.node_ready("n1"), "the node is back")
+    wait(lambda: pair.one.exec("true").returncode == 0, "its pod answers")
+    noted = int(pair.one.out("cat ~/projects/noted"))
+    wait(lambda: int(pair.one.sh("cat ~/projects/noted").stdout or 0) > noted + 3, "it goes on saving")
+    pair.one.exec("systemctl", "stop", "saving", user="root")
+    last = int(pair.one.out("cat ~/projects/noted"))
+    wait(sees(pair.two, f"~/.claude/cut-{last % 50}", str(last)), "what it noted was saved", SEEN)
+    wait(sees(pair.one, "~/.claude.json", "meanwhile"), "it sees what the other saved meanwhile", SEEN)
+    wait(sees(pair.one, "~/.claude/after", "after the lease"), "and later", SEEN)
+    assert attic(pair.two) == before, "nothing was displaced"
+    for space in (pair.one, pair.two):
+        assert space.out("readlink ~/.claude.json ~/.claude") == (
+            "/mnt/home-persist/.claude.json\n/mnt/home-persist/.claude"
+        )
+        found = json.loads(space.out("home-persist gc --yes --json"))
+        assert [one["id"] for one in found["workspaces"] if one["removed"]] == []

@@ -109,7 +109,7 @@ def pair(
     for name, node in (("one", "n1"), ("two", "n2")):
         record = tmp_path_factory.mktemp(name) / "planned.json"
         selector = json.dumps({"kubernetes.io/hostname": node})
-        plan_into(record, variables={"engine": "none", "node_selector": selector})
+        plan_into(record, {"memory": "1"}, {"engine": "none", "node_selector": selector})
         image = f"docker.io/{tag('base')}"
         spaces.append(
             KubernetesWorkspace(
@@ -168,6 +168,16 @@ def test_the_doctor_knows_where_it_is(pair: Pair) -> None:
     group = pair.one.out("cut -d: -f3 /proc/1/cgroup").removesuffix("/init.scope")
     assert "kubepods" in group
     assert pair.one.sh(f"test -e /sys/fs/cgroup{group}/memory.current").returncode == 0
+
+
+def test_a_program_that_wants_too_much_memory_ends_alone(pair: Pair) -> None:
+    """Kubernetes has the kernel end all programs of a container at once, on version 2 of control groups."""
+    group = pair.two.out("cut -d: -f3 /proc/1/cgroup").removesuffix("/init.scope")
+    assert pair.two.out(f"cat /sys/fs/cgroup{group}/memory.oom.group") == "0"
+    done = pair.two.exec("python3", "-c", "x = bytearray(2 << 30); print(len(x))")
+    assert done.returncode != 0
+    assert pair.two.exec("systemctl", "is-system-running", user="root").stdout.strip() == "running"
+    assert pair.two.status()["status"]["containerStatuses"][0]["restartCount"] == 0
 
 
 def test_both_save_and_both_see(pair: Pair) -> None:

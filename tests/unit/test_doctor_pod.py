@@ -10,11 +10,12 @@ from click.testing import CliRunner
 
 from coder_ws_runtime.cli.home_persist.main import home_persist
 from coder_ws_runtime.doctor.catalogue import CHECKS
-from coder_ws_runtime.doctor.checks.disk import memory_limit, memory_used, own_groups
+from coder_ws_runtime.doctor.checks.disk import memory_limit, memory_used
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.findings import Status, Verdict
 from coder_ws_runtime.doctor.processes import started
 from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.system.cgroups import own_groups
 
 BY_ID = {item.id: item for item in CHECKS}
 

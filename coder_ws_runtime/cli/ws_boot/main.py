@@ -18,6 +18,7 @@ def command() -> None:
 
 command.add_lazy("docker-group", "coder_ws_runtime.cli.ws_boot.docker_group", "docker_group")
 command.add_lazy("docker-engine", "coder_ws_runtime.cli.ws_boot.docker_engine", "docker_engine")
+command.add_lazy("memory", "coder_ws_runtime.cli.ws_boot.memory", "memory")
 command.add_lazy("jetbrains", "coder_ws_runtime.cli.ws_boot.jetbrains", "jetbrains")
 command.add_lazy("hooks", "coder_ws_runtime.cli.ws_boot.hooks", "hooks")
 command.add_lazy("web-shell", "coder_ws_runtime.cli.ws_boot.web_shell", "web_shell")

@@ -18,8 +18,8 @@ from coder_ws_runtime.doctor.findings import (
     warning,
 )
 from coder_ws_runtime.doctor.template import in_pod
-from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.settings import Engine
+from coder_ws_runtime.system.cgroups import own_groups
 from coder_ws_runtime.system.mounts import unescaped
 from coder_ws_runtime.text import size
 
@@ -137,19 +137,6 @@ def memory(context: Context) -> Verdict:
             warning(problem, more, evidence=[f"limit {size(limit) if limit else 'none'}, used {size(used)}"])
         )
     return found(findings, f"{size(used)} of {size(limit)} used" if limit else f"{size(used)} used, no limit")
-
-
-def own_groups(layout: Layout) -> Path:
-    """The workspace's own control groups: what they hold is counted, and limited, together.
-
-    A privileged pod on version 2 sees the node's root; PID 1 says where below it the pod is. Where the root
-    that is seen is the workspace's own already, the path that it says does not exist below it.
-    """
-    line = next((one for one in text(layout.proc / "1/cgroup").splitlines() if one.startswith("0::/")), "")
-    # systemd has put itself into a group below.
-    path = line.removeprefix("0::/").removesuffix("init.scope").strip("/")
-    below = layout.cgroups / path
-    return below if path and (below / "memory.current").exists() else layout.cgroups
 
 
 _UNLIMITED = 1 << 60

@@ -3,7 +3,7 @@
 import json
 
 from coder_ws_runtime.cli import contract
-from devtools import reference
+from devtools import reference, rooms
 from devtools.shell import ROOT, say
 
 REFERENCE = ROOT / "docs/reference"
@@ -21,6 +21,8 @@ def generated() -> dict[str, str]:
         files[f"docs/reference/{program}.md"] = reference.markdown(program)
         for name, page in reference.man_pages(program).items():
             files[f"docs/man/{name}"] = page
+    architecture = ROOT / "docs/architecture.md"
+    files["docs/architecture.md"] = rooms.with_diagrams(architecture.read_text())
     return files
 
 

@@ -72,3 +72,30 @@ def test_what_is_refused_says_why_and_how_to_mend_it(written: str, why: str) -> 
     with pytest.raises(RefusedError, match=why) as refused:
         normalise_path(written, HOME)
     assert refused.value.hint
+
+
+LONGEST = "/".join(["n" * 31] * 64)
+
+
+@pytest.mark.parametrize(
+    ("written", "refused"),
+    [
+        ("/".join("a" * 64), False),
+        ("/".join("a" * 65), True),
+        ("/".join(["a"] * 1200), True),
+        (LONGEST, False),
+        (f"{LONGEST}n", False),
+        (f"{LONGEST}nn", True),
+        ("~/" + "/".join(["ä" * 100] * 20), True),
+    ],
+    ids=["64 components", "65", "1,200", "2,047 bytes", "2,048", "2,049", "4,000 in UTF-8"],
+)
+def test_a_path_has_a_length_that_all_calls_take(written: str, refused: bool) -> None:  # noqa: FBT001 - a column
+    if not refused:
+        assert normalise_path(written, HOME) == written.removeprefix("~/")
+        return
+    with pytest.raises(RefusedError) as raised:
+        normalise_path(written, HOME)
+    assert raised.value.code == "path.too-long"
+    assert raised.value.hint
+    assert len(str(raised.value)) < 500

@@ -23,6 +23,12 @@ _RESERVED = (SET_ASIDE_SUFFIX, COPY_SUFFIX, SWAP_SUFFIX, LEFT_SUFFIX)
 # The names beside a path are longer by a dot and a suffix.
 _NAME_MAX = 255 - 1 - max(len(suffix) for suffix in _RESERVED)
 
+COMPONENTS_MAX = 64
+"""Components of a declared path. Each is a directory that is opened, again and again."""
+PATH_MAX = 2048
+"""Bytes of a declared path: with the names above it, on the volume and in the attic, it has to stay below
+the kernel's limit of 4096 (path_resolution(7))."""
+
 
 def normalise_path(written: str, home: str) -> str:
     """The path relative to the home, e.g. ``.config/gh`` from ``~/.config//gh/``.
@@ -44,8 +50,28 @@ def normalise_path(written: str, home: str) -> str:
     fault = _fault(path, components) if written.strip(" ") else _EMPTY
     if fault:
         why, hint = fault
-        raise RefusedError(f"path {written!r} {why}", code="path.refused", hint=hint)
-    return "/".join(components)
+        raise RefusedError(f"path {_shortened(written)!r} {why}", code="path.refused", hint=hint)
+    if len(components) > COMPONENTS_MAX:
+        why = f"has {len(components)} components; at most {COMPONENTS_MAX} are kept"
+        raise _too_long(written, why)
+    normalised = "/".join(components)
+    length = len(normalised.encode(errors="replace"))
+    if length > PATH_MAX:
+        raise _too_long(written, f"has {length} bytes; at most {PATH_MAX} are kept")
+    return normalised
+
+
+def _too_long(written: str, why: str) -> RefusedError:
+    what = f"path {_shortened(written)!r} {why}"
+    return RefusedError(what, code="path.too-long", hint="declare a directory above it")
+
+
+def _shortened(written: str) -> str:
+    """A path for a message of one line."""
+    return written if len(written) <= _SHOWN else f"{written[:_SHOWN]}…"
+
+
+_SHOWN = 256
 
 
 _EMPTY = ("is empty", "name a file or a directory of the home")

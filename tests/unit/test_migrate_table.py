@@ -260,3 +260,32 @@ def test_the_command(tree: Tree, run: Command) -> None:
         ("removed", "w1"),
         ("nothing", "w1"),
     ]
+
+
+def test_a_record_of_another_version(tree: Tree, run: Command) -> None:
+    """What it says besides has no effect, and a word that is not known is shown as it is."""
+    tree.manifest(migrations=[{"id": "m", "remove": ".x"}])
+    record = {
+        "time": 1,
+        "workspace": "w1",
+        "row": "sublimated",
+        "verb": "remove",
+        "source": ".x",
+        "target": "",
+    }
+    write(tree.layout.state, {"migrations/m.json": json.dumps({**record, "by": "9.9", "steps": []})})
+    assert tree.resolve().errors == []
+    told = run("migrate", "--list")
+    assert (told.status, "sublimated" in told.out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", "{}", '{"time": "x"}', '{"time": 1, "workspace": 1, "row": 2}']
+)
+def test_a_record_that_cannot_be_read(tree: Tree, run: Command, text: str) -> None:
+    tree.manifest(migrations=[{"id": "m", "remove": ".x"}])
+    write(tree.volume, {".x": "1"})
+    write(tree.layout.state, {"migrations/m.json": text})
+    assert [error.code for error in tree.resolve().errors] == ["migration.record"]
+    assert run("migrate", "--list").status in (0, 1)
+    assert (tree.volume / ".x").exists()

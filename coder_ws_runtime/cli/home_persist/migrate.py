@@ -144,7 +144,9 @@ def _ran(item: Known) -> list[str]:
     if record is None:
         return ["-", "-", "cannot be run" if item.error else "yet to be run"]
     clock = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.time))
-    result = Decision[record.row.upper()].text
+    # A newer version may have written a word that this one does not know.
+    known = Decision.__members__.get(record.row.upper())
+    result = known.text if known else record.row
     return [clock, record.workspace or "-", f"{result} ({record.attic})" if record.attic else result]
 
 

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import Anchor
@@ -43,8 +43,13 @@ def recorded(step: Step, volume: Anchor) -> Record | None:
     with open(opened, "rb") as file:
         text = file.read()
     try:
-        record = Record(**json.loads(text))
-    except (ValueError, TypeError) as error:
+        # Another version may have written it: what it says besides is of no use here.
+        known = {one.name for one in fields(Record)}
+        values = {key: value for key, value in json.loads(text).items() if key in known}
+        record = Record(**values)
+        if not all(isinstance(value, int | float if key == "time" else str) for key, value in values.items()):
+            raise TypeError("a value has another type")  # noqa: TRY301 - as a missing one
+    except (ValueError, TypeError, AttributeError) as error:
         raise RefusedError(
             f"what is remembered of migration {step.id!r} cannot be read",
             code="migration.record",

@@ -192,3 +192,12 @@ def test_one_path_of_it_is_taken_out_in_this_workspace(image: Tree, run: Command
     image.resolve()
     assert read(image.home)[".npmrc"] == "key", "it is not linked again"
     assert own(image) == ["npm"], "in other workspaces it counts"
+
+
+def test_a_trap_is_named_when_it_is_enabled(tree: Tree, run: Command) -> None:
+    write(
+        tree.layout.available, {"kubectl.json": json.dumps({"source": "kubectl", "paths": [".kube/config"]})}
+    )
+    told = run("enable", "kubectl")
+    assert told.status == 0
+    assert told.err.startswith("warning: path '.kube/config': ")

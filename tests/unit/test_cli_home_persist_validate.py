@@ -154,6 +154,9 @@ def test_paths_are_looked_at_beside_other_faults(tmp_path: Path, run: Command) -
 TRAPS = {
     ".docker/config.json": "'.docker/'",
     ".ssh/known_hosts": "'.ssh/'",
+    ".kube/config": "'.kube/'",
+    ".config/fish/fish_variables": "'.config/fish/'",
+    ".config/mimeapps.list": "the daemon",
     ".npmrc": "NPM_CONFIG_USERCONFIG",
     ".zsh_history": "HISTFILE",
     ".config/Code/User/settings.json": "'.config/Code/User/'",

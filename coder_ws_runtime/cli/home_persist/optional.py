@@ -12,6 +12,7 @@ from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.errors import ExitStatus, RefusedError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.manifest.entry import Entry, Scope
+from coder_ws_runtime.persist.manifest.traps import trap
 from coder_ws_runtime.persist.optional import Optional, Switched
 from coder_ws_runtime.persist.optional import available as read_available
 from coder_ws_runtime.persist.optional import disable as run_disable
@@ -143,6 +144,9 @@ def _say_done(one: Switched, word: str) -> None:
         if not outcome.error:
             entry = outcome.entry
             render.say(f"~/{entry.path}{entry.slash}: {outcome.decision.text}", {"path": entry.path})
+        found = trap(outcome.entry)
+        if found:
+            render.warn(f"{found.message} ({found.hint})", {"code": found.code, "path": outcome.entry.path})
 
 
 def _list(layout: Layout, names: tuple[str, ...], *, as_json: bool) -> int:

@@ -27,9 +27,13 @@ _FILES = {
     ".ssh/known_hosts": ("ssh and ssh-keygen replace it by a rename", ".ssh/"),
     ".npmrc": ("npm removes it together with its last key", ""),
     ".zsh_history": ("zsh replaces it by a rename at every exit", ""),
+    ".kube/config": ("kubectl locks it by a file beside it, which other workspaces do not see", ".kube/"),
+    ".config/fish/fish_variables": ("fish replaces it by a rename at every change", ".config/fish/"),
+    ".config/mimeapps.list": ("xdg-mime and desktop programs replace it by a rename", ""),
     ".config/Code/User/settings.json": ("VS Code replaces it by a rename", ".config/Code/User/"),
 }
 _ELSEWHERE = {
+    ".config/mimeapps.list": "nothing better is known: the daemon puts the link back after each save",
     ".npmrc": "set NPM_CONFIG_USERCONFIG to a file in a directory of its own, and declare that directory",
     ".zsh_history": "set HISTFILE to a file in a directory of its own, and declare that directory",
 }

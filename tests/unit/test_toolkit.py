@@ -321,6 +321,18 @@ def test_variables_for_shells_and_units(tmp_path: Path, monkeypatch: pytest.Monk
     assert (tmp_path / "units/tool.conf").read_text() == ('[Manager]\nDefaultEnvironment="ONE=1" "TWO=a b"\n')
 
 
+def test_a_variable_that_names_a_path_of_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell of root's has root's home."""
+    monkeypatch.setattr(toolkit, "PROFILE", tmp_path)
+    monkeypatch.setattr(toolkit, "UNITS", tmp_path / "units")
+    monkeypatch.setenv("_REMOTE_USER", "root")
+    toolkit.variables("tool", {"ONE": "1"}, in_home={"CONFIG": ".a b"})
+    assert (tmp_path / "tool.sh").read_text() == "export ONE=1\nexport CONFIG=\"$HOME\"/'.a b'\n"
+    assert (tmp_path / "units/tool.conf").read_text() == (
+        '[Manager]\nDefaultEnvironment="ONE=1" "CONFIG=/root/.a b"\n'
+    )
+
+
 def test_a_tool_that_is_installed_has_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(toolkit, "SHARE", tmp_path)
     with toolkit.recipe("rtk"):

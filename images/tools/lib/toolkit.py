@@ -219,12 +219,22 @@ def npm_install(package: str | Path, home: Path, work: Path, env: Mapping[str, s
     run(BIN / "npm", *words, env=environment)
 
 
-def variables(tool: str, values: Mapping[str, str]) -> None:
-    """Variables for every login shell and for every unit, and so for all that these start."""
+def variables(tool: str, values: Mapping[str, str], in_home: Mapping[str, str] | None = None) -> None:
+    """Variables for every login shell and for every unit, and so for all that these start.
+
+    Args:
+        tool: names the files.
+        values: by name.
+        in_home: further ones, each a path of the home: of the user's home for units, and of its own user's
+            for a shell, so that root does not write into the user's.
+    """
+    paths = in_home or {}
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in values.items()]
+    lines += [f'export {name}="$HOME"/{shlex.quote(path)}\n' for name, path in paths.items()]
     (PROFILE / f"{tool}.sh").write_text("".join(lines))
     UNITS.mkdir(parents=True, exist_ok=True)
-    words = " ".join(f'"{name}={value}"' for name, value in values.items())
+    absolute = {name: f"{remote_user().pw_dir}/{path}" for name, path in paths.items()}
+    words = " ".join(f'"{name}={value}"' for name, value in {**values, **absolute}.items())
     (UNITS / f"{tool}.conf").write_text(f"[Manager]\nDefaultEnvironment={words}\n")
 
 

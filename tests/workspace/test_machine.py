@@ -65,7 +65,7 @@ def test_what_running_programs_have_in_tmp_does_not_age(space: Workspace) -> Non
     space.exec("tee", "/run/tmpfiles.d/tmp.conf", stdin=_AGED.encode(), user="root")
     space.out("systemd-tmpfiles --clean", user="root")
     space.out("rm /run/tmpfiles.d/tmp.conf", user="root")
-    left = space.out("cd /tmp; find . -type f").splitlines()
+    left = space.out("cd /tmp; find . -type f", user="root").splitlines()
     assert {f"./{name}" for name in kept} <= set(left)
     assert "./old/file" not in left, "what else nobody uses is removed"
 

@@ -168,7 +168,9 @@ def _moved(event: LinkEvent) -> Plan:
     """A rename of the link is a rename of the file: what is at the new name gets the content."""
     if event.entry is not None:
         return Plan(Decision.MOVED, (Action(Operation.RENAME_TARGET, event=event),))
-    return Plan(Decision.MOVED, (Action(Operation.COPY_OUT, event=event),))
+    # What is saved at the old name replaces the volume's copy; until then that stays, without a link.
+    left = Action(Operation.NOTE_LEFT, fate=Fate.MOVED)
+    return Plan(Decision.MOVED, (Action(Operation.COPY_OUT, event=event), left))
 
 
 def _diverted(entry: Entry, seen: Observation) -> Plan:

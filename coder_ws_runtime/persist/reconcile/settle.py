@@ -15,10 +15,10 @@ from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.manifest.paths import in_shell
 from coder_ws_runtime.persist.monitor import amount
-from coder_ws_runtime.persist.reconcile.event import NO_EVENT, Fate, LinkEvent, link_moved
+from coder_ws_runtime.persist.reconcile.event import NO_EVENT, LinkEvent
 from coder_ws_runtime.persist.reconcile.observation import Observation
+from coder_ws_runtime.persist.reconcile.outward_links import links_that_die
 from coder_ws_runtime.persist.reconcile.plan import Action, Decision, Operation, Plan, mounted, plan
-from coder_ws_runtime.persist.reconcile.strays import find_link, links_that_die
 from coder_ws_runtime.persist.session import Session
 
 # How often a path is looked at again when it changes under our hands.
@@ -78,7 +78,7 @@ def settle(
         run.error = error
     except Exception as error:  # noqa: BLE001 - a bug ends this path, and not the others
         run.now = run.acted or Plan(Decision.FAILED)
-        run.error = _unexpected(entry, error)
+        run.error = _unforeseen(entry, error)
     told = run.acted or run.now
     problem, hint, code = ("", "", "") if run.error else run.remark(told)
     return Outcome(
@@ -117,8 +117,6 @@ class _Settling:
 
     def run(self, event: LinkEvent) -> None:
         """Look, plan and carry out. Raises what files and file systems raise."""
-        if event.fate is Fate.DEPARTED:
-            event = self._search(event)
         done: tuple[Action, ...] = ()
         for attempt in range(_ATTEMPTS):
             try:
@@ -147,13 +145,6 @@ class _Settling:
             place=f"~/{self.entry.path}",
             hint="stop the program that writes it, then: home-persist resolve",
         )
-
-    def _search(self, event: LinkEvent) -> LinkEvent:
-        """Look for the link that was renamed to where nobody watches."""
-        found = find_link(
-            self.session.home, f"{self.session.volume.path}/{self.entry.on_volume}", self.entry.path
-        )
-        return link_moved(found) if found else event
 
     def _apply(self, seen: Observation) -> None:
         # Loaded only when something is to be done: most runs find everything in place.
@@ -249,15 +240,18 @@ def _in_use(entry: Entry, busy: BusyError) -> UserError:
     )
 
 
-def _unexpected(entry: Entry, error: Exception) -> UserError:
-    made = RefusedError(
-        f"an error that is not foreseen: {type(error).__name__}: {error}; left as it was",
-        code="path.unexpected",
+def _unforeseen(entry: Entry, error: Exception) -> UserError:
+    """A bug, as the error of its path."""
+    import traceback  # noqa: PLC0415 - seldom needed
+
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{os.path.basename(frame.filename)}:{frame.lineno}"
+    return RefusedError(
+        f"{type(error).__name__}: {error} ({where}); left as it was",
+        code="path.unforeseen",
         place=f"~/{entry.path}",
-        hint="please report it, with what ws-doctor bundle makes",
+        hint="this is a bug: report it with the output of ws-doctor bundle",
     )
-    made.__cause__ = error
-    return made
 
 
 def _failure(session: Session, entry: Entry, failure: OSError) -> UserError:

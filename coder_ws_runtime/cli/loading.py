@@ -10,12 +10,14 @@ from coder_ws_runtime.settings import Settings, Workspace
 
 
 def refuse_root(layout: Layout) -> None:
-    """Refuse to write into the user's home and volume as root, whose files the user could not change.
+    """Refuse to write into a user's home and volume as root, whose files the user could not change.
+
+    A home and a volume that are root's own, as in an image with ``_REMOTE_USER=root``, are root's to keep.
 
     Raises:
         UsageError: we are root, and this is the running system.
     """
-    if os.geteuid() == 0 and layout.root == Path("/"):
+    if os.geteuid() == 0 and layout.root == Path("/") and not _are_roots(layout.home, layout.volume):
         import click  # noqa: PLC0415 - slow to import, and the boot is not root's
 
         context = click.get_current_context(silent=True)
@@ -25,6 +27,11 @@ def refuse_root(layout: Layout) -> None:
             code="cli.root",
             hint=f"run it without sudo; in root's shell: sudo -H -u {DEFAULT_USER} {command}",
         )
+
+
+def _are_roots(*places: Path) -> bool:
+    """Whether all of these places that are there belong to root."""
+    return all(place.stat().st_uid == 0 for place in places if place.exists())
 
 
 def workspace_settings(layout: Layout) -> tuple[Settings, list[UserError]]:

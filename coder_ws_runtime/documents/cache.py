@@ -64,12 +64,26 @@ def _result(document: bytes, validate: Callable[[bytes], Any]) -> dict[str, Any]
 
 
 def _keep(file: Path, content: bytes) -> None:
-    """Write the whole file or nothing. A cache that cannot be written is no reason to stop."""
+    """Write the whole file or nothing. A cache that cannot be written is no reason to stop.
+
+    root may look at what is a user's, and writes nothing there: the user could have planted a link at a
+    name that can be foreseen.
+    """
     temporary = file.with_suffix(f".{os.getpid()}.tmp")
-    try:
+    with contextlib.suppress(OSError):
+        if os.geteuid() == 0 and _owner(file.parent) != 0:
+            return
         file.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        temporary.replace(file)
-    except OSError:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(FileNotFoundError):
             temporary.unlink()
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with open(os.open(temporary, flags, 0o644), "wb") as writing:
+            writing.write(content)
+        temporary.replace(file)
+
+
+def _owner(directory: Path) -> int:
+    """Who owns a directory, or the nearest one above it that is there; a link belongs to who made it."""
+    while not os.path.lexists(directory):
+        directory = directory.parent
+    return directory.lstat().st_uid

@@ -14,12 +14,16 @@ from pathlib import Path
 
 import pytest
 
+from coder_ws_runtime.cli.loading import refuse_root
+from coder_ws_runtime.errors import UsageError
 from coder_ws_runtime.fs import anchored, kernel
+from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.reconcile import apply as applying
 from coder_ws_runtime.persist.reconcile.event import NO_EVENT, LinkEvent, link_moved
 from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
 from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.persist.status import status
 from coder_ws_runtime.persist.store.attic_items import Bounds, prune
 from tests.conftest import missing
 from tests.fs.conftest import CODER, as_user, own
@@ -742,3 +746,39 @@ def test_a_path_that_leads_upwards_is_refused_by_what_opens_it(tree: Tree) -> No
         for path in ("../x", "a/../../x", ".."):
             with pytest.raises(OSError, match="upwards"), home.parent(path):
                 pass
+
+
+# 25: root ----------------------------------------------------------------------------------------------
+
+
+def test_root_writes_nothing_through_a_planted_link(shared: Tree) -> None:
+    """root only looks; the user planted links where a cache would be kept."""
+    outside = shared.layout.root / "outside"
+    write(shared.layout.root, {"outside/kept": "kept"})
+    shared.manifest("f")
+    own(shared.layout.root)
+    os.chown(outside, 0, 0)
+    os.chown(outside / "kept", 0, 0)
+    planted = shared.layout.ledger_dir / "validated"
+    planted.symlink_to(outside)
+    os.chown(planted, CODER, CODER, follow_symlinks=False)
+    before = facts(outside)
+
+    def look() -> None:
+        status(shared.layout, shared.settings)
+
+    as_user(0, look)
+    assert facts(outside) == before
+
+
+@pytest.mark.parametrize(
+    ("home", "volume", "refused"), [(0, 0, False), (CODER, CODER, True), (0, CODER, True)]
+)
+def test_a_home_of_roots_own_is_roots_to_keep(shared: Tree, home: int, volume: int, *, refused: bool) -> None:
+    if os.geteuid() != 0:
+        missing("root")
+    os.chown(shared.home, home, home)
+    os.chown(shared.volume, volume, volume)
+    env = {"HOME": str(shared.home), "HOME_PERSIST_STATE": str(shared.volume)}
+    with pytest.raises(UsageError) if refused else contextlib.nullcontext():
+        refuse_root(Layout.of(Path("/"), env))

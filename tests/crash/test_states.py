@@ -1,14 +1,16 @@
 """A state machine: homes, one volume, programs that save, resolves, heals, lost containers, crashes.
 
-What is declared, and what image and volume have at first, is drawn too. The model is small: what a program
-saved over a link of its home is what that home shows when it is healed; and no byte that a program ever
-saved and that was not deliberately replaced through the link is gone: it is on the volume, in a home, or
-in the attic.
+Also renamed links, users' own links, other modes and owners, times set back, FIFOs, mounts, and an attic that
+expires. What is declared, and what image and volume have at first, is drawn too. The model is small: what a
+program saved over a link of its home is what that home shows when it is healed, with its mode; a user's link
+stays, and a renamed link's new name has what the link showed; and no byte that a program ever saved and that
+was not deliberately replaced through the link is gone: it is on the volume, in a home, or in the attic.
 """
 
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +25,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.manifest.load import load_declarations
-from coder_ws_runtime.persist.reconcile.event import LINK_DELETED, NO_EVENT
+from coder_ws_runtime.persist.reconcile.event import LINK_DELETED, NO_EVENT, link_moved
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.settings import Settings
@@ -51,6 +53,7 @@ AT_FIRST = [
     ".own/x/inside",
 ]
 IN_HOME_AT_FIRST = [*AT_FIRST, "file/inside", ".dir", ".a/b", ".a/c/inside"]
+FIFO = "fifo"
 MUTATING = (
     "mkdir",
     "symlink",
@@ -124,7 +127,12 @@ class Homes(RuleBasedStateMachine):
         self.linked = [False] * HOMES
         """Whether a home has had all its links: what takes their place is a save."""
         self.saved: list[dict[str, str]] = [{} for _ in range(HOMES)]
-        """What took the place of a link, by file, and is not healed yet."""
+        """What replaced a link, by file, and is not healed yet."""
+        self.modes: list[dict[str, tuple[int, int]]] = [{} for _ in range(HOMES)]
+        """Mode and owner of those files, where they were saved with others."""
+        self.history: list[str] = []
+        (self.base / "dotfiles/dir").mkdir(parents=True)
+        (self.base / "dotfiles/file").touch()
         for side, paths in zip(
             (self.volume, *(lay.home for lay in self.layouts)), (volume, *images), strict=True
         ):
@@ -176,20 +184,33 @@ class Homes(RuleBasedStateMachine):
 
     def _content(self) -> str:
         self.count += 1
-        return f"content {self.count}"
+        self.history.append(f"content {self.count:06}")
+        return self.history[-1]
 
-    def _settle(self, number: int, *, running: bool) -> None:
+    def _settle(self, number: int, *, running: bool, moved: dict[str, str] | None = None) -> None:
         layout = self.layouts[number]
         values = Settings(workspace=Identity(id=f"w{number}", name=f"w{number}"))
         with Session(layout, values) as session:
             session.volume.clear_staging()
             for entry in load_declarations(layout, values).entries:
+                if moved and entry.path in moved:
+                    outcome = settle(session, entry, event=link_moved(moved[entry.path]))
+                    assert outcome.error is None, str(outcome.error)
+                    continue
                 gone = running and not os.path.lexists(layout.home / entry.path)
                 outcome = settle(session, entry, event=LINK_DELETED if gone else NO_EVENT)
-                assert outcome.error is None, str(outcome.error)
+                if (layout.home / entry.path / FIFO).exists():
+                    assert outcome.code == "path.special"
+                else:
+                    assert outcome.error is None, str(outcome.error)
         shown = {name: (layout.home / name).read_text() for name in self.saved[number]}
         assert shown == self.saved[number], "a home does not show what was saved in it last"
+        for name, expected in self.modes[number].items():
+            if name in self.saved[number]:
+                found = (layout.home / name).stat()
+                assert (found.st_mode & 0o777, found.st_uid) == expected, "other metadata is a save"
         self.saved[number] = {}
+        self.modes[number] = {}
         self.linked[number] = True
 
     # What programs do --------------------------------------------------------------------------------
@@ -210,8 +231,9 @@ class Homes(RuleBasedStateMachine):
 
     def _is_saved(self, number: int, name: str, text: str, replaced: str) -> None:
         """Note a save, and that it replaced an earlier version of the program's own."""
-        self.living.add(text)
+        self.modes[number].pop(name, None)
         self.living.discard(replaced)
+        self.living.add(text)
         if self.linked[number] and not (self.layouts[number].home / self._entry(name)).is_symlink():
             self.saved[number][name] = text
 
@@ -236,6 +258,141 @@ class Homes(RuleBasedStateMachine):
             link.unlink()
             if f"{self._entry(name)}/" in self.declared:
                 self.save_atomically(number, file)
+
+    @rule(
+        number=homes, file=files, mode=st.sampled_from([0o600, 0o640, 0o755]), uid=st.sampled_from([0, 1234])
+    )
+    def save_with_other_metadata(self, number: int, file: int, mode: int, uid: int) -> None:
+        """As install(1) and a rename: the bytes are the same, mode and owner are not."""
+        found = self._target(number, file)
+        if found is None or not found[0].is_file():
+            return
+        target, name = found
+        text = target.read_text()
+        new = target.with_name(".new")
+        new.write_text(text)
+        new.chmod(mode)
+        if os.geteuid() == 0:
+            os.chown(new, uid, -1)
+        uid = new.stat().st_uid
+        new.replace(target)
+        self._is_saved(number, name, text, "")
+        self.modes[number][name] = (mode, uid)
+
+    @rule(number=homes, file=files, back=st.integers(1, 4))
+    def save_an_earlier_version(self, number: int, file: int, back: int) -> None:
+        """A setting that is toggled there and back."""
+        found = self._target(number, file)
+        if found is None or len(self.history) < back:
+            return
+        target, name = found
+        replaced = target.read_text() if target.is_file() and not target.is_symlink() else ""
+        text = self.history[-back]
+        new = target.with_name(".new")
+        new.write_text(text)
+        new.replace(target)
+        self._is_saved(number, name, text, replaced)
+
+    @rule(number=homes, file=files)
+    def write_in_place_and_set_the_time_back(self, number: int, file: int) -> None:
+        """As ``rsync --inplace -t``: the same length, the same times."""
+        found = self._target(number, file)
+        if found is None or not found[0].is_file():
+            return
+        target, name = found
+        text, before, times = self._content(), target.read_text(), target.stat()
+        target.write_text(text)
+        os.utime(target, ns=(times.st_atime_ns, times.st_mtime_ns))
+        self._is_saved(number, name, text, before)
+
+    @rule(number=homes, file=files, saves=st.booleans())
+    def rename_link(self, number: int, file: int, *, saves: bool) -> None:
+        """``mv x x.bak``, or ``sed -i.bak``: the new name has what the link showed."""
+        name = self.files[file % len(self.files)]
+        entry = self._entry(name)
+        home = self.layouts[number].home
+        link, backup = home / entry, home / f"{entry}.bak"
+        if not self._is_managed(number, entry) or not link.exists() or backup.exists():
+            return
+        shown = read(link) if link.is_dir() else link.read_text()
+        link.rename(backup)
+        if saves:
+            self.save_atomically(number, file)
+        self._settle(number, running=False, moved={entry: f"{entry}.bak"})
+        assert not backup.is_symlink()
+        assert (read(backup) if backup.is_dir() else backup.read_text()) == shown
+
+    @rule(number=homes, file=files)
+    def link_to_dotfiles(self, number: int, file: int) -> None:
+        """``ln -sfn``: the user's own link stays, and nothing changes for it on the volume."""
+        name = self.files[file % len(self.files)]
+        entry = self._entry(name)
+        link = self.layouts[number].home / entry
+        if not self._is_managed(number, entry):
+            return
+        link.unlink()
+        link.symlink_to(self.base / "dotfiles" / ("dir" if f"{entry}/" in self.declared else "file"))
+        before, target = read(self.volume / entry), link.readlink()
+        self._settle(number, running=True)
+        assert link.readlink() == target
+        assert read(self.volume / entry) == before
+
+    @rule(number=homes, file=files)
+    def remove_own_link(self, number: int, file: int) -> None:
+        entry = self._entry(self.files[file % len(self.files)])
+        link = self.layouts[number].home / entry
+        if link.is_symlink() and not self._is_managed(number, entry):
+            link.unlink()
+
+    @rule(number=homes)
+    def make_or_remove_a_fifo(self, number: int) -> None:
+        """In a directory that is not linked: it stays in the home, and is copied as far as can be."""
+        directory = self.layouts[number].home / ".dir"
+        if (directory / FIFO).exists():
+            (directory / FIFO).unlink()
+        elif ".dir/" in self.declared and directory.is_dir() and not directory.is_symlink():
+            os.mkfifo(directory / FIFO)
+
+    @rule(number=homes)
+    def mount_and_heal(self, number: int) -> None:
+        """What is mounted is not moved, and not touched."""
+        directory = self.layouts[number].home / ".dir"
+        mounted = directory / "mnt"
+        if (
+            os.geteuid() != 0
+            or directory.is_symlink()
+            or not directory.is_dir()
+            or ".dir/" not in self.declared
+        ):
+            return
+        mounted.mkdir(exist_ok=True)
+        live = self.base / "live"
+        live.mkdir(exist_ok=True)
+        (live / "precious").write_text("precious")
+        subprocess.run(["mount", "--bind", live, mounted], check=True)
+        try:
+            layout = self.layouts[number]
+            values = Settings(workspace=Identity(id=f"w{number}", name=f"w{number}"))
+            before = read(directory)
+            with Session(layout, values) as session:
+                for entry in load_declarations(layout, values).entries:
+                    if entry.path == ".dir":
+                        assert settle(session, entry).code == "path.mounted"
+            assert read(directory) == before
+        finally:
+            subprocess.run(["umount", mounted], check=True)
+        mounted.rmdir()
+
+    @rule()
+    def time_passes(self) -> None:
+        """Everything in the attic expires: what lost is gone, and nothing else."""
+        shutil.rmtree(self.volume / ".home-persist/attic", ignore_errors=True)
+        self.living &= self._everywhere()
+
+    def _is_managed(self, number: int, entry: str) -> bool:
+        """Whether there is a link of ours."""
+        link = self.layouts[number].home / entry
+        return link.is_symlink() and link.readlink().is_relative_to(self.volume)
 
     # What we do -----------------------------------------------------------------------------------
 
@@ -275,6 +432,8 @@ class Homes(RuleBasedStateMachine):
         home = self.layouts[number].home
         for path in self.declared:
             link = home / path.rstrip("/")
+            if (link / FIFO).exists() or (link.is_symlink() and "dotfiles" in str(link.readlink())):
+                continue
             assert link.is_symlink(), f"{path} is no link"
             above = f".workspaces/w{number}/" if path == OWN else ""
             assert link.readlink() == self.volume / (above + path.rstrip("/"))
@@ -287,11 +446,13 @@ class Homes(RuleBasedStateMachine):
         if not hasattr(self, "base"):
             return
         type(self).steps += 1
-        there = set()
-        for path, text in read(self.base).items():
-            if ".home-persist/staging/" not in path:
-                there.add(text)
+        there = self._everywhere()
         assert self.living <= there, f"lost: {self.living - there}"
+
+    def _everywhere(self) -> set[str]:
+        """All contents, but those that may be torn."""
+        found = read(self.base).items()
+        return {text for path, text in found if ".home-persist/staging/" not in path}
 
     def teardown(self) -> None:
         if hasattr(self, "base"):

@@ -92,7 +92,7 @@ def read(root: Path) -> dict[str, str]:
         elif path.is_dir():
             if not any(path.iterdir()):
                 found[f"{name}/"] = ""
-        else:
+        elif path.is_file():
             found[name] = path.read_text()
     return found
 

@@ -2,51 +2,22 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import Anchor
+from coder_ws_runtime.persist.children import settle_child
 from coder_ws_runtime.persist.failures import failure_of
-from coder_ws_runtime.persist.manifest.entry import Entry, Kind, Scope
+from coder_ws_runtime.persist.manifest.entry import Declarations, Entry, Kind, Scope
 from coder_ws_runtime.persist.manifest.load import entry_of, load_declarations
 from coder_ws_runtime.persist.manifest.paths import in_shell, is_below
 from coder_ws_runtime.persist.manifest.user import SOURCE, UserFiles, editing
 from coder_ws_runtime.persist.reconcile.compare import kind_of
 from coder_ws_runtime.persist.reconcile.plan import mounted, other_type, points_into
-from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
+from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What the user wants kept."""
-
-    path: str
-    """Relative to the home, normalised."""
-    slash: bool
-    """Whether it was written with a trailing ``/``."""
-    scope: Scope | None = None
-    """None: any will do if it is kept already, else `owner`."""
-    mode: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Added:
-    """What became of a wish."""
-
-    wish: Wish
-    entry: Entry | None = None
-    """What declares the path now; its path is above the wished one if it is covered."""
-    new: bool = False
-    """Whether this run declared it."""
-    note: str = ""
-    """What the user may not expect."""
-    within: tuple[str, ...] = ()
-    """Paths in it that were declared by themselves before, and are kept as its parts from now on."""
-    outcome: Outcome | None = None
-    """What was done to make a new one true."""
-    error: UserError | None = None
+from coder_ws_runtime.persist.wish import Added, Wish
 
 
 def add(session: Session, wishes: Iterable[Wish]) -> list[Added]:
@@ -61,16 +32,23 @@ def add(session: Session, wishes: Iterable[Wish]) -> list[Added]:
     with editing(session.layout, session.volume, session.id) as files:
         adding = _Adding(session, files)
         granted = [adding.try_to(wish) for wish in wishes]
-    now = {entry.path: entry for entry in load_declarations(session.layout, session.settings).entries}
+    now = load_declarations(session.layout, session.settings)
     return [_settled(session, one, now) for one in granted]
 
 
-def _settled(session: Session, one: Added, now: dict[str, Entry]) -> Added:
+def _settled(session: Session, one: Added, now: Declarations) -> Added:
     """Make a new one true, unless another one of the same run covers it."""
-    if not one.new or one.entry is None or one.entry.path not in now:
+    if not one.new or one.entry is None:
         return one
-    outcome = settle(session, now[one.entry.path])
-    return replace(one, outcome=outcome, error=outcome.error)
+    for entry in now.entries:
+        if entry.path == one.entry.path:
+            outcome = settle(session, entry)
+            return replace(one, outcome=outcome, error=outcome.error)
+    for child in now.children:
+        if child.entry.path == one.entry.path:
+            made = settle_child(session, child)
+            return replace(one, note=made.problem, error=made.error)
+    return one
 
 
 class _Adding:
@@ -81,6 +59,7 @@ class _Adding:
         self.session = session
         self.files = files
         self.entries = list(found.entries)
+        self.children = {child.entry.path: child.entry for child in found.children}
         self.off = {entry.path: entry for entry in found.excepted}
 
     def try_to(self, wish: Wish) -> Added:
@@ -100,6 +79,10 @@ class _Adding:
     def grant(self, wish: Wish) -> Added:
         if wish.path in self.off and self.files.drop(wish.path, "except"):
             return Added(wish, _covering([self.off[wish.path]], wish), new=True)
+        if wish.scope is not Scope.OWNER and wish.path in self.children:
+            return Added(wish, self.children[wish.path])
+        if wish.scope is Scope.WORKSPACE and _is_in_shared(self.entries, wish):
+            return self._grant_child(wish)
         covering = _covering(self.entries, wish)
         if covering is not None:
             self._refuse_directory(wish, covering)
@@ -116,6 +99,23 @@ class _Adding:
             self.files.drop(wish.path)
         document.setdefault("paths", []).append(value)
         return Added(wish, entry, new=True, note=_note(wish, kind))
+
+    def _grant_child(self, wish: Wish) -> Added:
+        """Declare a directory of this workspace's own below one that workspaces share."""
+        place = self.session.home.path / wish.path
+        if not (place.is_dir() or (wish.slash and not place.exists())):
+            raise RefusedError(
+                "is below a directory that workspaces share, where only a directory can be a workspace's own",
+                code="path.conflict",
+                place=f"~/{wish.path}",
+                hint=f"name the directory: home-persist add --scope workspace {in_shell(wish.path, '/')}",
+            )
+        document = self.files.document(Scope.WORKSPACE)
+        value = _value(wish, Kind.DIRECTORY, Scope.WORKSPACE, document)
+        entry = self._entry(value, wish, Scope.WORKSPACE)
+        self.files.drop(wish.path)
+        document.setdefault("paths", []).append(value)
+        return Added(wish, entry, new=True)
 
     def _refuse_directory(self, wish: Wish, covering: Entry) -> None:
         """Refuse a directory where a file is declared that no program has written yet."""
@@ -158,6 +158,12 @@ class _Adding:
                     place=f"~/{entry.path}",
                     hint=f"add it with --scope {other.scope.value}, or add what else is in it one by one",
                 )
+
+
+def _is_in_shared(entries: list[Entry], wish: Wish) -> bool:
+    """Whether a path is below a directory that the owner's workspaces share."""
+    shared = (entry for entry in entries if entry.scope is Scope.OWNER and entry.kind is Kind.DIRECTORY)
+    return any(is_below(wish.path, entry.path) for entry in shared)
 
 
 def _covering(entries: list[Entry], wish: Wish) -> Entry | None:

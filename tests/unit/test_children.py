@@ -277,6 +277,22 @@ def test_it_is_listed_with_its_own_path(homes: Homes, run: Command) -> None:
         assert (own["scope"], own["state"], len(shown)) == ("workspace", "linked", 2)
 
 
+def test_the_user_declares_one(homes: Homes, run: Command) -> None:
+    homes.tree.manifest(".x/")
+    with homes.enter("w1") as tree:
+        tree.resolve()
+        write(tree.home, {".x/own/a": "1", ".x/file": "2"})
+        told = run("add", "--scope", "workspace", "~/.x/own")
+        assert (told.status, told.err) == (0, "")
+        assert read(tree.home / ".x/own/") == {"a": "1"}
+        assert read(tree.volume / ".workspaces/w1") == {".x/own/a": "1"}
+        assert run("add", "--scope", "workspace", "~/.x/own").out.startswith("~/.x/own: it is kept already")
+        for path in ("~/.x/file", "~/.x/unwritten"):
+            assert run("add", "--scope", "workspace", path).status == 1
+        assert run("add", "--scope", "workspace", "~/.x/unwritten/").status == 0
+        assert (tree.home / ".x/unwritten").is_dir()
+
+
 def test_shipped(tmp_path: Path) -> None:
     """What belongs to a running workspace below an owner's directory, in our own manifests."""
     tree = Tree.at(tmp_path)

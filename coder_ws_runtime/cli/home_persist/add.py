@@ -10,12 +10,12 @@ from coder_ws_runtime.cli import commands, progress, render
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.errors import ExitStatus, UserError
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.add import Added, Wish
 from coder_ws_runtime.persist.add import add as run_add
 from coder_ws_runtime.persist.manifest.entry import Scope
 from coder_ws_runtime.persist.manifest.traps import trap
 from coder_ws_runtime.persist.manifest.typed import typed, working_directory
 from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.persist.wish import Added, Wish
 
 
 def _mode(_: click.Context, __: click.Parameter, value: str | None) -> int | None:

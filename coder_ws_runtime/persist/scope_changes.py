@@ -52,8 +52,6 @@ def find_scope_changes(session: Session, found: Declarations) -> Iterator[ScopeC
         Scope.OWNER: _names(anchor, f".workspaces/{session.id}"),
         Scope.WORKSPACE: _names(anchor, ""),
     }
-    children = [child.entry for child in found.children]
-    places = [entry.on_volume for entry in (*found.entries, *found.excepted, *children)]
     for entry in found.entries:
         if entry.path.partition("/")[0] not in names[entry.scope]:
             continue
@@ -64,8 +62,7 @@ def find_scope_changes(session: Session, found: Declarations) -> Iterator[ScopeC
             continue
         if not _has_content(anchor, entry, former) or _was_given(session, entry):
             continue
-        # A directory that is there only because something declared is in it is no former copy.
-        if not any(place == former or is_below(place, former) for place in places):
+        if not _holds_declared(former, found):
             yield ScopeChange(entry, former)
 
 
@@ -87,6 +84,13 @@ def follow_scope_change(session: Session, change: ScopeChange, found: Declaratio
         failure = error if isinstance(error, OSError) else OSError(0, "it keeps changing")
         return ScopeChange(change.entry, change.former, error=failure_of(f"~/{change.entry.path}", failure))
     return change
+
+
+def _holds_declared(former: str, found: Declarations) -> bool:
+    """Whether a directory is there because something declared is in it; then it is not a former copy."""
+    children = [child.entry for child in found.children]
+    places = (entry.on_volume for entry in (*found.entries, *found.excepted, *children))
+    return any(place == former or is_below(place, former) for place in places)
 
 
 def find_former(entry: Entry, workspace_id: str) -> str:

@@ -11,6 +11,7 @@ from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, found, warning
 from coder_ws_runtime.doctor.processes import started
+from coder_ws_runtime.persist.manifest.entry import DETOURS
 from coder_ws_runtime.text import size
 
 _MANY_BYTES = 1 << 30
@@ -56,7 +57,8 @@ class Seen:
 @check("home.unsaved", "content that will be lost", needs=[Need.VOLUME])
 def unsaved(context: Context) -> Verdict:
     """Content of the home that is not declared is gone at the next start: keys and logins, or very much."""
-    kept = {entry.path for entry in context.ask(declarations).entries}
+    # What is declared not to be kept is below DETOURS.
+    kept = {entry.path for entry in context.ask(declarations).entries} | {DETOURS}
     since = _made(context)
     seen = walk(context.layout.home, kept, since, time.monotonic() + _SECONDS)
     findings = [_lost(context, path) for path in _precious(context.layout.home, kept, since)]

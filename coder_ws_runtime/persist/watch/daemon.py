@@ -55,6 +55,8 @@ class Daemon:
         self.entries: dict[str, Entry] = {}
         self.report = WatchReport(layout.watch_report)
         self.signature: object = None
+        self.swept = 0.0
+        """When every path was last looked at, in seconds of the monotonic clock."""
         self.stopping = False
         self.reload = False
 
@@ -95,9 +97,9 @@ class Daemon:
         self._sweep()
         self.session.relink = False  # from now on events say why a link is gone
         journal.notify("READY=1")
-        swept = polled = time.monotonic()
+        self.swept = polled = time.monotonic()
         while not self.stopping:
-            until = self.healer.schedule.next(swept + self.period)
+            until = self.healer.schedule.next(self.swept + self.period)
             if self.declarations.must_poll:
                 until = min(until, polled + POLL)
             self._wait(wake, until)
@@ -106,13 +108,12 @@ class Daemon:
             if self.reload:
                 self.reload = False
                 self._declare()
-                swept = 0.0  # a sweep follows
             elif self.declarations.must_poll and now >= polled + POLL:
                 polled = now
                 self._declare_if_changed()
-            if now >= swept + self.period:
+            if now >= self.swept + self.period:
                 self._sweep()
-                swept = time.monotonic()
+                self.swept = time.monotonic()
             self._heal()
         journal.notify("STOPPING=1")
         self._stop()
@@ -150,15 +151,22 @@ class Daemon:
         """Read the declarations and watch for them; new paths are settled at once."""
         self.signature = self.declarations.signature()
         self._validate()
-        found = load_declarations(self.layout, self.load())
+        try:
+            found = load_declarations(self.layout, self.load())
+        except Exception as bug:  # noqa: BLE001 - what was declared before still counts
+            text = f"the declarations cannot be read: {type(bug).__name__}: {bug}"
+            journal.log(text, journal.ERROR, {"code": "watch.unforeseen"})
+            return
         for error in found.refused:
             journal.log(str(error), journal.WARNING, {"code": error.code, "place": error.place})
         before = self.entries
         self.entries = {entry.path: entry for entry in found.entries}
         self.healer.declare(self.entries)
+        self.upkeep.children = found.children
         self._watch(None)
         for path in self.entries.keys() - before.keys():
             self.healer.schedule.look_now(path)
+        self.swept = 0.0  # a sweep follows
 
     def _declare_if_changed(self) -> None:
         """Read the declarations if they changed.

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.persist.failures import failure_of
+from coder_ws_runtime.persist.manifest.entry import Child
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_items import prune
 from coder_ws_runtime.persist.store.lease import Lease
@@ -20,6 +21,8 @@ class Upkeep:
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self.children: tuple[Child, ...] = ()
+        """Directories below shared ones that are this workspace's own."""
         self.lease = Lease(session.volume, session.id, session.attic.workspace)
         self._pruned = 0
         """How many things had been put into the attic when it was last kept within its bounds."""
@@ -27,6 +30,8 @@ class Upkeep:
 
     def run(self) -> None:
         """Do what is to be done now."""
+        if self.children:
+            self._try("children", self._settle_children)
         self._try("lease", self._renew)
         self._try("staging", self.session.volume.clear_staging)
         self._try("attic", self._prune)
@@ -46,6 +51,15 @@ class Upkeep:
         if text and text != self._said.get(what):
             journal.log(f"{what}: {text}", journal.WARNING, {"code": code})
         self._said[what] = text
+
+    def _settle_children(self) -> None:
+        """Also those that were declared since the start, so that no other workspace waits for this one."""
+        from coder_ws_runtime.persist.children import settle_child  # noqa: PLC0415 - not every image has any
+
+        outcomes = [settle_child(self.session, child) for child in self.children]
+        errors = [outcome.error for outcome in outcomes if outcome.error]
+        if errors:
+            raise errors[0]
 
     def _renew(self) -> None:
         self.lease.renew()

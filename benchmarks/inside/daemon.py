@@ -1,6 +1,6 @@
 """The daemon of a booted workspace; prints JSON.
 
-Usage: daemon.py heal SAVES | rest SECONDS
+Usage: daemon.py heal SAVES | scale SAVES | rest SECONDS
 """
 
 import json
@@ -10,9 +10,15 @@ import sys
 import time
 from pathlib import Path
 
+from coder_ws_runtime.persist.watch.schedule import QUIET
+
+PATHS = 2000
+FILES = 50_000
+BATCHES = 3000
+
 
 def heal(saves: int) -> dict[str, float]:
-    """Milliseconds from an atomic save until it is on the volume and the link is back."""
+    """Milliseconds from an atomic save until the link is back, without the time of quiet before."""
     link = Path.home() / ".bench.json"
     link.write_text("0")
     subprocess.run(["home-persist", "add", "-q", str(link)], check=True)
@@ -24,13 +30,36 @@ def heal(saves: int) -> dict[str, float]:
         new.rename(link)
         while not link.is_symlink():
             time.sleep(0.0005)
-        times.append((time.perf_counter() - began) * 1000)
+        times.append((time.perf_counter() - began - QUIET) * 1000)
         if link.read_text() != f"{number}":
             raise AssertionError(f"save {number} is not what is read back")
         time.sleep(0.25)
     times.sort()
     p99 = times[min(len(times) - 1, int(len(times) * 0.99))]
     return {"median_ms": statistics.median(times), "p99_ms": p99, "max_ms": times[-1], "saves": saves}
+
+
+def scale(saves: int) -> dict[str, float]:
+    """As `heal`, with 2,000 paths, 50,000 files below one of them, and 3,000 batches in the attic."""
+    home, volume = Path.home(), Path("/mnt/home-persist")
+    big = home / ".bench-big"
+    for number in range(FILES):
+        directory = big / str(number // 500)
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / str(number)).write_text("x")
+    paths = [home / f".bench/{number % 50}/{number}/conf" for number in range(PATHS)]
+    for path in paths:
+        path.parent.mkdir(parents=True)
+        path.write_text("x")
+    words = ["home-persist", "add", "-q", f"{big}/", *map(str, paths)]
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+    for number in range(BATCHES):
+        moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime(time.time() - 60 * number))
+        batch = volume / f".home-persist/attic/{moment}.000Z-bench"
+        batch.mkdir(parents=True)
+        (batch / ".bench.json").write_text(f"older {number}")
+    time.sleep(15)  # what the new declarations have still to do
+    return heal(saves)
 
 
 def rest(seconds: float) -> dict[str, float]:
@@ -51,4 +80,4 @@ def rest(seconds: float) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(heal(int(sys.argv[2])) if sys.argv[1] == "heal" else rest(float(sys.argv[2]))))
+    print(json.dumps({"heal": heal, "scale": scale, "rest": rest}[sys.argv[1]](int(sys.argv[2]))))

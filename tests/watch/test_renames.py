@@ -1,0 +1,178 @@
+"""`mv` of a managed link is a rename of the file: nothing is deleted, and nothing leads nowhere."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.harness.watched import Watched, until
+from tests.watch.conftest import Make
+
+
+def linked(make: Make, path: str, text: str, *more: str) -> Watched:
+    """A workspace whose daemon runs, with one file on the volume."""
+    made = make("a", path, *more)
+    (made.home / path).parent.mkdir(parents=True, exist_ok=True)
+    (made.home / path).write_text(text)
+    made.resolve()
+    made.start()
+    assert made.linked(path)
+    return made
+
+
+def is_file(place: Path, text: str) -> bool:
+    """Whether a file of the home's own has this text."""
+    return place.is_file() and not place.is_symlink() and place.read_text() == text
+
+
+def test_from_one_declared_path_to_another(make: Make) -> None:
+    a = linked(make, ".gitconfig", "mine", ".config/git/config")
+    b = make("b", ".gitconfig", ".config/git/config")
+    b.resolve()
+    a.shell("mkdir -p .config/git; mv .gitconfig .config/git/config")
+    until(lambda: a.kept() == {".config/git/config": "mine"}, "renamed on the volume")
+    until(lambda: a.linked(".config/git/config"), "linked")
+    assert (a.home / ".config/git/config").read_text() == "mine"
+    assert not os.path.lexists(a.home / ".gitconfig")
+    b.resolve()
+    assert (b.home / ".config/git/config").read_text() == "mine"
+    assert not (b.home / ".gitconfig").exists()
+
+
+def test_over_a_declared_path_that_has_content(make: Make) -> None:
+    """What was under the new name is replaced, as mv(1) replaces it; the attic has it."""
+    a = linked(make, ".gitconfig", "mine", ".config/git/config")
+    a.shell("mkdir -p .config/git; echo older > .config/git/config")
+    until(lambda: a.linked(".config/git/config"), "the other is linked, too")
+    a.shell("mv .gitconfig .config/git/config")
+    until(lambda: a.kept() == {".config/git/config": "mine"}, "renamed on the volume")
+    until(lambda: a.linked(".config/git/config"), "linked")
+    assert "older\n" in a.attic()
+
+
+def test_sed_with_a_backup(make: Make) -> None:
+    a = linked(make, ".conf", "old\n")
+    a.shell("sed -i.bak s/old/new/ .conf")
+    until(lambda: a.linked(".conf") and a.kept() == {".conf": "new\n"}, "healed")
+    until(lambda: is_file(a.home / ".conf.bak", "old\n"), "the backup is the older one")
+    a.shell("echo newer > .conf")
+    assert (a.home / ".conf.bak").read_text() == "old\n"
+
+
+def test_an_installer_that_moves_the_file_out_of_its_way(make: Make) -> None:
+    """As oh-my-zsh's does, with the template some seconds later."""
+    a = linked(make, ".zshrc", "mine\n")
+    a.shell("mv .zshrc .zshrc.pre-oh-my-zsh; sleep 2; echo template > t; cp t .zshrc")
+    until(lambda: a.linked(".zshrc") and a.kept() == {".zshrc": "template\n"}, "healed")
+    assert is_file(a.home / ".zshrc.pre-oh-my-zsh", "mine\n")
+
+
+@pytest.mark.parametrize("pause", ["0", "0.1", "2"])
+def test_away_and_back(make: Make, pause: str) -> None:
+    """A backup is made, the file is edited, the backup is put back: the restore restores."""
+    a = linked(make, ".conf", "good")
+    a.shell(f"mv .conf .conf.bak; sleep {pause}; echo bad > .conf; sleep {pause}; mv .conf.bak .conf")
+    until(lambda: a.linked(".conf") and a.kept() == {".conf": "good"}, "restored")
+    assert (a.home / ".conf").read_text() == "good"
+
+
+def test_away_and_nothing_in_its_place(make: Make) -> None:
+    """The new name has the content; on the volume it waits, as the new name does not last."""
+    a = linked(make, ".conf", "mine")
+    a.shell("mv .conf .conf.off")
+    until(lambda: is_file(a.home / ".conf.off", "mine"), "the content is there under the new name")
+    assert not os.path.lexists(a.home / ".conf")
+    assert a.kept() == {".conf": "mine"}
+    assert a.attic() == []
+    a.stop()
+    assert not os.path.lexists(a.home / ".conf"), "nor does the last sweep put it back"
+    a.lose_container()
+    a.resolve()
+    assert (a.home / ".conf").read_text() == "mine"
+
+
+def test_into_a_directory_that_nobody_watches(make: Make) -> None:
+    a = linked(make, ".conf", "mine")
+    a.shell("mkdir -p some/where/deep; sleep 0.1; mv .conf some/where/deep/x")
+    until(lambda: is_file(a.home / "some/where/deep/x", "mine"), "the content is there under the new name")
+    assert a.kept() == {".conf": "mine"}
+    a.save(".conf", "newer")
+    until(lambda: a.linked(".conf") and a.kept() == {".conf": "newer"}, "a new save wins")
+    assert is_file(a.home / "some/where/deep/x", "mine")
+
+
+def test_out_of_the_home(make: Make, tmp_path: Path) -> None:
+    """The link leads where it led: what it leads to stays."""
+    a = linked(make, ".conf", "mine")
+    a.shell(f"mv .conf {tmp_path}/x")
+    a.save("probe", "x")
+    a.stop()
+    assert a.kept() == {".conf": "mine"}
+    assert a.attic() == []
+    assert (tmp_path / "x").read_text() == "mine"
+
+
+def test_to_another_file_system(make: Make, volume: Path) -> None:
+    """mv(1) makes a new link there and deletes the old one: that is no deletion of the file."""
+    a = linked(make, ".conf", "mine", ".dir/")
+    a.shell("mv .conf .dir/conf")  # into a directory on the volume
+    a.stop()
+    assert a.kept()[".conf"] == "mine"
+    assert (a.home / ".dir/conf").read_text() == "mine"
+    assert a.attic() == []
+
+
+def test_a_chain_of_renames_in_one_batch(make: Make) -> None:
+    a = linked(make, ".conf", "mine", "last")
+    a.pause()
+    a.shell("mkdir d; mv .conf one; mv one d/two; mv d e; mv e/two last")
+    a.go_on()
+    until(lambda: a.linked("last") and a.kept() == {"last": "mine"}, "renamed on the volume")
+    assert not os.path.lexists(a.home / ".conf")
+
+
+def test_a_directory_above_is_renamed(make: Make) -> None:
+    """`mv ~/.config ~/.config.old`: the older directory keeps what it had, whatever is saved after."""
+    a = linked(make, ".config/tool/state", "mine")
+    a.shell("mv .config .config.old")
+    until(lambda: is_file(a.home / ".config.old/tool/state", "mine"), "the content went along")
+    assert a.kept() == {".config/tool/state": "mine"}
+    a.save(".config/tool/state", "newer")
+    until(lambda: a.linked(".config/tool/state"), "healed")
+    until(lambda: a.kept() == {".config/tool/state": "newer"}, "healed on the volume")
+    assert is_file(a.home / ".config.old/tool/state", "mine")
+
+
+def test_renamed_and_deleted(make: Make) -> None:
+    """A program that moves its file to a backup and deletes that: the volume's copy stays."""
+    a = linked(make, ".conf", "mine")
+    a.shell("mv .conf .conf.bak; rm .conf.bak")
+    a.stop()
+    assert "mine" in [*a.kept().values(), *a.attic()]
+
+
+def test_the_daemon_was_not_running(make: Make) -> None:
+    """Nobody saw the rename. Nothing is lost, and nothing leads nowhere."""
+    a = linked(make, ".gitconfig", "mine", ".config/git/config")
+    a.stop()
+    a.shell("mkdir -p .config/git; mv .gitconfig .config/git/config")
+    a.start()
+    a.stop()
+    assert (a.home / ".config/git/config").read_text() == "mine"
+    assert "mine" in a.kept().values()
+
+
+def test_events_were_lost(make: Make) -> None:
+    """The kernel's queue was full; the link is found all the same."""
+    a = linked(make, ".conf", "mine")
+    a.pause()
+    limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    for number in range(limit // 2 + 2):
+        (a.home / "flood").mkdir()
+        (a.home / "flood").rmdir()
+        if number == limit // 4:
+            a.shell("mkdir some; mv .conf some/conf")
+    a.go_on()
+    until(lambda: "events were lost" in a.said(), "the queue was full")
+    until(lambda: is_file(a.home / "some/conf", "mine"), "the content is there under the new name")
+    assert a.kept() == {".conf": "mine"}

@@ -582,7 +582,7 @@ data "coder_parameter" "ephemeral_storage" {
   form_type    = "slider"
   default      = 0
   mutable      = true
-  order        = 12
+  order        = 21
 
   validation {
     min   = 0
@@ -600,7 +600,7 @@ data "coder_parameter" "memory_request" {
   form_type    = "slider"
   default      = 0
   mutable      = true
-  order        = 13
+  order        = 22
 
   validation {
     min   = 0
@@ -618,7 +618,7 @@ data "coder_parameter" "cpu_request" {
   form_type    = "slider"
   default      = 0
   mutable      = true
-  order        = 14
+  order        = 23
 
   validation {
     min   = 0
@@ -636,7 +636,7 @@ data "coder_parameter" "ephemeral_storage_request" {
   form_type    = "slider"
   default      = 0
   mutable      = true
-  order        = 15
+  order        = 24
 
   validation {
     min   = 0

@@ -75,8 +75,8 @@ def test_every_variable_is_used_and_explained(kubernetes: Terraform) -> None:
         assert re.search(r'^  description +=\s*"\w', block, re.MULTILINE), name
         assert re.search(r"^  default +=", block, re.MULTILINE), f"{name}: a push needs no answers"
         assert re.search(rf"var[.]{name}\b", text.replace(block, "")), f"{name} is used by nothing"
-    (values,) = re.findall(r"^locals [{]\n(.*?)^}", text, re.MULTILINE | re.DOTALL)
-    for name in re.findall(r"^  (\w+) += ", values, re.MULTILINE):
+    values = re.findall(r"^locals [{]\n(.*?)^}", text, re.MULTILINE | re.DOTALL)
+    for name in re.findall(r"^  (\w+) += ", "".join(values), re.MULTILINE):
         assert re.search(rf"local[.]{name}\b", text), f"local.{name} is used by nothing"
 
 

@@ -11,15 +11,14 @@ from typing import Any
 import pytest
 
 from coder_ws_runtime.errors import RefusedError
-from coder_ws_runtime.persist.manifest.paths import normalise
+from coder_ws_runtime.persist.manifest.paths import normalise_path
 from tests.template.terraform import BUILD, Plan, Terraform, TerraformError
-from tests.template.test_parameters import HOSTILE, NO_PATH, PATHS, PROJECTS, REFUSALS
+from tests.template.test_parameters import HOSTILE, NO_PATH, PATHS, PROJECTS, REFUSALS, REPOSITORY
 
 SET, SECRET = "kubernetes_stateful_set_v1.workspace", "kubernetes_secret_v1.workspace[0]"
 URL = {"CODER_AGENT_URL": "https://coder.example.org"}
 OWNER, WORKSPACE = BUILD["CODER_WORKSPACE_OWNER_ID"], BUILD["CODER_WORKSPACE_ID"]
 DIGEST = f"sha256:{'5' * 64}"
-REPOSITORY = "ghcr.io/coder-ws-runtime/coder-workspace"
 GIB = "Give a number of GiB from 0 to"
 CORES = "Give thousandths of a core from 0 to 16000"
 
@@ -346,7 +345,7 @@ def test_hostile_everywhere(kubernetes: Terraform, text: str) -> None:
 def test_paths_are_refused_as_home_persist_refuses_them(kubernetes: Terraform) -> None:
     def refuses(path: str) -> bool:
         try:
-            normalise(path, "/home/coder")
+            normalise_path(path, "/home/coder")
         except RefusedError:
             return True
         return False

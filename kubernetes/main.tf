@@ -719,7 +719,7 @@ locals {
   image  = "${var.image_repository}:${local.tag}${local.digest != "" ? "@${local.digest}" : ""}"
   pull   = coalesce(var.image_pull_policy, local.digest != "" ? "IfNotPresent" : "Always")
 
-  # The rules of home-persist that can be told from the text alone; coder_ws_runtime/persist/paths.py has them all.
+  # The rules of home-persist that can be told from the text alone; coder_ws_runtime/persist/manifest/paths.py has them all.
   paths = jsondecode(data.coder_parameter.home_persist_paths.value)
   bad_paths = [
     for path in local.paths : path

@@ -179,6 +179,8 @@ class Cluster:
                 f"--listen-client-urls={etcd}",
                 f"--advertise-client-urls={etcd}",
                 "--listen-peer-urls=http://127.0.0.1:2380",
+                # What it keeps need not outlive this machine.
+                "--unsafe-no-fsync",
             ],
         )
         self.daemons.start(

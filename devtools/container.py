@@ -221,6 +221,7 @@ _FLAGS: dict[str, Callable[[Any], list[str]]] = {
     "memory_swap": lambda megabytes: [f"--memory-swap={megabytes if megabytes < 0 else f'{megabytes}m'}"],
     "mounts": _mounts,
     "network_mode": _one("--network"),
+    "platform": _one("--platform"),
     "ports": _ports,
     "restart": _one("--restart"),
     "runtime": _one("--runtime"),

@@ -1,5 +1,6 @@
 """Terraform on the template, once for all tests of a worker."""
 
+import contextlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,12 @@ from tests.conftest import missing
 from tests.template.terraform import BUILD, Plan, Terraform, ready
 
 UNPINNED = {"pin_image": "false"}
+OWN_IMAGE = {
+    "image_repository": images.tag("base").removesuffix(":base"),
+    "home_volume": f"{images.PREFIX}-{{owner_id}}-home",
+    "shared_volume": f"{images.PREFIX}-shared",
+}
+"""The variables for the image of this checkout, which is on the engine and in no registry."""
 PROJECTS = f"coder-{BUILD['CODER_WORKSPACE_ID']}-projects"
 
 
@@ -76,33 +83,42 @@ def running(terraform: Terraform) -> Iterator[Running]:
         terraform.apply(terraform.plan(), started.state)
         yield started
         return
-    with ready() as its_own:
-        started = Running(its_own, its_own.directory / "running.tfstate", _own_image(its_own.directory))
+    engine = find_engine()
+    with ready() as its_own, _other_stack(engine):
+        started = Running(its_own, its_own.directory / "running.tfstate", OWN_IMAGE)
+        override_for(engine, its_own.directory)
         its_own.apply(started.plan(), started.state)
         yield started
         its_own.apply(started.plan(destroy=True), started.state)
     for name in started.variables["home_volume"], started.variables["shared_volume"], PROJECTS:
-        find_engine().docker("volume", "rm", name.replace("{owner_id}", BUILD["CODER_WORKSPACE_OWNER_ID"]))
+        engine.docker("volume", "rm", name.replace("{owner_id}", BUILD["CODER_WORKSPACE_OWNER_ID"]))
 
 
 def find_engine() -> engines.Engine:
     return engines.find() or missing("no Docker engine answers; ./dev test starts one")
 
 
-def _own_image(directory: Path) -> dict[str, str]:
-    """The variables for the image of this checkout, on an engine that may refuse privileged containers."""
-    image = images.tag("base")
-    if find_engine().security(image) != ["--privileged"]:
-        # As Engine.security.
-        instead = {
-            "privileged": False,
-            "capabilities": {"add": ["ALL"], "drop": ["SYS_RESOURCE"]},
-            "security_opts": ["seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"],
-        }
-        override = {"resource": {"docker_container": {"workspace": instead}}}
-        (directory / "engine_override.tf.json").write_text(json.dumps(override))
-    return {
-        "image_repository": image.removesuffix(":base"),
-        "home_volume": f"{images.PREFIX}-{{owner_id}}-home",
-        "shared_volume": f"{images.PREFIX}-shared",
+@contextlib.contextmanager
+def _other_stack(engine: engines.Engine) -> Iterator[None]:
+    """The stack that a test changes to; without an image of its own it is the base."""
+    other = images.tag("cpp")
+    if engine.has_image(other):
+        yield
+        return
+    engine.docker("tag", images.tag("base"), other)
+    yield
+    engine.docker("image", "rm", other)
+
+
+def override_for(engine: engines.Engine, directory: Path) -> None:
+    """Let the template in a directory start containers on an engine that refuses privileged ones."""
+    if engine.security(images.tag("base")) == ["--privileged"]:
+        return
+    # As Engine.security.
+    instead = {
+        "privileged": False,
+        "capabilities": {"add": ["ALL"], "drop": ["SYS_RESOURCE"]},
+        "security_opts": ["seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"],
     }
+    override = {"resource": {"docker_container": {"workspace": instead}}}
+    (directory / "engine_override.tf.json").write_text(json.dumps(override))

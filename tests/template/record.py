@@ -28,6 +28,7 @@ def record(
     terraform: Terraform,
     parameters: Mapping[str, object] | None = None,
     environment: Mapping[str, str] | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Json:
     """The container, the agent's environment and metadata, and the template's own scripts and apps.
 
@@ -37,6 +38,7 @@ def record(
         terraform: on the template.
         parameters: other than the defaults.
         environment: what Coder says of the workspace, other than `IDENTITY`.
+        variables: of the template, other than the defaults.
     """
     identity = {**IDENTITY, **(environment or {})}
     state = terraform.directory / "record.tfstate"
@@ -45,7 +47,12 @@ def record(
         return terraform.plan(
             parameters,
             environment=identity,
-            variables={"image_repository": "recorded"},
+            # Neither a registry nor an engine is asked for the image.
+            variables={
+                "image_repository": "recorded.example/coder-workspace",
+                "pin_image": "false",
+                **(variables or {}),
+            },
             state=state,
             words=[word],
         )
@@ -77,7 +84,7 @@ _KEPT = {
     "docker_container": (),
     "coder_agent": ("env", "metadata"),
     "coder_script": ("display_name", "run_on_start", "script", "start_blocks_login", "timeout"),
-    "coder_app": ("healthcheck", "slug", "url"),
+    "coder_app": ("command", "healthcheck", "slug", "url"),
 }
 
 

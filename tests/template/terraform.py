@@ -103,12 +103,13 @@ class Terraform:
         self._runs = 0
         shutil.copy(ROOT / template, directory)
 
-    def run(self, *words: str, environment: Mapping[str, str] | None = None) -> str:
+    def run(self, *words: str, environment: Mapping[str, str] | None = None, stdin: str | None = None) -> str:
         """Run Terraform and return what it prints.
 
         Args:
             words: its arguments.
             environment: what the providers see beside the build's.
+            stdin: what it reads.
 
         Raises:
             TerraformError: it failed.
@@ -120,7 +121,8 @@ class Terraform:
                 {} if self.real or words[0] == "init" else stack.enter_context(attached(Path(sockets), whole))
             )
             done = subprocess.run(
-                ["terraform", words[0], "-no-color", *words[1:]],
+                ["terraform", words[0], *([] if words[0] == "console" else ["-no-color"]), *words[1:]],
+                input=stdin,
                 cwd=self.directory,
                 env={**os.environ, **self.environment, **whole, **attach},
                 capture_output=True,
@@ -170,6 +172,14 @@ class Terraform:
         )
         return Plan(file, json.loads(self.run("show", "-json", str(file))))
 
+    def evaluate(self, expression: str, variables: Mapping[str, str]) -> object:
+        """The value of an expression of the template, with nothing there yet and no data source read."""
+        words = [f"-var={name}={value}" for name, value in variables.items()]
+        state = f"-state={self.directory / 'console.none'}"
+        # It warns, in colour, that what a data source or a resource says is not known.
+        said = self.run("console", state, *words, stdin=f"{expression}\n")
+        return json.loads(said.strip().splitlines()[-1])
+
     def apply(self, plan: Plan, state: Path, *, environment: Mapping[str, str] | None = None) -> Json:
         """Carry a plan out, and return the state."""
         self.run("apply", "-lock=false", f"-state={state}", str(plan.file), environment=environment)
@@ -186,10 +196,14 @@ def _unframed(text: str) -> str:
 
 
 @contextlib.contextmanager
-def ready(template: str = "main.tf") -> Iterator[Terraform]:
+def ready(template: str = "main.tf", files: Mapping[str, str] | None = None) -> Iterator[Terraform]:
     """Terraform with the template, initialised.
 
     Where TF_CLI_CONFIG_FILE names a file, it says where providers and modules are; else stand-ins are used.
+
+    Args:
+        template: relative to the checkout.
+        files: further files beside the template, by name.
     """
     with tempfile.TemporaryDirectory(prefix="template") as name, contextlib.ExitStack() as stack:
         directory = Path(name)
@@ -200,5 +214,7 @@ def ready(template: str = "main.tf") -> Iterator[Terraform]:
         work = directory / "work"
         work.mkdir()
         terraform = Terraform(work, environment, real=real, template=template)
+        for file, content in (files or {}).items():
+            (work / file).write_text(content)
         terraform.run("init", "-input=false")
         yield terraform

@@ -72,6 +72,19 @@ def test_the_documentation_has_each_variable_and_parameter() -> None:
     assert documented == names | {"jetbrains_ides"}
 
 
+def test_the_registry_s_page_has_each_variable() -> None:
+    """The front matter is what github.com/coder/registry validates (cmd/readmevalidation)."""
+    page = (ROOT / "docs/registry/docker/README.md").read_text()
+    _, front, body = page.split("---\n", 2)
+    keys = {line.partition(":")[0] for line in front.splitlines()}
+    assert {"display_name", "description", "icon", "tags"} <= keys
+    assert keys <= {"display_name", "description", "icon", "tags", "verified", "supported_os"}
+    assert body.lstrip().startswith("# ")
+    variables = body.partition("## Variables")[2]
+    names = {name.removeprefix("var.") for name in declared() if name.startswith("var.")}
+    assert set(re.findall(r"`(\w+)`", variables)) == names
+
+
 def test_terraform_has_a_lower_bound() -> None:
     assert re.findall(r'^  required_version = ">= \d+[.]\d+"', TEXT, re.MULTILINE)
 

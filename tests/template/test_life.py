@@ -4,14 +4,15 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import missing
 from tests.template.conftest import Running
-from tests.template.standin.docker import REGISTRY_PUSHED
+from tests.template.standin.docker import IMAGE_MISSING, REGISTRY_DOWN, REGISTRY_PUSHED
 from tests.template.terraform import Plan
 
-AGENT, CONTAINER, IMAGE = "coder_agent.main", "docker_container.workspace[0]", "docker_image.workspace"
+AGENT, CONTAINER, IMAGE = "coder_agent.main", "docker_container.workspace[0]", "docker_image.workspace[0]"
 REPLACED, KEPT = ["delete", "create"], ["no-op"]
 STOP = {"CODER_WORKSPACE_TRANSITION": "stop"}
+# As Coder's provisioner names it.
+DELETE = {"CODER_WORKSPACE_TRANSITION": "destroy"}
 
 
 def test_a_first_start_makes_a_container(plan: Plan) -> None:
@@ -27,8 +28,42 @@ def test_a_stop_removes_the_container_alone(running: Running) -> None:
     stop = running.plan(environment=STOP, refresh=True)
     gone = {one["address"] for one in stop.json["resource_changes"] if "delete" in one["change"]["actions"]}
     # What Coder shows of a workspace goes with it: it is on no host.
-    assert {address for address in gone if "coder_" not in address} == {CONTAINER}
+    assert {address for address in gone if "coder_" not in address} == {CONTAINER, IMAGE}
+    assert stop.before(IMAGE)["keep_locally"] is True
     assert AGENT not in gone
+
+
+@pytest.mark.parametrize("fault", [REGISTRY_DOWN, REGISTRY_PUSHED, IMAGE_MISSING])
+@pytest.mark.parametrize(("transition", "destroy"), [(STOP, False), (DELETE, True)], ids=["stop", "delete"])
+def test_a_stop_and_a_deletion_need_neither_registry_nor_image(
+    running: Running, fault: str, transition: dict[str, str], *, destroy: bool
+) -> None:
+    """With the real providers, engine and registry: test_outage.py."""
+    end = running.plan(environment={**transition, fault: "1"}, destroy=destroy, refresh=True)
+    assert end.actions(CONTAINER) == ["delete"]
+    assert not [one for one in end.json["resource_changes"] if "create" in one["change"]["actions"]]
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"registry_config": "{"},
+        {"image_repository": "ghcr.io/you/other"},
+        {"image_repository": "nowhere"},
+        {"docker_socket": ""},
+        {"arch": "arm64"},
+        {"anthropic_api_key": "x", "enable_ai_gateway": "true"},
+    ],
+    ids=str,
+)
+def test_a_stop_looks_at_nothing_that_a_start_refuses(running: Running, variables: dict[str, str]) -> None:
+    stop = running.terraform.plan(
+        {"additional_ports": ["80,x"], "home_persist_paths": ["/"]},
+        environment={**STOP, REGISTRY_DOWN: "1", IMAGE_MISSING: "1"},
+        variables={**running.variables, **variables},
+        state=running.state,
+    )
+    assert stop.actions(CONTAINER) == ["delete"]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +92,7 @@ def test_what_a_change_does(
     running: Running, parameters: dict[str, object], environment: dict[str, str], container: list[str]
 ) -> None:
     if running.terraform.real and REGISTRY_PUSHED in environment:
-        missing("a registry that answers the real provider")
+        pytest.skip("test_outage.py pushes to a real registry")
     changed = running.plan(parameters, environment=environment)
     assert changed.actions(CONTAINER) == container
     assert changed.actions(AGENT) == KEPT

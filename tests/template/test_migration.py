@@ -14,6 +14,8 @@ STATES = {
     "stop": {"CODER_WORKSPACE_TRANSITION": "stop"},
 }
 VOLUMES = ("projects_volume", "home_persist", "shared", "docker_data")
+# Not one of another fixture, whose container may be using it.
+NAMES = {one: f"{PREFIX}-shell-version-{one}" for one in VOLUMES}
 # The volumes alone: the image is in a registry.
 FORGET = [f"-target=docker_volume.{one}" for one in VOLUMES]
 OLD = """
@@ -32,14 +34,14 @@ def old(terraform: Terraform, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """The state of a workspace of the shell version."""
     directory = tmp_path_factory.mktemp("old")
     shell = Terraform(directory, terraform.environment, real=terraform.real)
-    volumes = [f'resource "docker_volume" "{one}" {{\n  name = "{PREFIX}-{one}"\n}}\n' for one in VOLUMES]
+    volumes = [f'resource "docker_volume" "{one}" {{\n  name = "{name}"\n}}\n' for one, name in NAMES.items()]
     (directory / "main.tf").write_text("".join([OLD, *volumes]))
     shell.run("init", "-input=false")
     state = directory / "state"
     shell.apply(shell.plan(state=state), state)
     yield state
     if terraform.real:
-        find_engine().docker("volume", "rm", *(f"{PREFIX}-{one}" for one in VOLUMES))
+        find_engine().docker("volume", "rm", *NAMES.values())
 
 
 def fates(plan: Plan) -> set[str]:

@@ -1,10 +1,11 @@
 """Every parameter: its default, each option, its edges, and what is refused with which words.
 
 A row of GOOD says what is planned: a dotted path into the container, or into the settings document. A row of
-BAD says what a user reads to mend it. What is hostile and refused is in HOSTILE; what is accepted, tests of
+BAD says what a user reads to fix it. What is hostile and refused is in HOSTILE; what is accepted, tests of
 a booted workspace carry into it.
 """
 
+import base64
 import json
 import re
 from typing import Any
@@ -13,10 +14,12 @@ import pytest
 
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.persist.manifest.paths import normalise_path
-from tests.template.terraform import Plan, Terraform, TerraformError
+from tests.template.standin.docker import CONTAINERS
+from tests.template.standin.installation import ROOT
+from tests.template.terraform import BUILD, Plan, Terraform, TerraformError
 
-CONTAINER, IMAGE = "docker_container.workspace[0]", "docker_image.workspace"
-REPOSITORY = "ghcr.io/coder-ws-runtime/coder-workspace"
+CONTAINER, IMAGE = "docker_container.workspace[0]", "docker_image.workspace[0]"
+REPOSITORY = "ghcr.io/sourecode/coder-workspace"
 PROJECTS = "/home/coder/projects"
 # The registry is asked in rows of its own, so that all others do without one.
 UNPINNED = {"pin_image": "false"}
@@ -25,6 +28,37 @@ UNPINNED = {"pin_image": "false"}
 def port(external: int, internal: int, ip: str = "127.0.0.1", protocol: str = "tcp") -> dict[str, Any]:
     return {"external": external, "internal": internal, "ip": ip, "protocol": protocol}
 
+
+# What a browser shows: the page, what is cloned, and the branch.
+_GITHUB, _GITLAB = "https://github.com/you/project", "https://gitlab.com/group/sub/project"
+_OWN = "https://git.example.org/you/project"
+PAGES = [
+    (_GITHUB, _GITHUB, ""),
+    (f"{_GITHUB}/", _GITHUB, ""),
+    (f"{_GITHUB}/tree/a/branch", _GITHUB, "a/branch"),
+    (f"{_GITHUB}/tree/main/", _GITHUB, "main"),
+    (f"{_GITHUB}/pull/1", _GITHUB, ""),
+    (f"{_GITHUB}/pull/1/files#diff-0a1b", _GITHUB, ""),
+    (f"{_GITHUB}/issues", _GITHUB, ""),
+    (f"{_GITHUB}/blob/main/README.md?plain=1#L2-L3", _GITHUB, ""),
+    (f"{_GITHUB}/commit/0123abc", _GITHUB, ""),
+    (f"{_GITHUB}?tab=readme-ov-file", _GITHUB, ""),
+    ("http://www.github.com/you/project/pulls", _GITHUB, ""),
+    ("https://github.com/you/you.github.io/pull/1", "https://github.com/you/you.github.io", ""),
+    (f"{_GITLAB}/-/tree/main", _GITLAB, "main"),
+    (f"{_GITLAB}/-/merge_requests/3/diffs", _GITLAB, ""),
+    (f"{_OWN}/-/tree/a/branch", _OWN, "a/branch"),
+    (f"{_OWN}/-/issues/3", _OWN, ""),
+    ("https://bitbucket.org/you/project/src/main/", "https://bitbucket.org/you/project", ""),
+    ("https://bitbucket.org/you/project/pull-requests/3", "https://bitbucket.org/you/project", ""),
+    ("https://codeberg.org/you/project/src/branch/dev", "https://codeberg.org/you/project", "dev"),
+    (f"{_OWN}/pull/12/commits", _OWN, ""),
+    (f"{_OWN}/pulls/12", _OWN, ""),
+    (f"{_OWN}/commit/0123abcdef", _OWN, ""),
+    # Names of repositories, not pages.
+    ("https://git.example.org/you/pull", "https://git.example.org/you/pull", ""),
+    ("https://git.example.org/a/tree/b", "https://git.example.org/a/tree/b", ""),
+]
 
 GOOD = [
     # parameter, value, what is planned for it
@@ -42,17 +76,14 @@ GOOD = [
         {"web_shell.directory": f"{PROJECTS}/you.github.io"},
     ),
     ("repo_url", "https://example.org/you/project/", {"web_shell.directory": f"{PROJECTS}/project"}),
-    # As github.com and gitlab.com show a branch, which the module takes.
-    (
-        "repo_url",
-        "https://github.com/you/project/tree/a/branch",
-        {"web_shell.directory": f"{PROJECTS}/project"},
-    ),
-    (
-        "repo_url",
-        "https://gitlab.com/you/project/-/tree/main",
-        {"web_shell.directory": f"{PROJECTS}/project"},
-    ),
+    *[
+        (
+            "repo_url",
+            page,
+            {"web_shell.directory": f"{PROJECTS}/{url.rpartition('/')[2]}", "clone": (url, branch)},
+        )
+        for page, url, branch in PAGES
+    ],
     ("directory", "/x", {"web_shell.directory": "/x"}),
     ("directory", "/srv/app/", {"web_shell.directory": "/srv/app/"}),
     ("directory", "/srv/a.b/c-d_e", {"web_shell.directory": "/srv/a.b/c-d_e"}),
@@ -88,6 +119,33 @@ GOOD = [
         [".config/gh/", "~/.vimrc", "foo..bar"],
         {"home_persist_paths": [".config/gh/", "~/.vimrc", "foo..bar"]},
     ),
+    ("home_persist_paths", ["x" * 236, "é" * 118], {"home_persist_paths": ["x" * 236, "é" * 118]}),
+    # The same twice, and what is below a directory, is kept once.
+    (
+        "home_persist_paths",
+        [".foo/", "~/.foo/", ".foo/bar"],
+        {"home_persist_paths": [".foo/", "~/.foo/", ".foo/bar"]},
+    ),
+    ("editors", [], {"apps": ["claude", "web-shell"]}),
+    (
+        "editors",
+        ["code-server", "vscode", "vscode-insiders", "cursor", "windsurf", "zed", "jetbrains"],
+        {
+            "apps": [
+                "claude",
+                "code-server",
+                "cursor",
+                "vscode-desktop",
+                "vscode-insiders",
+                "web-shell",
+                "windsurf",
+                "zed",
+            ]
+        },
+    ),
+    ("time_zone", "Europe/Berlin", {"env.TZ": "Europe/Berlin"}),
+    ("time_zone", "America/Argentina/Buenos_Aires", {"env.TZ": "America/Argentina/Buenos_Aires"}),
+    ("time_zone", "Etc/GMT+3", {"env.TZ": "Etc/GMT+3"}),
     ("jetbrains_allow_updates", "true", {"jetbrains.allow_updates": True}),
     ("jetbrains_allow_updates", "false", {"jetbrains.allow_updates": False}),
     ("memory", "0", {"memory": None}),
@@ -104,6 +162,8 @@ NO_PORT = "is no port. Write 8080, 8080:80"
 TWICE = "is named twice"
 NO_PATH = "cannot be kept. Write paths below the home"
 BRANCH = "Give the name of a branch"
+TWO_KINDS = "is named as a directory and as a file"
+NO_ZONE = "Give a name of the time zone database"
 NO_LIST = 'Parameter value is not of type "list(string)"'
 
 BAD = [
@@ -154,12 +214,37 @@ BAD = [
             "[127.0.0.1.1]:80:80",
         )
     ],
+    # JSON that the provider takes for a list of texts.
+    ("additional_ports", "null", f"null {NO_PORT}"),
+    ("additional_ports", [None], f"null {NO_PORT}"),
+    ("additional_ports", ["80", None], f"null {NO_PORT}"),
+    # No host has these addresses.
+    *[
+        ("additional_ports", [f"{address}:80:80"], NO_PORT)
+        for address in ("0.0.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "[ff02::1]", "[fe80::1]")
+    ],
     ("additional_ports", ["8080", "8080:80"], TWICE),
     ("additional_ports", ["8080", "0.0.0.0:8080:80"], TWICE),
     ("additional_ports", ["8080", "08080:80"], TWICE),
     ("additional_ports", ["[::1]:8080:80", "[::]:8080:80"], "8080/tcp of IPv6 is named twice"),
     ("additional_ports", ["[::1]:80", "[0:0::1]:80"], TWICE),
     ("home_persist_paths", "x", NO_LIST),
+    ("home_persist_paths", "null", f"null {NO_PATH}"),
+    ("home_persist_paths", [None], f"null {NO_PATH}"),
+    ("home_persist_paths", ["fine", None], f"null {NO_PATH}"),
+    ("home_persist_paths", ["x" * 300], NO_PATH),
+    ("home_persist_paths", ["x" * 237], NO_PATH),
+    ("home_persist_paths", ["é" * 119], NO_PATH),
+    ("home_persist_paths", [f".config/{'x' * 237}/y"], NO_PATH),
+    ("home_persist_paths", [".foo", ".foo/"], f'".foo/" {TWO_KINDS}'),
+    ("home_persist_paths", ["~/.foo//", "$HOME/.foo"], f'"~/.foo//" {TWO_KINDS}'),
+    ("home_persist_paths", [".foo/bar/x", "fine", "./.foo"], f'".foo/bar/x" {TWO_KINDS}'),
+    ("editors", ["emacs"], 'values "emacs" are missing from the options'),
+    ("editors", [None], "are missing from the options"),
+    ("commit_signing", "maybe", '"maybe" is not a bool'),
+    ("time_zone", "Berlin;x", NO_ZONE),
+    ("time_zone", "/etc/passwd", NO_ZONE),
+    ("time_zone", "../x", NO_ZONE),
     ("home_persist_paths", ["fine", "a/../b"], f'"a/../b" {NO_PATH}'),
     ("home_persist_paths", ["/etc/", ".home-persist/"], f'"/etc/", ".home-persist/" {NO_PATH}'),
     ("jetbrains_allow_updates", "maybe", '"maybe" is not a bool'),
@@ -203,6 +288,8 @@ REFUSALS = {
     "jetbrains_ides": "is not a valid list of strings",
     "memory": "Give a number of GiB",
     "cpus": "Give a number of cores",
+    "commit_signing": "is not a bool",
+    "time_zone": NO_ZONE,
     "dotfiles_uri": REPO,
     "dotfiles_branch": BRANCH,
 }
@@ -260,6 +347,12 @@ PATHS = [
     "a\nb",
     "a\tb",
     "a\x7f",
+    "x" * 236,
+    "x" * 237,
+    "x" * 300,
+    "é" * 118,
+    "é" * 119,
+    f"~/a/{'x' * 237}/",
 ]
 
 BAD_VARIABLES = [
@@ -267,10 +360,11 @@ BAD_VARIABLES = [
     ("image_repository", "ghcr.io/you/image:tag", "without tag and digest"),
     ("image_repository", "Ghcr.io/You/image", "without tag and digest"),
     ("image_repository", "", "without tag and digest"),
+    # An earlier default, which Coder carries over.
+    ("image_repository", "ghcr.io/coder-ws-runtime/coder-workspace", "does not belong to this project"),
     ("image_digests", '{"base": "latest"}', "Give digests as registries do"),
-    ("registry_config", "user:password", "Give the text of a Docker config.json"),
     ("docker_host", "build-2", "Give a URL as DOCKER_HOST has it"),
-    ("docker_socket", "unix:///var/run/docker.sock", "Give an absolute path"),
+    ("docker_socket", "docker.sock", "Give an absolute path"),
     ("arch", "x86_64", "built for amd64 and arm64"),
     ("home_volume", "home", "owners do not share a home"),
     ("home_volume", "/srv/{owner}", "Give a name of a Docker volume"),
@@ -279,6 +373,15 @@ BAD_VARIABLES = [
     ("max_memory", "1.5", "a whole number"),
     ("max_cpus", "-1", "1 at least"),
     ("jetbrains_builds", "{}", "Name at least one IDE"),
+    ("jetbrains_builds", '{"IU": "latest"}', "Give builds as JetBrains numbers them"),
+    ("external_auth", '{"github": "yes"}', 'Give "required" or "optional"'),
+    ("gitignore", '["a\\nb"]', "one pattern of gitignore(5) per entry"),
+    ("language", "de DE", "Give the name of a locale"),
+    ("time_zone", "Europe/Berlin;", "Give a name of the time zone database"),
+    ("memory_threshold", "101", "from 0 to 100"),
+    ("volume_threshold", "0.5", "a whole number from 0 to 100"),
+    ("daily_cost", "-1", "0 at least"),
+    ("anthropic_base_url", "llm.example.org'", "Give a URL"),
 ]
 
 
@@ -287,6 +390,9 @@ def planned(plan: Plan) -> dict[str, Any]:
     container = plan.values(CONTAINER)
     found = {name: container.get(name) for name in ("memory", "cpus", "ports")}
     found["image"] = plan.values(IMAGE)["name"]
+    found |= {f"env.{name}": value for name, value in plan.values("coder_agent.main")["env"].items()}
+    found["apps"] = apps(plan)
+    found["clone"] = cloned(plan)
 
     def walk(value: object, place: str) -> None:
         found[place] = value
@@ -297,6 +403,26 @@ def planned(plan: Plan) -> dict[str, Any]:
     (document,) = [one["content"] for one in container["upload"] if one["file"].endswith("workspace.json")]
     walk(json.loads(document), "")
     return found
+
+
+def apps(plan: Plan) -> list[str]:
+    """The buttons, by the module that makes them or by their own name."""
+    addresses = [re.sub(r"\[.*?\]", "", one) for one in plan.addresses() if ".coder_app." in f".{one}"]
+    return sorted(one.split(".")[1] for one in addresses)
+
+
+def cloned(plan: Plan) -> tuple[str, str]:
+    """What the module git-clone is given: URL and branch. The real one has its script in base64."""
+    try:
+        script = plan.values("module.git-clone[0].coder_script.git_clone[0]")["script"]
+    except KeyError:
+        return "", ""
+    encoded = re.search(r"echo -n '([A-Za-z0-9+/=]+)'", script)
+    text = base64.b64decode(encoded[1]).decode() if encoded else script
+    url, branch = (re.search(rf'^{name}="(.*)"$', text, re.MULTILINE) for name in ("REPO_URL", "BRANCH_NAME"))
+    assert url
+    assert branch
+    return url[1], branch[1]
 
 
 @pytest.mark.parametrize(("name", "value", "expected"), GOOD, ids=lambda value: str(value)[:40])
@@ -354,6 +480,135 @@ def test_bad_variable(terraform: Terraform, name: str, value: str, said: str) ->
         terraform.plan(variables={**UNPINNED, name: value})
     assert said in str(refused.value)
     assert f'variable "{name}"' in str(refused.value)
+
+
+MALFORMED = [
+    "{",
+    "user:SECRET",
+    '"SECRET"',
+    '["SECRET"]',
+    "null",
+    '{"auths": {"ghcr.io": {"auth": "SECRET"}}',
+    '{"auths": null, "x": "SECRET"}',
+    '{"auths": "SECRET"}',
+    '{"auths": ["SECRET"]}',
+    '{"auths": {"ghcr.io": "SECRET"}}',
+    '{"auths": {"ghcr.io": {"auth": "SECRET-is-no-base64"}}}',
+    '{"auths": {"ghcr.io": {"auth": "U0VDUkVU"}}}',
+    '{"auths": {"ghcr.io": {"username": "SECRET"}}}',
+]
+
+
+@pytest.mark.parametrize("config", MALFORMED)
+def test_a_malformed_registry_config_is_refused_and_not_printed(terraform: Terraform, config: str) -> None:
+    with pytest.raises(TerraformError) as refused:
+        terraform.plan(variables={**UNPINNED, "registry_config": config})
+    assert 'variable "registry_config": Give the text of a Docker config.json' in str(refused.value)
+    assert "SECRET" not in str(refused.value)
+    assert "U0VDUkVU" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"auths": {}},
+        {"auths": {"ghcr.io": {"auth": "eDp5"}}},
+        {"auths": {"ghcr.io": {"username": "x", "password": "y"}, "other.example": {"identitytoken": "z"}}},
+        {"auths": {"ghcr.io": {"auth": "eDp5"}}, "credsStore": "", "HttpHeaders": {}},
+    ],
+    ids=json.dumps,
+)
+def test_a_registry_config_of_docker_is_taken(terraform: Terraform, config: dict[str, Any]) -> None:
+    planned = terraform.plan(variables={**UNPINNED, "registry_config": json.dumps(config)})
+    assert planned.actions(CONTAINER) == ["create"]
+
+
+def test_no_sensitive_variable_has_a_validation() -> None:
+    """Terraform below 1.15 prints the value that a validation refuses."""
+    blocks = re.findall(
+        r'^variable "(\w+)" [{]\n(.*?)^}', (ROOT / "main.tf").read_text(), re.MULTILINE | re.DOTALL
+    )
+    sensitive = {
+        name: block for name, block in blocks if re.search(r"^  sensitive += true", block, re.MULTILINE)
+    }
+    assert len(sensitive) >= 3
+    assert [name for name, block in sensitive.items() if "validation {" in block] == []
+
+
+def test_all_that_is_refused_is_said_at_once(terraform: Terraform) -> None:
+    with pytest.raises(TerraformError) as refused:
+        terraform.plan({"additional_ports": ["x"], "home_persist_paths": ["/x"]}, variables=UNPINNED)
+    assert f'"x" {NO_PORT}' in str(refused.value)
+    assert f'"/x" {NO_PATH}' in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "port", "is_taken"),
+    [
+        ("http://localhost:7080", "7080:80", True),
+        ("http://127.0.0.1:7080", "0.0.0.0:7080:80", True),
+        ("http://localhost", "80", True),
+        ("http://localhost:7080", "7080/udp", False),
+        ("http://localhost:7080", "10.0.0.1:7080:80", False),
+        ("http://localhost:7080", "7081:7080", False),
+        ("https://coder.example.org:7080", "7080:80", False),
+    ],
+)
+def test_the_port_of_coder_on_this_host_is_taken(
+    terraform: Terraform, url: str, port: str, *, is_taken: bool
+) -> None:
+    def planned() -> Plan:
+        environment = {"CODER_AGENT_URL": url}
+        return terraform.plan({"additional_ports": [port]}, environment=environment, variables=UNPINNED)
+
+    if not is_taken:
+        assert planned().actions(CONTAINER) == ["create"]
+        return
+    with pytest.raises(TerraformError, match="is the port of the host on which Coder listens"):
+        planned()
+
+
+OTHER = {"coder.owner": "grace", "coder.workspace_id": "2", "coder.workspace_name": "cobol"}
+
+
+@pytest.mark.parametrize(
+    ("ports", "wanted", "is_taken"),
+    [
+        ("127.0.0.1|8080/tcp", "8080:80", True),
+        ("127.0.0.1|1/tcp 127.0.0.1|8080/tcp", "8080:80", True),
+        ("0.0.0.0|8080/tcp", "8080:80", True),
+        ("127.0.0.1|8080/tcp", "0.0.0.0:8080:80", True),
+        ("::|8080/tcp", "[::1]:8080:80", True),
+        ("::1|8080/tcp", "[::]:8080:80", True),
+        ("127.0.0.1|8080/udp", "8080:80", False),
+        ("127.0.0.1|18080/tcp", "8080:80", False),
+        ("127.0.0.2|8080/tcp", "8080:80", False),
+        ("::|8080/tcp", "8080:80", False),
+        ("0.0.0.0|8080/tcp", "[::]:8080:80", False),
+    ],
+)
+def test_a_port_that_another_workspace_takes_is_named(
+    terraform: Terraform, ports: str, wanted: str, *, is_taken: bool
+) -> None:
+    """With a real engine: test_life.py."""
+    if terraform.real:
+        pytest.skip("the containers of the engine are not the stand-in's")
+
+    def planned(labels: dict[str, str], state: str = "running") -> Plan:
+        listed = json.dumps([{"labels": labels, "state": state}, {"labels": {}, "state": "running"}])
+        return terraform.plan(
+            {"additional_ports": [wanted]}, environment={CONTAINERS: listed}, variables=UNPINNED
+        )
+
+    labels = {**OTHER, "coder.ports": ports}
+    assert planned(labels, "exited").actions(CONTAINER) == ["create"]
+    # The workspace's own container is replaced.
+    assert planned({**labels, "coder.workspace_id": BUILD["CODER_WORKSPACE_ID"]}).actions(CONTAINER)
+    if not is_taken:
+        assert planned(labels).actions(CONTAINER) == ["create"]
+        return
+    with pytest.raises(TerraformError, match=r"8080/tcp \(grace's workspace cobol\) is taken"):
+        planned(labels)
 
 
 def test_the_defaults(terraform: Terraform) -> None:

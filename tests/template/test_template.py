@@ -1,18 +1,23 @@
 """main.tf as a whole: what it must not use, and what it does without."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import missing
-from tests.template.standin.docker import REGISTRY_DOWN
+from devtools.images import PREFIX
+from tests.template.conftest import OWN_IMAGE, UNPINNED, find_engine, override_for
+from tests.template.registry import serving
+from tests.template.standin.docker import IMAGE_MISSING, REGISTRY_DOWN
 from tests.template.standin.schema import deprecated, providers
-from tests.template.terraform import Plan, Terraform, TerraformError
+from tests.template.terraform import Plan, Terraform, TerraformError, ready
 
-CONTAINER, IMAGE = "docker_container.workspace[0]", "docker_image.workspace"
-REPOSITORY = "ghcr.io/coder-ws-runtime/coder-workspace"
+CONTAINER, IMAGE = "docker_container.workspace[0]", "docker_image.workspace[0]"
+REPOSITORY = "ghcr.io/sourecode/coder-workspace"
+DOWN = "127.0.0.1:9/you/coder-workspace"
+"""A repository whose registry does not answer: the discard service's port."""
 DIGEST = f"sha256:{'5' * 64}"
 
 
@@ -51,23 +56,28 @@ def _places(expressions: dict[str, Any], below: str = "") -> set[str]:
 
 
 def test_the_image_is_pinned_by_digest(terraform: Terraform) -> None:
-    if terraform.real:
-        missing("a registry that answers the real provider")
-    name = terraform.plan().values(IMAGE)["name"]
-    assert name.partition("@sha256:")[0] == "ghcr.io/coder-ws-runtime/coder-workspace:base"
-    assert len(name.partition("@sha256:")[2]) == 64
+    if not terraform.real:
+        name = terraform.plan().values(IMAGE)["name"]
+        assert re.fullmatch(rf"{REPOSITORY}:base@sha256:[0-9a-f]{{64}}", name)
+        return
+    with serving(find_engine()) as registry:
+        digest = registry.push("base", "1").partition("@")[2]
+        planned = terraform.plan(
+            variables={"image_repository": registry.repository}, environment=registry.environment
+        )
+        assert planned.values(IMAGE)["name"] == f"{registry.repository}:base@{digest}"
 
 
 @pytest.mark.parametrize(
     ("variables", "image"),
     [
-        ({"pin_image": "false"}, f"{REPOSITORY}:base"),
-        ({"image_digests": json.dumps({"base": DIGEST})}, f"{REPOSITORY}:base@{DIGEST}"),
-        ({"image_repository": "coder-workspace"}, "coder-workspace:base"),
+        ({"image_repository": DOWN, "pin_image": "false"}, f"{DOWN}:base"),
+        ({"image_repository": DOWN, "image_digests": json.dumps({"base": DIGEST})}, f"{DOWN}:base@{DIGEST}"),
+        (OWN_IMAGE, f"{OWN_IMAGE['image_repository']}:base"),
     ],
     ids=["unpinned", "pinned by the push", "the host's own image"],
 )
-def test_a_registry_that_is_down_keeps_nobody_from_working(
+def test_a_registry_that_is_down_does_not_block_a_start(
     terraform: Terraform, variables: dict[str, str], image: str
 ) -> None:
     planned = terraform.plan(variables=variables, environment={REGISTRY_DOWN: "1"})
@@ -81,20 +91,48 @@ def test_a_registry_that_is_down_keeps_nobody_from_working(
     ids=["pinned at each start", "another is pinned by the push"],
 )
 def test_a_registry_that_is_down_is_named(terraform: Terraform, variables: dict[str, str]) -> None:
-    with pytest.raises(TerraformError, match="Got error when attempting to fetch image version"):
-        terraform.plan(variables=variables, environment={REGISTRY_DOWN: "1"})
+    with pytest.raises(TerraformError) as refused:
+        terraform.plan(variables={"image_repository": DOWN, **variables}, environment={REGISTRY_DOWN: "1"})
+    assert "Got error when attempting to fetch image version" in str(refused.value)
+    assert "https://127.0.0.1:9/v2/you/coder-workspace/manifests/base" in str(refused.value)
+
+
+@pytest.mark.parametrize("repository", ["docker.io/you/image", "index.docker.io/you/image"])
+@pytest.mark.parametrize(
+    "config", ["", json.dumps({"auths": {"https://index.docker.io/v1/": {"auth": "eDp5"}}})]
+)
+def test_docker_hub_is_asked_by_its_registry_s_name(
+    terraform: Terraform, repository: str, config: str
+) -> None:
+    """`https://docker.io/v2/` is a web page. Without a proxy the name is asked for in vain here, and said."""
+    nowhere = {"HTTPS_PROXY": "http://127.0.0.1:9"} if terraform.real else {REGISTRY_DOWN: "1"}
+    variables = {"image_repository": repository, "registry_config": config}
+    with pytest.raises(TerraformError) as refused:
+        terraform.plan(variables=variables, environment=nowhere)
+    assert "https://registry-1.docker.io/v2/you/image/manifests/base" in str(refused.value)
+    planned = terraform.plan(variables={**variables, **UNPINNED})
+    assert planned.values(IMAGE)["name"] == "docker.io/you/image:base"
+
+
+@pytest.mark.parametrize("repository", [f"{PREFIX}-nowhere", f"you/{PREFIX}-nowhere"])
+def test_an_image_that_names_no_registry_is_not_pulled(terraform: Terraform, repository: str) -> None:
+    """Docker would take it from Docker Hub, where the name is anybody's."""
+    with pytest.raises(TerraformError) as refused:
+        terraform.plan(variables={"image_repository": repository}, environment={IMAGE_MISSING: "1"})
+    assert f"did not find docker image '{repository}:base'" in str(refused.value)
+    assert "data.docker_image.local" in str(refused.value)
 
 
 def test_jetbrains_is_asked_nothing(terraform: Terraform) -> None:
     """The provider http refuses everything here; the IDEs that a user selects are offered all the same."""
-    chosen = terraform.plan({"jetbrains_ides": ["IU", "CL"]}, variables={"pin_image": "false"})
+    chosen = terraform.plan({"jetbrains_ides": ["IU", "CL"]}, variables=UNPINNED)
     apps = {address for address in chosen.addresses() if "coder_app.jetbrains" in address}
     assert apps == {f'module.jetbrains[0].coder_app.jetbrains["{code}"]' for code in ("IU", "CL")}
 
 
 def test_an_unknown_ide_is_refused(terraform: Terraform) -> None:
     with pytest.raises(TerraformError, match='values "XX" are missing from the options'):
-        terraform.plan({"jetbrains_ides": ["IU", "XX"]}, variables={"pin_image": "false"})
+        terraform.plan({"jetbrains_ides": ["IU", "XX"]}, variables=UNPINNED)
 
 
 def test_every_preset_plans(terraform: Terraform, plan: Plan) -> None:
@@ -105,31 +143,93 @@ def test_every_preset_plans(terraform: Terraform, plan: Plan) -> None:
     }
     assert len(presets) >= 3
     for parameters in presets.values():
-        chosen = terraform.plan(parameters, variables={"pin_image": "false"})
+        chosen = terraform.plan(parameters, variables=UNPINNED)
         assert chosen.actions(CONTAINER) == ["create"]
         assert chosen.values(IMAGE)["name"].endswith(f":{parameters['workspace_image']}")
 
 
+THIS_HOST = [
+    "localhost",
+    "LOCALHOST",
+    "localhost.",
+    "localhost.localdomain",
+    "coder.localhost",
+    "0.0.0.0",
+    "0",
+    "127.0.0.1",
+    "127.0.1.1",
+    "127.1",
+    "127.255.255.254",
+    "[::1]",
+    "[::]",
+    "[0:0:0:0:0:0:0:1]",
+    "[::ffff:127.0.0.1]",
+    "[::FFFF:127.0.1.1]",
+]
+OTHER_HOSTS = [
+    "coder.example.org",
+    "localhost.example.org",
+    "my-localhost",
+    "localhosts",
+    "127.example.org",
+    "127.0.0.1.example.org",
+    "1270.0.0.1",
+    "10.127.0.1",
+    "0.0.0.0.example.org",
+    "100.0.0.0",
+    "[2001:db8::1]",
+    "[fe80::1]",
+    "[::ffff:10.0.0.1]",
+]
+
+
 @pytest.mark.parametrize(
-    ("url", "seen"),
+    ("authority", "seen"),
     [
-        ("http://localhost:7080", "http://host.docker.internal:7080"),
-        ("http://127.0.0.1:7080", "http://host.docker.internal:7080"),
-        ("http://[::1]:7080", "http://host.docker.internal:7080"),
-        ("http://localhost", "http://host.docker.internal"),
-        ("https://coder.example.org", "https://coder.example.org"),
-        ("https://localhost.example.org", "https://localhost.example.org"),
-        ("https://my-localhost:8443", "https://my-localhost:8443"),
+        *((f"{host}:7080", "host.docker.internal:7080") for host in THIS_HOST),
+        *((f"{host}:7080", f"{host}:7080") for host in OTHER_HOSTS),
+        ("localhost", "host.docker.internal"),
+        ("[::1]", "host.docker.internal"),
+        ("localhost.example.org", "localhost.example.org"),
     ],
 )
-def test_a_coder_on_the_host_is_reached_from_the_container(terraform: Terraform, url: str, seen: str) -> None:
-    planned = terraform.plan(environment={"CODER_AGENT_URL": url}, variables={"pin_image": "false"})
+def test_a_coder_on_the_host_is_reached_from_the_container(
+    terraform: Terraform, authority: str, seen: str
+) -> None:
+    url = f"http://{authority}"
+    planned = terraform.plan(environment={"CODER_AGENT_URL": url}, variables=UNPINNED)
+    container = planned.values(CONTAINER)
     (document,) = [
-        upload["content"]
-        for upload in planned.values(CONTAINER)["upload"]
-        if upload["file"] == "/etc/coder/workspace.json"
+        one["content"] for one in container["upload"] if one["file"] == "/etc/coder/workspace.json"
     ]
-    assert json.loads(document)["workspace"]["access_url"] == seen
+    assert json.loads(document)["workspace"]["access_url"] == f"http://{seen}"
+
+
+@pytest.mark.parametrize(
+    ("full_name", "email", "expected"),
+    [
+        ("Ada Lovelace", "ada@example.org", ("Ada Lovelace", "ada@example.org")),
+        # What the provider says of an owner who has none.
+        ("default", "ada@example.org", ("ada", "ada@example.org")),
+        ("", "ada@example.org", ("ada", "ada@example.org")),
+        ("Ada Lovelace", "default@example.com", ("Ada Lovelace", None)),
+        ("default", "default@example.com", ("ada", None)),
+        ("", "", ("ada", None)),
+        # Git: "name consists only of disallowed characters".
+        (" ", "ada@example.org", ("ada", "ada@example.org")),
+        ("...", "ada@example.org", ("ada", "ada@example.org")),
+        ("Şükran", "ada@example.org", ("Şükran", "ada@example.org")),
+        ("李", "ada@example.org", ("李", "ada@example.org")),
+        ("Default", "ada@example.org", ("Default", "ada@example.org")),
+    ],
+)
+def test_who_commits(
+    terraform: Terraform, full_name: str, email: str, expected: tuple[str, str | None]
+) -> None:
+    owner = {"CODER_WORKSPACE_OWNER_NAME": full_name, "CODER_WORKSPACE_OWNER_EMAIL": email}
+    env = terraform.plan(environment=owner, variables=UNPINNED).values("coder_agent.main")["env"]
+    for role in ("AUTHOR", "COMMITTER"):
+        assert (env.get(f"GIT_{role}_NAME"), env.get(f"GIT_{role}_EMAIL")) == expected
 
 
 def test_the_owner_s_secrets_stay_with_coder(terraform: Terraform) -> None:
@@ -138,18 +238,32 @@ def test_the_owner_s_secrets_stay_with_coder(terraform: Terraform) -> None:
         f"CODER_WORKSPACE_OWNER_{name}": f"secret-{name}"
         for name in ("SESSION_TOKEN", "SSH_PRIVATE_KEY", "OIDC_ACCESS_TOKEN")
     }
-    planned = terraform.plan(environment=secrets, variables={"pin_image": "false"}).json
+    planned = terraform.plan(environment=secrets, variables=UNPINNED).json
     known = json.dumps(planned["prior_state"])
     assert all(secret in known for secret in secrets.values()), "the provider does give them"
     assert "secret-" not in json.dumps(planned["planned_values"])
 
 
-def test_without_the_agent_s_script_nothing_starts(terraform: Terraform, tmp_path: Path) -> None:
-    """The provider's words, at apply; the container is there by then, and the next start makes it anew."""
-    if terraform.real:
-        missing("images that the real provider can pull")
-    bare = {"CODER_AGENT_SCRIPT_linux_amd64": ""}
+def test_without_the_agent_s_script_nothing_starts(tmp_path: Path) -> None:
+    """The provider's words, at apply; the container is there by then, and the next start makes it again."""
+    identity = {"CODER_WORKSPACE_ID": "00000000-0000-4000-8000-000000000003", "CODER_WORKSPACE_NAME": "bare"}
+    bare = {**identity, "CODER_AGENT_SCRIPT_linux_amd64": ""}
     state = tmp_path / "state"
-    with pytest.raises(TerraformError, match="one of 'content', 'content_base64', or 'source' must be set"):
-        terraform.apply(terraform.plan(environment=bare, state=state), state, environment=bare)
-    assert terraform.plan(state=state).actions(CONTAINER) == ["delete", "create"]
+    with ready() as terraform:
+        if terraform.real:
+            override_for(find_engine(), terraform.directory)
+        with pytest.raises(
+            TerraformError, match="one of 'content', 'content_base64', or 'source' must be set"
+        ):
+            terraform.apply(
+                terraform.plan(environment=bare, variables=OWN_IMAGE, state=state), state, environment=bare
+            )
+        again = terraform.plan(environment=identity, variables=OWN_IMAGE, state=state)
+        assert again.actions(CONTAINER) == ["delete", "create"]
+        end = terraform.plan(
+            environment={**identity, "CODER_WORKSPACE_TRANSITION": "destroy"},
+            variables=OWN_IMAGE,
+            state=state,
+            destroy=True,
+        )
+        terraform.apply(end, state)

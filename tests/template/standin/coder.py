@@ -21,6 +21,8 @@ _DISPLAY_APPS = {
 }
 TOKEN = "CODER_RUNNING_WORKSPACE_AGENT_TOKEN_" + sha256(b"").hexdigest()
 """An environment variable: the token of an agent that runs already."""
+ARCH = "STAND_IN_ARCH"
+"""An environment variable: what the provisioner's machine is, if not amd64."""
 
 
 class Coder(Rules):
@@ -62,9 +64,13 @@ class Coder(Rules):
         if kind == "coder_workspace_preset":
             return {"id": config["name"]}
         makers = {
-            "coder_provisioner": lambda: {"id": _new(), "os": "linux", "arch": "amd64"},
+            "coder_provisioner": lambda: {"id": _new(), "os": "linux", "arch": self._get(ARCH, "amd64")},
             "coder_workspace": self._workspace,
             "coder_workspace_owner": self._owner,
+            "coder_external_auth": lambda: {
+                "id": config["id"],
+                "access_token": self._get(f"CODER_EXTERNAL_AUTH_ACCESS_TOKEN_{config['id']}"),
+            },
         }
         return makers[kind]() if kind in makers else super().data(kind, config)
 

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Mapping
 from hashlib import sha256
@@ -17,6 +18,11 @@ REGISTRY_DOWN = "STAND_IN_REGISTRY_DOWN"
 """An environment variable: if it is set, no registry answers."""
 REGISTRY_PUSHED = "STAND_IN_REGISTRY_PUSHED"
 """An environment variable: another value means that other images were pushed."""
+
+IMAGE_MISSING = "STAND_IN_IMAGE_MISSING"
+"""An environment variable: if it is set, the engine's host has no image."""
+CONTAINERS = "STAND_IN_CONTAINERS"
+"""An environment variable: the engine's containers as the data source lists them, as JSON."""
 
 _UPDATED = [
     "attach",
@@ -105,17 +111,30 @@ class Docker(Rules):
                     raise RefusedError(f"'{encoded}' is not base64 decodeable") from None
 
     def data(self, kind: str, config: Json) -> Json:
-        if kind != "docker_registry_image":
-            return super().data(kind, config)
+        match kind:
+            case "docker_registry_image":
+                return self._registry_image(config["name"])
+            case "docker_image":
+                if self.environment.get(IMAGE_MISSING):
+                    raise RefusedError(f"did not find docker image '{config['name']}'")
+                return {"id": self._digest(config["name"]), "repo_digest": ""}
+            case "docker_containers":
+                containers = json.loads(self.environment.get(CONTAINERS, "[]"))
+                return {"id": "docker_containers", "containers": [_UNSET | one for one in containers]}
+        return super().data(kind, config)
+
+    def _registry_image(self, name: str) -> Json:
         if self.environment.get(REGISTRY_DOWN):
-            registry, _, rest = config["name"].partition("/")
-            name, _, tag = rest.rpartition(":")
+            registry, _, rest = name.partition("/")
+            if not {".", ":"} & set(registry) and registry != "localhost":
+                registry, rest = "registry-1.docker.io", name
+            rest, _, tag = rest.rpartition(":")
             raise RefusedError(
-                f"Got error when attempting to fetch image version {rest} from registry: "
-                f'Error during registry request: Head "https://{registry}/v2/{name}/manifests/{tag}": '
+                f"Got error when attempting to fetch image version {rest}:{tag} from registry: "
+                f'Error during registry request: Head "https://{registry}/v2/{rest}/manifests/{tag}": '
                 "dial tcp: connect: connection refused"
             )
-        digest = self._digest(config["name"])
+        digest = self._digest(name)
         return {"id": digest, "sha256_digest": digest}
 
     def create(self, kind: str, planned: Json) -> Json:
@@ -140,6 +159,11 @@ class Docker(Rules):
     def _digest(self, name: str) -> str:
         pushed = self.environment.get(REGISTRY_PUSHED, "")
         return f"sha256:{sha256(f'{name}{pushed}'.encode()).hexdigest()}"
+
+
+_UNSET: Json = dict.fromkeys(
+    ("id", "names", "image", "image_id", "command", "created", "state", "status", "labels")
+)
 
 
 def _check_upload(upload: Json, made: Json) -> None:

@@ -77,7 +77,17 @@ _BEHAVIOUR: dict[str, Json] = {
             "folder": '${var.folder_name != "" ? var.folder_name : '
             'var.url != "" ? replace(basename(var.url), ".git", "") : ""}'
         },
-        "count": {"coder_script.git_clone": '${var.url != "" ? 1 : 0}'},
+        "resource": {
+            "coder_script": {
+                "git_clone": {
+                    "count": '${var.url != "" ? 1 : 0}',
+                    "agent_id": "${var.agent_id}",
+                    "display_name": "Git Clone",
+                    "run_on_start": True,
+                    "script": 'REPO_URL="${var.url}"\nBRANCH_NAME="${var.branch_name}"\n',
+                }
+            }
+        },
         "output": {"repo_dir": '${local.folder != "" ? "${var.base_dir}/${local.folder}" : ""}'},
     },
     "coder/dotfiles/coder": {
@@ -101,7 +111,53 @@ _BEHAVIOUR: dict[str, Json] = {
         },
     },
 }
+_CLAUDE = {
+    "claude_code_oauth_token": (
+        "CLAUDE_CODE_OAUTH_TOKEN",
+        'var.claude_code_oauth_token != ""',
+        "var.claude_code_oauth_token",
+    ),
+    "anthropic_api_key": ("ANTHROPIC_API_KEY", 'var.anthropic_api_key != ""', "var.anthropic_api_key"),
+    "anthropic_auth_token": ("ANTHROPIC_AUTH_TOKEN", "var.enable_ai_gateway", '"made up"'),
+    "anthropic_base_url": ("ANTHROPIC_BASE_URL", 'var.anthropic_base_url != ""', "var.anthropic_base_url"),
+    "anthropic_model": ("ANTHROPIC_MODEL", 'var.model != ""', "var.model"),
+    "disable_autoupdater": ("DISABLE_AUTOUPDATER", "var.disable_autoupdater", '"1"'),
+    "use_bedrock": ("CLAUDE_CODE_USE_BEDROCK", "var.use_bedrock", '"1"'),
+    "use_vertex": ("CLAUDE_CODE_USE_VERTEX", "var.use_vertex", '"1"'),
+}
+_BEHAVIOUR["coder/claude-code/coder"] = {
+    "validation": {
+        "claude_binary_path": (
+            '${var.claude_binary_path == "$HOME/.local/bin" || !var.install_claude_code}',
+            "Custom claude_binary_path can only be used when install_claude_code is false.",
+        ),
+        "enable_ai_gateway": (
+            "${!(var.enable_ai_gateway && length(var.anthropic_api_key) > 0)}",
+            "anthropic_api_key cannot be provided when enable_ai_gateway is true.",
+        ),
+    },
+    "resource": {
+        "coder_env": {
+            own: {
+                "count": f"${{{when} ? 1 : 0}}",
+                "agent_id": "${var.agent_id}",
+                "name": name,
+                "value": f"${{{value}}}",
+            }
+            for own, (name, when, value) in _CLAUDE.items()
+        }
+    },
+}
+# Each script is there where it was given; the module claude-code gives the one.
+_BEHAVIOUR["coder/coder-utils/coder"] = {
+    "count": {
+        f"coder_script.{name}": f'${{coalesce(var.{name}, "-") == "-" ? 0 : 1}}'
+        for name in ("pre_install_script", "post_install_script", "start_script")
+    },
+}
 _APP = {"agent_id": "${var.agent_id}", "url": "http://localhost", "display_name": "stand-in"}
+# By default none of them is set.
+_ENV = {"agent_id": "${var.agent_id}", "value": "stand-in", "count": 0}
 _SCRIPT = {
     "agent_id": "${var.agent_id}",
     "script": "true",
@@ -121,7 +177,13 @@ def stand_in(name: str, interface: Json) -> Json:
     resources = copy.deepcopy(behaviour.get("resource", {}))
     for address, resource in interface["managed_resources"].items():
         own = resource["name"]
-        simple = _APP | {"slug": own.replace("_", "-")} if resource["type"] == "coder_app" else dict(_SCRIPT)
+        match resource["type"]:
+            case "coder_app":
+                simple = _APP | {"slug": own.replace("_", "-")}
+            case "coder_env":
+                simple = _ENV | {"name": own.upper()}
+            case _:
+                simple = dict(_SCRIPT)
         if address in behaviour.get("count", {}):
             simple["count"] = behaviour["count"][address]
         resources.setdefault(resource["type"], {}).setdefault(own, simple)

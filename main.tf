@@ -5,8 +5,8 @@
 # of Coder's registry do paste text into their scripts; what they get has been matched against an alphabet in
 # which nothing has a meaning for a shell.
 #
-# The sections up to "The engine" are the same for every engine: kubernetes/main.tf has them, too, and a test
-# keeps them equal.
+# A section whose title names no engine is written for every engine, so that a template for another one can
+# have the same text.
 
 terraform {
   required_version = ">= 1.9" # which the modules need, too
@@ -40,7 +40,7 @@ variable "image_repository" {
     condition     = can(regex("^[a-z0-9][a-z0-9._:-]*(/[a-z0-9][a-z0-9._-]*)*$", var.image_repository))
     error_message = "Give a repository without tag and digest, e.g. ghcr.io/you/coder-workspace."
   }
-  # An earlier default, which Coder carries over: anybody may register that name, and its images run privileged.
+  # An earlier default, which Coder carries over. Anyone can register that name, and its images run privileged.
   validation {
     condition     = !startswith(var.image_repository, "ghcr.io/coder-ws-runtime/")
     error_message = "The organisation coder-ws-runtime, an earlier default, does not belong to this project. Push with --variable image_repository=ghcr.io/sourecode/coder-workspace, or name your own repository."
@@ -254,7 +254,7 @@ variable "claude_model" {
   description = "The model that Claude Code uses; gateways, Bedrock and Vertex have their own names. Empty: its default."
 }
 
-# Variables of the engine: Docker ---------------------------------------------------------------------
+# Variables of the engine Docker ---------------------------------------------------------------------
 
 variable "registry_config" {
   type        = string
@@ -604,8 +604,8 @@ locals {
   home     = "/home/coder"
   projects = "${local.home}/projects"
 
-  # A repository's address, from what a user pasted: the page of a pull request is none.
-  # Left to the module, you.github.io would be youhub.io, and git@host:project would be that whole text.
+  # The repository's address, from what a user pasted: it may be the page of a branch or of a pull request.
+  # The module itself would name the clone of you.github.io "youhub.io", and of a pull request "1".
   repo_page   = replace(replace(data.coder_parameter.repo_url.value, "/[?#].*/", ""), "/^https?://(?:www[.])?(github[.]com|gitlab[.]com|bitbucket[.]org|codeberg[.]org)//", "https://$1/")
   repo_forge  = replace(local.repo_page, "/^(https://(?:github[.]com|bitbucket[.]org|codeberg[.]org)/[^/]+/[^/]+)/.*/", "$1")
   repo_gitlab = replace(local.repo_forge, "/^(https?://.+?)/-/.*/", "$1")
@@ -618,9 +618,9 @@ locals {
 
   editors = try([for editor in jsondecode(data.coder_parameter.editors.value) : editor], [])
 
-  # For an owner who has none the provider says "default" and default@example.com. A login is a name that is
-  # right. An address that is made up would be in the history for ever: without one Git asks for it, or
-  # has it from the user's own configuration. Git refuses a name without a letter or a digit.
+  # For an owner without a name or an address the provider gives "default" and default@example.com. The login
+  # is used as the name. No address is made up, because commits keep it: Git takes the one of the user's own
+  # configuration, or asks for it. Git refuses a name without a letter or a digit.
   full_name = trimspace(data.coder_workspace_owner.me.full_name)
   git_name  = local.full_name != "default" && can(regex("\\pL|\\pN", local.full_name)) ? local.full_name : data.coder_workspace_owner.me.name
   git_email = data.coder_workspace_owner.me.email == "default@example.com" ? "" : data.coder_workspace_owner.me.email
@@ -992,7 +992,7 @@ module "jetbrains" {
 
 # Terminals and Claude --------------------------------------------------------------------------------
 
-# A clone that failed is no reason not to open.
+# It opens in the home if the directory is missing, because a clone failed.
 resource "coder_app" "claude" {
   count        = var.claude_app ? data.coder_workspace.me.start_count : 0
   agent_id     = coder_agent.main.id
@@ -1042,10 +1042,10 @@ resource "coder_app" "web-shell" {
   }
 }
 
-# The engine: Docker ----------------------------------------------------------------------------------
+# Engine: Docker ----------------------------------------------------------------------------------
 #
-# What is bound to the start count is not looked at by a stop and a deletion: they need the engine, and
-# neither the registry nor its credentials nor the image.
+# What has the start count is not evaluated by a stop and a deletion. They need the engine, and neither the
+# registry nor its credentials nor the image.
 
 locals {
   # The shell version's docker_socket was the engine's URL, and Coder carries it over; the workspaces' socket
@@ -1054,8 +1054,8 @@ locals {
   engine     = var.docker_host != "" ? var.docker_host : local.taken_over ? var.docker_socket : ""
   socket     = local.taken_over ? "/var/run/docker.sock" : var.docker_socket
 
-  # As Docker has it: what is before the first slash is a registry if it has a dot or a port. Without a
-  # registry the image has to be here: Docker Hub's of that name is anybody's, and it would run privileged.
+  # Docker's rule: what is before the first slash is a registry if it has a dot or a port. Without a registry
+  # the image has to be on the host: on Docker Hub anyone can own that name, and the image runs privileged.
   in_registry = can(regex("^(localhost|[^/]*[.:][^/]*)/", var.image_repository))
   repository  = replace(var.image_repository, "/^index[.]docker[.]io//", "docker.io/")
   registry    = split("/", local.repository)[0]
@@ -1074,7 +1074,7 @@ locals {
   ports = [
     for port in [for text in local.port_texts : { text = text, parts = regex(local.port_pattern, text) } if can(regex(local.port_pattern, text))] : {
       text = port.text
-      # In one way of writing; nothing if it is no address.
+      # Normalised; empty if it is not an address.
       ip       = try(cidrhost(port.parts[0] == null ? "127.0.0.1/32" : startswith(port.parts[0], "[") ? "${trim(port.parts[0], "[]")}/128" : "${port.parts[0]}/32", 0), "")
       external = tonumber(coalesce(port.parts[1], port.parts[2]))
       internal = tonumber(port.parts[2])
@@ -1127,7 +1127,7 @@ locals {
   ])
 }
 
-# Credentials that are lost or wrong are no reason not to stop.
+# A stop does not need credentials, so lost or wrong ones do not make it fail.
 provider "docker" {
   host = local.engine != "" ? local.engine : null
 
@@ -1173,7 +1173,7 @@ resource "docker_container" "workspace" {
   name     = "coder-${data.coder_workspace_owner.me.name}.${lower(data.coder_workspace.me.name)}"
   hostname = lower(data.coder_workspace.me.name)
   image    = docker_image.workspace[0].image_id
-  # The agent is for this one. An engine that has pulled another says so, and does not start it.
+  # The agent's architecture. The engine refuses an image of another one.
   platform = "linux/${local.arch}"
 
   # systemd as PID 1 needs it, and with the host's Docker socket it gives nothing more away.

@@ -38,7 +38,7 @@ def test_a_stop_removes_the_container_alone(running: Running) -> None:
 def test_a_stop_and_a_deletion_need_neither_registry_nor_image(
     running: Running, fault: str, transition: dict[str, str], *, destroy: bool
 ) -> None:
-    """With the real providers, engine and registry: test_outage.py."""
+    """With the real providers, engine and registry: test_engine.py."""
     end = running.plan(environment={**transition, fault: "1"}, destroy=destroy, refresh=True)
     assert end.actions(CONTAINER) == ["delete"]
     assert not [one for one in end.json["resource_changes"] if "create" in one["change"]["actions"]]
@@ -92,7 +92,7 @@ def test_what_a_change_does(
     running: Running, parameters: dict[str, object], environment: dict[str, str], container: list[str]
 ) -> None:
     if running.terraform.real and REGISTRY_PUSHED in environment:
-        pytest.skip("test_outage.py pushes to a real registry")
+        pytest.skip("test_engine.py pushes to a real registry")
     changed = running.plan(parameters, environment=environment)
     assert changed.actions(CONTAINER) == container
     assert changed.actions(AGENT) == KEPT

@@ -1,12 +1,14 @@
-"""Workspaces of the shell version, whose template managed volumes, become workspaces of this one."""
+"""Workspaces of the shell version and of our earlier ones become those of this version."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from devtools import images
 from devtools.images import PREFIX
-from tests.template.conftest import UNPINNED, find_engine
+from tests.template.conftest import OWN_IMAGE, UNPINNED, find_engine
 from tests.template.terraform import Plan, Terraform
 
 STATES = {
@@ -68,3 +70,27 @@ def test_a_deletion_before_that_is_the_shell_version_s(terraform: Terraform, old
     """Terraform does not look at `removed` blocks then (1.9 to 1.15), and docs/template.md warns of it."""
     end = terraform.plan(variables=UNPINNED, state=old, destroy=True)
     assert fates(end) == {"delete"}
+
+
+@pytest.fixture(scope="module")
+def earlier(terraform: Terraform, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state of a version that had its image whether the workspace was started or not."""
+    directory = tmp_path_factory.mktemp("earlier")
+    version = Terraform(directory, terraform.environment, real=terraform.real)
+    image = f"name = {json.dumps(images.tag('base'))}\nkeep_locally = true\n"
+    (directory / "main.tf").write_text(f'{OLD}\nresource "docker_image" "workspace" {{\n{image}}}\n')
+    version.run("init", "-input=false")
+    state = directory / "state"
+    version.apply(version.plan(state=state), state)
+    return state
+
+
+@pytest.mark.parametrize(("transition", "fate"), [("start", "no-op"), ("stop", "delete")])
+def test_an_image_without_a_start_count_is_moved_or_forgotten(
+    terraform: Terraform, earlier: Path, transition: str, fate: str
+) -> None:
+    """What is deleted from the state stays on the host: keep_locally is what the state says."""
+    update = terraform.plan(variables=OWN_IMAGE, state=earlier, environment=STATES[transition])
+    (change,) = [one for one in update.json["resource_changes"] if one["type"] == "docker_image"]
+    assert change["change"]["actions"] == [fate]
+    assert change["change"]["before"]["keep_locally"] is True

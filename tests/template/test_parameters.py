@@ -590,7 +590,7 @@ OTHER = {"coder.owner": "grace", "coder.workspace_id": "2", "coder.workspace_nam
 def test_a_port_that_another_workspace_takes_is_named(
     terraform: Terraform, ports: str, wanted: str, *, is_taken: bool
 ) -> None:
-    """With a real engine: test_life.py."""
+    """With a real engine: test_engine.py."""
     if terraform.real:
         pytest.skip("the containers of the engine are not the stand-in's")
 

@@ -1,11 +1,14 @@
-"""A stop and a deletion need the engine and nobody else: with a real registry that is stopped in between.
+"""With a real engine and a real registry that is stopped in between: what a stop needs, what a start says.
 
 Images, engine and registry are real here, and so the providers have to be. With the stand-ins
-tests/template/test_life.py asks the same of the plan.
+tests/template/test_life.py and test_parameters.py ask the same of the plan.
 """
 
 import json
+import re
 import shutil
+import socket
+import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,20 +16,20 @@ from pathlib import Path
 import pytest
 
 from devtools import engine as engines
-from devtools.images import PREFIX
+from devtools.images import PREFIX, tag
 from tests.conftest import missing
 from tests.template.conftest import find_engine, override_for
 from tests.template.registry import Registry, serving
+from tests.template.standin.installation import ROOT
 from tests.template.terraform import BUILD, Plan, Terraform, TerraformError, ready
 
-CONTAINER, IMAGE = "docker_container.workspace[0]", "docker_image.workspace[0]"
 STOP = {"CODER_WORKSPACE_TRANSITION": "stop"}
 # As Coder's provisioner names it.
 DELETE = {"CODER_WORKSPACE_TRANSITION": "destroy"}
 # Not the workspace of the other tests.
 IDENTITY = {
     "CODER_WORKSPACE_ID": "00000000-0000-4000-8000-000000000002",
-    "CODER_WORKSPACE_NAME": "outage",
+    "CODER_WORKSPACE_NAME": "engine",
     "CODER_WORKSPACE_OWNER": f"{PREFIX}-ada",
 }
 
@@ -45,16 +48,18 @@ class Life:
         environment: Mapping[str, str] | None = None,
         variables: Mapping[str, str] | None = None,
         *,
+        parameters: Mapping[str, object] | None = None,
         destroy: bool = False,
     ) -> Plan:
         """Plan and carry out a build, as Coder does."""
         whole = {**IDENTITY, **(environment or {}), **self.registry.environment}
         plan = self.terraform.plan(
+            parameters,
             environment=whole,
             variables={
                 "image_repository": self.registry.repository,
-                "home_volume": f"{PREFIX}-{{owner_id}}-outage",
-                "shared_volume": f"{PREFIX}-outage",
+                "home_volume": f"{PREFIX}-{{owner_id}}-engine",
+                "shared_volume": f"{PREFIX}-engine",
                 **(variables or {}),
             },
             state=self.state,
@@ -76,23 +81,29 @@ class Life:
         return set(self.engine.docker(*words).stdout.split())
 
 
+@pytest.fixture(scope="module")
+def real(terraform: Terraform) -> Iterator[Terraform]:
+    """The template in a directory of its own, with the real providers."""
+    if not terraform.real:
+        pytest.skip("the stand-ins of the providers have no engine")
+    if not (shutil.which("docker-registry") and shutil.which("busybox")):
+        missing("Debian's packages docker-registry and busybox-static")
+    with ready() as its_own:
+        override_for(find_engine(), its_own.directory)
+        yield its_own
+
+
 @pytest.fixture
-def life(tmp_path: Path) -> Iterator[Life]:
-    with ready() as terraform:
-        if not terraform.real:
-            pytest.skip("the stand-ins of the providers have no engine")
-        if not (shutil.which("docker-registry") and shutil.which("busybox")):
-            missing("Debian's packages docker-registry and busybox-static")
-        engine = find_engine()
-        override_for(engine, terraform.directory)
-        with serving(engine) as registry:
-            registry.push("base", "1")
-            begun = Life(terraform, registry, engine, tmp_path / "state")
-            yield begun
-            begun.build(DELETE, destroy=True)
-    home = f"{PREFIX}-{BUILD['CODER_WORKSPACE_OWNER_ID']}-outage"
+def life(real: Terraform, tmp_path: Path) -> Iterator[Life]:
+    engine = find_engine()
+    with serving(engine) as registry:
+        registry.push("base", "1")
+        begun = Life(real, registry, engine, tmp_path / "state")
+        yield begun
+        begun.build(DELETE, destroy=True)
+    home = f"{PREFIX}-{BUILD['CODER_WORKSPACE_OWNER_ID']}-engine"
     engine.docker(
-        "volume", "rm", "-f", home, f"{PREFIX}-outage", f"coder-{IDENTITY['CODER_WORKSPACE_ID']}-projects"
+        "volume", "rm", "-f", home, f"{PREFIX}-engine", f"coder-{IDENTITY['CODER_WORKSPACE_ID']}-projects"
     )
 
 
@@ -158,3 +169,46 @@ def test_an_image_of_another_architecture_is_not_started(life: Life) -> None:
     with pytest.raises(TerraformError, match="does not match the specified platform"):
         life.build({"CODER_AGENT_SCRIPT_linux_arm64": "#!/bin/sh\n"}, {"arch": "arm64"})
     assert not life.runs
+
+
+def test_an_engine_that_cannot_be_reached_is_named(life: Life) -> None:
+    with pytest.raises(TerraformError, match=r"make sure that unix:///run/nowhere[.]sock is reachable"):
+        life.build(variables={"docker_host": "unix:///run/nowhere.sock"})
+
+
+def test_a_port_that_another_workspace_takes_is_named(life: Life) -> None:
+    name = f"{PREFIX}-other-workspace"
+    other = {"coder.owner": "grace", "coder.workspace_id": "other", "coder.workspace_name": "cobol"}
+    labels = [
+        f"--label={key}={value}" for key, value in {**other, "coder.ports": "127.0.0.1|8080/tcp"}.items()
+    ]
+    life.engine.docker("run", "-d", "--name", name, *labels, "--entrypoint", "sleep", tag("base"), "600")
+    try:
+        with pytest.raises(TerraformError, match=r"8080/tcp \(grace's workspace cobol\) is taken"):
+            life.build(parameters={"additional_ports": ["8080:80"]})
+    finally:
+        life.engine.docker("rm", "-f", name)
+    assert not life.runs
+
+
+def test_the_label_says_which_ports_a_workspace_takes(life: Life) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    for _ in range(2):  # its own port is no obstacle to a workspace
+        life.build(parameters={"additional_ports": [f"{port}:80"]})
+    container = life.engine.docker("ps", "-q", "--filter", f"label=coder.ports=127.0.0.1|{port}/tcp").stdout
+    assert container.strip()
+
+
+def test_old_images_are_removed_as_documented(life: Life) -> None:
+    life.build()
+    life.registry.push("base", "2")
+    life.build()
+    assert len(life.images) == 2
+    text = (ROOT / "docs/template.md").read_text()
+    (command,) = re.findall(r"^[$] (docker image ls --digests .*[|].*)$", text, re.MULTILINE)
+    command = command.replace("ghcr.io/sourecode/coder-workspace", life.registry.repository)
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 123, done.stderr
+    assert len(life.images) == 1
+    assert life.runs

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from coder_ws_runtime.errors import RefusedError, UserError
-from coder_ws_runtime.fs.anchored import Anchor
+from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError
 from coder_ws_runtime.persist.children import settle_child
 from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.manifest.entry import Declarations, Entry, Kind, Scope
@@ -14,7 +14,7 @@ from coder_ws_runtime.persist.manifest.load import entry_of, load_declarations
 from coder_ws_runtime.persist.manifest.paths import in_shell, is_below
 from coder_ws_runtime.persist.manifest.user import SOURCE, UserFiles, editing
 from coder_ws_runtime.persist.reconcile.compare import kind_of
-from coder_ws_runtime.persist.reconcile.plan import mounted, other_type, points_into
+from coder_ws_runtime.persist.reconcile.plan import Decision, mounted, other_type, points_into
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.wish import Added, Wish
@@ -43,7 +43,8 @@ def _settled(session: Session, one: Added, now: Declarations) -> Added:
     for entry in now.entries:
         if entry.path == one.entry.path:
             outcome = settle(session, entry)
-            return replace(one, outcome=outcome, error=outcome.error)
+            note = outcome.problem if outcome.decision is Decision.DIVERTED else one.note
+            return replace(one, outcome=outcome, error=outcome.error, note=note)
     for child in now.children:
         if child.entry.path == one.entry.path:
             made = settle_child(session, child)
@@ -91,7 +92,7 @@ class _Adding:
         kind = _kind(self.session, wish)
         scope = wish.scope or (covering.scope if covering else Scope.OWNER)
         document = self.files.document(scope)
-        value = _value(wish, kind or _unseen(wish), scope, document)
+        value = _value(wish, self._declared_kind(wish, kind), scope, document)
         entry = self._entry(value, wish, scope)
         self._refuse_split(entry)
         self._refuse_other_type(entry)
@@ -116,6 +117,11 @@ class _Adding:
         self.files.drop(wish.path)
         document.setdefault("paths", []).append(value)
         return Added(wish, entry, new=True)
+
+    def _declared_kind(self, wish: Wish, kind: Kind | None) -> Kind:
+        if kind is not Kind.LINK:
+            return kind or _unseen(wish)
+        return Kind.DIRECTORY if (self.session.home.path / wish.path).is_dir() else Kind.FILE
 
     def _refuse_directory(self, wish: Wish, covering: Entry) -> None:
         """Refuse a directory where a file is declared that no program has written yet."""
@@ -236,8 +242,6 @@ def _anew(path: str) -> str:
 
 
 def _note(wish: Wish, kind: Kind | None) -> str:
-    if kind is Kind.LINK:
-        return "it is your own link, which is left as it is: nothing is persisted until it is removed"
     if kind is Kind.FILE and wish.slash:
         return "it is a file, and kept as one"
     if kind is None and not wish.slash:
@@ -246,8 +250,16 @@ def _note(wish: Wish, kind: Kind | None) -> str:
 
 
 def _kind(session: Session, wish: Wish) -> Kind | None:
-    """What the path is, in the home or else on the volume; None if it is not there."""
-    found = session.home.status(wish.path)
+    """What the path is, in the home or else on the volume; None if it is not there.
+
+    LINK: it is the user's own link, or behind one.
+    """
+    try:
+        found = session.home.status(wish.path)
+    except BlockedPathError as error:
+        if error.is_link:
+            return Kind.LINK
+        raise
     if found is not None:
         kind = kind_of(found)
         if kind is Kind.SPECIAL:

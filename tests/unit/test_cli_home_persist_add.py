@@ -61,12 +61,24 @@ def test_kind(tree: Tree, run: Command, case: Case) -> None:
 
 
 def test_a_link_of_the_user_is_left_as_it_is(tree: Tree, run: Command) -> None:
-    write(tree.home, {".l": "->.d", ".d/x": "1"})
+    home = {".l": "->.d", ".d/x": "1", ".d/sub/y": "2"}
+    write(tree.home, home)
     told = run("add", ".l")
-    assert (told.status, own(tree)) == (0, [".l"])
-    assert read(tree.home) == {".l": "->.d", ".d/x": "1"}
+    assert (told.status, own(tree)) == (0, [".l/"])
+    assert read(tree.home) == home
     assert content(tree.volume) == {}
-    assert "it is your own link" in told.err
+    assert "is your own link to .d" in told.err
+
+
+def test_what_is_behind_a_link_of_the_user_is_left_as_it_is(tree: Tree, run: Command) -> None:
+    home = {".config": "->dotfiles", "dotfiles/gh/x": "1", "dotfiles/rc": "2"}
+    write(tree.home, home)
+    told = run("add", ".config/gh", ".config/rc")
+    assert (told.status, own(tree)) == (0, [".config/gh/", ".config/rc"])
+    assert read(tree.home) == home
+    assert content(tree.volume) == {}
+    assert "~/.config/rc: lies behind your own link ~/.config to dotfiles" in told.err
+    assert run("resolve").status == 0
 
 
 TYPED = {
@@ -129,7 +141,6 @@ REFUSED = {
         "~/.cfg: ~/.cfg/own in it has the scope 'workspace', by tool ({manifest}:$.paths[1])",
     ),
     "below a file": (".file/x", "~/.file/x: ~/.file is declared as a file, by tool ({manifest}:$.paths[2])"),
-    "below a link": ("link/x", "~/link/x: 'link' on the way to it is a symlink"),
     "a FIFO": ("fifo", "~/fifo: is a socket, FIFO or device, which is not kept"),
 }
 

@@ -49,8 +49,7 @@ def test_claude_code_keeps_its_login_in_the_directory(pair: tuple[Workspace, Wor
     one, two = pair
     assert one.out("bash -lc 'echo $CLAUDE_CONFIG_DIR'").strip() == "/home/coder/.claude"
     assert one.sh("bash -lc 'echo $CLAUDE_CONFIG_DIR'", user="root").stdout.strip() == "/root/.claude"
-    unit = "systemctl show --property=DefaultEnvironment"
-    assert "CLAUDE_CONFIG_DIR=/home/coder/.claude" in one.out(unit)
+    assert one.as_agent("echo $CLAUDE_CONFIG_DIR").stdout.strip() == "/home/coder/.claude"
     one.out("bash -lc 'claude mcp add --scope user first -- true'")
     two.out("bash -lc 'claude mcp add --scope user second -- true'")
     servers = json.loads(one.out("cat ~/.claude/.claude.json"))["mcpServers"]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from coder_ws_runtime.errors import RefusedError, UserError
+from coder_ws_runtime.fs.anchored import Anchor
 from coder_ws_runtime.fs.usage import measure
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.reconcile.event import (
@@ -122,12 +123,19 @@ class Healer:
 
     def _was_copied(self, path: str) -> bool:
         """Whether a link that was deleted is on another file system now: mv(1) makes a new one there."""
-        if self.session.home.status(path) is not None:
-            return False
+        on_volume = self.entries[path].on_volume
+        if self._exists(self.session.home, path) or not self._exists(self.session.volume.anchor, on_volume):
+            return False  # then nothing is at stake
         directories = [entry.on_volume for entry in self.entries.values() if entry.kind is Kind.DIRECTORY]
         volume = self.session.volume.path
         roots = [self.session.home.path, *(volume / name for name in directories), *mount_points()]
-        return has_new_link(f"{volume}/{self.entries[path].on_volume}", roots)
+        return has_new_link(f"{volume}/{on_volume}", roots)
+
+    @staticmethod
+    def _exists(anchor: Anchor, path: str) -> bool:
+        with suppress(OSError):
+            return anchor.status(path) is not None
+        return False
 
     def _moved(self, place: str) -> LinkEvent:
         return link_moved(place, self.entries.get(place)) if place else LINK_DEPARTED

@@ -1,0 +1,87 @@
+"""What a heal costs does not grow with what is declared, kept, or in the attic. Counted in system calls."""
+
+import shutil
+import time
+from pathlib import Path
+
+from tests.conftest import missing
+from tests.harness.watched import Watched, until
+from tests.watch.conftest import Make
+
+PATHS = 300
+BATCHES = 300
+FILES = 2000
+
+
+def calls_of_a_heal(a: Watched, trace: Path) -> list[str]:
+    """The system calls between a save and rest."""
+    a.start("strace", "-D", "-f", "-qqq", "-o", str(trace))
+    a.save("saved", "first")
+    until(lambda: a.volume_has("saved", "first") and a.linked("saved"))
+    time.sleep(3)
+    before = len(trace.read_text().splitlines())
+    a.save("saved", "second")
+    until(lambda: a.volume_has("saved", "second") and a.linked("saved"))
+    time.sleep(3)
+    calls = trace.read_text().splitlines()[before:]
+    a.stop()
+    return calls
+
+
+def test_a_heal_costs_the_same_among_many_paths_files_and_batches(
+    make: Make, volume: Path, tmp_path: Path
+) -> None:
+    if shutil.which("strace") is None:
+        missing("strace is not there")
+    few = calls_of_a_heal(make("few", "saved"), tmp_path / "few.trace")
+    for number in range(BATCHES):
+        moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime(time.time() - 60 * number))
+        batch = volume / f".home-persist/attic/{moment}.000Z-many"
+        batch.mkdir(parents=True)
+        (batch / "saved").write_text(f"older {number}")
+    (volume / ".big").mkdir()
+    for number in range(FILES):
+        (volume / f".big/{number}").write_text("x")
+    paths = [f".cfg/{number}/conf" for number in range(PATHS)]
+    for path in paths:
+        (volume / path).parent.mkdir(parents=True)
+        (volume / path).write_text("x")
+    a = make("many", "saved", ".big/", *paths)
+    a.resolve()
+    many = calls_of_a_heal(a, tmp_path / "many.trace")
+    print(f"{len(few)} system calls, and {len(many)}")
+    assert len(many) < len(few) * 1.5
+    assert not [call for call in many if "Z-many" in call], "it reads no batch of the attic"
+
+
+def test_nothing_wakes_it_at_rest(make: Make) -> None:
+    a = make("a", "saved", ".dir/", ".config/tool/state")
+    a.resolve()
+    a.start()
+    a.save("saved", "1")
+    until(lambda: a.linked("saved"))
+    time.sleep(12)
+    assert a.process is not None
+    status = Path(f"/proc/{a.process.pid}/status")
+
+    def wakes() -> int:
+        lines = status.read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("voluntary")).split()[1])
+
+    before = wakes()
+    time.sleep(20)
+    assert wakes() == before
+
+
+def test_memory(make: Make) -> None:
+    """Without what is shared with other processes; the aim for all of it in the image is 20 MiB."""
+    a = make("a", "saved", *(f".cfg/{number}/conf" for number in range(PATHS)))
+    a.resolve()
+    a.start()
+    a.save("saved", "1")
+    until(lambda: a.linked("saved"))
+    assert a.process is not None
+    lines = Path(f"/proc/{a.process.pid}/status").read_text().splitlines()
+    anonymous = next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
+    print(f"{anonymous} KiB")
+    assert anonymous < 16 << 10

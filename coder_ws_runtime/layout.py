@@ -11,6 +11,13 @@ from pathlib import Path
 
 DEFAULT_USER = "coder"
 
+STATE = ".home-persist"
+"""What home-persist itself keeps on the volume, relative to it."""
+WORKSPACES = ".workspaces"
+"""Copies of paths with the scope ``workspace``, relative to the volume; one directory per workspace id."""
+JETBRAINS_DIST = ".jetbrains-dist"
+"""JetBrains backends, relative to the volume."""
+
 WORKSPACE_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 """What an id of a workspace looks like: one path component, because it names a directory on the volume."""
 
@@ -63,17 +70,17 @@ class Layout:
     @property
     def state(self) -> Path:
         """What home-persist itself keeps on the volume."""
-        return self.volume / ".home-persist"
+        return self.volume / STATE
 
     @property
     def workspaces(self) -> Path:
         """Copies of paths with the scope ``workspace``, one directory per workspace id."""
-        return self.volume / ".workspaces"
+        return self.volume / WORKSPACES
 
     @property
     def jetbrains_dist(self) -> Path:
         """JetBrains backends, shared by the workspaces of an owner."""
-        return self.volume / ".jetbrains-dist"
+        return self.volume / JETBRAINS_DIST
 
     # The image and what the template uploads ---------------------------------------------------
 

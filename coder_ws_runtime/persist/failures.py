@@ -1,36 +1,116 @@
 """What file systems say, in words that help."""
 
 import errno
+import os
+from collections.abc import Sequence
 
 from coder_ws_runtime.errors import RefusedError, UserError
-from coder_ws_runtime.fs.anchored import BlockedPathError
+from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError, Owner
+from coder_ws_runtime.persist.store.locks import HeldElsewhereError
 
+_AGAIN = "then: home-persist resolve"
 _FAILURES = {
-    errno.ENOSPC: ("path.no-space", "the volume is full", "make room on it, then: home-persist resolve"),
-    errno.EDQUOT: ("path.no-space", "the volume's quota is used up", "make room, then: home-persist resolve"),
+    errno.ENOSPC: ("path.no-space", "the volume is full", f"make room on it, {_AGAIN}"),
+    errno.EDQUOT: ("path.no-space", "the volume's quota is used up", f"make room, {_AGAIN}"),
     errno.EROFS: ("path.read-only", "the file system is read-only", "mount it writable"),
     errno.EACCES: ("path.permission", "permission denied", "look at owner and mode: ls -ld"),
     errno.EPERM: ("path.permission", "not permitted", "look at owner and attributes: ls -ld, lsattr -d"),
     errno.EIO: ("path.io", "input/output error", "look at the host's disk: dmesg"),
+    errno.ESTALE: (
+        "path.stale",
+        "the server no longer has it (stale file handle)",
+        f"if it stays so, restart the workspace, {_AGAIN}",
+    ),
+    errno.ENAMETOOLONG: ("path.name-too-long", "", "choose shorter names"),
 }
 
+Within = Sequence[tuple[Anchor, str, Owner]]
+"""Where a failure may come from: home or volume, a path below it, and who should own that."""
 
-def failure_of(place: str, error: OSError) -> UserError:
+
+def failure_of(place: str, error: OSError, *, within: Within = ()) -> UserError:
     """What a file system said, for a person. What was at the place is as it was.
 
     Args:
         place: the path that was worked on, as the user writes it.
         error: what was raised.
+        within: where to look for the reason.
     """
     if isinstance(error, BlockedPathError):
-        what = "a symlink" if error.is_link else "not a directory"
+        return _blocked(place, error)
+    if isinstance(error, HeldElsewhereError):
+        return _held_elsewhere(place, error)
+    if error.errno in (errno.EACCES, errno.EPERM):
+        foreign = _foreign(place, within)
+        if foreign:
+            return foreign
+    if error.errno == errno.ENOSPC and _out_of_inodes(error, within):
         return RefusedError(
-            f"{error.component!r} on the way to it is {what}",
-            code="path.blocked",
+            "the volume has no inodes left: it has too many files, not too much content; left as it was",
+            code="path.no-inodes",
             place=place,
-            hint=f"declare {error.component + '/'!r} itself, or remove what is in the way",
+            hint=f"remove files on it (many small ones: caches), {_AGAIN}",
         )
     known = _FAILURES.get(error.errno or 0)
-    code, what, hint = known or ("path.failed", (error.strerror or str(error)).lower(), "")
+    code, what, hint = known or ("path.failed", "", "")
+    what = what or (error.strerror or str(error)).lower()
+    need, free = getattr(error, "need", 0), getattr(error, "free", 0)
+    if need:
+        what = f"{what}: {_mebibytes(need)} do not fit into {_mebibytes(free)}"
     name = f" ({error.filename})" if isinstance(error.filename, str) else ""
     return RefusedError(f"{what}{name}; left as it was", code=code, place=place, hint=hint)
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / (1 << 20):.1f} MiB"
+
+
+def _blocked(place: str, error: BlockedPathError) -> UserError:
+    what = "a symlink" if error.is_link else "not a directory"
+    return RefusedError(
+        f"{error.component!r} on the way to it is {what}",
+        code="path.blocked",
+        place=place,
+        hint=f"declare {error.component + '/'!r} itself, or remove what is in the way",
+    )
+
+
+def _held_elsewhere(place: str, error: HeldElsewhereError) -> UserError:
+    who = f"{error.holder} is working on it" if error.holder else "another workspace is working on it"
+    return RefusedError(
+        f"{who}; left as it was",
+        code="path.busy-elsewhere",
+        place=place,
+        hint=f"if that workspace is paused or hangs, resume or stop it, {_AGAIN}",
+    )
+
+
+def _foreign(place: str, within: Within) -> UserError | None:
+    """What belongs to another user where a permission is missing."""
+    from coder_ws_runtime.persist.store.ownership import find_foreign, user_name  # noqa: PLC0415 - rarely needed
+
+    for anchor, relative, owner in within:
+        foreign = find_foreign(anchor, relative, owner)
+        if foreign:
+            first, more = foreign.paths[0], len(foreign.paths) - 1
+            also = f" and {more} more" if more else ""
+            whose = ", ".join(user_name(uid) for uid in sorted(foreign.uids))
+            return RefusedError(
+                f"permission denied: {first}{also} belongs to {whose}; left as it was",
+                code="path.foreign-owner",
+                place=place,
+                hint=f"{foreign.remedy(owner)}, {_AGAIN}",
+            )
+    return None
+
+
+def _out_of_inodes(error: OSError, within: Within) -> bool:
+    """Whether ENOSPC means inodes; a file system that does not count them says that there are 0 in all."""
+    inodes = getattr(error, "inodes", None)
+    if inodes is not None:
+        return bool(inodes)
+    for anchor, _, _ in within:
+        found = os.fstatvfs(anchor.fd)
+        if found.f_files and not found.f_favail and found.f_bavail:
+            return True
+    return False

@@ -18,12 +18,12 @@ from coder_ws_runtime.fs.anchored import Owner, sync_directory
 from coder_ws_runtime.fs.copying import ChangedError, Copied, Progress, copy
 from coder_ws_runtime.fs.removing import check_copied, remove_copied, remove_tree
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
-from coder_ws_runtime.persist.manifest.paths import COPY_SUFFIX, SWAP_SUFFIX, in_shell
+from coder_ws_runtime.persist.manifest.paths import in_shell
 from coder_ws_runtime.persist.reconcile import apply
 from coder_ws_runtime.persist.reconcile.observe import node
 from coder_ws_runtime.persist.reconcile.plan import VOLUME_TO_ATTIC
 from coder_ws_runtime.persist.session import Session
-from coder_ws_runtime.persist.store.volume import STATE
+from coder_ws_runtime.persist.store.names import COPY_SUFFIX, STATE, SWAP_SUFFIX
 
 _ATTEMPTS = 8
 

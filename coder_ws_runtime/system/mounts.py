@@ -1,6 +1,7 @@
 """What is mounted where, as proc_pid_mountinfo(5) tells it."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -40,3 +41,47 @@ def mounted_in(proc: Path, path: Path) -> str | None:
         (point[len(own) + 1 :] for point in parse_mounts(text) if f"{point}/".startswith(f"{own}/")),
         default=None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One mount, as mountinfo has it."""
+
+    point: str
+    root: str
+    """Which path of its file system is mounted there."""
+    kind: str
+    """The type of the file system, e.g. ``ext4``, ``nfs4``, ``fuse.sshfs``."""
+    source: str
+    """A device, or ``server:/path``."""
+    options: frozenset[str]
+    """Of the mount and of the file system together, e.g. ``ro``, ``vers=4.2``."""
+
+    def option(self, name: str) -> str:
+        """The value of an option, e.g. ``4.2`` for ``vers``; empty if it is not given."""
+        return next((given.partition("=")[2] for given in self.options if given.startswith(f"{name}=")), "")
+
+
+def find_mount(text: str, path: str) -> Mount | None:
+    """The mount that an absolute path is on; None if the text of mountinfo has none.
+
+    Where several mounts lie over each other, the last counts.
+    """
+    best: Mount | None = None
+    for line in text.splitlines():
+        mount = _parse_line(line)
+        if mount is None or not f"{path}/".startswith(f"{mount.point.rstrip('/')}/"):
+            continue
+        if best is None or len(mount.point) >= len(best.point):
+            best = mount
+    return best
+
+
+def _parse_line(line: str) -> Mount | None:
+    # A dash ends the optional fields, whose number varies.
+    before, dash, after = line.partition(" - ")
+    fields, rest = before.split(" "), after.split(" ")
+    if not dash or len(fields) < 6 or len(rest) < 3:  # noqa: PLR2004 - up to the options; type, source, options
+        return None
+    options = frozenset(unescaped(option) for option in (*fields[5].split(","), *rest[2].split(",")))
+    return Mount(unescaped(fields[4]), unescaped(fields[3]), rest[0], unescaped(rest[1]), options)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from coder_ws_runtime.persist.manifest.paths import COPY_SUFFIX
+from coder_ws_runtime.persist.store.names import COPY_SUFFIX
 from devtools.shell import ROOT
 from tests.harness.tree import write
 

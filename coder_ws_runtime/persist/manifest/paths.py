@@ -1,27 +1,7 @@
 """The rules for a declared path."""
 
 from coder_ws_runtime.errors import RefusedError
-
-# Names at the top of the volume that are not for declared paths.
-_OWN = frozenset({".home-persist", ".workspaces", ".jetbrains-dist"})
-# The file system's, for those that run fsck(8).
-_FOREIGN = frozenset({"lost+found"})
-
-SET_ASIDE_SUFFIX = ".home-persist"
-"""Ends the name under which content lies beside its path while a link takes its place."""
-
-COPY_SUFFIX = f"{SET_ASIDE_SUFFIX}-copy"
-"""Ends the name of a copy that is to come back to the home, and may not be whole."""
-
-SWAP_SUFFIX = f"{SET_ASIDE_SUFFIX}-swap"
-"""Ends the name of a whole copy that is about to be swapped with the link, and then of the link."""
-
-LEFT_SUFFIX = f"{SET_ASIDE_SUFFIX}-left"
-"""Ends, before a number, the name of what was set aside and could not be removed."""
-
-_RESERVED = (SET_ASIDE_SUFFIX, COPY_SUFFIX, SWAP_SUFFIX, LEFT_SUFFIX)
-# The names beside a path are longer by a dot and a suffix.
-_NAME_MAX = 255 - 1 - max(len(suffix) for suffix in _RESERVED)
+from coder_ws_runtime.persist.store.names import DECLARED_NAME_MAX, FOREIGN, OWN, RESERVED_SUFFIXES
 
 COMPONENTS_MAX = 64
 """Components of a declared path. Each is a directory that is opened, again and again."""
@@ -89,15 +69,15 @@ def _fault(path: str, components: list[str]) -> tuple[str, str] | None:
         (any("\ud800" <= char <= "\udfff" for char in path), "is not valid Unicode", "write it in UTF-8"),
         (blank, "has a name of nothing but blanks", "write the name that is meant"),
         (".." in components, "leads upwards by '..'", "write the path without it"),
-        (bool(_OWN.intersection(components[:1])), "is the volume's own", "choose another name"),
+        (bool(OWN.intersection(components[:1])), "is the volume's own", "choose another name"),
         (
-            any(part.endswith(_RESERVED) for part in components),
+            any(part.endswith(RESERVED_SUFFIXES) for part in components),
             "has a name that ends as our own do, in '.home-persist' or the like",
             "choose another name",
         ),
         (
-            any(len(part.encode(errors="replace")) > _NAME_MAX for part in components),
-            f"has a name longer than {_NAME_MAX} bytes",
+            any(len(part.encode(errors="replace")) > DECLARED_NAME_MAX for part in components),
+            f"has a name longer than {DECLARED_NAME_MAX} bytes",
             "choose a shorter one",
         ),
     )
@@ -113,7 +93,7 @@ def in_shell(path: str, end: str = "") -> str:
 
 def is_own(name: str) -> bool:
     """Whether a name at the top of the volume is no declared path's."""
-    return name in _OWN or name in _FOREIGN
+    return name in OWN or name in FOREIGN
 
 
 def is_below(path: str, parent: str) -> bool:

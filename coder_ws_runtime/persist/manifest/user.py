@@ -17,7 +17,8 @@ from coder_ws_runtime.persist.manifest.entry import NO_WORKSPACE_ID, WORKSPACE_I
 from coder_ws_runtime.persist.manifest.files import read_document, user_files
 from coder_ws_runtime.persist.manifest.paths import normalise_path
 from coder_ws_runtime.persist.manifest.tolerant import parse_object
-from coder_ws_runtime.persist.store.volume import STATE, Volume
+from coder_ws_runtime.persist.store.names import STATE
+from coder_ws_runtime.persist.store.volume import Volume
 
 SOURCE = "user"
 # No declared path has this name, so its lock is nobody else's.

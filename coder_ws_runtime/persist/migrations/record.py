@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import Anchor
 from coder_ws_runtime.persist.manifest.entry import Step
-from coder_ws_runtime.persist.store.volume import STATE
+from coder_ws_runtime.persist.store.names import STATE
 
 
 @dataclass(frozen=True, slots=True)

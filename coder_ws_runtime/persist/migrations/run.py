@@ -22,7 +22,7 @@ from coder_ws_runtime.persist.migrations.plan import Decision, Operation, Plan, 
 from coder_ws_runtime.persist.migrations.record import Record, recorded
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.lease import held_elsewhere
-from coder_ws_runtime.persist.store.volume import STATE
+from coder_ws_runtime.persist.store.names import STATE
 
 _ATTEMPTS = 12
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
-from coder_ws_runtime.persist.manifest.paths import SET_ASIDE_SUFFIX
 from coder_ws_runtime.persist.reconcile.compare import compare, kind_of
 from coder_ws_runtime.persist.reconcile.event import Fate
 from coder_ws_runtime.persist.reconcile.observation import Node, Observation, Origin, Pair
 from coder_ws_runtime.persist.store.ledger import Ledger
+from coder_ws_runtime.persist.store.names import SET_ASIDE_SUFFIX
 
 _FATES = frozenset(fate.value for fate in Fate)
 

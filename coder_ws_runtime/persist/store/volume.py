@@ -1,35 +1,18 @@
-"""The volume, and what home-persist itself keeps on it below ``.home-persist/``.
-
-``staging/<token>/``
-    Copies that are not published yet. Whatever a dead process left there is a copy of content that
-    still lies where it came from, so it is removed.
-``locks/``
-    One file per path, locked with flock(2) while something is published there.
-``attic/``
-    See :mod:`coder_ws_runtime.persist.store.attic`.
-``leases/``
-    See :mod:`coder_ws_runtime.persist.store.lease`.
-``manifests/``
-    The user's own declarations, see :mod:`coder_ws_runtime.persist.manifest.user`.
-``migrations/``
-    One file per migration that is done, see :mod:`coder_ws_runtime.persist.migrations.run`.
-"""
+"""An owner's volume, opened. What is where on it: :mod:`coder_ws_runtime.persist.store.names`."""
 
 import errno
-import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
 from coder_ws_runtime.errors import NoVolumeError
 from coder_ws_runtime.fs.anchored import Anchor, Owner, open_directory, sync_directory
-from coder_ws_runtime.fs.removing import remove_tree
-from coder_ws_runtime.fs.usage import measure
-
-STATE = ".home-persist"
-_OPEN_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+from coder_ws_runtime.persist.store import file_system, locks, staging
+from coder_ws_runtime.persist.store import format as volume_format
+from coder_ws_runtime.persist.store.names import FORMAT, LOCKS, STAGING, STATE
+from coder_ws_runtime.persist.store.staging import Staging
 
 
 class Volume:
@@ -39,14 +22,22 @@ class Volume:
         path: where it is mounted.
         owner: who owns what we create on it.
         writing: whether we are to change anything on it.
+        workspace: name or id of this workspace, for those who wait for a lock of ours.
+        proc: the process file system, which tells what kind of file system the volume is; None: do not ask.
 
     Raises:
-        NoVolumeError: it is not there or no directory, or we are to write and it is not writable.
+        NoVolumeError: it is not there or not a directory; or we are to write, and it is not writable, has
+            a format that this version must not write, or is a file system without locks.
     """
 
-    def __init__(self, path: Path, owner: Owner, *, writing: bool = True) -> None:
+    def __init__(
+        self, path: Path, owner: Owner, *, writing: bool = True, workspace: str = "", proc: Path | None = None
+    ) -> None:
         self.path = path
         self.owner = owner
+        self.workspace = workspace
+        self.lock_wait = locks.WAIT
+        """Seconds that `lock` waits for another process."""
         hint = "mount a volume there, or name another directory in HOME_PERSIST_STATE"
         try:
             self.anchor = Anchor(path)
@@ -55,24 +46,48 @@ class Volume:
             raise NoVolumeError(
                 f"the volume {why}", code="volume.missing", place=str(path), hint=hint
             ) from error
+        self._proc = proc
+        self._staging: Staging | None = None
         fault = self.fault() if writing else None
         if fault:
             self.anchor.close()
             raise fault
-        self._staging: Staging | None = None
+        if writing:
+            self._write_format()
 
     def fault(self) -> NoVolumeError | None:
-        """Why nothing can be written on it; None if something can."""
-        if os.access(self.path, os.W_OK | os.X_OK):
-            return None
-        read_only = os.statvfs(self.path).f_flag & os.ST_RDONLY
-        owner = f"{self.owner.uid}:{self.owner.gid}"
+        """Why nothing may be written on it; None if something may."""
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            return self._not_writable()
+        if self._proc:
+            refused = file_system.refusal(self._proc, self.path)
+            if refused:
+                return refused
+        return volume_format.refusal(self.anchor)
+
+    def _not_writable(self) -> NoVolumeError:
+        if os.statvfs(self.path).f_flag & os.ST_RDONLY:
+            return NoVolumeError(
+                "the volume is mounted read-only",
+                code="volume.read-only",
+                place=str(self.path),
+                hint="mount it writable",
+            )
+        from coder_ws_runtime.persist.store import ownership  # noqa: PLC0415 - only for those who need it
+
         return NoVolumeError(
-            "the volume is mounted read-only" if read_only else "the volume is not writable for us",
-            code="volume.read-only" if read_only else "volume.not-writable",
+            f"the volume belongs to {ownership.user_name(os.fstat(self.anchor.fd).st_uid)}"
+            " and is not writable for us",
+            code="volume.not-writable",
             place=str(self.path),
-            hint="mount it writable" if read_only else f"as root: chown {owner} {self.path}",
+            hint=ownership.remedy([str(self.path)], self.owner),
         )
+
+    def _write_format(self) -> None:
+        """Note our format, unless the volume has it. What keeps us from it is reported of each path."""
+        with suppress(OSError):
+            if not volume_format.is_current(self.anchor):
+                self.write(FORMAT, volume_format.encode(volume_format.OURS))
 
     def __enter__(self) -> Self:
         return self
@@ -84,8 +99,12 @@ class Volume:
 
     @contextmanager
     def directory(self, name: str) -> Iterator[int]:
-        """A descriptor of a directory of ours, e.g. ``attic``; it is made if need be."""
-        path = f"{STATE}/{name}"
+        """A descriptor of a directory of ours, e.g. ``attic``; it is made if need be.
+
+        Args:
+            name: relative to ``.home-persist``; the empty path is that directory itself.
+        """
+        path = f"{STATE}/{name}".rstrip("/")
         self.anchor.make_directories(path, owner=self.owner)
         with self.anchor.parent(path) as (fd, last):
             opened = open_directory(last, fd, mounted=True)
@@ -96,16 +115,24 @@ class Volume:
 
     @contextmanager
     def lock(self, on_volume: str) -> Iterator[None]:
-        """Hold the lock of one path; wait for it if another process has it."""
+        """Hold the lock of one path of the volume; wait a while if another process has it.
+
+        Raises:
+            HeldElsewhereError: it had it for longer than `lock_wait`.
+        """
         import hashlib  # noqa: PLC0415 - OpenSSL is slow to load, and most runs lock nothing
 
         name = hashlib.sha256(on_volume.encode()).hexdigest()[:32]
-        with self.directory("locks") as fd:
-            lock = os.open(name, _OPEN_LOCK, 0o600, dir_fd=fd)
-            self.owner.chown(name, fd)
+        with self.directory(LOCKS) as fd:
+            lock = locks.open_lock(fd, name)
+            try:
+                self.owner.chown(name, fd)
+            except OSError:
+                os.close(lock)
+                raise
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+            with locks.held(lock, self.workspace, self.lock_wait):
+                yield
         finally:
             os.close(lock)
 
@@ -116,111 +143,42 @@ class Volume:
             OSError: it cannot be written; the old one is as it was.
         """
         directory, _, last = name.rpartition("/")
-        staged = self.staging.name()
+        place = self.staging
+        staged = place.name()
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            with open(os.open(staged, flags, 0o644, dir_fd=self.staging.fd), "wb") as file:
+            with open(os.open(staged, flags, 0o644, dir_fd=place.fd), "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            self.owner.chown(staged, self.staging.fd)
+            self.owner.chown(staged, place.fd)
             with self.directory(directory) as fd:
-                os.replace(staged, last, src_dir_fd=self.staging.fd, dst_dir_fd=fd)
+                os.replace(staged, last, src_dir_fd=place.fd, dst_dir_fd=fd)
                 sync_directory(fd)
         except BaseException:
-            self.staging.discard(staged)
+            place.discard(staged)
             raise
 
     @property
-    def staging(self) -> "Staging":
-        """A place for copies that are not published yet; it lasts as long as this object."""
+    def staging(self) -> Staging:
+        """A place for copies that are not published yet; made again if another process removed it."""
+        if self._staging and not self._staging.is_there():
+            self._staging.close()
+            self._staging = None
         if self._staging is None:
-            with self.directory("staging") as fd:
+            with self.directory(STAGING) as fd:
                 self._staging = Staging(fd, self.owner)
         return self._staging
 
     def left_in_staging(self) -> int:
         """How many bytes dead processes left unpublished."""
-        if not self.anchor.status(f"{STATE}/staging"):
+        if not self.anchor.status(f"{STATE}/{STAGING}"):
             return 0
-        with self.directory("staging") as fd:
-            total = 0
-            for token in _left_over(fd):
-                with suppress(FileNotFoundError):
-                    total += measure(fd, token).size
-            return total
+        with self.directory(STAGING) as fd:
+            return staging.left_over(fd)
 
     def clear_staging(self) -> None:
         """Remove copies that dead processes left unpublished."""
-        if self.anchor.status(f"{STATE}/staging"):
-            with self.directory("staging") as fd:
-                _clear_staging(fd)
-
-
-class Staging:
-    """One process's directory for copies that are not published yet.
-
-    A lock file beside it tells other processes that it is in use.
-    """
-
-    def __init__(self, parent: int, owner: Owner) -> None:
-        self._parent = os.dup(parent)
-        self._count = 0
-        while True:
-            self.token = os.urandom(8).hex()
-            self._lock = os.open(f"{self.token}.lock", _OPEN_LOCK | os.O_EXCL, 0o600, dir_fd=parent)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
-            # Between the two calls another process may have taken it for one that is left over.
-            if os.fstat(self._lock).st_nlink:
-                break
-            os.close(self._lock)
-        owner.chown(f"{self.token}.lock", parent)
-        os.mkdir(self.token, 0o700, dir_fd=parent)
-        owner.chown(self.token, parent)
-        self.fd = open_directory(self.token, parent, mounted=True)
-
-    def name(self) -> str:
-        """A new name in it."""
-        self._count += 1
-        return str(self._count)
-
-    def discard(self, name: str, progress: Callable[[int], None] | None = None) -> None:
-        """Remove one copy, whole or not; `progress` is told of each file."""
-        with suppress(FileNotFoundError):
-            remove_tree(self.fd, name, progress)
-
-    def close(self) -> None:
-        """Remove it with all that is still in it."""
-        os.close(self.fd)
-        # A full or failing disk is reported where it matters; the next run clears what stays.
-        with suppress(OSError):
-            remove_tree(self._parent, self.token)
-            os.unlink(f"{self.token}.lock", dir_fd=self._parent)
-        os.close(self._lock)
-        os.close(self._parent)
-
-
-def _clear_staging(fd: int) -> None:
-    """Remove what dead processes left in the staging directory `fd`."""
-    for token in _left_over(fd):
-        with suppress(OSError):  # not ours to remove
-            remove_tree(fd, token)
-            os.unlink(f"{token}.lock", dir_fd=fd)
-
-
-def _left_over(fd: int) -> Iterator[str]:
-    """The tokens of dead processes; while one is looked at, no other process takes it for its own."""
-    for lock_name in os.listdir(fd):
-        if not lock_name.endswith(".lock"):
-            continue
-        try:
-            lock = os.open(lock_name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
-        except OSError:
-            continue
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield lock_name.removesuffix(".lock")
-        except OSError:  # in use
-            pass
-        finally:
-            os.close(lock)
+        if self.anchor.status(f"{STATE}/{STAGING}"):
+            with self.directory(STAGING) as fd:
+                staging.clear(fd)

@@ -8,6 +8,7 @@ An example::
     "engine": "own",
     "docker": {"mtu": 1400, "address_pools": ["192.168.128.0/17"]},
     "home_persist_paths": ["~/.config/foo/", {"path": ".bar/", "scope": "workspace"}],
+    "engine_knows_all_workspaces": true,
     "projects": "/home/coder/projects",
     "jetbrains": {"allow_updates": false},
     "hooks": {"time_limit": 120},
@@ -113,6 +114,14 @@ class SettingsDocument:
         metadata={"description": "further paths to persist: strings or objects, as in a manifest's `paths`"},
     )
     """Not yet checked: each item is refused by itself where declarations are loaded."""
+    engine_knows_all_workspaces: bool = field(
+        default=False,
+        metadata={
+            "description": "whether every workspace that may use the home volume runs on the Docker engine"
+            " whose socket is mounted; only then does 'home-persist gc' take its word"
+        },
+    )
+    """Whether a workspace that the mounted Docker engine does not know does not exist."""
     projects: str = field(default="", metadata=_DIRECTORY)
     """Absolute path of the directory where projects live; empty: not known."""
     jetbrains: JetBrains = field(default_factory=JetBrains)

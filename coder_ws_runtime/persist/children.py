@@ -26,6 +26,7 @@ from coder_ws_runtime.persist.manifest.files import children_file
 from coder_ws_runtime.persist.reconcile.observe import aside_name
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.persist.store.attic import Reason
 from coder_ws_runtime.persist.store.lease import held_elsewhere
 
 _VERSION = 1
@@ -277,7 +278,7 @@ def _clear_aside(session: Session, child: Child, fd: int, aside: str) -> None:
             kernel.rename_new(fd, aside, own, name)
             sync_directory(own)
     else:
-        with session.attic.place(child.entry.path) as (attic, name):
+        with session.attic.place(child.entry.path, Reason.MIGRATED) as (attic, name):
             kernel.rename_new(fd, aside, attic, name)
             sync_directory(attic)
     sync_directory(fd)

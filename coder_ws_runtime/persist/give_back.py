@@ -23,6 +23,7 @@ from coder_ws_runtime.persist.reconcile import apply
 from coder_ws_runtime.persist.reconcile.observe import node
 from coder_ws_runtime.persist.reconcile.plan import VOLUME_TO_ATTIC
 from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.persist.store.attic import Reason
 from coder_ws_runtime.persist.store.names import COPY_SUFFIX, STATE, SWAP_SUFFIX
 
 _ATTEMPTS = 8
@@ -195,7 +196,7 @@ class GivingBack:
         staged = staging.name()
         try:
             copied = copy((fd, name), (staging.fd, staged))
-            with self.session.attic.place(self.entry.path) as (attic_fd, attic_name):
+            with self.session.attic.place(self.entry.on_volume, Reason.INTERRUPTED) as (attic_fd, attic_name):
                 kernel.rename_new(staging.fd, staged, attic_fd, attic_name)
                 sync_directory(attic_fd)
         except BaseException:
@@ -211,6 +212,8 @@ class GivingBack:
             return True
         if seen.home is not None and seen.home.kind is Kind.LINK and seen.home.target == self.link:
             return False
-        context = apply.Context(session.home, session.volume, session.ledger, session.attic)
+        context = apply.Context(
+            session.home, session.volume, session.ledger, session.attic, reason=Reason.REMOVED
+        )
         apply.apply(self.entry, seen, (VOLUME_TO_ATTIC,), context)
         return True

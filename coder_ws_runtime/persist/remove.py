@@ -22,6 +22,7 @@ from coder_ws_runtime.persist.reconcile.compare import kind_of
 from coder_ws_runtime.persist.reconcile.plan import Decision
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.persist.store.attic import Reason
 from coder_ws_runtime.persist.store.lease import held_elsewhere
 
 
@@ -147,7 +148,7 @@ class Removal:
         with (
             session.volume.lock(former),
             session.volume.anchor.parent(former) as (fd, name),
-            session.attic.place(path) as (attic, kept),
+            session.attic.place(former, Reason.REMOVED) as (attic, kept),
         ):
             kernel.rename_new(fd, name, attic, kept)
             sync_directory(attic)

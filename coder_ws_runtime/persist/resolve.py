@@ -70,7 +70,10 @@ def resolve(
         RefusedError: there is no home.
     """
     with Session(layout, settings, monitor) as session:
+        problems: tuple[UserError, ...] = ()
         if not dry_run:
+            session.note_seen()
+            problems = session.bring_back()
             session.volume.clear_staging()
         found = load_declarations(layout, settings)
         migrated: tuple[Migrated, ...] = ()
@@ -91,4 +94,5 @@ def resolve(
             from coder_ws_runtime.persist.children import settle_child  # noqa: PLC0415 - not every image has any
 
             children = tuple(settle_child(session, child, dry_run=dry_run) for child in found.children)
-        return Report(tuple(outcomes), found.refused, migrated, changes, children, found.warnings)
+        refused = (*found.refused, *problems)
+        return Report(tuple(outcomes), refused, migrated, changes, children, found.warnings)

@@ -1,6 +1,7 @@
 """The opened home, volume, ledger and attic of one workspace: what every verb of home-persist works on."""
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import Self
@@ -8,15 +9,16 @@ from typing import Self
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import Anchor, Owner
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.failures import failure_of
+from coder_ws_runtime.persist.failures import Within, failure_of
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.monitor import Monitor
 from coder_ws_runtime.persist.reconcile.event import NO_EVENT, Fate, LinkEvent
 from coder_ws_runtime.persist.reconcile.observation import Observation
 from coder_ws_runtime.persist.reconcile.observe import glance, node_at, observe
-from coder_ws_runtime.persist.store.attic import Attic
-from coder_ws_runtime.persist.store.lease import is_held
+from coder_ws_runtime.persist.store.attic import Attic, batches
+from coder_ws_runtime.persist.store.lease import is_held, note_seen
 from coder_ws_runtime.persist.store.ledger import Ledger
+from coder_ws_runtime.persist.store.names import SET_ASIDE_SUFFIX, STATE, beside, copies_root
 from coder_ws_runtime.persist.store.volume import Volume
 from coder_ws_runtime.settings import Settings
 from coder_ws_runtime.system.mounts import mounted_in
@@ -57,7 +59,13 @@ class Session:
                 hint="set HOME to the user's home directory",
             ) from error
         try:
-            self.volume = Volume(layout.volume, Owner.of(self.home.fd), writing=writing)
+            self.volume = Volume(
+                layout.volume,
+                Owner.of(self.home.fd),
+                writing=writing,
+                workspace=settings.workspace.name or settings.workspace.id,
+                proc=layout.proc,
+            )
         except UserError:
             self.home.close()
             raise
@@ -71,18 +79,54 @@ class Session:
             raise
         workspace = settings.workspace
         self.id = workspace.id
-        self.attic = Attic(self.volume, workspace.name or workspace.id)
+        self.attic = Attic(self.volume, workspace.name or workspace.id, workspace.id)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         """Close everything; what a file system said of the volume as a whole becomes a refusal."""
+        self.attic.keep_bounds()
         self.ledger.close()
+        failure = None
+        if isinstance(error, OSError):
+            within = ((self.volume.anchor, STATE, self.volume.owner),)
+            failure = failure_of(str(self.volume.path), error, within=within)
         self.volume.__exit__(kind, error, trace)
         self.home.close()
-        if isinstance(error, OSError):
-            raise failure_of(str(self.volume.path), error) from error
+        if isinstance(error, OSError) and failure:
+            raise failure from error
+
+    def within(self, entry: Entry) -> Within:
+        """Where a failure of a path may come from, for `failure_of`."""
+        owner = self.volume.owner
+        directory, slash, name = entry.path.rpartition("/")
+        return (
+            (self.home, entry.path, owner),
+            (self.home, f"{directory}{slash}{beside(name, SET_ASIDE_SUFFIX)}", owner),
+            (self.volume.anchor, entry.on_volume, owner),
+            (self.volume.anchor, STATE, owner),
+        )
+
+    def note_seen(self) -> None:
+        """Note on the volume that this workspace is in use, so that `gc` keeps what is its own."""
+        with suppress(OSError):  # what is wrong with the volume is reported of each path
+            note_seen(self.volume, self.id, self.settings.workspace.name)
+
+    def bring_back(self) -> tuple[UserError, ...]:
+        """Return to this workspace what `gc` took while it was thought to be gone; returns what failed."""
+        try:
+            if not self.id or self.volume.anchor.status(copies_root(self.id)) is not None:
+                return ()
+            if not any(batch.scope == "workspace" for batch in batches(self.volume.anchor)):
+                return ()
+            from coder_ws_runtime.persist import collect  # noqa: PLC0415 - it is rare
+
+            collect.bring_back(self.attic, self.id)
+        except OSError as error:
+            place = str(self.volume.path / copies_root(self.id))
+            return (failure_of(place, error, within=((self.volume.anchor, STATE, self.volume.owner),)),)
+        return ()
 
     def look(self, entry: Entry, event: LinkEvent = NO_EVENT, *, refuse_writers: bool = True) -> Observation:
         """What is there of one path. Raises as :func:`coder_ws_runtime.persist.reconcile.observe.observe`."""

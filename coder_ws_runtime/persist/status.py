@@ -209,7 +209,9 @@ def _look(session: Session, entry: Entry) -> PathStatus:
     except OSError as error:
         return PathStatus(entry, State.UNREADABLE, None, error)
     state = state_of(entry, seen)
-    if state is State.UNWRITTEN and in_attic(session.volume.anchor, entry.path):
+    if state is State.UNWRITTEN and in_attic(
+        session.volume.anchor, entry.on_volume, session.settings.workspace.name
+    ):
         state = State.DELETED
     return PathStatus(entry, state, None)
 

@@ -1,10 +1,11 @@
 """A source on the disk and a target on tmpfs: two file systems, as home and volume are."""
 
 import os
+import subprocess
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,16 @@ def two(tmp_path: Path) -> Iterator[Two]:
         for fd in opened:
             stack.callback(os.close, fd)
         yield Two(tmp_path, target, *opened)
+
+
+@contextmanager
+def mounted(place: Path, options: str, kind: str = "tmpfs", source: str | Path = "tmpfs") -> Iterator[None]:
+    """Mount a file system, as root."""
+    subprocess.run(["mount", "-t", kind, "-o", options, source, place], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", place], check=True)
 
 
 def own(tree: Path) -> None:

@@ -10,19 +10,11 @@ import pytest
 
 from coder_ws_runtime.persist.reconcile.settle import settle
 from tests.conftest import missing
+from tests.fs.conftest import mounted
 from tests.harness.tree import Tree, content, read, write
 
 SIZE = 1 << 20
 BIG = "x" * (SIZE * 2)
-
-
-@contextlib.contextmanager
-def _mounted(place: Path, options: str) -> Iterator[None]:
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", place], check=True)
 
 
 def _grow(place: Path, options: str) -> None:
@@ -34,7 +26,7 @@ def tree(tmp_path: Path) -> Iterator[Tree]:
     if os.geteuid() != 0:
         missing("root, to mount a small tmpfs")
     made = Tree.at(tmp_path)
-    with _mounted(made.volume, f"size={SIZE}"):
+    with mounted(made.volume, f"size={SIZE}"):
         yield made
 
 
@@ -43,9 +35,7 @@ def test_no_room_for_one_path_leaves_it_and_the_others_go_on(tree: Tree) -> None
     write(tree.home, home)
     tree.manifest(".big/", ".small/", "file")
     report = tree.resolve()
-    assert [(error.place, error.message) for error in report.errors] == [
-        ("~/.big", "the volume is full; left as it was")
-    ]
+    assert [(error.place, error.code) for error in report.errors] == [("~/.big", "path.no-space")]
     assert report.errors[0].hint
     assert read(tree.home) == {
         ".big/one": BIG,

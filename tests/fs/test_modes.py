@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from coder_ws_runtime.persist.session import Session
-from coder_ws_runtime.persist.store.attic_items import Bounds, items, prune
+from coder_ws_runtime.persist.store.attic_bounds import Bounds, prune
+from coder_ws_runtime.persist.store.attic_items import items
 from tests.conftest import missing
 from tests.fs.conftest import CODER, as_user, own
 from tests.harness.tree import Tree, content, read, write
@@ -101,7 +102,8 @@ def test_the_attic_lets_go_of_it(tree: Tree) -> None:
     def work() -> None:
         tree.resolve()
         with Session(tree.layout, tree.settings) as session:
-            assert [item.path for item in prune(session.volume, 0, Bounds(versions=0))] == [".d/a/x"]
+            done = prune(session.volume, 0, Bounds(versions=0))
+            assert [one.item.path for one in done.gone] == [".d/a/x"]
             assert items(session.volume) == []
 
     as_user(CODER, work)

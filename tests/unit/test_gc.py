@@ -7,17 +7,19 @@ import time
 import pytest
 
 from coder_ws_runtime.fs.usage import Usage
-from coder_ws_runtime.persist.gc import Bounds, Engine, Left, Verdict, judge
+from coder_ws_runtime.persist.gc import Bounds, Engine, Verdict, WorkspaceCopies, judge
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.lease import Lease
+from coder_ws_runtime.settings import Settings, Workspace
 from tests.harness.tree import Tree, content, read, write
 from tests.unit.conftest import Command
 
 DAY = 86400.0
-NOTHING = Engine()
-CONTAINER = Engine(workspaces=frozenset({"w2"}))
-PROJECTS = Engine(projects=frozenset({"w2"}))
-NAMED = Engine(volumes=("coder-w2-projects", "other"))
+NOTHING = Engine(knows_all=True)
+HERE = Engine()
+CONTAINER = Engine(workspaces=frozenset({"w2"}), knows_all=True)
+PROJECTS = Engine(projects=frozenset({"w2"}), knows_all=True)
+NAMED = Engine(volumes=("coder-w2-projects", "other"), knows_all=True)
 
 TABLE = {
     # id, lease held, days since it ran, Docker, what becomes of it
@@ -27,6 +29,8 @@ TABLE = {
     "it has a container": ("w2", False, 400, CONTAINER, Verdict.CONTAINER),
     "Docker has nothing of it": ("w2", False, 2, NOTHING, Verdict.GONE),
     "Docker has nothing of it, and it ran today": ("w2", False, 0.5, NOTHING, Verdict.RECENT),
+    "this host's Docker has nothing of it": ("w2", False, 89, HERE, Verdict.RECENT),
+    "this host's Docker has nothing of it, and it is old": ("w2", False, 91, HERE, Verdict.OLD),
     "stopped: its projects are there": ("w2", False, 89, PROJECTS, Verdict.RECENT),
     "stopped: a volume is named after it": ("w2", False, 89, NAMED, Verdict.RECENT),
     "stopped for long": ("w2", False, 91, PROJECTS, Verdict.OLD),
@@ -39,7 +43,7 @@ TABLE = {
 def test_row(name: str) -> None:
     workspace_id, held, days, engine, expected = TABLE[name]
     now = 1e9
-    left = Left(workspace_id, held, now - days * DAY, Usage(0, 0, 0, complete=True))
+    left = WorkspaceCopies(workspace_id, held, now - days * DAY, Usage(0, 0, 0, complete=True))
     assert judge(left, engine, "w1", now, Bounds()) is expected
 
 
@@ -86,7 +90,7 @@ def test_without_yes_nothing_is_done(left: Tree, run: Command) -> None:
         lines["old"].endswith("91 days ago  20.0 KiB  not seen for long")
         or "not seen for long" in lines["old"]
     )
-    assert "kept: too recent to tell" in lines["new"]
+    assert "kept: seen too recently" in lines["new"]
     assert "--yes does it" in told.out
     assert "Docker cannot be reached" in told.err
 
@@ -99,6 +103,50 @@ def test_with_yes_it_is_gone_with_all_that_belongs_to_it(left: Tree, run: Comman
     assert not [path for path in state if "old" in path]
     assert "leases/new.lock" in state
     assert run("gc", "--yes").out.endswith("nothing to remove\n")
+
+
+def test_what_is_collected_is_in_the_attic(left: Tree, run: Command) -> None:
+    done = json.loads(run("gc", "--yes", "--json").out)
+    batch = next(one["attic"] for one in done["workspaces"] if one["removed"])
+    assert left.attic() == {".cache/x": "old"}
+    assert "~/.cache" not in run("attic", "list").out, "it is another workspace's own copy"
+    (item,) = json.loads(run("attic", "list", "--workspace", "old", "--json").out)["items"]
+    assert (item["batch"], item["path"], item["scope"]) == (batch, ".cache/x", "workspace")
+    assert (item["workspace"], item["from"], item["why"]) == ("old", "last-year", "workspace-gone")
+    (named,) = json.loads(run("attic", "list", "--workspace", "last-year", "--json").out)["items"]
+    assert named == item
+
+
+def test_a_workspace_that_comes_back_has_all_of_it_again(left: Tree, run: Command) -> None:
+    before = content(left.volume)
+    assert run("gc", "--yes").status == 0
+    assert content(left.volume) == KEPT
+    left.settings = Settings(workspace=Workspace(id="old", name="last-year"))
+    left.resolve()
+    assert content(left.volume) == before
+    state = read(left.layout.state)
+    assert state["migrations/old/m.json"] == "{}"
+    assert state["manifests/workspace-old.json"] == '{"source": "user"}'
+    assert not left.attic()
+    assert not [path for path in state if path.startswith("attic-records/2")]
+
+
+def test_but_not_over_what_it_has_made_meanwhile(left: Tree, run: Command) -> None:
+    run("gc", "--yes")
+    write(left.volume, {".workspaces/old/.cache/x": "newer"})
+    left.settings = Settings(workspace=Workspace(id="old", name="last-year"))
+    left.resolve()
+    assert content(left.volume)[".workspaces/old/.cache/x"] == "newer"
+    assert left.attic() == {".cache/x": "old"}
+
+
+def test_a_resolve_renews_the_lease_without_a_daemon(left: Tree, run: Command) -> None:
+    """A workspace that is booted, and whose daemon does not run, is not gone."""
+    left.settings = Settings(workspace=Workspace(id="old", name="last-year"))
+    left.resolve()
+    left.settings = Settings(workspace=Workspace(id="w1", name="dev"))
+    told = json.loads(run("gc", "--json").out)
+    assert {one["id"]: one["verdict"] for one in told["workspaces"]}["old"] == "recent"
 
 
 def test_the_bound_is_an_option(left: Tree, run: Command) -> None:
@@ -140,7 +188,7 @@ def test_what_interrupted_runs_left_and_what_the_attic_has_too_much(left: Tree, 
     assert "1 file (4.0 KiB) in the attic beyond its bounds" in told.out
     run("gc", "--yes")
     assert not list((left.layout.state / "staging").iterdir())
-    assert not left.attic()
+    assert left.attic() == {".cache/x": "old"}, "what was collected, and nothing older"
 
 
 def test_without_an_id_nothing_is_touched(left: Tree, run: Command, monkeypatch: pytest.MonkeyPatch) -> None:

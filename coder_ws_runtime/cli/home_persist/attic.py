@@ -1,8 +1,9 @@
-"""``home-persist attic``: what lost, and how to get it back."""
+"""``home-persist attic``: the versions that were replaced, and how to get them back."""
 
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -15,21 +16,22 @@ from coder_ws_runtime.cli.loading import refuse_root
 from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.errors import ExitStatus, RefusedError
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.manifest.entry import Entry
+from coder_ws_runtime.persist.manifest.entry import Entry, Scope
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.manifest.paths import in_shell, is_below
 from coder_ws_runtime.persist.manifest.typed import typed, working_directory
 from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.persist.store.attic import digest_of, label_of, parse_batch
+from coder_ws_runtime.persist.store.attic_bounds import Bounds, Expired, Pruned, Space, prune, to_prune
 from coder_ws_runtime.persist.store.attic_items import (
-    Bounds,
+    Contents,
     Item,
-    batch_time,
-    items,
-    prune,
+    contents,
+    of_workspace,
     restore,
     restore_to_home,
-    to_prune,
 )
+from coder_ws_runtime.text import plural
 
 _DAY = 86400.0
 
@@ -42,51 +44,87 @@ _DAY = 86400.0
     ),
 )
 def attic() -> None:
-    """See what lost against another copy, and put it back.
+    """List the versions that were replaced, and put them back.
 
     Where home and volume both had content, one of them won; the other is kept here for 30 days, and so
-    is what 'home-persist remove' took from the volume and what a program deleted.
+    is what 'home-persist remove' took from the volume, what a program deleted, and what 'home-persist gc'
+    collected. There are at most 50 versions of a file; together they take at most a tenth of the volume.
     """
+
+
+_with_workspace = click.option(
+    "--workspace",
+    metavar="WORKSPACE",
+    help="Of this workspace's own copies, by its id or name, e.g. of one that is gone.",
+)
 
 
 @attic.command(
     "list",
     short_help="List what is in the attic, the newest first.",
     epilog=commands.examples(
-        ("home-persist attic list", "everything, the newest first"),
+        ("home-persist attic list", "the owner's and this workspace's own, the newest first"),
         ("home-persist attic list ~/.claude", "each file that is there of it"),
+        ("home-persist attic list --workspace old-one", "what another workspace had for itself"),
     ),
 )
 @click.argument("path", required=False, shell_complete=attic_path)
+@_with_workspace
+@click.option("--all", "every", is_flag=True, help="Of all workspaces.")
 @commands.with_json
 @commands.with_layout
-def list_(layout: Layout, path: str | None, *, as_json: bool) -> None:
+def list_(layout: Layout, path: str | None, workspace: str | None, *, every: bool, as_json: bool) -> int:
     """List what is in the attic, the newest first; with PATH each file that is there of it.
 
-    A batch is what one run put there: its name is the time in UTC, and the workspace.
+    A batch is what one run put there: its name is the time in UTC, the workspace, and whose copies it has:
+    the owner's, or one workspace's own.
+
+    Exit status: 0 done, 1 something cannot be read, 2 wrong usage, 3 no usable volume.
     """
     values = settings.load(layout, os.environ)
+    known = load_declarations(layout, values).entries
     with Session(layout, values, writing=False) as session:
-        everything = found = items(session.volume)
+        read = contents(session.volume)
+        everything = found = read.items if every else _choose(session, read, known, workspace)
     wanted = _typed(layout, path, "list") if path else ""
     if wanted:
         found = _of(found, wanted)
+    status = ExitStatus.REFUSED if read.problems else ExitStatus.DONE
     if as_json:
-        render.say_json({"version": 1, "items": [_as_json(item) for item in found]})
-        return
-    if not found:
-        render.say(f"nothing of ~/{wanted} is in the attic" if wanted else "nothing is in the attic")
-        hint = render.nearest_path(wanted, [item.path for item in everything]) if wanted else ""
-        if hint:
-            render.say(hint)
-        return
-    if wanted:
-        lines = table(["BATCH", "PATH", "SIZE", "AGE"], _each(found))
+        errors = [error.as_dict() for error in read.problems]
+        render.say_json({"version": 1, "items": [_as_json(item) for item in found], "errors": errors})
+        return status
+    if wanted and found:
+        lines = table(["BATCH", "PATH", "SIZE", "AGE", "WHY"], _each(found))
+    elif found:
+        lines = table(["BATCH", "PATH", "FILES", "SIZE", "AGE"], _rows(found, known))
     else:
-        rows = _rows(found, load_declarations(layout, values).entries)
-        lines = table(["BATCH", "PATH", "FILES", "SIZE", "AGE"], rows)
+        lines = [f"nothing of ~/{wanted} is in the attic" if wanted else "nothing is in the attic"]
+        hint = render.nearest_path(wanted, [item.path for item in everything]) if wanted else ""
+        lines += [hint] if hint else []
     for line in lines:
         render.say(line)
+    for error in read.problems:
+        render.complain(error)
+    return status
+
+
+def _choose(session: Session, read: Contents, known: Sequence[Entry], workspace: str | None) -> list[Item]:
+    """What a command is about: the items of the owner and this workspace, or another workspace's own."""
+    if workspace is None:
+        own = [entry.path for entry in known if entry.scope is Scope.WORKSPACE]
+        return of_workspace(read.items, session.id, session.settings.workspace.name, own)
+    digest, label = digest_of(workspace), label_of(workspace)
+    return [
+        item
+        for item in read.items
+        if item.origin.scope != "owner"
+        and (
+            item.origin.workspace == digest
+            or item.record.workspace == workspace
+            or item.origin.label == label
+        )
+    ]
 
 
 def _typed(layout: Layout, path: str, command: str) -> str:
@@ -100,7 +138,20 @@ def _of(found: Iterable[Item], path: str) -> list[Item]:
 
 
 def _as_json(item: Item) -> dict[str, Any]:
-    return {"batch": item.batch, "time": batch_time(item.batch), "path": item.path, "size": item.size}
+    record, winner = item.record, item.record.winner
+    return {
+        "batch": item.batch,
+        "time": item.origin.time,
+        "path": item.path,
+        "size": item.size,
+        "scope": item.origin.scope or None,
+        "workspace": record.workspace or None,
+        "from": item.origin.label,
+        "why": record.reason.value,
+        "against": {"side": winner.side, "size": winner.size, "modified": winner.modified}
+        if winner
+        else None,
+    }
 
 
 def _rows(found: Iterable[Item], known: Sequence[Entry]) -> list[list[str]]:
@@ -112,7 +163,7 @@ def _rows(found: Iterable[Item], known: Sequence[Entry]) -> list[list[str]]:
             f"~/{path}",
             str(sum(not item.path.endswith("/") for item in listed)),
             render.size(sum(item.size for item in listed)),
-            render.ago(now - batch_time(batch)),
+            render.ago(now - parse_batch(batch).time),
         ]
         for batch, path, listed in _groups(found, {entry.path for entry in known})
     ]
@@ -137,11 +188,11 @@ def _groups(found: Iterable[Item], declared_paths: set[str]) -> Iterator[tuple[s
 
 
 def _each(found: Iterable[Item]) -> list[list[str]]:
-    now = time.time()
-    return [
-        [item.batch, f"~/{item.path}", render.size(item.size), render.ago(now - batch_time(item.batch))]
-        for item in found
-    ]
+    return [[*_columns(item), item.record.reason.text] for item in found]
+
+
+def _columns(item: Item) -> list[str]:
+    return [item.batch, f"~/{item.path}", render.size(item.size), render.ago(time.time() - item.origin.time)]
 
 
 @attic.command(
@@ -155,6 +206,7 @@ def _each(found: Iterable[Item]) -> list[list[str]]:
 )
 @click.argument("path", shell_complete=attic_path)
 @click.option("--batch", metavar="BATCH", help="From this batch; else from the newest that has the path.")
+@_with_workspace
 @click.option(
     "-f",
     "--force",
@@ -163,7 +215,9 @@ def _each(found: Iterable[Item]) -> list[list[str]]:
 )
 @commands.with_json
 @commands.with_layout
-def restore_(layout: Layout, path: str, batch: str | None, *, force: bool, as_json: bool) -> None:
+def restore_(  # noqa: PLR0913 - one argument an option
+    layout: Layout, path: str, batch: str | None, workspace: str | None, *, force: bool, as_json: bool
+) -> None:
     """Put PATH back on the volume, where the link in the home leads.
 
     If there is something in its place, nothing is done unless --force is given; then that goes to the
@@ -177,10 +231,13 @@ def restore_(layout: Layout, path: str, batch: str | None, *, force: bool, as_js
     values = settings.load(layout, os.environ)
     known = load_declarations(layout, values).entries
     with Session(layout, values) as session:
-        found = items(session.volume)
+        everything = contents(session.volume)
+        found = _choose(session, everything, known, workspace)
         entry = _declaring(known, found, wanted)
         if batch is None:
             batch = next((item.batch for item in _of(found, wanted)), "")
+        else:
+            _refuse_other_workspace(parse_batch(batch).name, found, everything.items, wanted)
         if not batch:
             near = render.nearest_path(wanted, [item.path for item in found])
             seen = session.glance(entry) if entry else None
@@ -213,6 +270,26 @@ def restore_(layout: Layout, path: str, batch: str | None, *, force: bool, as_js
     render.say(f"~/{wanted}: restored from {batch}{lost}", {"path": wanted, "batch": batch})
 
 
+def _refuse_other_workspace(batch: str, found: Sequence[Item], everything: Sequence[Item], path: str) -> None:
+    """Refuse a batch that has the path for another workspace only.
+
+    Raises:
+        RefusedError: that is so; the hint is how to get it all the same.
+    """
+    if any(item.batch == batch for item in found):
+        return
+    others = [item for item in everything if item.batch == batch]
+    if not _of(others, path):
+        return
+    whose = others[0].record.workspace or others[0].origin.label
+    raise RefusedError(
+        f"batch {batch!r} has another workspace's own copy of it",
+        code="attic.other-workspace",
+        place=f"~/{path}",
+        hint=f"to take that: home-persist attic restore --workspace {whose} --batch {batch} {in_shell(path)}",
+    )
+
+
 def _declaring(known: Sequence[Entry], found: Sequence[Item], path: str) -> Entry | None:
     """The entry that a path of the attic belongs to; None if nothing declares it.
 
@@ -239,10 +316,11 @@ def _declaring(known: Sequence[Entry], found: Sequence[Item], path: str) -> Entr
 
 @attic.command(
     "prune",
-    short_help="Remove for good what is old.",
+    short_help="Remove for good what is beyond the bounds.",
     epilog=commands.examples(
-        ("home-persist attic prune", "what would be removed"),
+        ("home-persist attic prune", "what would be removed, and what is kept"),
         ("home-persist attic prune --older-than 7 --yes", "remove what is older than a week"),
+        ("home-persist attic prune --versions 3 --yes", "keep three versions of each file"),
     ),
 )
 @click.option(
@@ -253,28 +331,87 @@ def _declaring(known: Sequence[Entry], found: Sequence[Item], path: str) -> Entr
     metavar="DAYS",
     help="What is older goes.",
 )
+@click.option(
+    "--versions",
+    type=click.IntRange(min=0),
+    default=50,
+    show_default=True,
+    metavar="NUMBER",
+    help="What a file has more versions than this goes, the oldest first.",
+)
+@_with_workspace
 @click.option("--yes/--dry-run", " /-n", help="Do it, or only say it, which is the default.")
 @commands.with_json
 @commands.with_layout
-def prune_(layout: Layout, older_than: float, *, yes: bool, as_json: bool) -> int:
-    """Remove for good what is older than DAYS, and what is beyond 1 GiB or 50 versions of a file.
+def prune_(  # noqa: PLR0913 - one argument an option
+    layout: Layout, older_than: float, versions: int, workspace: str | None, *, yes: bool, as_json: bool
+) -> int:
+    """Remove for good what is older than DAYS, or one of more than NUMBER versions of a file.
 
-    The daemon does the same by itself, with 30 days.
+    All together may take a tenth of the volume, 4 GiB at most, and a twentieth of the volume should stay
+    free: beyond that the oldest versions go that have a newer one here. home-persist does the same by
+    itself, when something is added and when there is no room.
+
+    Exit status: 0 done, 1 something cannot be read or removed, 2 wrong usage, 3 no usable volume.
     """
     if yes:
         refuse_root(layout)
-    bounds = Bounds(age=older_than * _DAY)
-    with Session(layout, settings.load(layout, os.environ), writing=yes) as session:
-        now = time.time()
-        gone = prune(session.volume, now, bounds) if yes else to_prune(items(session.volume), now, bounds)
+    bounds = replace(Bounds(), age=older_than * _DAY, versions=versions)
+    values = settings.load(layout, os.environ)
+    with Session(layout, values, writing=yes) as session:
+        now, space = time.time(), Space.of(session.volume)
+        read = contents(session.volume)
+        chosen = read.items if workspace is None else _choose(session, read, (), workspace)
+        if yes:
+            done = prune(session.volume, now, bounds, only=chosen)
+        else:
+            gone = to_prune(chosen, now, bounds, space)
+            going = {id(one.item) for one in gone}
+            done = Pruned(gone, [], [item for item in chosen if id(item) not in going])
+    places = {one.place for one in done.problems}
+    problems = [*done.problems, *(one for one in read.problems if one.place not in places)]
     if as_json:
-        render.say_json({"version": 1, "done": yes, "items": [_as_json(item) for item in gone]})
-        return ExitStatus.DONE
-    for line in table(["BATCH", "PATH", "SIZE", "AGE"], _each(gone)) if gone else ():
-        render.say(line)
-    if not gone:
+        items = [{**_as_json(one.item), "cause": one.cause.value} for one in done.gone]
+        errors = [error.as_dict() for error in problems]
+        render.say_json({"version": 1, "done": yes, "items": items, "errors": errors})
+    else:
+        _say_pruned(done, bounds, space, done_already=yes)
+        for error in problems:
+            render.complain(error)
+    return ExitStatus.REFUSED if problems else ExitStatus.DONE
+
+
+def _say_pruned(done: Pruned, bounds: Bounds, space: Space, *, done_already: bool) -> None:
+    if done.gone:
+        rows = [[*_columns(one.item), _cause(one)] for one in done.gone]
+        for line in table(["BATCH", "PATH", "SIZE", "AGE", "BECAUSE"], rows):
+            render.say(line)
+    if done.kept:
+        oldest = render.ago(time.time() - done.kept[-1].origin.time)
+        limit = f"{bounds.share:.0%} of the volume ({render.size(bounds.limit(space))})"
+        limits = f"{bounds.age / _DAY:g} days, {bounds.versions} versions of a file, {limit}"
+        render.say(
+            f"kept: {_amount(done.kept)}, the oldest from {oldest}; the bounds are {limits};"
+            " to remove more: --older-than, --versions"
+        )
+    if not done.gone:
         render.say("nothing to remove")
-        return ExitStatus.DONE
-    what = f"{len(gone)} file{'' if len(gone) == 1 else 's'}, {render.size(sum(item.size for item in gone))}"
-    render.say(f"removed: {what}" if yes else f"would be removed: {what}; --yes does it")
-    return ExitStatus.DONE
+        return
+    what = _amount([one.item for one in done.gone])
+    render.say(f"removed: {what}" if done_already else f"would be removed: {what}; --yes does it")
+
+
+_CAUSES = {
+    "age": "too old",
+    "versions": "too many versions",
+    "share": "the attic is too large",
+    "room": "no room",
+}
+
+
+def _cause(one: Expired) -> str:
+    return _CAUSES[one.cause.value]
+
+
+def _amount(found: Sequence[Item]) -> str:
+    return f"{plural(len(found), 'file')}, {render.size(sum(item.size for item in found))}"

@@ -3,8 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from typing import Any
 
 import click
@@ -15,36 +14,43 @@ from coder_ws_runtime.cli.loading import refuse_root
 from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.errors import ExitStatus, UsageError, UserError
 from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist import collect
 from coder_ws_runtime.persist import gc as collecting
-from coder_ws_runtime.persist.gc import Bounds, Engine, Left, Verdict, judge
+from coder_ws_runtime.persist.gc import Bounds, Engine, Verdict, WorkspaceCopies, judge
 from coder_ws_runtime.persist.manifest.entry import WORKSPACE_ID_HINT
 from coder_ws_runtime.persist.session import Session
-from coder_ws_runtime.persist.store.attic_items import Bounds as AtticBounds
-from coder_ws_runtime.persist.store.attic_items import items, prune, to_prune
+from coder_ws_runtime.persist.store.attic_bounds import Bounds as AtticBounds
+from coder_ws_runtime.persist.store.attic_bounds import Space, prune, to_prune
+from coder_ws_runtime.persist.store.attic_items import contents
 from coder_ws_runtime.system.docker_api import DockerApiError
+from coder_ws_runtime.text import plural
 
 _DAY = 86400.0
 _EPILOG = """\b
 Examples:
   home-persist gc                     what would be removed, and what is kept and why
-  home-persist gc --yes               remove it
-  home-persist gc --older-than 30     where Docker cannot tell, 30 days are enough
+  home-persist gc --yes               move it to the attic
+  home-persist gc --older-than 30     30 days without the workspace are enough
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Found:
     """All that a run is about."""
 
-    workspaces: Sequence[tuple[Left, Verdict]]
+    workspaces: Sequence[tuple[WorkspaceCopies, Verdict]]
     staging: int
     """Bytes that interrupted runs left."""
     attic_files: int
     attic: int
     """Bytes of the attic beyond its bounds."""
     engine: Engine | None
-    silent: str
+    engine_problem: str
     """Why Docker does not tell."""
+    problems: list[UserError]
+    """What could not be looked at or removed."""
+    batches: dict[str, str] = field(default_factory=dict)
+    """Where the copies are now, by workspace id."""
 
 
 @click.command(epilog=_EPILOG)
@@ -55,7 +61,7 @@ class _Found:
     default=90.0,
     show_default=True,
     metavar="DAYS",
-    help="Where Docker cannot tell: how long a workspace must not have run.",
+    help="How long a workspace must not have been seen.",
 )
 @commands.with_quiet
 @commands.with_json
@@ -63,14 +69,18 @@ class _Found:
 def gc(layout: Layout, *, yes: bool, older_than: float, quiet: bool, as_json: bool) -> int:
     """Remove what workspaces that are gone have left on the volume.
 
-    Paths with the scope 'workspace' have a copy for each workspace. Those of a workspace are removed if
-    Docker has no container and no projects volume of it (gone); where Docker cannot tell, because the
-    projects volume is still there or Docker does not answer, if it has not run for 90 days. This
-    workspace's copies, and those of one that runs or has a container, are kept.
+    Paths with the scope 'workspace' have a copy for each workspace. Those of a workspace that was not seen
+    for 90 days are removed; every start of a workspace and every 'home-persist resolve' in it counts.
 
-    Removed is removed: it does not go to the attic, whose bound of 1 GiB it would crowd. The owner's
-    copies, which all workspaces share, are not touched. What interrupted runs left behind is removed
-    too, and of the attic what is beyond its bounds (home-persist attic prune).
+    Where the settings say that this Docker engine knows all workspaces (engine_knows_all_workspaces), a
+    workspace also counts as gone if the engine has no container and no projects volume of it, and it was
+    not seen for 24 hours. This workspace's copies, and those of one that is running or has a container, are
+    always kept.
+
+    What is removed goes to the attic, as a whole, for 30 days:
+    'home-persist attic list --workspace ID' lists it. The owner's copies, which all workspaces share, are
+    not touched. What interrupted runs left is removed, too, and of the attic what is beyond its bounds
+    (home-persist attic prune).
     """
     if yes:
         refuse_root(layout)
@@ -80,123 +90,130 @@ def gc(layout: Layout, *, yes: bool, older_than: float, quiet: bool, as_json: bo
     again = f"home-persist gc{' --yes' if yes else ''}"
     shown = progress.show_progress(rerun=again, quiet=quiet)
     with shown as monitor, Session(layout, values, monitor, writing=yes) as session:
-        knows_all = values.engine is settings.Engine.HOST_SOCKET
-        bounds = Bounds(old=older_than * _DAY)
-        found = _look(layout, session, bounds, ask_docker=knows_all)
-        errors = _remove(session, found) if yes else []
+        found = _look(layout, session, Bounds(old=older_than * _DAY))
+        failed = _collect(session, found) if yes else 0
     if as_json:
-        render.say_json(_as_json(found, errors, done=yes))
+        render.say_json(_as_json(found, done=yes))
     elif not quiet:
-        _say(found, done=yes, failed=len(errors))
-    for error in errors if not as_json else ():
+        _say(found, done=yes, failed=failed)
+    for error in found.problems if not as_json else ():
         render.complain(error)
-    return ExitStatus.REFUSED if errors else ExitStatus.DONE
+    return ExitStatus.REFUSED if found.problems else ExitStatus.DONE
 
 
-def _look(layout: Layout, session: Session, bounds: Bounds, *, ask_docker: bool) -> _Found:
-    engine, silent = None, ""
+def _look(layout: Layout, session: Session, bounds: Bounds) -> _Found:
+    engine, problem = None, ""
     try:
         # An engine of the workspace's own has none of the others' containers.
-        if ask_docker:
-            engine = collecting.ask(layout.docker_socket)
+        if session.settings.engine is settings.Engine.HOST_SOCKET:
+            knows_all = session.settings.engine_knows_all_workspaces
+            engine = collecting.query_engine(layout.docker_socket, knows_all=knows_all)
         else:
-            silent = "knows no other workspace here"
+            problem = "knows no other workspace here"
     except DockerApiError as error:
-        silent = str(error)
+        problem = str(error)
     except PermissionError:
-        silent = "may not be asked by this user"
+        problem = "may not be asked by this user"
     now = time.time()
-    lefts = collecting.look(session.volume)
-    beyond = to_prune(items(session.volume), now, AtticBounds())
+    workspaces, problems = collecting.find_copies(session.volume)
+    attic = contents(session.volume)
+    beyond = to_prune(attic.items, now, AtticBounds(), Space.of(session.volume))
     return _Found(
-        [(left, judge(left, engine, session.id, now, bounds)) for left in lefts],
+        [(copies, judge(copies, engine, session.id, now, bounds)) for copies in workspaces],
         session.volume.left_in_staging(),
         len(beyond),
-        sum(item.size for item in beyond),
+        sum(one.item.size for one in beyond),
         engine,
-        silent,
+        problem,
+        [*problems, *attic.problems],
     )
 
 
-def _remove(session: Session, found: _Found) -> list[UserError]:
-    errors: list[UserError] = []
-    monitor = session.monitor
-    for left, verdict in found.workspaces:
+def _collect(session: Session, found: _Found) -> int:
+    """Remove what goes; returns how many workspaces could not be moved."""
+    failed = 0
+    for copies, verdict in found.workspaces:
         if verdict.removed:
+            name = copies.workspace_name or copies.workspace_id
             try:
-                with monitor.work(left.called or left.workspace_id, partial(_files, left), files=True):
-                    collecting.remove(session.volume, left.workspace_id, monitor.advance)
+                with session.monitor.work(name, None):
+                    found.batches[copies.workspace_id] = collect.collect(session.attic, copies)
             except UserError as error:
-                errors.append(error)
+                failed += 1
+                found.problems.append(error)
     session.volume.clear_staging()
     if found.attic_files:
-        prune(session.volume, time.time())
-    return errors
-
-
-def _files(left: Left) -> int:
-    return left.usage.files
+        known = {error.place for error in found.problems}
+        problems = prune(session.volume, time.time()).problems
+        found.problems += [error for error in problems if error.place not in known]
+    return failed
 
 
 def _say(found: _Found, *, done: bool, failed: int) -> None:
     now = time.time()
     rows = [
         [
-            left.workspace_id,
-            left.called or "-",
-            _last_ran(left, verdict, now),
-            render.size(left.usage.size),
+            copies.workspace_id,
+            copies.workspace_name or "-",
+            _last_seen(copies, verdict, now),
+            render.size(copies.usage.size),
             render.style(verdict.value, fg="yellow" if verdict.removed else "green"),
         ]
-        for left, verdict in found.workspaces
+        for copies, verdict in found.workspaces
     ]
     if rows:
-        for line in table(["WORKSPACE", "NAME", "LAST RAN", "SIZE", "STATE"], rows):
+        for line in table(["WORKSPACE", "NAME", "LAST SEEN", "SIZE", "STATE"], rows):
             render.say(line)
-    if found.silent:
-        render.warn(f"Docker {found.silent}: only the age of each workspace's last run tells")
+    if found.engine_problem:
+        render.warn(f"Docker {found.engine_problem}: only the time when each workspace was last seen counts")
     if found.staging:
         render.say(f"{render.size(found.staging)} left by interrupted runs")
     if found.attic_files:
-        files = f"{found.attic_files} file{'' if found.attic_files == 1 else 's'}"
+        files = plural(found.attic_files, "file")
         render.say(f"{files} ({render.size(found.attic)}) in the attic beyond its bounds")
     render.say(_summary(found, failed, done=done))
+    if any(found.batches.values()):
+        render.say("what the workspaces had is in the attic for 30 days: home-persist attic list --all")
 
 
-def _last_ran(left: Left, verdict: Verdict, now: float) -> str:
+def _last_seen(copies: WorkspaceCopies, verdict: Verdict, now: float) -> str:
     if verdict in (Verdict.CURRENT, Verdict.LEASED):
         return "now"
-    return render.ago(now - left.seen) if left.seen else "-"
+    return render.ago(now - copies.seen) if copies.seen else "-"
 
 
 def _summary(found: _Found, failed: int, *, done: bool) -> str:
-    gone = [left for left, verdict in found.workspaces if verdict.removed]
+    gone = [copies for copies, verdict in found.workspaces if verdict.removed]
     if not gone and not found.staging and not found.attic_files:
         return "nothing to remove"
-    count = len(gone) - failed
-    total = render.size(sum(left.usage.size for left in gone) + found.staging + found.attic)
-    what = f"{count} workspace{'' if count == 1 else 's'}, {total}"
+    total = render.size(sum(copies.usage.size for copies in gone) + found.staging + found.attic)
+    what = f"{plural(len(gone) - failed, 'workspace')}, {total}"
     return f"removed: {what}" if done else f"would be removed: {what}; --yes does it"
 
 
-def _as_json(found: _Found, errors: Sequence[UserError], *, done: bool) -> dict[str, Any]:
+def _as_json(found: _Found, *, done: bool) -> dict[str, Any]:
     return {
         "version": 1,
         "done": done,
-        "docker": {"answers": found.engine is not None, "problem": found.silent or None},
+        "docker": {
+            "answers": found.engine is not None,
+            "knows_all": found.engine is not None and found.engine.knows_all,
+            "problem": found.engine_problem or None,
+        },
         "workspaces": [
             {
-                "id": left.workspace_id,
-                "name": left.called or None,
-                "last_ran": left.seen or None,
-                "size": left.usage.size,
-                "files": left.usage.files,
+                "id": copies.workspace_id,
+                "name": copies.workspace_name or None,
+                "last_ran": copies.seen or None,
+                "size": copies.usage.size,
+                "files": copies.usage.files,
                 "verdict": verdict.name.lower(),
                 "removed": verdict.removed,
+                "attic": found.batches.get(copies.workspace_id) or None,
             }
-            for left, verdict in found.workspaces
+            for copies, verdict in found.workspaces
         ],
         "staging": found.staging,
         "attic": {"files": found.attic_files, "size": found.attic},
-        "errors": [error.as_dict() for error in errors],
+        "errors": [error.as_dict() for error in found.problems],
     }

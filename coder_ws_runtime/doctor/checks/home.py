@@ -283,7 +283,7 @@ def orphans(context: Context) -> Verdict:
             continue
         seen = lease.seen if lease else (context.layout.workspaces / name).stat().st_mtime
         if now - seen > _ORPHANED_AFTER:
-            called = f" ({lease.called})" if lease and lease.called else ""
+            called = f" ({lease.workspace_name})" if lease and lease.workspace_name else ""
             old.append(f"{name}{called}: not seen for {(now - seen) / _DAY:.0f} days")
     if not old:
         return ok(f"{_number(len(names), 'workspace')} with copies of their own, all seen of late")

@@ -22,9 +22,9 @@ def _called(context: Context) -> dict[str, str]:
     owner = context.settings.workspace.owner
     prefix = f"{owner}/" if owner else ""
     return {
-        lease.workspace_id: f"{prefix}{lease.called}"
+        lease.workspace_id: f"{prefix}{lease.workspace_name}"
         for lease in leases(context.layout.volume)
-        if lease.called
+        if lease.workspace_name
     }
 
 

@@ -18,6 +18,7 @@ from coder_ws_runtime.persist.migrations.plan import Action, Operation, Seen
 from coder_ws_runtime.persist.reconcile.compare import compare
 from coder_ws_runtime.persist.reconcile.observation import Difference, Pair
 from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.persist.store.attic import Reason
 
 
 def look(step: Step, session: Session, *, declared: bool, used_by: tuple[str, ...]) -> Seen:
@@ -115,10 +116,10 @@ class _Run:
 
     def to_attic(self, paths: tuple[str, ...]) -> None:
         """Under the name that the content would have by now, so that `attic restore` finds its place."""
-        by_now = self.step.in_home(self.step.target or self.step.source)
+        by_now = self.step.target or self.step.source
         for path in paths:
             with (
-                self.session.attic.place(_joined(by_now, path)) as (attic_fd, attic_name),
+                self.session.attic.place(_joined(by_now, path), Reason.MIGRATED) as (attic_fd, attic_name),
                 self.volume.parent(_joined(self.step.source, path)) as (fd, name),
             ):
                 kernel.rename_new(fd, name, attic_fd, attic_name)

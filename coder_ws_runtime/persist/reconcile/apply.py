@@ -16,25 +16,25 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.fs.anchored import Anchor, Owner, finish_directory, open_below, sync_directory
 from coder_ws_runtime.fs.copying import SYNC_EACH, ChangedError, Copied, Progress, copy, copy_metadata
 from coder_ws_runtime.fs.removing import check_copied, remove_copied, remove_tree
+from coder_ws_runtime.fs.usage import Usage, measure
 from coder_ws_runtime.fs.writers import BusyError
 from coder_ws_runtime.identity import CopyRecord, Identity
 from coder_ws_runtime.persist.manifest.entry import Entry
-from coder_ws_runtime.persist.manifest.paths import COPY_SUFFIX, LEFT_SUFFIX, SWAP_SUFFIX
 from coder_ws_runtime.persist.reconcile.observation import Difference, Observation, Origin
 from coder_ws_runtime.persist.reconcile.observe import aside_name, node, origin_name
 from coder_ws_runtime.persist.reconcile.plan import Action, Operation
-from coder_ws_runtime.persist.store.attic import Attic
+from coder_ws_runtime.persist.store.attic import Attic, Reason, Winner
 from coder_ws_runtime.persist.store.ledger import Ledger
+from coder_ws_runtime.persist.store.names import COPY_SUFFIX, LEFT_SUFFIX, SWAP_SUFFIX
 from coder_ws_runtime.persist.store.volume import Volume
 
 _DEFAULT_MODE = 0o755
-_WORTH_ASKING = 1 << 20
-"""Bytes; what is smaller is copied without asking for room first."""
 _NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -53,6 +53,8 @@ class Context:
     """What could not be removed after it was set aside, and why: for a person."""
     links: dict[str, str] = field(default_factory=dict)
     """What links say that lead out of a tree that was copied to the volume."""
+    reason: Reason = Reason.DELETED
+    """Why the volume's copy moves to the attic, where it does as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,6 @@ class _Run:
         self.safe: dict[str, Identity] = {
             pair.path: pair.home for pair in seen.pairs if pair.safe and pair.home is not None
         }
-        self.sizes = {pair.path: pair.size for pair in seen.pairs}
         self.there = {pair.path: pair.volume for pair in seen.pairs}
         # What is left in place, and was left out of what was compared.
         self.special = {pair.path for pair in seen.pairs if pair.difference is Difference.SPECIAL}
@@ -215,7 +216,9 @@ class _Run:
             for copy_ in staged:
                 with (
                     self.context.volume.lock(self.entry.on_volume),
-                    self.context.attic.place(self._in_home(copy_.path)) as (attic_fd, attic_name),
+                    self.context.attic.place(
+                        self._target(copy_.path), Reason.SUPERSEDED, self._staged_winner(copy_)
+                    ) as (attic_fd, attic_name),
                     self.volume.parent(self._target(copy_.path)) as (fd, last),
                 ):
                     # First whole into the attic, then swapped: at no moment is either of them missing.
@@ -232,15 +235,29 @@ class _Run:
         """Copy content of the home side to the attic."""
         with self._staged(origin, paths, published=False) as staged:
             for copy_ in staged:
-                with self.context.attic.place(self._in_home(copy_.path)) as (attic_fd, attic_name):
+                target = self._target(copy_.path)
+                with self.context.attic.place(target, Reason.HOME_LOST, self._volume_winner(target)) as (
+                    attic_fd,
+                    attic_name,
+                ):
                     kernel.rename_new(self.context.volume.staging.fd, copy_.name, attic_fd, attic_name)
                     staged.sync_name(attic_fd)
+
+    def _staged_winner(self, copy_: _Copy) -> Winner:
+        """The home's copy, as what replaces the volume's."""
+        fd = self.context.volume.staging.fd
+        return Winner.of("home", os.stat(copy_.name, dir_fd=fd, follow_symlinks=False))
+
+    def _volume_winner(self, target: str) -> Winner | None:
+        """The volume's copy, as what a copy of the home lost against."""
+        found = self.volume.status(target)
+        return Winner.of("volume", found) if found else None
 
     def volume_to_attic(self) -> None:
         """Move the volume's copy to the attic."""
         with (
             self.context.volume.lock(self.entry.on_volume),
-            self.context.attic.place(self.entry.path) as (attic_fd, attic_name),
+            self.context.attic.place(self.entry.on_volume, self.context.reason) as (attic_fd, attic_name),
             self.volume.parent(self.entry.on_volume) as (fd, name),
         ):
             try:
@@ -256,13 +273,14 @@ class _Run:
         When the caller is done, the new names are made durable, and what was copied counts as safe.
         """
         staging = self.context.volume.staging
-        self._ask_for_room(sum(self.sizes.get(path, 0) for path in paths))
+        room = self.context.attic.room
         batch = _Batch(many=len(paths) > SYNC_EACH)
         try:
-            for path in paths:
-                batch.copies.append(self._copy(origin, path, durable=not batch.many))
-            if batch.many:
-                kernel.sync_file_system(staging.fd)
+            with room.reserved(self.entry.on_volume, partial(self._amount, origin, paths)):
+                for path in paths:
+                    batch.copies.append(self._copy(origin, path, durable=not batch.many))
+                if batch.many:
+                    kernel.sync_file_system(staging.fd)
             self._note(batch, published=published)
             yield batch
             if batch.many:
@@ -277,13 +295,16 @@ class _Run:
                 links = copy_.copied.links.items()
                 self.context.links.update({_joined(copy_.path, inner): text for inner, text in links})
 
-    def _ask_for_room(self, size: int) -> None:
-        """Do not begin a copy that cannot fit: it would take the room of what others save meanwhile."""
-        if size < _WORTH_ASKING:
-            return
-        room = os.fstatvfs(self.context.volume.staging.fd)
-        if size > room.f_bavail * room.f_frsize:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    def _amount(self, origin: Origin, paths: tuple[str, ...]) -> Usage:
+        """How much copies of paths of the home side take."""
+        size = length = files = 0
+        complete = True
+        for path in paths:
+            with self.context.home.parent(self._in_home(path, origin)) as source:
+                found = measure(*source)
+            size, length, files = size + found.size, length + found.length, files + found.files
+            complete = complete and found.complete
+        return Usage(size, length, files, complete)
 
     def _note(self, batch: _Batch, *, published: bool) -> None:
         """Note what was copied, and what the volume will have: the copy, or what wins over it."""
@@ -301,7 +322,10 @@ class _Run:
         staging = self.context.volume.staging
         name = staging.name()
         try:
-            with self.context.home.parent(self._in_home(path, origin)) as source:
+            with (
+                self.context.home.parent(self._in_home(path, origin)) as source,
+                self.context.attic.room.watched(),
+            ):
                 copied = copy(
                     source,
                     (staging.fd, name),
@@ -544,7 +568,7 @@ class _Run:
             fd, name = stack.enter_context(self.volume.parent(self.entry.on_volume))
             there, target = stack.enter_context(self.volume.parent(entry.on_volume))
             if node(there, target) is not None:
-                with self.context.attic.place(entry.path) as (attic_fd, attic_name):
+                with self.context.attic.place(entry.on_volume, Reason.SUPERSEDED) as (attic_fd, attic_name):
                     kernel.rename_new(there, target, attic_fd, attic_name)
                     sync_directory(attic_fd)
             kernel.rename_new(fd, name, there, target)

@@ -1,7 +1,6 @@
 """Make one path true: look, plan, carry out, until nothing is left to do."""
 
 import errno
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -23,6 +22,7 @@ from coder_ws_runtime.persist.session import Session
 
 # How often a path is looked at again when it changes under our hands.
 _ATTEMPTS = 12
+_STALE_ATTEMPTS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,8 @@ def settle(
     except Exception as error:  # noqa: BLE001 - a bug ends this path, and not the others
         run.now = run.acted or Plan(Decision.FAILED)
         run.error = _unforeseen(entry, error)
+    if session.attic.count > before:
+        session.attic.keep_bounds()
     told = run.acted or run.now
     problem, hint, code = ("", "", "") if run.error else run.remark(told)
     return Outcome(
@@ -139,6 +141,10 @@ class _Settling:
                     event, done = NO_EVENT, self.now.actions
             except (ChangedError, FileNotFoundError):
                 time.sleep(min(0.001 * 2**attempt, 0.2))
+            except OSError as failure:
+                # The server dropped what we had open, e.g. our staging directory; it is opened again.
+                if failure.errno != errno.ESTALE or attempt >= _STALE_ATTEMPTS:
+                    raise
         self.error = RefusedError(
             "keeps changing while it is moved",
             code="path.busy",
@@ -257,26 +263,14 @@ def _unforeseen(entry: Entry, error: Exception) -> UserError:
 def _failure(session: Session, entry: Entry, failure: OSError) -> UserError:
     if isinstance(failure, MountPointError):
         return _mounted(entry, failure.filename)
-    if failure.errno == errno.ENOSPC and _is_out_of_inodes(session):
-        return RefusedError(
-            "the volume has no inodes left; left as it was",
-            code="path.no-inodes",
-            place=f"~/{entry.path}",
-            hint="remove many small files from it (du --inodes), then: home-persist resolve",
-        )
     if not isinstance(failure, BlockingIOError):
-        return failure_of(f"~/{entry.path}", failure)
+        return failure_of(f"~/{entry.path}", failure, within=session.within(entry))
     return RefusedError(
         "another command works on it",
         code="path.busy",
         place=f"~/{entry.path}",
         hint="when that has ended: home-persist resolve",
     )
-
-
-def _is_out_of_inodes(session: Session) -> bool:
-    room = os.fstatvfs(session.volume.anchor.fd)
-    return bool(room.f_files) and not room.f_favail and room.f_bavail > 0
 
 
 def _mounted(entry: Entry, inside: str) -> UserError:

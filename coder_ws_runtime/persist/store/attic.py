@@ -1,102 +1,478 @@
-"""The attic: what lost, kept for a while; :mod:`coder_ws_runtime.persist.store.attic_items` looks after it.
+"""The attic: where replaced versions are kept for a while.
 
-``.home-persist/attic/<time>-<workspace>/<path>`` on the volume, where `path` is relative to the home.
+``.home-persist/attic/<batch>/<path>`` on the volume, where `path` is relative to the home. A batch holds
+copies of one scope, and its name ends in that scope, so that a copy and whose it is cannot come apart:
+``20260131T093000.000Z-dev@owner``, or for one workspace's own copies ``…-dev@ws-<digest of its id>``. Names
+without that end come from format 1, which did not record it. Why each item is there is in
+``.home-persist/attic-records/<batch>.jsonl``, one JSON object per line.
+
+What is in the attic expires, so it never counts as kept elsewhere.
+:mod:`coder_ws_runtime.persist.store.attic_items` lists and restores, and
+:mod:`coder_ws_runtime.persist.store.attic_bounds` removes.
 """
 
+import calendar
+import json
 import os
 import re
+import stat
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
 
-from coder_ws_runtime.fs.anchored import Anchor, open_directory, sync_directory
-from coder_ws_runtime.persist.store.volume import STATE, Volume
+from coder_ws_runtime.errors import UsageError, UserError
+from coder_ws_runtime.fs.anchored import (
+    Anchor,
+    BlockedPathError,
+    open_directory,
+    sync_directory,
+    writable,
+)
+from coder_ws_runtime.fs.removing import remove_tree
+from coder_ws_runtime.fs.usage import measure
+from coder_ws_runtime.persist.store import names
+from coder_ws_runtime.persist.store.names import STATE
+from coder_ws_runtime.persist.store.volume import Volume
 
-DIRECTORY = f"{STATE}/attic"
+if TYPE_CHECKING:
+    from coder_ws_runtime.persist.store.attic_bounds import Keeper
+    from coder_ws_runtime.persist.store.room import Room
+
+DIRECTORY = f"{STATE}/{names.ATTIC}"
+
+_NAME = re.compile(
+    r"(?P<clock>\d{8}T\d{6})\.(?P<milliseconds>\d{3})Z-(?P<label>[A-Za-z0-9._-]+)"
+    r"(?:@(?:(?P<owner>owner)|ws-(?P<workspace>[0-9a-f]{12})))?"
+)
+_LABEL_LIMIT = 64
+
+
+class Reason(Enum):
+    """Why something is in the attic; the value is the code in records and reports."""
+
+    SUPERSEDED = "superseded"
+    HOME_LOST = "home-lost"
+    DELETED = "deleted"
+    REMOVED = "removed"
+    MIGRATED = "migrated"
+    EXCHANGED = "exchanged"
+    INTERRUPTED = "interrupted"
+    WORKSPACE_GONE = "workspace-gone"
+    UNKNOWN = "unknown"
+
+    @property
+    def text(self) -> str:
+        """As it is written in tables."""
+        return _TEXTS[self]
+
+
+_TEXTS = {
+    Reason.SUPERSEDED: "a newer save replaced it",
+    Reason.HOME_LOST: "the volume's copy won over the home's",
+    Reason.DELETED: "a program deleted it",
+    Reason.REMOVED: "home-persist remove",
+    Reason.MIGRATED: "a migration",
+    Reason.EXCHANGED: "attic restore --force replaced it",
+    Reason.INTERRUPTED: "an interrupted run left it",
+    Reason.WORKSPACE_GONE: "its workspace is gone",
+    Reason.UNKNOWN: "-",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Winner:
+    """What a replaced version was replaced by."""
+
+    side: str
+    """``home``, ``volume`` or ``attic``."""
+    size: int
+    """Bytes."""
+    modified: float
+    """Seconds since the epoch."""
+
+    @classmethod
+    def of(cls, side: str, found: os.stat_result) -> "Winner":
+        """The winner that stat(2) found."""
+        return cls(side, found.st_size, found.st_mtime)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the name of a batch tells."""
+
+    name: str
+    time: float
+    """When it was made, in seconds since the epoch."""
+    label: str
+    """The workspace that the copies come from, as `label_of` writes it."""
+    scope: str
+    """``owner``, ``workspace``; empty: not recorded."""
+    workspace: str
+    """Which workspace's own copies they are, as `digest_of` writes it; empty if not recorded."""
+
+    @classmethod
+    def parse(cls, name: str) -> "Batch | None":
+        """What a name tells; None: it is not the name of a batch."""
+        found = _NAME.fullmatch(name)
+        if not found:
+            return None
+        try:
+            clock = time.strptime(found["clock"], "%Y%m%dT%H%M%S")
+        except ValueError:
+            return None
+        moment = calendar.timegm(clock) + int(found["milliseconds"]) / 1000
+        scope = "owner" if found["owner"] else "workspace" if found["workspace"] else ""
+        return cls(name, moment, found["label"], scope, found["workspace"] or "")
+
+    def has_copies_of(self, workspace_id: str, workspace_name: str = "") -> bool:
+        """Whether its items may be earlier versions of a path of that scope.
+
+        Args:
+            workspace_id: whose own copies; empty: the owner's.
+            workspace_name: the workspace's name. A batch of format 1 counts for a workspace if it was
+                made by that workspace, and for the owner always.
+        """
+        if not self.scope:
+            return not workspace_id or self.label in (label_of(workspace_name), label_of(workspace_id))
+        return self.workspace == digest_of(workspace_id)
+
+
+def digest_of(workspace_id: str) -> str:
+    """How the name of a batch says whose copies it has; empty for the owner's."""
+    if not workspace_id:
+        return ""
+    import hashlib  # noqa: PLC0415 - OpenSSL is slow to load
+
+    return hashlib.sha256(workspace_id.encode()).hexdigest()[:12]
+
+
+def label_of(workspace: str) -> str:
+    """A workspace's name or id as the name of a batch has it."""
+    return re.sub(r"[^A-Za-z0-9._]+", "-", workspace).strip("-")[:_LABEL_LIMIT] or "unnamed"
 
 
 def stamp(now: float, workspace: str) -> str:
-    """The name of a batch: UTC with milliseconds, so that names sort by time, and the workspace.
+    """The name of a batch without its scope: UTC with milliseconds, so that names sort by time.
 
     Args:
         now: seconds since the epoch.
         workspace: name or id of the workspace that the batch comes from.
     """
-    label = re.sub(r"[^A-Za-z0-9._]+", "-", workspace).strip("-") or "unnamed"
     clock = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now))
-    return f"{clock}.{int(now * 1000) % 1000:03d}Z-{label}"
+    return f"{clock}.{int(now * 1000) % 1000:03d}Z-{label_of(workspace)}"
 
 
-def batches(volume: Anchor) -> list[str]:
-    """The names of the batches, the newest first."""
+def batch_name(now: float, workspace: str, copies_of: str) -> str:
+    """The name of a batch.
+
+    Args:
+        now: seconds since the epoch.
+        workspace: name or id of the workspace that the batch comes from.
+        copies_of: the id of the workspace whose own copies it has; empty: the owner's.
+    """
+    return f"{stamp(now, workspace)}@{f'ws-{digest_of(copies_of)}' if copies_of else 'owner'}"
+
+
+def parse_batch(name: str) -> Batch:
+    """The batch that a user names.
+
+    Raises:
+        UsageError: it is not the name of a batch, e.g. a path.
+    """
+    found = Batch.parse(name)
+    if found is None:
+        raise UsageError(
+            f"{name!r} is not the name of a batch",
+            code="attic.batch-invalid",
+            hint="home-persist attic list shows the batches",
+        )
+    return found
+
+
+def batch_time(batch: str) -> float:
+    """When a batch was made, in seconds since the epoch; 0 if its name is not one of ours."""
+    found = Batch.parse(batch)
+    return found.time if found else 0.0
+
+
+def batches(volume: Anchor) -> list[Batch]:
+    """The batches, the newest first. Raises OSError if the attic cannot be read."""
     try:
         with volume.parent(DIRECTORY) as (fd, name):
             opened = open_directory(name, fd)
     except FileNotFoundError:
         return []
     try:
-        return sorted(os.listdir(opened), reverse=True)
+        listed = sorted(os.listdir(opened), reverse=True)
     finally:
         os.close(opened)
+    return [batch for name in listed if (batch := Batch.parse(name))]
 
 
-def in_attic(volume: Anchor, path: str) -> bool:
-    """Whether any batch has something of a path; relative to the home."""
-    return any(volume.status(f"{DIRECTORY}/{batch}/{path}") is not None for batch in batches(volume))
-
-
-class Attic:
-    """Where this process puts what lost.
+def versions(volume: Anchor, on_volume: str, workspace_name: str = "") -> Iterator[str]:
+    """Where the attic has earlier versions of a path, the newest first; relative to the volume.
 
     Args:
         volume: the volume.
-        workspace: name or id of the workspace, for the batches' names.
+        on_volume: the path's place there, which says whose copy it is.
+        workspace_name: as for `Batch.has_copies_of`.
+    """
+    workspace, path = names.workspace_of(on_volume), names.in_home(on_volume)
+    for batch in batches(volume):
+        place = f"{DIRECTORY}/{batch.name}/{path}"
+        with suppress(BlockedPathError, PermissionError):
+            if batch.has_copies_of(workspace, workspace_name) and volume.status(place) is not None:
+                yield place
+
+
+def in_attic(volume: Anchor, on_volume: str, workspace_name: str = "") -> bool:
+    """Whether the attic has an earlier version of a path; arguments as for `versions`."""
+    return next(versions(volume, on_volume, workspace_name), None) is not None
+
+
+@dataclass(slots=True)
+class _Open:
+    """A batch that this process puts things into."""
+
+    name: str
+    taken: set[str] = field(default_factory=set)
+    above: set[str] = field(default_factory=set)
+
+    def has_room_for(self, path: str, above: set[str]) -> bool:
+        """Whether nothing that was put in is at, above or below a path."""
+        return path not in self.taken | self.above and not above & self.taken
+
+
+class Attic:
+    """Where this process puts replaced versions.
+
+    Args:
+        volume: the volume.
+        workspace: name or id of this workspace, for the batches' names.
+        workspace_id: this workspace's id, for the records.
     """
 
-    def __init__(self, volume: Volume, workspace: str) -> None:
+    def __init__(self, volume: Volume, workspace: str, workspace_id: str = "") -> None:
         self.volume = volume
         self.workspace = workspace
+        self.workspace_id = workspace_id
         self.batch = ""
+        """The batch that the last thing was put into."""
         self.count = 0
         """How many things were put in."""
-        self._taken: set[str] = set()
-        self._above: set[str] = set()
+        self._open: dict[str, _Open] = {}
+        self._added = 0
+        """Bytes on disk that were put in and not counted yet."""
+        self._keeper: Keeper | None = None
+        self._room: Room | None = None
 
     @contextmanager
-    def place(self, path: str) -> Iterator[tuple[int, str]]:
-        """A free place for the content of a path: a directory's descriptor, and the name in it.
+    def place(
+        self,
+        on_volume: str,
+        reason: Reason = Reason.UNKNOWN,
+        winner: Winner | None = None,
+        *,
+        exchanged: bool = False,
+    ) -> Iterator[tuple[int, str]]:
+        """A free place for a version of a path: a directory's descriptor, and the name in it.
 
         The directory itself is durable; the caller syncs the name.
+
+        Args:
+            on_volume: where the path has its place on the volume; that says whose copy it is.
+            reason: why the version is replaced.
+            winner: what it is replaced by, if that is known.
+            exchanged: whether as much leaves the attic for it, so that its bounds need not be looked at.
         """
+        workspace, path = names.workspace_of(on_volume), names.in_home(on_volume)
         parts = path.split("/")
         above = {"/".join(parts[:length]) for length in range(1, len(parts))}
-        if not self.batch or path in self._taken | self._above or above & self._taken:
-            self._new_batch()
-        self._taken.add(path)
-        self._above |= above
-        inside = f"{DIRECTORY}/{self.batch}/{path}"
+        batch = self._open.get(workspace)
+        if batch is None or not batch.has_room_for(path, above):
+            batch = self._open[workspace] = _Open(self._new_batch(workspace))
+        batch.taken.add(path)
+        batch.above |= above
+        self.batch = batch.name
+        inside = f"{DIRECTORY}/{batch.name}/{path}"
         anchor: Anchor = self.volume.anchor
         anchor.make_directories(inside.rpartition("/")[0], owner=self.volume.owner)
+        self.note(batch.name, path, workspace, reason, winner)
         with anchor.parent(inside) as (fd, name):
             yield fd, name
+            with suppress(OSError):
+                self._added += 0 if exchanged else measure(fd, name).size
         self.count += 1
+
+    def keep_bounds(self, *, always: bool = False) -> list[UserError]:
+        """Remove what is beyond the bounds, if anything was put in since the last call.
+
+        Args:
+            always: also if nothing was: others put things in, and time passes.
+
+        Returns:
+            What could not be read or removed.
+        """
+        if not always and not self._added:
+            return []
+        from coder_ws_runtime.persist.store import attic_bounds  # noqa: PLC0415 - most runs put nothing in
+
+        self._keeper = self._keeper or attic_bounds.Keeper(self.volume)
+        if always:
+            self._keeper.look_through(time.time())
+        else:
+            self._keeper.added(self._added, time.time())
+        self._added = 0
+        return self._keeper.problems
+
+    @property
+    def room(self) -> "Room":
+        """The room for copies on the volume, for which the attic gives way."""
+        from coder_ws_runtime.persist.store.room import Room  # noqa: PLC0415 - as above
+
+        if self._room is None:
+            self._room = Room(self.volume)
+        return self._room
 
     def since(self, count: int) -> str:
         """The batch of what was put in after the first `count` things; empty if nothing was."""
         return self.batch if self.count > count else ""
 
-    def _new_batch(self) -> None:
+    def new_name(self, workspace: str, copies_of: str) -> str:
+        """The name of a batch that is not there yet; `workspace` and `copies_of` as for `batch_name`."""
+        while True:
+            name = batch_name(time.time(), workspace, copies_of)
+            if self.volume.anchor.status(f"{DIRECTORY}/{name}") is None:
+                return name
+            time.sleep(0.001)
+
+    def _new_batch(self, copies_of: str) -> str:
         """Begin a batch that no other process has."""
-        with self.volume.directory("attic") as fd:
+        with self.volume.directory(names.ATTIC) as fd:
             while True:
-                self.batch = stamp(time.time(), self.workspace)
+                name = self.new_name(self.workspace, copies_of)
                 try:
-                    os.mkdir(self.batch, 0o700, dir_fd=fd)
+                    os.mkdir(name, 0o700, dir_fd=fd)
                 except FileExistsError:
-                    time.sleep(0.001)
                     continue
-                self.volume.owner.chown(self.batch, fd)
+                self.volume.owner.chown(name, fd)
                 sync_directory(fd)
-                self._taken.clear()
-                self._above.clear()
+                return name
+
+    def note(self, batch: str, path: str, copies_of: str, reason: Reason, winner: Winner | None) -> None:
+        """Record why an item is there. The item is kept all the same if that fails, e.g. on a full volume.
+
+        Args:
+            batch: the batch's name.
+            path: of the item, relative to the home; empty for all of the batch.
+            copies_of: the id of the workspace whose own copy it is; empty: the owner's.
+            reason: why.
+            winner: what it is replaced by, if that is known.
+        """
+        document = {
+            "path": path,
+            "scope": "workspace" if copies_of else "owner",
+            "workspace": copies_of,
+            "why": reason.value,
+            "against": asdict(winner) if winner else None,
+            "by": {"workspace": self.workspace_id, "name": self.workspace},
+        }
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        name = f"{batch}.jsonl"
+        with suppress(OSError), self.volume.directory(names.ATTIC_RECORDS) as fd:
+            opened = os.open(name, flags, 0o600, dir_fd=fd)
+            try:
+                self.volume.owner.chown(name, fd)
+                os.write(opened, json.dumps(document).encode() + b"\n")
+            finally:
+                os.close(opened)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Why an item is in the attic, as far as it was recorded."""
+
+    reason: Reason = Reason.UNKNOWN
+    winner: Winner | None = None
+    workspace: str = ""
+    """The id of the workspace whose own copy it is; empty: the owner's, or not known."""
+
+
+UNKNOWN = Record()
+
+
+class Records:
+    """The records of one batch. What cannot be read is as if it had not been recorded.
+
+    Args:
+        volume: the volume.
+        batch: the batch's name.
+    """
+
+    def __init__(self, volume: Anchor, batch: str) -> None:
+        self._found: dict[str, Record] = {}
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            with volume.parent(f"{STATE}/{names.ATTIC_RECORDS}/{batch}.jsonl") as (fd, name):
+                opened = os.open(name, flags, dir_fd=fd)
+            if not stat.S_ISREG(os.fstat(opened).st_mode):
+                os.close(opened)
                 return
+            with open(opened, "rb") as file:
+                lines = file.read().splitlines()
+        except OSError:
+            return
+        for line in lines:
+            with suppress(ValueError, KeyError, TypeError, AttributeError):
+                document = json.loads(line)
+                self._found[str(document["path"])] = _record(document)
+
+    def of(self, path: str) -> Record:
+        """The record of an item, or of what it is in."""
+        while True:
+            if path in self._found:
+                return self._found[path]
+            if not path:
+                return Record()
+            path = path.rstrip("/").rpartition("/")[0]
+
+
+def _record(document: Mapping[str, object]) -> Record:
+    winner = document.get("against")
+    known = {reason.value: reason for reason in Reason}
+    return Record(
+        known.get(str(document.get("why")), Reason.UNKNOWN),
+        Winner(str(winner["side"]), int(winner["size"]), float(winner["modified"]))
+        if isinstance(winner, dict)
+        else None,
+        str(document.get("workspace") or ""),
+    )
+
+
+def remove_empty(volume: Volume, inside: str) -> None:
+    """Remove the directories above an item that are empty now, and with the batch its records.
+
+    Args:
+        volume: the volume.
+        inside: the item's path, relative to the volume.
+    """
+    batch = inside.removeprefix(f"{DIRECTORY}/").partition("/")[0]
+    while (inside := inside.rpartition("/")[0]) != DIRECTORY:
+        try:
+            with volume.anchor.parent(inside) as (fd, name), writable((fd, ".")):
+                os.rmdir(name, dir_fd=fd)
+        except FileNotFoundError:
+            continue
+        except OSError:  # not empty, or not ours to remove
+            return
+    remove_records(volume, batch)
+
+
+def remove_records(volume: Volume, batch: str) -> None:
+    """Remove what is recorded of a batch that is gone."""
+    for name in (f"{batch}.jsonl", f"{batch}{names.STATE_SUFFIX}"):
+        with suppress(OSError), volume.anchor.parent(f"{STATE}/{names.ATTIC_RECORDS}/{name}") as (fd, last):
+            remove_tree(fd, last)

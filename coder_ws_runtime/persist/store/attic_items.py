@@ -1,29 +1,32 @@
-"""What is in the attic: list it, put it back, keep it within bounds."""
+"""What is in the attic: list it, and put it back. An item that cannot be read is reported and passed over."""
 
-import calendar
+import errno
 import os
 import shlex
-import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from coder_ws_runtime.errors import RefusedError
+from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs import kernel
-from coder_ws_runtime.fs.anchored import (
-    Anchor,
-    Owner,
-    open_directory,
-    report_deep_nesting,
-    sync_directory,
-    writable,
-)
+from coder_ws_runtime.fs.anchored import Anchor, Owner, open_directory, sync_directory
 from coder_ws_runtime.fs.copying import copy
 from coder_ws_runtime.fs.removing import remove_tree
 from coder_ws_runtime.persist.failures import failure_of
-from coder_ws_runtime.persist.manifest.paths import COPY_SUFFIX
-from coder_ws_runtime.persist.store.attic import DIRECTORY, Attic, batches
+from coder_ws_runtime.persist.store import names
+from coder_ws_runtime.persist.store.attic import (
+    DIRECTORY,
+    UNKNOWN,
+    Attic,
+    Batch,
+    Reason,
+    Record,
+    Records,
+    Winner,
+    batches,
+    parse_batch,
+    remove_empty,
+)
 from coder_ws_runtime.persist.store.volume import Volume
 
 
@@ -33,111 +36,145 @@ class Item:
 
     batch: str
     path: str
-    """Relative to the home."""
+    """Relative to the home; an empty directory, or one that cannot be read, ends in ``/``."""
     size: int
     """Bytes on disk."""
+    record: Record = UNKNOWN
+
+    @property
+    def origin(self) -> Batch:
+        """What the name of its batch tells."""
+        return parse_batch(self.batch)
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What it is a version of: scope, whose, path. Items of different identity never count together."""
+        origin = self.origin
+        return origin.scope, origin.workspace if origin.scope else origin.label, self.path
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """How much the attic keeps. What is younger than `grace` goes only by the number of versions."""
+@dataclass(slots=True)
+class Contents:
+    """All of the attic."""
 
-    age: float = 30 * 86400.0
-    """Seconds."""
-    size: int = 1 << 30
-    """Bytes on disk, all together."""
-    versions: int = 50
-    """Of one file."""
-    grace: float = 86400.0
-    """Seconds."""
+    items: list[Item] = field(default_factory=list)
+    """The newest first."""
+    problems: list[UserError] = field(default_factory=list)
+    """What could not be read."""
 
 
-def batch_time(batch: str) -> float:
-    """When a batch was made, in seconds since the epoch; 0 if its name is not one of ours."""
-    try:
-        clock = time.strptime(batch[:15], "%Y%m%dT%H%M%S")
-    except ValueError:
-        return 0.0
-    return calendar.timegm(clock) + int(batch[16:19]) / 1000 if batch[16:19].isdigit() else 0.0
-
-
-@report_deep_nesting()
 def items(volume: Volume) -> list[Item]:
-    """All that is in the attic, the newest first."""
-    found: list[Item] = []
-    for batch in batches(volume.anchor):
-        if batch_time(batch):
-            found.extend(_items(volume, batch, ""))
+    """All that is in the attic, the newest first, as far as it can be read."""
+    return contents(volume).items
+
+
+def contents(volume: Volume) -> Contents:
+    """All that is in the attic."""
+    found = Contents()
+    try:
+        listed = batches(volume.anchor)
+    except OSError as error:
+        found.problems.append(_unreadable(volume, "", error))
+        return found
+    for batch in listed:
+        _Listing(volume, batch, found).inside("")
     return found
 
 
-def _items(volume: Volume, batch: str, path: str) -> Iterator[Item]:
-    """The files below one directory of a batch, in order; an empty directory counts as a file."""
-    relative = f"{DIRECTORY}/{batch}/{path}".rstrip("/")
-    with volume.anchor.parent(relative) as (fd, name):
-        opened = open_directory(name, fd)
-    try:
+class _Listing:
+    """Lists one batch into `found`."""
+
+    def __init__(self, volume: Volume, batch: Batch, found: Contents) -> None:
+        self.volume = volume
+        self.batch = batch.name
+        self.found = found
+        self.records = Records(volume.anchor, batch.name)
+
+    def inside(self, path: str) -> None:
+        """List a directory, in order; one that cannot be read is an item of its own, and reported."""
+        relative = f"{DIRECTORY}/{self.batch}/{path}".rstrip("/")
+        try:
+            with self.volume.anchor.parent(relative) as (fd, name):
+                opened = open_directory(name, fd)
+        except FileNotFoundError:  # restored or pruned since
+            return
+        except NotADirectoryError:  # a file with the name of a batch
+            return
+        except (OSError, RecursionError) as error:
+            self._problem(path, error)
+            return
+        try:
+            self._entries(opened, path)
+        except (OSError, RecursionError) as error:
+            self._problem(path, error)
+        finally:
+            os.close(opened)
+
+    def _entries(self, opened: int, path: str) -> None:
+        device = os.fstat(opened).st_dev
         with os.scandir(opened) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
-            empty = not entries
-            for entry in entries:
-                inner = f"{path}/{entry.name}" if path else entry.name
-                if entry.is_dir(follow_symlinks=False):
-                    yield from _items(volume, batch, inner)
-                else:
-                    yield Item(batch, inner, entry.stat(follow_symlinks=False).st_blocks * 512)
-        if empty and path:
-            yield Item(batch, f"{path}/", 0)
-    finally:
-        os.close(opened)
+        if not entries and path:
+            self._item(f"{path}/", 0)
+        for entry in entries:
+            inner = f"{path}/{entry.name}" if path else entry.name
+            try:
+                found = entry.stat(follow_symlinks=False)
+            except OSError as error:
+                self._problem(inner, error)
+                continue
+            if not entry.is_dir(follow_symlinks=False):
+                self._item(inner, found.st_blocks * 512)
+            elif found.st_dev == device:  # what is mounted there is not the attic's
+                self.inside(inner)
+
+    def _item(self, path: str, size: int) -> None:
+        self.found.items.append(Item(self.batch, path, size, self.records.of(path)))
+
+    def _problem(self, path: str, error: OSError | RecursionError) -> None:
+        if isinstance(error, RecursionError):
+            error = OSError(errno.ENAMETOOLONG, "directories are nested too deeply")
+        self.found.problems.append(_unreadable(self.volume, f"{self.batch}/{path}".rstrip("/"), error))
+        if path:
+            self._item(f"{path}/", 0)
 
 
-def to_prune(found: list[Item], now: float, bounds: Bounds) -> list[Item]:
-    """Which items are beyond the bounds. Pure.
+def _unreadable(volume: Volume, inside: str, error: OSError) -> UserError:
+    place = f"{volume.path}/{DIRECTORY}/{inside}".rstrip("/")
+    why = failure_of(
+        place, error, within=((volume.anchor, f"{DIRECTORY}/{inside}".rstrip("/"), volume.owner),)
+    )
+    return RefusedError(
+        f"this item of the attic is passed over: {why.message.removesuffix('; left as it was')}",
+        code="attic.unreadable",
+        place=place,
+        hint=why.hint,
+    )
+
+
+def of_workspace(
+    found: Sequence[Item], workspace_id: str, workspace_name: str, own_paths: Sequence[str] = ()
+) -> list[Item]:
+    """The items that this workspace may have the use of: the owner's, and its own.
 
     Args:
-        found: all items, the newest first.
-        now: seconds since the epoch.
-        bounds: how much is kept.
+        found: all items.
+        workspace_id: this workspace.
+        workspace_name: its name.
+        own_paths: declared with the scope ``workspace``: format 1 did not record whose copies they are,
+            so of these only what this workspace put there counts.
     """
-    versions: Counter[str] = Counter()
-    total = 0
-    gone: list[Item] = []
-    for item in found:
-        age = now - batch_time(item.batch)
-        versions[item.path] += 1
-        too_many = versions[item.path] > bounds.versions
-        too_large = total + item.size > bounds.size and age > bounds.grace
-        if age > bounds.age or too_many or too_large:
-            gone.append(item)
-        else:
-            total += item.size
-    return gone
+    own = tuple(f"{path}/" for path in own_paths)
 
+    def counts(item: Item) -> bool:
+        origin = item.origin
+        if origin.scope == "owner":
+            return True
+        if origin.scope or f"{item.path.rstrip('/')}/".startswith(own):
+            return bool(workspace_id) and origin.has_copies_of(workspace_id, workspace_name)
+        return True
 
-def prune(volume: Volume, now: float, bounds: Bounds | None = None) -> list[Item]:
-    """Remove what is beyond the bounds, and return it."""
-    gone = to_prune(items(volume), now, bounds or Bounds())
-    for item in gone:
-        relative = f"{DIRECTORY}/{item.batch}/{item.path}".rstrip("/")
-        with (
-            suppress(FileNotFoundError),
-            volume.anchor.parent(relative) as (fd, name),
-            writable((fd, ".")),
-        ):
-            remove_tree(fd, name)
-        _remove_empty(volume, relative)
-    return gone
-
-
-def _remove_empty(volume: Volume, relative: str) -> None:
-    """Remove the directories above a path that are empty now, up to the batch."""
-    while (relative := relative.rpartition("/")[0]) != DIRECTORY:
-        try:
-            with volume.anchor.parent(relative) as (fd, name), writable((fd, ".")):
-                os.rmdir(name, dir_fd=fd)
-        except OSError:  # not empty, or gone already
-            return
+    return [item for item in found if counts(item)]
 
 
 def restore(attic: Attic, batch: str, path: str, on_volume: str, *, force: bool) -> str:
@@ -157,11 +194,12 @@ def restore(attic: Attic, batch: str, path: str, on_volume: str, *, force: bool)
         The batch that has what was there; empty if there was nothing.
 
     Raises:
+        UsageError: `batch` is not the name of a batch.
         RefusedError: there is something in its place, the batch does not have it, or the file system
             refuses.
     """
     volume = attic.volume
-    inside = f"{DIRECTORY}/{batch}/{path}"
+    inside = f"{DIRECTORY}/{parse_batch(batch).name}/{path}"
     exchanged = ""
     try:
         volume.anchor.make_directories(on_volume.rpartition("/")[0], owner=volume.owner)
@@ -182,7 +220,8 @@ def restore(attic: Attic, batch: str, path: str, on_volume: str, *, force: bool)
             if exchanged:
                 # Where it is now it is safe, too, and only goes sooner.
                 with suppress(OSError):
-                    exchanged = _renewed(attic, path, attic_fd, attic_name)
+                    winner = Winner.of("attic", os.stat(name, dir_fd=fd, follow_symlinks=False))
+                    exchanged = _move_on(attic, on_volume, winner, attic_fd, attic_name)
     except FileExistsError as error:
         raise RefusedError(
             "the volume has something in its place",
@@ -195,25 +234,27 @@ def restore(attic: Attic, batch: str, path: str, on_volume: str, *, force: bool)
         raise _not_in(batch, path) from error
     except OSError as error:
         raise failure_of(f"~/{path}", error) from error
-    _remove_empty(volume, inside)
+    remove_empty(volume, inside)
     return exchanged
 
 
 def restore_to_home(volume: Volume, home: Anchor, batch: str, path: str) -> None:
     """Put a copy of one path of a batch into the home, for what is not declared (any more).
 
-    It is made beside its place and then renamed onto nothing; the attic keeps its own.
+    It is made next to its place and then renamed onto nothing; the attic keeps its own.
 
     Raises:
+        UsageError: `batch` is not the name of a batch.
         RefusedError: there is something in its place, the batch does not have it, or the file system
             refuses.
     """
+    inside = f"{DIRECTORY}/{parse_batch(batch).name}/{path}"
     try:
-        with volume.anchor.parent(f"{DIRECTORY}/{batch}/{path}") as source:
+        with volume.anchor.parent(inside) as source:
             os.stat(source[1], dir_fd=source[0], follow_symlinks=False)
             home.make_directories(path.rpartition("/")[0], owner=Owner.of(home.fd))
             with home.parent(path) as (fd, name):
-                partial = f".{name}{COPY_SUFFIX}"
+                partial = names.beside(name, names.COPY_SUFFIX)
                 remove_tree(fd, partial)
                 try:
                     copy(source, (fd, partial), refuse_writers=False)
@@ -227,8 +268,7 @@ def restore_to_home(volume: Volume, home: Anchor, batch: str, path: str) -> None
             "the home has something in its place",
             code="attic.in-the-way",
             place=f"~/{path}",
-            hint=f"move that away, or read what is in the attic:"
-            f" {shlex.quote(f'{volume.path}/{DIRECTORY}/{batch}/{path}')}",
+            hint=f"move that away, or read what is in the attic: {shlex.quote(f'{volume.path}/{inside}')}",
         ) from error
     except FileNotFoundError as error:
         raise _not_in(batch, path) from error
@@ -245,9 +285,9 @@ def _not_in(batch: str, path: str) -> RefusedError:
     )
 
 
-def _renewed(attic: Attic, path: str, fd: int, name: str) -> str:
-    """Move what the attic has at a place to a batch of now, which is returned."""
-    with attic.place(path) as (new_fd, new_name):
+def _move_on(attic: Attic, on_volume: str, winner: Winner, fd: int, name: str) -> str:
+    """Move what was exchanged to a batch of now, which is returned."""
+    with attic.place(on_volume, Reason.EXCHANGED, winner, exchanged=True) as (new_fd, new_name):
         kernel.rename_new(fd, name, new_fd, new_name)
         sync_directory(new_fd)
     sync_directory(fd)

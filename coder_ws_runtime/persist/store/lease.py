@@ -1,21 +1,25 @@
-"""Leases: which workspaces of the owner are running.
+"""Leases: which workspaces of the owner are running, and when each was last seen.
 
-A running workspace holds a lock (flock(2)) on ``.home-persist/leases/<workspace id>.lock``; it ends
-with the process that holds it, however that ends. The file's time of modification is when the lease
-was last known to be held.
+One file per workspace, ``.home-persist/leases/<workspace id>.lock``. The daemon holds a lock (flock(2)) on
+it; the lock ends with the process, however that ends. The file's time of modification is when the workspace
+was last seen: every resolve sets it, and the daemon at each sweep. Its content is the workspace's name.
 """
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
-from coder_ws_runtime.persist.store.volume import STATE, Volume
+from coder_ws_runtime.persist.store.names import LEASES, LOCK_SUFFIX, STATE
+from coder_ws_runtime.persist.store.volume import Volume
 
-_SUFFIX = ".lock"
 _NAME_LIMIT = 256
+# What a network file system says of a descriptor whose state its server no longer has.
+_LOST = (errno.EIO, errno.ESTALE, errno.ENOLCK, errno.EBADF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +29,23 @@ class LeaseState:
     workspace_id: str
     held: bool
     seen: float
-    """When it was last known to be held, in seconds since the epoch."""
-    called: str = ""
-    """What its user called the workspace; empty if not known."""
+    """When the workspace was last seen, in seconds since the epoch."""
+    workspace_name: str = ""
+    """Empty if not known."""
+
+
+class Renewal(Enum):
+    """What `Lease.renew` found; the value is the code in reports."""
+
+    KEPT = "lease.kept"
+    TAKEN = "lease.taken"
+    """It was free."""
+    RETAKEN = "lease.retaken"
+    """It was lost: the file was removed, or the server dropped the lock. It is held again."""
+    LOST = "lease.lost"
+    """It was lost, and another process has it now."""
+    ELSEWHERE = "lease.held-elsewhere"
+    """Another process of this workspace has it."""
 
 
 class Lease:
@@ -36,42 +54,110 @@ class Lease:
     Args:
         volume: the owner's volume.
         workspace_id: this workspace; without an id the host name stands for it.
-        called: what its user calls it; kept in the file, for when the workspace is gone.
+        workspace_name: kept in the file, for when the workspace is gone.
     """
 
-    def __init__(self, volume: Volume, workspace_id: str, called: str = "") -> None:
+    def __init__(self, volume: Volume, workspace_id: str, workspace_name: str = "") -> None:
         self._volume = volume
-        self._called = called
-        self._name = f"{workspace_id or os.uname().nodename}{_SUFFIX}"
+        self._workspace_name = workspace_name
+        self._name = _file_name(workspace_id)
         self._fd = _open(volume, self._name)
         self.held = False
         self.renew()
 
-    def renew(self) -> None:
-        """Note that it is held now; take it if another process of this workspace had it before."""
-        if not os.fstat(self._fd).st_nlink:  # removed by `gc`, which took us for gone
-            os.close(self._fd)
-            self._fd = _open(self._volume, self._name)
+    def renew(self) -> Renewal:
+        """Note that the workspace is running; take the lease if it is not held, or was lost.
+
+        Raises:
+            OSError: the volume cannot be written.
+        """
+        had = self.held
+        if had and self._is_valid():
+            renewal = Renewal.KEPT
+        elif self._take():
+            renewal = Renewal.RETAKEN if had else Renewal.TAKEN
+        else:
+            renewal = Renewal.LOST if had else Renewal.ELSEWHERE
+        with suppress(OSError):
+            os.utime(self._fd)
+        return renewal
+
+    def _take(self) -> bool:
+        """Take the lock on the file that has the name now; whether that succeeded."""
+        _close(self._fd)
+        self._fd = _open(self._volume, self._name)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
             self.held = False
-        if not self.held:
-            try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return
-            self.held = True
-            with suppress(OSError):  # on a full volume it has no name, and is held all the same
-                os.ftruncate(self._fd, 0)
-                os.pwrite(self._fd, self._called.encode(), 0)
-        os.utime(self._fd)
+            return False
+        self.held = True
+        with suppress(OSError):  # on a full volume it has no name, and is held all the same
+            _write_name(self._fd, self._workspace_name)
+        return True
+
+    def _is_valid(self) -> bool:
+        """Whether the lock that we took is still there, on the file that others look at."""
+        try:
+            mine = os.fstat(self._fd)
+            with self._volume.directory(LEASES) as directory:
+                there = os.stat(self._name, dir_fd=directory, follow_symlinks=False)
+            if (mine.st_dev, mine.st_ino) != (there.st_dev, there.st_ino):  # `gc` took us for gone
+                return False
+            # NFS refuses I/O on a file whose lock the server lost. Only I/O shows it: the client's own
+            # table still has the lock.
+            os.pwrite(self._fd, self._workspace_name.encode()[:1] or b" ", 0)
+            os.fsync(self._fd)
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            return error.errno not in _LOST and not isinstance(error, BlockingIOError)
+        return True
 
     def close(self) -> None:
         """Give it back."""
-        os.close(self._fd)
+        _close(self._fd)
+
+
+def note_seen(volume: Volume, workspace_id: str, workspace_name: str = "") -> None:
+    """Note that a workspace is in use now, whether or not its daemon runs.
+
+    Args:
+        volume: the owner's volume.
+        workspace_id: as for `Lease`.
+        workspace_name: likewise.
+
+    Raises:
+        OSError: the volume cannot be written.
+    """
+    opened = _open(volume, _file_name(workspace_id))
+    try:
+        os.utime(opened)
+        if os.fstat(opened).st_size == 0 and workspace_name:
+            with suppress(OSError):
+                _write_name(opened, workspace_name)
+    finally:
+        _close(opened)
+
+
+def _file_name(workspace_id: str) -> str:
+    return f"{workspace_id or os.uname().nodename}{LOCK_SUFFIX}"
+
+
+def _write_name(fd: int, workspace_name: str) -> None:
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, workspace_name.encode(), 0)
+
+
+def _close(fd: int) -> None:
+    with suppress(OSError):  # close(2) on NFS reports what was written before; the descriptor is closed
+        os.close(fd)
 
 
 def _open(volume: Volume, name: str) -> int:
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    with volume.directory("leases") as fd:
+    with volume.directory(LEASES) as fd:
         opened = os.open(name, flags, 0o644, dir_fd=fd)
         volume.owner.chown(name, fd)
     return opened
@@ -84,7 +170,9 @@ def retired(volume: Volume, workspace_id: str) -> Iterator[bool]:
     Yields:
         Whether it could be had; False: the workspace is running after all, and its lease stays.
     """
-    name = f"{workspace_id}{_SUFFIX}"
+    name = f"{workspace_id}{LOCK_SUFFIX}"
+    with volume.directory(LEASES) as fd:
+        was_there = _status(name, fd) is not None
     opened = _open(volume, name)
     try:
         try:
@@ -92,36 +180,57 @@ def retired(volume: Volume, workspace_id: str) -> Iterator[bool]:
         except BlockingIOError:
             yield False
             return
-        yield True
-        with volume.directory("leases") as fd:
+        try:
+            yield True
+        except BaseException:
+            if not was_there:  # it is ours, and would say that the workspace was seen just now
+                with volume.directory(LEASES) as fd, suppress(OSError):
+                    os.unlink(name, dir_fd=fd)
+            raise
+        with volume.directory(LEASES) as fd:
             os.unlink(name, dir_fd=fd)
     finally:
-        os.close(opened)
+        _close(opened)
+
+
+def _status(name: str, fd: int) -> os.stat_result | None:
+    try:
+        return os.stat(name, dir_fd=fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
 
 
 def leases(volume: Path) -> list[LeaseState]:
     """The leases on a volume; none if it is not there or has none."""
-    directory = volume / STATE / "leases"
+    directory = volume / STATE / LEASES
     try:
         names = sorted(os.listdir(directory))
     except OSError:
         return []
-    found: list[LeaseState] = []
-    for name in names:
-        if not name.endswith(_SUFFIX):
-            continue
+    return [
+        state
+        for name in names
+        if name.endswith(LOCK_SUFFIX) and (state := _state(directory / name, name.removesuffix(LOCK_SUFFIX)))
+    ]
+
+
+def _state(file: Path, workspace_id: str) -> LeaseState | None:
+    """What a lease file tells; one that may not be opened still says when its workspace was seen."""
+    try:
+        # flock(2) on NFS needs a descriptor open for writing.
+        fd = os.open(file, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
         try:
-            # flock(2) on NFS needs a descriptor open for writing.
-            fd = os.open(directory / name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            return LeaseState(workspace_id, held=False, seen=file.lstat().st_mtime)
         except OSError:
-            continue
-        try:
-            called = os.pread(fd, _NAME_LIMIT, 0).decode(errors="replace")
-            identity = name.removesuffix(_SUFFIX)
-            found.append(LeaseState(identity, _is_held(fd), os.fstat(fd).st_mtime, called))
-        finally:
-            os.close(fd)
-    return found
+            return None
+    try:
+        workspace_name = os.pread(fd, _NAME_LIMIT, 0).decode(errors="replace").strip()
+        return LeaseState(workspace_id, _is_held(fd), os.fstat(fd).st_mtime, workspace_name)
+    except OSError:
+        return None
+    finally:
+        _close(fd)
 
 
 def _is_held(fd: int) -> bool:

@@ -1,14 +1,12 @@
 """What the daemon looks after between saves: the lease, the staging directory, the bounds of the attic."""
 
-import time
 from collections.abc import Callable
 
-from coder_ws_runtime.errors import UserError
+from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.manifest.entry import Child
 from coder_ws_runtime.persist.session import Session
-from coder_ws_runtime.persist.store.attic_items import prune
-from coder_ws_runtime.persist.store.lease import Lease
+from coder_ws_runtime.persist.store.lease import Lease, Renewal
 from coder_ws_runtime.system import journal
 
 
@@ -24,8 +22,6 @@ class Upkeep:
         self.children: tuple[Child, ...] = ()
         """Directories below shared ones that are this workspace's own."""
         self.lease = Lease(session.volume, session.id, session.attic.workspace)
-        self._pruned = 0
-        """How many things had been put into the attic when it was last kept within its bounds."""
         self._said: dict[str, str] = {}
 
     def run(self) -> None:
@@ -34,7 +30,7 @@ class Upkeep:
             self._try("children", self._settle_children)
         self._try("lease", self._renew)
         self._try("staging", self.session.volume.clear_staging)
-        self._try("attic", self._prune)
+        self._try("attic", self._keep_bounds)
 
     def _try(self, what: str, work: Callable[[], None]) -> None:
         text = ""
@@ -62,13 +58,22 @@ class Upkeep:
             raise errors[0]
 
     def _renew(self) -> None:
-        self.lease.renew()
+        renewal = self.lease.renew()
+        if renewal is Renewal.RETAKEN:
+            text = "the lease of this workspace was lost, and is held again"
+            journal.log(text, journal.WARNING, {"code": renewal.value})
+        if renewal is Renewal.LOST:
+            raise RefusedError(
+                "the lease of this workspace was lost, and another process has it",
+                code=renewal.value,
+                hint="if the workspace runs twice, stop one of the two",
+            )
 
-    def _prune(self) -> None:
-        count = self.session.attic.count
-        if count > self._pruned:
-            prune(self.session.volume, time.time())
-            self._pruned = count
+    def _keep_bounds(self) -> None:
+        """Also where this process has added nothing: others have, and time has passed."""
+        problems = self.session.attic.keep_bounds(always=True)
+        if problems:
+            raise problems[0]
 
     def close(self) -> None:
         """Give the lease back."""

@@ -1,0 +1,131 @@
+"""Move what the volume has of a workspace that is gone to the attic; and back, should it return."""
+
+import os
+
+from coder_ws_runtime.errors import RefusedError
+from coder_ws_runtime.fs import kernel
+from coder_ws_runtime.fs.anchored import BlockedPathError, sync_directory
+from coder_ws_runtime.persist.failures import failure_of
+from coder_ws_runtime.persist.gc import WorkspaceCopies, failure_in
+from coder_ws_runtime.persist.store import names
+from coder_ws_runtime.persist.store.attic import (
+    DIRECTORY,
+    Attic,
+    Reason,
+    Records,
+    batches,
+    digest_of,
+    remove_records,
+)
+from coder_ws_runtime.persist.store.lease import retired
+from coder_ws_runtime.persist.store.volume import Volume
+
+
+def collect(attic: Attic, copies: WorkspaceCopies) -> str:
+    """Move all that the volume has of a workspace to the attic.
+
+    The copies move in one rename, so they are in one place or the other. If the workspace comes back within
+    the time that the attic keeps them, `bring_back` returns everything.
+
+    Args:
+        attic: of this workspace.
+        copies: whose.
+
+    Returns:
+        The batch of the attic.
+
+    Raises:
+        RefusedError: the workspace is running after all, or the file system refuses.
+    """
+    volume = attic.volume
+    root = names.copies_root(copies.workspace_id)
+    place = f"{volume.path}/{root}"
+    try:
+        with retired(volume, copies.workspace_id) as retires:
+            if not retires:
+                raise RefusedError("is running after all; kept", code="gc.running", place=place)
+            return _to_attic(attic, copies)
+    except BlockedPathError as error:
+        raise failure_of(place, error) from error
+    except OSError as error:
+        raise failure_in(volume, root, error) from error
+
+
+def _to_attic(attic: Attic, copies: WorkspaceCopies) -> str:
+    """A workspace's directory has the structure of a batch: it becomes one."""
+    volume, workspace_id = attic.volume, copies.workspace_id
+    batch = attic.new_name(copies.workspace_name or workspace_id, workspace_id)
+    attic.note(batch, "", workspace_id, Reason.WORKSPACE_GONE, None)
+    with volume.directory(names.ATTIC) as attic_fd:
+        try:
+            with volume.anchor.parent(names.copies_root(workspace_id)) as (fd, name):
+                kernel.rename_new(fd, name, attic_fd, batch)
+                sync_directory(fd)
+        except FileNotFoundError:  # it has only what is kept with the copies
+            os.mkdir(batch, 0o700, dir_fd=attic_fd)
+            volume.owner.chown(batch, attic_fd)
+        sync_directory(attic_fd)
+    for place, kept in _state_of(workspace_id, batch):
+        _move(volume, place, kept)
+    return batch
+
+
+def _state_of(workspace_id: str, batch: str) -> tuple[tuple[str, str], ...]:
+    """What home-persist remembers of a workspace: its place, and where that is kept with a batch."""
+    kept = f"{names.ATTIC_RECORDS}/{batch}{names.STATE_SUFFIX}"
+    return (
+        (f"{names.MANIFESTS}/workspace-{workspace_id}.json", f"{kept}/manifest.json"),
+        (f"{names.MIGRATIONS}/{workspace_id}", f"{kept}/migrations"),
+    )
+
+
+def _move(volume: Volume, place: str, target: str) -> None:
+    """Move a file or directory of ours, if it is there and its target is free; relative to the state."""
+    directory, _, last = target.rpartition("/")
+    try:
+        with volume.anchor.parent(f"{names.STATE}/{place}") as (fd, name):
+            os.stat(name, dir_fd=fd, follow_symlinks=False)
+            with volume.directory(directory) as target_fd:
+                kernel.rename_new(fd, name, target_fd, last)
+                sync_directory(target_fd)
+            sync_directory(fd)
+    except (FileNotFoundError, FileExistsError):
+        pass
+
+
+def bring_back(attic: Attic, workspace_id: str) -> str:
+    """Return to a workspace what `collect` took while it was thought to be gone.
+
+    Args:
+        attic: of this workspace.
+        workspace_id: this workspace.
+
+    Returns:
+        The batch that its copies came from; empty if there was none, or the workspace has copies again.
+
+    Raises:
+        OSError: what the file system says; what was not moved is in the attic.
+    """
+    volume = attic.volume
+    root = names.copies_root(workspace_id)
+    if not workspace_id or volume.anchor.status(root) is not None:
+        return ""
+    for batch in batches(volume.anchor):
+        # Most volumes have no such batch, and OpenSSL is slow to load.
+        if batch.scope != "workspace" or batch.workspace != digest_of(workspace_id):
+            continue
+        if Records(volume.anchor, batch.name).of("").reason is not Reason.WORKSPACE_GONE:
+            continue
+        volume.anchor.make_directories(names.WORKSPACES, owner=volume.owner)
+        with (
+            volume.anchor.parent(f"{DIRECTORY}/{batch.name}") as (attic_fd, name),
+            volume.anchor.parent(root) as (fd, last),
+        ):
+            kernel.rename_new(attic_fd, name, fd, last)
+            sync_directory(fd)
+            sync_directory(attic_fd)
+        for place, kept in _state_of(workspace_id, batch.name):
+            _move(volume, kept, place)
+        remove_records(volume, batch.name)
+        return batch.name
+    return ""

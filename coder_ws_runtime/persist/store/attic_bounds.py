@@ -1,0 +1,319 @@
+"""How much the attic keeps: bounds by age, by number, and by share of the volume.
+
+The attic makes way for what is in use: it has a share of the volume, keeps a part of the volume free, and
+gives more when a save would not fit. What goes first: copies of workspaces that are gone, then versions
+that have a newer one in the attic, then the newest ones; of each, the oldest first. A newest version goes
+for lack of room only when it is older than a day.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import Enum
+
+from coder_ws_runtime.errors import RefusedError, UserError
+from coder_ws_runtime.fs.anchored import writable
+from coder_ws_runtime.fs.removing import remove_tree
+from coder_ws_runtime.persist.failures import failure_of
+from coder_ws_runtime.persist.store.attic import DIRECTORY, Reason, batches, remove_empty
+from coder_ws_runtime.persist.store.attic_items import Contents, Item, contents
+from coder_ws_runtime.persist.store.volume import Volume
+
+DAY = 86400.0
+"""Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much the attic keeps."""
+
+    age: float = 30 * DAY
+    """Seconds."""
+    versions: int = 50
+    """Of one file, of one scope and workspace."""
+    share: float = 0.1
+    """Of the volume's size, all together."""
+    size: int = 4 << 30
+    """Bytes on disk, all together, whatever the volume's size."""
+    free: float = 0.05
+    """Of the volume's size and of its inodes: as long as less is free, versions with a newer one go."""
+    grace: float = DAY
+    """Seconds. A newest version that is younger goes by age only, and does not count for the share."""
+
+    def limit(self, space: "Space") -> int:
+        """Bytes on disk that the attic may have on a volume."""
+        return min(self.size, int(self.share * space.size))
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """What the volume's file system has."""
+
+    size: int
+    """Bytes."""
+    free: int
+    """Bytes that the user may still write."""
+    files: int = 0
+    """Inodes; 0: the file system does not count them."""
+    free_files: int = 0
+
+    @classmethod
+    def of(cls, volume: Volume) -> "Space":
+        """The space of a volume now. Raises OSError."""
+        found = os.fstatvfs(volume.anchor.fd)
+        return cls(
+            found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize, found.f_files, found.f_favail
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What has to become free, whatever the bounds say."""
+
+    size: int = 0
+    """Bytes."""
+    files: int = 0
+    """Inodes."""
+
+
+_NOTHING = Need()
+
+
+class Cause(Enum):
+    """Why an item is beyond the bounds; the value is the code in reports."""
+
+    AGE = "age"
+    VERSIONS = "versions"
+    SHARE = "share"
+    ROOM = "room"
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """An item that goes."""
+
+    item: Item
+    cause: Cause
+
+
+def to_prune(
+    found: Sequence[Item], now: float, bounds: Bounds, space: Space, need: Need = _NOTHING
+) -> list[Expired]:
+    """Which items are beyond the bounds. Pure.
+
+    Args:
+        found: all items, the newest first.
+        now: seconds since the epoch.
+        bounds: how much is kept.
+        space: what the volume has.
+        need: what has to become free.
+
+    Returns:
+        The items in the order in which they should go.
+    """
+    gone, kept = _sorted_out(found, now, bounds)
+    budget = _Budget(kept, gone, bounds, space, need)
+    oldest_first = kept[::-1]
+    for rank, item in sorted(oldest_first, key=lambda pair: pair[0]):  # keeps that order within a rank
+        cause = budget.cause(rank)
+        if cause is None:
+            continue
+        gone.append(Expired(item, cause))
+        budget.free(item)
+    return gone
+
+
+def _sorted_out(
+    found: Sequence[Item], now: float, bounds: Bounds
+) -> tuple[list[Expired], list[tuple[int, Item]]]:
+    """What goes by age or number, and the rest with its rank, each the newest first."""
+    gone: list[Expired] = []
+    kept: list[tuple[int, Item]] = []
+    count: Counter[tuple[str, str, str]] = Counter()
+    for item in found:
+        count[item.identity] += 1
+        if now - item.origin.time > bounds.age:
+            gone.append(Expired(item, Cause.AGE))
+        elif count[item.identity] > bounds.versions:
+            gone.append(Expired(item, Cause.VERSIONS))
+        else:
+            kept.append((_rank(item, count[item.identity], now, bounds), item))
+    return gone, kept
+
+
+_GONE, _OLDER, _NEWEST, _PROTECTED = range(4)
+
+
+def _rank(item: Item, version: int, now: float, bounds: Bounds) -> int:
+    """In which order items go for lack of room."""
+    recent = now - item.origin.time <= bounds.grace
+    if item.record.reason is Reason.WORKSPACE_GONE and not recent:
+        return _GONE
+    if version > 1:
+        return _OLDER
+    return _PROTECTED if recent else _NEWEST
+
+
+def _removable(kept: Sequence[tuple[int, Item]]) -> int:
+    """Bytes of what may go for lack of room."""
+    return sum(item.size for rank, item in kept if rank != _PROTECTED)
+
+
+class _Budget:
+    """What is still too much, or too little."""
+
+    def __init__(
+        self,
+        kept: Sequence[tuple[int, Item]],
+        gone: Sequence[Expired],
+        bounds: Bounds,
+        space: Space,
+        need: Need,
+    ) -> None:
+        freed, freed_files = sum(one.item.size for one in gone), len(gone)
+        self.beyond_share = _removable(kept) - bounds.limit(space)
+        self.below_free = int(bounds.free * space.size) - space.free - freed
+        self.below_free_files = int(bounds.free * space.files) - space.free_files - freed_files
+        self.need = need.size - space.free - freed if need.size else 0
+        self.need_files = need.files - space.free_files - freed_files if need.files and space.files else 0
+
+    def cause(self, rank: int) -> Cause | None:
+        """Why an item of this rank has to go; None: it need not."""
+        if rank == _PROTECTED:
+            return None
+        if self.need > 0 or self.need_files > 0:
+            return Cause.ROOM
+        if self.beyond_share > 0:
+            return Cause.SHARE
+        if rank < _NEWEST and (self.below_free > 0 or self.below_free_files > 0):
+            return Cause.ROOM
+        return None
+
+    def free(self, item: Item) -> None:
+        """Count an item as gone."""
+        self.beyond_share -= item.size
+        self.below_free -= item.size
+        self.need -= item.size
+        self.below_free_files -= 1
+        self.need_files -= 1
+
+
+@dataclass(slots=True)
+class Pruned:
+    """What a prune did."""
+
+    gone: list[Expired] = field(default_factory=list)
+    problems: list[UserError] = field(default_factory=list)
+    """What could not be read or removed."""
+    kept: list[Item] = field(default_factory=list)
+    """What remains, the newest first."""
+
+
+def prune(
+    volume: Volume,
+    now: float,
+    bounds: Bounds | None = None,
+    need: Need = _NOTHING,
+    *,
+    only: Sequence[Item] | None = None,
+) -> Pruned:
+    """Remove what is beyond the bounds. One item that cannot be removed keeps no other from it.
+
+    Args:
+        volume: the volume.
+        now: seconds since the epoch.
+        bounds: how much is kept.
+        need: what has to become free.
+        only: remove of these items only; None: of all.
+
+    Raises:
+        OSError: the volume does not say how large it is.
+    """
+    found = contents(volume) if only is None else Contents(list(only))
+    beyond = to_prune(found.items, now, bounds or Bounds(), Space.of(volume), need)
+    done = Pruned(problems=found.problems)
+    for one in beyond:
+        problem = _remove(volume, one.item)
+        if problem:
+            done.problems.append(problem)
+        else:
+            done.gone.append(one)
+    if only is None:
+        _remove_empty_batches(volume, now - (bounds or Bounds()).age)
+    gone = {(one.item.batch, one.item.path) for one in done.gone}
+    done.kept = [item for item in found.items if (item.batch, item.path) not in gone]
+    return done
+
+
+def _remove_empty_batches(volume: Volume, before: float) -> None:
+    """Remove batches without items that were made before a time: what is kept with them has expired."""
+    with suppress(OSError):
+        for batch in batches(volume.anchor):
+            if batch.time < before:
+                remove_empty(volume, f"{DIRECTORY}/{batch.name}/-")
+
+
+def _remove(volume: Volume, item: Item) -> UserError | None:
+    inside = f"{DIRECTORY}/{item.batch}/{item.path}".rstrip("/")
+    try:
+        with volume.anchor.parent(inside) as (fd, name), writable((fd, ".")):
+            remove_tree(fd, name)
+    except FileNotFoundError:  # another process was first
+        pass
+    except OSError as error:
+        place = f"{volume.path}/{inside}"
+        why = failure_of(place, error, within=((volume.anchor, inside, volume.owner),))
+        return RefusedError(
+            f"this item of the attic cannot be removed: {why.message.removesuffix('; left as it was')}",
+            code="attic.not-removable",
+            place=place,
+            hint=why.hint,
+        )
+    remove_empty(volume, inside)
+    return None
+
+
+class Keeper:
+    """Keeps the attic within its bounds as things are added, without looking through all of it each time.
+
+    Args:
+        volume: the volume.
+        bounds: how much is kept.
+    """
+
+    def __init__(self, volume: Volume, bounds: Bounds | None = None) -> None:
+        self.volume = volume
+        self.bounds = bounds or Bounds()
+        self._headroom = 0
+        """Bytes that may be added before the attic is looked through again."""
+        self._adds_left = 0
+        self.problems: list[UserError] = []
+        """What the last look could not read or remove."""
+
+    def added(self, size: int, now: float) -> None:
+        """Note that something was added, and remove what is beyond the bounds.
+
+        Args:
+            size: bytes on disk.
+            now: seconds since the epoch.
+        """
+        self._headroom -= size
+        self._adds_left -= 1
+        if self._headroom < 0 or self._adds_left < 0:
+            self.look_through(now)
+
+    def look_through(self, now: float) -> Pruned | None:
+        """Remove what is beyond the bounds; None if the volume cannot be looked at."""
+        try:
+            done = prune(self.volume, now, self.bounds)
+            space = Space.of(self.volume)
+        except OSError:
+            return None
+        self.problems = done.problems
+        _, kept = _sorted_out(done.kept, now, self.bounds)
+        limit = self.bounds.limit(space)
+        self._headroom = min(limit - _removable(kept), space.free - int(self.bounds.free * space.size))
+        self._adds_left = self.bounds.versions // 5
+        return done

@@ -1,0 +1,118 @@
+"""Room for a copy: asked for before it is begun.
+
+A copy that does not fit would fill the volume for nothing, and take the room from others' saves while it
+runs. So the room is asked for first; the attic gives way if it can. What did not fit is not begun again
+until the volume has more room than it had then.
+"""
+
+import errno
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from coder_ws_runtime.fs.usage import Usage
+from coder_ws_runtime.persist.store.attic_bounds import Need, Space, prune
+from coder_ws_runtime.persist.store.volume import Volume
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class NoRoomError(OSError):
+    """A copy does not fit on the volume; nothing was copied.
+
+    Attributes:
+        need: bytes, or inodes, that the copy takes.
+        free: how many there are.
+        inodes: whether it is inodes that are missing.
+    """
+
+    def __init__(self, need: int, free: int, *, inodes: bool = False) -> None:
+        super().__init__(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.need = need
+        self.free = free
+        self.inodes = inodes
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    space: Space
+    """What there was."""
+    need: int = 0
+    """As NoRoomError has it; 0: the file system refused, though the room seemed to be there (a quota)."""
+    free: int = 0
+    inodes: bool = False
+
+
+class Room:
+    """The room of a volume, for copies of declared paths.
+
+    Args:
+        volume: the volume.
+    """
+
+    def __init__(self, volume: Volume) -> None:
+        self.volume = volume
+        self._refused: dict[str, _Refused] = {}
+
+    @contextmanager
+    def reserved(self, path: str, measure: Callable[[], Usage]) -> Iterator[None]:
+        """Ask for the room that a copy takes, for the time in which it is made.
+
+        Args:
+            path: what is copied, by any name that stays the same.
+            measure: tells how much it takes; called only if that has to be known.
+
+        Raises:
+            NoRoomError: it does not fit, or did not fit before and there is no more room now.
+        """
+        self._require(path, measure)
+        try:
+            yield
+        except OSError as error:
+            if error.errno in _FULL:
+                inodes = isinstance(error, NoRoomError) and error.inodes
+                self._refused[path] = _Refused(Space.of(self.volume), inodes=inodes)
+            raise
+        self._refused.pop(path, None)
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Make one copy; what it lacks is looked at while it is still there, for it is removed then.
+
+        Raises:
+            NoRoomError: the volume has no inodes left.
+            OSError: what else the file systems say.
+        """
+        try:
+            yield
+        except OSError as error:
+            space = Space.of(self.volume)
+            if error.errno == errno.ENOSPC and space.files and not space.free_files:
+                raise NoRoomError(0, 0, inodes=True) from error
+            raise
+
+    def _require(self, path: str, measure: Callable[[], Usage]) -> None:
+        space = Space.of(self.volume)
+        before = self._refused.get(path)
+        if before and space.free <= before.space.free and space.free_files <= before.space.free_files:
+            raise NoRoomError(before.need, before.free, inodes=before.inodes)
+        usage = measure()
+        error = _lacking(usage, space)
+        if error:
+            prune(self.volume, time.time(), need=Need(usage.size, usage.files))
+            space = Space.of(self.volume)
+            error = _lacking(usage, space)
+        if error:
+            self._refused[path] = _Refused(space, error.need, error.free, error.inodes)
+            raise error
+
+
+def _lacking(usage: Usage, space: Space) -> NoRoomError | None:
+    if usage.size > space.free:
+        return NoRoomError(usage.size, space.free)
+    # Some file systems (btrfs) do not count inodes, and say that there are none.
+    if space.files and usage.files > space.free_files:
+        return NoRoomError(usage.files, space.free_files, inodes=True)
+    return None

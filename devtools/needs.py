@@ -12,7 +12,17 @@ from pathlib import Path
 
 from devtools.shell import DevError, apt_install, run, say
 
-PACKAGES = {"setfacl": "acl", "strace": "strace"}
+PACKAGES = {
+    "/usr/lib/openssh/sftp-server": "openssh-sftp-server",
+    "bindfs": "bindfs",
+    "linux.uml": "user-mode-linux",
+    "mergerfs": "mergerfs",
+    "mkfs.btrfs": "btrfs-progs",
+    "mkfs.xfs": "xfsprogs",
+    "setfacl": "acl",
+    "sshfs": "sshfs",
+    "strace": "strace",
+}
 """Debian's package for each program that a test may name in ``@pytest.mark.programs``."""
 
 

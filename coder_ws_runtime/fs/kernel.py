@@ -19,6 +19,9 @@ _NO_XDEV = (
     1  # RESOLVE_NO_XDEV: EXDEV where the name is a mount point, also of a bind mount on the same device
 )
 _NO_OPENAT2 = (errno.ENOSYS, errno.EPERM)  # an older kernel, or an older seccomp filter of the engine
+_OLDER = ".older"
+_NAME_MAX = 255
+"""Bytes of a name (NAME_MAX of pathconf(3))."""
 _NOREPLACE = 1
 _EXCHANGE = 2
 _NO_FLAGS = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
@@ -108,7 +111,7 @@ def rename_new(source_fd: int, source: str, target_fd: int, target: str) -> None
     if stat.S_ISDIR(os.stat(source, dir_fd=source_fd, follow_symlinks=False).st_mode):
         os.mkdir(target, 0o700, dir_fd=target_fd)
         try:
-            os.rename(source, target, src_dir_fd=source_fd, dst_dir_fd=target_fd)
+            _rename(source_fd, source, target_fd, target)
         except OSError as error:
             with suppress(OSError):
                 os.rmdir(target, dir_fd=target_fd)
@@ -118,6 +121,15 @@ def rename_new(source_fd: int, source: str, target_fd: int, target: str) -> None
     else:
         os.link(source, target, src_dir_fd=source_fd, dst_dir_fd=target_fd, follow_symlinks=False)
         os.unlink(source, dir_fd=source_fd)
+
+
+def _rename(source_fd: int, source: str, target_fd: int, target: str) -> None:
+    """rename(2), also of a directory that we may not write to."""
+    try:
+        os.rename(source, target, src_dir_fd=source_fd, dst_dir_fd=target_fd)
+    except PermissionError:
+        with writable((source_fd, "."), (target_fd, "."), (source_fd, source)):
+            os.rename(source, target, src_dir_fd=source_fd, dst_dir_fd=target_fd)
 
 
 def exchange(first_fd: int, first: str, second_fd: int, second: str) -> None:
@@ -132,15 +144,17 @@ def exchange(first_fd: int, first: str, second_fd: int, second: str) -> None:
 def swap(kept_fd: int, kept: str, fd: int, name: str) -> None:
     """Swap two names in one step, or in three renames where that is not to be had.
 
-    Should we die between those, what was at `name` is at `kept` with the suffix ``.older``, and nothing is
-    at `name`.
+    Should we die between those, what was at `name` is next to `kept`, under a name that ends in ``.older``,
+    and nothing is at `name`.
     """
     try:
         exchange(kept_fd, kept, fd, name)
     except OSError as error:
         if error.errno not in CANNOT_EXCHANGE:
             raise
-        older = f"{kept}.older"
+        older = f"{kept}{_OLDER}"
+        if len(os.fsencode(older)) > _NAME_MAX:
+            older = f"{os.urandom(8).hex()}{_OLDER}"
         rename_new(fd, name, kept_fd, older)
         rename_new(kept_fd, kept, fd, name)
         rename_new(kept_fd, older, kept_fd, kept)

@@ -44,10 +44,12 @@ if TYPE_CHECKING:
 DIRECTORY = f"{STATE}/{names.ATTIC}"
 
 _NAME = re.compile(
-    r"(?P<clock>\d{8}T\d{6})\.(?P<milliseconds>\d{3})Z-(?P<label>[A-Za-z0-9._-]+)"
+    r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)T(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)"
+    r"\.(?P<milliseconds>\d{3})Z-(?P<label>[A-Za-z0-9._-]+)"
     r"(?:@(?:(?P<owner>owner)|ws-(?P<workspace>[0-9a-f]{12})))?"
 )
 _LABEL_LIMIT = 64
+_FIRST_YEAR = 1970
 
 
 class Reason(Enum):
@@ -119,11 +121,11 @@ class Batch:
         found = _NAME.fullmatch(name)
         if not found:
             return None
-        try:
-            clock = time.strptime(found["clock"], "%Y%m%dT%H%M%S")
-        except ValueError:
+        # time.strptime() loads a module of the size of this one, each time that a batch is looked at first.
+        parts = [int(found[name]) for name in ("year", "month", "day", "hour", "minute", "second")]
+        if not (parts[0] >= _FIRST_YEAR and 1 <= parts[1] <= 12 and 1 <= parts[2] <= 31):  # noqa: PLR2004
             return None
-        moment = calendar.timegm(clock) + int(found["milliseconds"]) / 1000
+        moment = calendar.timegm((*parts, 0, 0, 0)) + int(found["milliseconds"]) / 1000
         scope = "owner" if found["owner"] else "workspace" if found["workspace"] else ""
         return cls(name, moment, found["label"], scope, found["workspace"] or "")
 

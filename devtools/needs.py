@@ -15,9 +15,11 @@ from devtools.shell import DevError, apt_install, run, say
 PACKAGES = {
     "/usr/lib/openssh/sftp-server": "openssh-sftp-server",
     "bindfs": "bindfs",
+    "ip": "iproute2",
     "linux.uml": "user-mode-linux",
     "mergerfs": "mergerfs",
     "mkfs.btrfs": "btrfs-progs",
+    "mkfs.ext4": "e2fsprogs",
     "mkfs.xfs": "xfsprogs",
     "setfacl": "acl",
     "sshfs": "sshfs",

@@ -1,6 +1,7 @@
 """Make one path true: look, plan, carry out, until nothing is left to do."""
 
 import errno
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -74,6 +75,15 @@ def hook_id(context: click.Context, _: click.Parameter, word: str) -> list[str]:
     return [hook.id for hook in discover(layout) if hook.id.startswith(word)]
 
 
+def check_id(_: click.Context, __: click.Parameter, word: str) -> list[str]:
+    """What ``--only`` and ``--ignore`` take: ids and categories of checks, also after a comma."""
+    from coder_ws_runtime.doctor.catalogue import CHECKS  # noqa: PLC0415 - for ws-doctor only
+
+    before, comma, last = word.rpartition(",")
+    names = [*dict.fromkeys(item.category for item in CHECKS), *(item.id for item in CHECKS)]
+    return [f"{before}{comma}{name}" for name in names if name.startswith(last)]
+
+
 def _declared(context: click.Context) -> tuple[Layout, str, Declarations]:
     """The workspace, its id, and what is declared; nothing where that cannot be told."""
     layout = Layout.of(Path(context.params.get("root") or "/"), os.environ)
@@ -89,7 +99,27 @@ def _names(entries: Iterable[Entry]) -> list[str]:
 
 
 def _offered(layout: Layout, paths: Iterable[str], word: str) -> list[str]:
-    """Paths written as the user began to write them, and quoted for the shell."""
+    """Paths written as the user began to write them, as the shell takes them.
+
+    bash puts a completion into the command line as it is; zsh and fish quote it themselves.
+    """
+    if _asks("fish"):
+        word = _unquoted(word)
     prefix = next((p for p in ("~/", "$HOME/", f"{layout.home}/") if word.startswith(p)), "")
     names = [f"{prefix}{path}" for path in paths]
-    return [_SPECIAL.sub(r"\\\1", name) for name in names if name.startswith(word)]
+    found = [name for name in names if name.startswith(word)]
+    return [_SPECIAL.sub(r"\\\1", name) for name in found] if _asks("bash") else found
+
+
+def _asks(shell: str) -> bool:
+    """Whether this shell asks; a variable says so, e.g. ``_WS_BOOT_COMPLETE=bash_complete``."""
+    told = (value for name, value in os.environ.items() if re.fullmatch(r"_[A-Z_]+_COMPLETE", name))
+    return any(value.startswith(f"{shell}_") for value in told)
+
+
+def _unquoted(word: str) -> str:
+    """A word as it is meant that fish gives as it was typed; one that cannot be split, as it is."""
+    try:
+        return next(iter(shlex.split(word)), "")
+    except ValueError:
+        return word

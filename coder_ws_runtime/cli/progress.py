@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from coder_ws_runtime.cli import render
 from coder_ws_runtime.cli.process import Interrupted
+from coder_ws_runtime.cli.width import shorten
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.persist.monitor import Monitor
+from coder_ws_runtime.text import plural
 
 if TYPE_CHECKING:
     import threading
@@ -20,6 +22,14 @@ _FIRST = 1.0
 """Seconds that work may take before anything is shown."""
 _BAR_PERIOD = 0.2
 _LINE_PERIOD = 5.0
+_WIDE = 80
+_BAR, _SHORT_BAR = 20, 6
+"""Columns of the bar itself, on a terminal that is wide and on others."""
+_BESIDE = 24
+"""Columns of what is on the same line beside the label: brackets, per cent, the time that is left."""
+_FLUSHING = ", waiting for the disk"
+_ERASE = "\r\x1b[K\x1b[?25h"
+"""Erases the line and shows the cursor, which click hides (console_codes(4))."""
 
 
 class Progress(Monitor):
@@ -84,17 +94,24 @@ class Progress(Monitor):
     def _show_bar(self, over: "threading.Event", what: str, whole: int, *, files: bool) -> None:
         import click  # noqa: PLC0415 - slow to import, and only a terminal needs it
 
-        label = f"{what}, {whole} files" if files else f"{what}, {render.size(whole)}"
-        bar: Any
-        with click.progressbar(length=whole, label=label, file=sys.stderr) as bar:
-            bar.start = time.time() - self._first
-            shown = 0
-            while not over.wait(self._period):
-                done = min(self._done, whole)
-                if done == whole:
-                    bar.label = f"{what}, waiting for the disk"
-                bar.update(done - shown)
-                shown = done
+        columns = render.columns_of(sys.stderr)
+        width = _BAR if columns >= _WIDE else _SHORT_BAR
+        room = columns - width - _BESIDE
+        much = f", {plural(whole, 'file')}" if files else f", {render.size(whole)}"
+        label = shorten(what + much, room)
+        bar: Any = click.progressbar(length=whole, label=label, file=sys.stderr, width=width)
+        bar.start = time.time() - self._first
+        shown = 0
+        while not over.wait(self._period):
+            done = min(self._done, whole)
+            if done == whole:
+                bar.label = shorten(what + _FLUSHING, room)
+            bar.update(done - shown)
+            bar.render_progress()
+            shown = done
+        # What was done is said by the command; a bar that stays would have the last number that was drawn.
+        sys.stderr.write(_ERASE)
+        sys.stderr.flush()
 
     def _show_lines(self, over: "threading.Event", what: str, whole: int, *, files: bool) -> None:
         while True:
@@ -107,12 +124,15 @@ class Progress(Monitor):
 
 
 @contextmanager
-def show_progress(*, rerun: str, quiet: bool = False) -> Iterator[Monitor]:
+def show_progress(
+    *, rerun: str, quiet: bool = False, interrupted: Callable[[], str] = str
+) -> Iterator[Monitor]:
     """A monitor for the work of a command, which Ctrl-C and SIGTERM end in good order.
 
     Args:
         rerun: the command that goes on with the work.
         quiet: show nothing.
+        interrupted: says what else a user should know who interrupted it; by default nothing.
 
     Raises:
         Interrupted: it was interrupted; what is done and how to go on has been said.
@@ -128,7 +148,7 @@ def show_progress(*, rerun: str, quiet: bool = False) -> Iterator[Monitor]:
             UserError(
                 _how_far(monitor),
                 code="cli.interrupted",
-                hint=f"nothing is lost; to go on: {rerun}",
+                hint=f"nothing is lost; to go on: {rerun}{interrupted()}",
             )
         )
         raise Interrupted from None

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from coder_ws_runtime import text as sizes
+from coder_ws_runtime.cli import width
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.system import journal
 from coder_ws_runtime.text import find_nearest, plural
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from coder_ws_runtime.fs.usage import Usage
 
 size = sizes.size
+plain = width.plain
 
 
 def usage(found: "Usage | None") -> str:
@@ -33,7 +35,6 @@ def usage(found: "Usage | None") -> str:
 Fields = Mapping[str, object]
 
 _LONE = re.compile("[\ud800-\udfff]")
-_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def terminal(stream: TextIO | None) -> bool:
@@ -47,21 +48,44 @@ def coloured(stream: TextIO) -> bool:
 
 
 def style(text: str, **how: Any) -> str:  # noqa: ANN401 - what click.style takes
-    """`text` in colour. Whoever prints it takes the colour out again where it is not wanted."""
+    """`text` in colour. Whoever prints it takes the colour out again where it is not wanted.
+
+    Bright black is dimmed instead: Solarized and other palettes have the background's colour there.
+    """
     if not any(coloured(stream) for stream in (sys.stdout, sys.stderr) if stream is not None):
         return text
     import click  # noqa: PLC0415 - slow to import; a boot step shows no colours
 
+    if how.get("fg") == "bright_black":
+        how = {**how, "fg": None, "dim": True}
     return click.style(text, **how)
 
 
-def plain(text: str) -> str:
-    """`text` without what :func:`style` put in."""
-    return _ESCAPES.sub("", text)
+class Fixed(str):
+    """A line that is laid out already: a row of a table. It is not wrapped."""
+
+    __slots__ = ()
+
+
+def columns_of(stream: TextIO) -> int:
+    """How wide the terminal is that `stream` is; COLUMNS counts, as everywhere."""
+    told = os.environ.get("COLUMNS", "")
+    if told.isdecimal() and int(told) > 0:
+        return int(told)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _COLUMNS
+    except (OSError, ValueError):
+        return _COLUMNS
+
+
+_COLUMNS = 80
 
 
 def say(message: str, fields: Fields | None = None, priority: int = journal.INFO) -> None:
-    """One line of the report: to the journal with its fields, or to stdout."""
+    """One line of the report: to the journal with its fields, or to stdout.
+
+    On a terminal a sentence is wrapped at its width; a line that is indented or :class:`Fixed` is as it is.
+    """
     _write(message, sys.stdout, fields, priority)
 
 
@@ -107,7 +131,7 @@ def say_json(value: object) -> None:
     document = json.dumps(value, indent=2, ensure_ascii=False)
     if _LONE.search(document):  # from names that are not UTF-8
         document = json.dumps(value, indent=2)
-    _print(document, sys.stdout)
+    _print(Fixed(document), sys.stdout)
 
 
 def _write(message: str, stream: TextIO | None, fields: Fields | None, priority: int) -> None:
@@ -126,8 +150,16 @@ def _print(message: str, stream: TextIO | None) -> None:
     """
     if stream is None:  # closed by whoever runs us
         return
+    shown = message if coloured(stream) else plain(message)
+    if (
+        terminal(stream)
+        and not isinstance(message, Fixed)
+        and not message[:1].isspace()
+        and "\n" not in shown
+    ):
+        shown = "\n".join(width.wrap(shown, columns_of(stream)))
     try:
-        print(message if coloured(stream) else plain(message), file=stream, flush=True)
+        print(shown, file=stream, flush=True)
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from typing import Any
 
 import click
@@ -12,10 +13,12 @@ from coder_ws_runtime.errors import ExitStatus, UserError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.add import add as run_add
 from coder_ws_runtime.persist.manifest.entry import Scope
+from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.manifest.traps import trap
 from coder_ws_runtime.persist.manifest.typed import typed, working_directory
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.wish import Added, Wish
+from coder_ws_runtime.settings import Settings
 
 
 def _mode(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
@@ -66,7 +69,9 @@ def add(  # noqa: PLR0913 - one argument an option
     if wishes:
         again = "home-persist resolve"
         with (
-            progress.show_progress(rerun=again, quiet=quiet) as monitor,
+            progress.show_progress(
+                rerun=again, quiet=quiet, interrupted=lambda: _already_declared(layout, values, wishes)
+            ) as monitor,
             Session(layout, values, monitor) as session,
         ):
             added = run_add(session, wishes)
@@ -93,6 +98,20 @@ def _wishes(
         except UserError as error:
             refused.append(error)
     return wishes, refused
+
+
+def _already_declared(layout: Layout, values: Settings, wishes: list[Wish]) -> str:
+    """What stays of an interrupted `add`: the declaration, which the daemon works on, too."""
+    declared = {entry.path for entry in load_declarations(layout, values).entries}
+    paths = [f"~/{wish.path}" for wish in wishes if wish.path in declared]
+    if not paths:
+        return ""
+    many = len(paths) > 1
+    names = " ".join(shlex.quote(path).replace("'~/", "~/'") for path in paths)
+    return (
+        f"; {' and '.join(paths)} {'are' if many else 'is'} declared, and home-persist watch goes on"
+        f" with {'them' if many else 'it'}; to take that back: home-persist remove {names}"
+    )
 
 
 def _say(one: Added, *, quiet: bool) -> None:

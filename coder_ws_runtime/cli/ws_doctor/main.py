@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from coder_ws_runtime.cli import commands, render
+from coder_ws_runtime.cli import commands, completion, render
 from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.cli.ws_doctor import text as doctor_text
 from coder_ws_runtime.doctor.catalogue import CHECKS
@@ -37,11 +37,18 @@ class _Run:
 
 
 @commands.group("ws-doctor", invoke_without_command=True)
-@click.option("--only", multiple=True, metavar="CHECK", help="Only these: an id, a category, docker.*, a,b.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="CHECK",
+    shell_complete=completion.check_id,
+    help="Only these: an id, a category, docker.*, a,b.",
+)
 @click.option(
     "--ignore",
     multiple=True,
     metavar="CHECK",
+    shell_complete=completion.check_id,
     help="All but these; WS_DOCTOR_IGNORE has more, with blanks.",
 )
 @click.option("--strict", is_flag=True, help="Warnings count as failures.")

@@ -330,7 +330,7 @@ def _fields(value: dict[str, Any], names: Sequence[str], prefix: str = "") -> It
 
 def _asked(socket: Path, resource: str) -> dict[str, Any]:
     try:
-        answer = docker_api.get(socket, resource)
+        answer = docker_api.get(socket, resource, limit=_SECONDS)
     except (DockerApiError, OSError) as error:
         return {"error": f"{resource.split('/')[1]}: {error}"}
     return answer if isinstance(answer, dict) else {}

@@ -1,0 +1,42 @@
+"""The check of the engine's kind: Docker, Docker without root, or podman in the place of Docker."""
+
+from typing import Any
+
+from coder_ws_runtime.doctor.context import Context
+from coder_ws_runtime.doctor.engine import Need, check
+from coder_ws_runtime.doctor.findings import Remedy, Verdict, found, ok, skipped, warning
+from coder_ws_runtime.system import docker_api
+from coder_ws_runtime.system.docker_api import DockerApiError
+
+_SECONDS = 8.0
+"""podman asks the package manager for the versions of its parts before it answers."""
+_PODMAN = "Podman Engine"
+"""How podman names itself among the components of GET /version."""
+
+
+@check("docker.engine", "the kind of engine", needs=[Need.LIVE, Need.SOCKET])
+def engine(context: Context) -> Verdict:
+    """The engine is Docker, or podman with what works there: the builder that is not BuildKit."""
+    try:
+        version = _object(docker_api.get(context.layout.docker_socket, "/version", limit=_SECONDS))
+        options = _object(docker_api.get(context.layout.docker_socket, "/info")).get("SecurityOptions")
+    except (PermissionError, DockerApiError):
+        return skipped("the Docker daemon does not answer; see docker.server")
+    components = [part for part in version.get("Components") or [] if isinstance(part, dict)]
+    podman = next((part for part in components if part.get("Name") == _PODMAN), None)
+    rootless = " without root" if any("rootless" in str(option) for option in options or []) else ""
+    if podman is None:
+        return ok(f"Docker {version.get('Version')}{rootless}")
+    name = f"Podman {podman.get('Version')}{rootless}"
+    if context.env.get("DOCKER_BUILDKIT") == "0":
+        return ok(f"{name}, used with DOCKER_BUILDKIT=0")
+    remedy = Remedy(
+        "use the classic builder, which podman has; for all terminals set it in the template's env",
+        ("export DOCKER_BUILDKIT=0",),
+    )
+    problem = f"the engine is {name}, which has no BuildKit: docker build ends without an image"
+    return found([warning(problem, remedy, evidence=[f"{_PODMAN} {podman.get('Version')}"])], "")
+
+
+def _object(value: Any) -> dict[str, Any]:  # noqa: ANN401 - a JSON value
+    return value if isinstance(value, dict) else {}

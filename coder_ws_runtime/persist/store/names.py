@@ -15,6 +15,7 @@ On the volume, relative to it::
         attic-records/<batch>.jsonl   why each item of a batch is there
         attic-records/<batch>.state/  the declarations and migrations of a workspace that is gone
         manifests/                    the user's own declarations
+        children/known.json           see coder_ws_runtime.persist.children
         migrations/                   one file per migration that is done
 
 Next to ``<name>``, in the same directory of the home, while content and link change places:

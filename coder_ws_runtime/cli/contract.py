@@ -312,6 +312,105 @@ class MigrateList(_Model):
     migrations: list[KnownMigration]
 
 
+class ReplacedBy(_Model):
+    """The copy that an attic's item lost against."""
+
+    side: str = Field(description="home or volume.")
+    size_bytes: int | None
+    modified: float | None
+
+
+class AtticItem(_Model):
+    """One version of a file in the attic."""
+
+    batch: str
+    time: float = Field(description="When it was put in.")
+    path: str
+    size_bytes: int
+    scope: _Scope | None = Field(description="null: from a version that did not record it.")
+    workspace: str | None = Field(description="The id of the workspace that put it in.")
+    workspace_name: str
+    reason: str = Field(description="Why it is here: a stable code.")
+    replaced_by: ReplacedBy | None
+
+
+class AtticList(_Model):
+    """`home-persist attic list --json`."""
+
+    document: Literal["home-persist attic list"]
+    version: Literal[2]
+    items: list[AtticItem]
+    errors: list[Error]
+
+
+class AtticRestore(_Model):
+    """`home-persist attic restore --json`."""
+
+    document: Literal["home-persist attic restore"]
+    version: Literal[2]
+    path: str
+    batch: str
+    declared: bool = Field(description="false: it is only in the home, and lasts as long as the container.")
+    attic: str | None = Field(description="The batch with what was in its place.")
+
+
+class ExpiredItem(AtticItem):
+    """A version that is beyond the attic's bounds."""
+
+    cause: str = Field(description="Which bound: age, versions, share or room.")
+
+
+class AtticPrune(_Model):
+    """`home-persist attic prune --json`."""
+
+    document: Literal["home-persist attic prune"]
+    version: Literal[2]
+    done: bool
+    items: list[ExpiredItem]
+    errors: list[Error]
+
+
+class EngineState(_Model):
+    """What the Docker engine knows of workspaces."""
+
+    answers: bool
+    knows_all: bool = Field(description="Whether the settings say that it knows all of the owner's.")
+    message: str | None
+
+
+class WorkspaceCopies(_Model):
+    """What the volume has of one workspace."""
+
+    id: str
+    name: str | None
+    last_seen: float | None
+    size_bytes: int
+    files: int
+    verdict: str = Field(description="A stable code.")
+    removed: bool
+    attic: str | None
+
+
+class AtticExcess(_Model):
+    """What is beyond the attic's bounds."""
+
+    files: int
+    size_bytes: int
+
+
+class Gc(_Model):
+    """`home-persist gc --json`."""
+
+    document: Literal["home-persist gc"]
+    version: Literal[2]
+    done: bool
+    engine: EngineState
+    workspaces: list[WorkspaceCopies]
+    staging_bytes: int
+    attic: AtticExcess
+    errors: list[Error]
+
+
 class HookResult(_Model):
     """How a hook ended."""
 
@@ -446,6 +545,10 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
         Validate,
         Migrate,
         MigrateList,
+        AtticList,
+        AtticRestore,
+        AtticPrune,
+        Gc,
         Hooks,
         HooksList,
         DockerGroup,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
@@ -66,16 +67,16 @@ def test_a_record_for_each_item(tree: Tree, run: Command, become: Become) -> Non
     save(tree, "the owner's", ".owners")
     found = {item["path"]: item for item in listed(run)}
     own, owners = found[PATH], found[".owners"]
-    assert (own["scope"], own["workspace"], own["why"], own["from"]) == (
+    assert (own["scope"], own["workspace"], own["reason"], own["workspace_name"]) == (
         "workspace",
         "a",
         "superseded",
         "name-a",
     )
-    assert own["against"]["side"] == "home"
-    assert own["against"]["size"] == len("second")
-    assert abs(own["against"]["modified"] - time.time()) < 60
-    assert (owners["scope"], owners["workspace"], owners["why"]) == ("owner", None, "superseded")
+    assert own["replaced_by"]["side"] == "home"
+    assert own["replaced_by"]["size_bytes"] == len("second")
+    assert abs(own["replaced_by"]["modified"] - time.time()) < 60
+    assert (owners["scope"], owners["workspace"], owners["reason"]) == ("owner", None, "superseded")
 
 
 def test_many_saves_of_another_workspace_evict_nothing(tree: Tree, run: Command, become: Become) -> None:
@@ -86,7 +87,7 @@ def test_many_saves_of_another_workspace_evict_nothing(tree: Tree, run: Command,
     for number in range(Bounds().versions + 5):
         save(tree, f"b {number}")
     become("a")
-    assert [item["size"] > 0 for item in listed(run, PATH)] == [True]
+    assert [item["size_bytes"] > 0 for item in listed(run, PATH)] == [True]
     assert run("attic", "restore", "--force", PATH).status == 0
     assert saved(tree) == "a's only copy"
 
@@ -174,7 +175,7 @@ def test_the_old_layout_is_listed(old: dict[str, str], run: Command) -> None:
     found = {(item["batch"], item["path"]): item for item in listed(run)}
     assert set(found) == {(old["a"], PATH), (old["b"], ".owners"), (old["a by id"], ".d/x")}
     assert {item["scope"] for item in found.values()} == {None}
-    assert {item["why"] for item in found.values()} == {"unknown"}
+    assert {item["reason"] for item in found.values()} == {"unknown"}
     assert len(listed(run, "--all")) == 4
     assert {item["path"] for item in listed(run, "--workspace", "name-b")} == {PATH, ".owners"}
 
@@ -224,7 +225,15 @@ def broken(tree: Tree, become: Become, monkeypatch: pytest.MonkeyPatch) -> str:
             raise PermissionError(13, "Permission denied", "bad")
         return real(path, flags, *args, **kwargs)  # type: ignore[arg-type]
 
+    unmounted = kernel.open_unmounted
+
+    def refuse_unmounted(fd: int, name: str, flags: int) -> int:
+        if name == "bad":
+            raise PermissionError(13, "Permission denied", "bad")
+        return unmounted(fd, name, flags)
+
     monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(kernel, "open_unmounted", refuse_unmounted)
     return batch
 
 
@@ -258,7 +267,7 @@ def test_a_record_that_cannot_be_understood_hides_no_item(tree: Tree, run: Comma
     batch = batch_name(time.time(), "dev", "")
     write(tree.layout.state, {f"attic/{batch}/f": "1", f"attic-records/{batch}.jsonl": text})
     (item,) = listed(run)
-    assert (item["path"], item["scope"], item["why"]) == ("f", "owner", "unknown")
+    assert (item["path"], item["scope"], item["reason"]) == ("f", "owner", "unknown")
 
 
 def test_what_is_no_batch_is_left_alone(tree: Tree, run: Command) -> None:

@@ -97,7 +97,7 @@ def test_list_of_nothing(tree: Tree, run: Command) -> None:
 def test_list_as_json(filled: Tree, run: Command) -> None:
     document = json.loads(run("attic", "list", "--json", ".rc").out)
     (item,) = document["items"]
-    assert (document["version"], item["batch"], item["path"], item["size"]) == (1, OLD, ".rc", 4096)
+    assert (document["version"], item["batch"], item["path"], item["size_bytes"]) == (2, OLD, ".rc", 4096)
     assert abs(time.time() - 20.1 * DAY - item["time"]) < 3600
     assert filled.volume.exists()
 

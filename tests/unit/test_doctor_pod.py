@@ -121,7 +121,8 @@ def test_gc_does_not_ask_an_engine_that_knows_no_other_workspace(tmp_path: Path)
         directory.mkdir(parents=True, exist_ok=True)
     done = CliRunner().invoke(home_persist, ["gc", "--json", "--root", str(tmp_path)])
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    assert json.loads(done.output)["docker"] == {
+    assert json.loads(done.output)["engine"] == {
         "answers": False,
-        "problem": "knows no other workspace here",
+        "knows_all": False,
+        "message": "knows no other workspace here",
     }

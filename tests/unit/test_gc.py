@@ -112,7 +112,11 @@ def test_what_is_collected_is_in_the_attic(left: Tree, run: Command) -> None:
     assert "~/.cache" not in run("attic", "list").out, "it is another workspace's own copy"
     (item,) = json.loads(run("attic", "list", "--workspace", "old", "--json").out)["items"]
     assert (item["batch"], item["path"], item["scope"]) == (batch, ".cache/x", "workspace")
-    assert (item["workspace"], item["from"], item["why"]) == ("old", "last-year", "workspace-gone")
+    assert (item["workspace"], item["workspace_name"], item["reason"]) == (
+        "old",
+        "last-year",
+        "workspace-gone",
+    )
     (named,) = json.loads(run("attic", "list", "--workspace", "last-year", "--json").out)["items"]
     assert named == item
 
@@ -156,7 +160,7 @@ def test_the_bound_is_an_option(left: Tree, run: Command) -> None:
         "old": "old",
         "new": "old",
     }
-    assert told["docker"]["answers"] is False
+    assert told["engine"]["answers"] is False
 
 
 def test_one_that_is_running_is_kept(left: Tree, run: Command) -> None:

@@ -89,7 +89,7 @@ RUNNING = {"one": "current", "two": "leased"}
 def test_gc_by_docker(pair: tuple[Workspace, Workspace], ids: dict[str, str]) -> None:
     told = pair[0].out("home-persist gc --json")
     assert verdicts(told, ids) == {**RUNNING, **{other.name: other.by_docker for other in OTHERS}}
-    assert json.loads(told)["docker"] == {"answers": True, "problem": None}
+    assert json.loads(told)["engine"]["answers"]
 
 
 def test_gc_by_age_where_docker_does_not_answer(

@@ -92,7 +92,8 @@ def list_(layout: Layout, path: str | None, workspace: str | None, *, every: boo
     status = ExitStatus.REFUSED if read.problems else ExitStatus.DONE
     if as_json:
         errors = [error.as_dict() for error in read.problems]
-        render.say_json({"version": 1, "items": [_as_json(item) for item in found], "errors": errors})
+        document = {"items": [_as_json(item) for item in found], "errors": errors}
+        render.say_document("home-persist attic list", document)
         return status
     if wanted and found:
         lines = table(["BATCH", "PATH", "SIZE", "AGE", "WHY"], _each(found))
@@ -143,12 +144,12 @@ def _as_json(item: Item) -> dict[str, Any]:
         "batch": item.batch,
         "time": item.origin.time,
         "path": item.path,
-        "size": item.size,
+        "size_bytes": item.size,
         "scope": item.origin.scope or None,
         "workspace": record.workspace or None,
-        "from": item.origin.label,
-        "why": record.reason.value,
-        "against": {"side": winner.side, "size": winner.size, "modified": winner.modified}
+        "workspace_name": item.origin.label,
+        "reason": record.reason.value,
+        "replaced_by": {"side": winner.side, "size_bytes": winner.size, "modified": winner.modified}
         if winner
         else None,
     }
@@ -256,8 +257,8 @@ def restore_(  # noqa: PLR0913 - one argument an option
         else:
             restore_to_home(session.volume, session.home, batch, wanted)
     if as_json:
-        document = {"path": wanted, "batch": batch, "kept": entry is not None, "attic": exchanged or None}
-        render.say_json({"version": 1, **document})
+        document = {"path": wanted, "batch": batch, "declared": entry is not None, "attic": exchanged or None}
+        render.say_document("home-persist attic restore", document)
         return
     if entry is None:
         render.say(
@@ -373,7 +374,7 @@ def prune_(  # noqa: PLR0913 - one argument an option
     if as_json:
         items = [{**_as_json(one.item), "cause": one.cause.value} for one in done.gone]
         errors = [error.as_dict() for error in problems]
-        render.say_json({"version": 1, "done": yes, "items": items, "errors": errors})
+        render.say_document("home-persist attic prune", {"done": yes, "items": items, "errors": errors})
     else:
         _say_pruned(done, bounds, space, done_already=yes)
         for error in problems:

@@ -93,7 +93,7 @@ def gc(layout: Layout, *, yes: bool, older_than: float, quiet: bool, as_json: bo
         found = _look(layout, session, Bounds(old=older_than * _DAY))
         failed = _collect(session, found) if yes else 0
     if as_json:
-        render.say_json(_as_json(found, done=yes))
+        render.say_document("home-persist gc", _as_json(found, done=yes))
     elif not quiet:
         _say(found, done=yes, failed=failed)
     for error in found.problems if not as_json else ():
@@ -193,19 +193,18 @@ def _summary(found: _Found, failed: int, *, done: bool) -> str:
 
 def _as_json(found: _Found, *, done: bool) -> dict[str, Any]:
     return {
-        "version": 1,
         "done": done,
-        "docker": {
+        "engine": {
             "answers": found.engine is not None,
             "knows_all": found.engine is not None and found.engine.knows_all,
-            "problem": found.engine_problem or None,
+            "message": found.engine_problem or None,
         },
         "workspaces": [
             {
                 "id": copies.workspace_id,
                 "name": copies.workspace_name or None,
-                "last_ran": copies.seen or None,
-                "size": copies.usage.size,
+                "last_seen": copies.seen or None,
+                "size_bytes": copies.usage.size,
                 "files": copies.usage.files,
                 "verdict": verdict.name.lower(),
                 "removed": verdict.removed,
@@ -213,7 +212,7 @@ def _as_json(found: _Found, *, done: bool) -> dict[str, Any]:
             }
             for copies, verdict in found.workspaces
         ],
-        "staging": found.staging,
-        "attic": {"files": found.attic_files, "size": found.attic},
+        "staging_bytes": found.staging,
+        "attic": {"files": found.attic_files, "size_bytes": found.attic},
         "errors": [error.as_dict() for error in found.problems],
     }

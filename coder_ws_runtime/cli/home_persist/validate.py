@@ -83,7 +83,22 @@ def _as_json(checked: list[Checked], faults: list[UserError]) -> dict[str, Any]:
     }
 
 
-_COMMANDS = ("resolve", "status", "add", "remove", "available", "enable", "disable", "validate", "migrate")
+_COMMANDS = (
+    "resolve",
+    "status",
+    "add",
+    "remove",
+    "available",
+    "enable",
+    "disable",
+    "attic list",
+    "attic restore",
+    "attic prune",
+    "validate",
+    "migrate",
+    "migrate --list",
+    "gc",
+)
 
 
 @click.command(
@@ -96,14 +111,14 @@ _COMMANDS = ("resolve", "status", "add", "remove", "available", "enable", "disab
 )
 @click.argument(
     "document",
-    type=click.Choice(["manifest", "settings", *_COMMANDS, "migrate-list", "error"]),
+    type=click.Choice(["manifest", "settings", *_COMMANDS, "error"]),
     default="manifest",
     metavar="[DOCUMENT]",
 )
 def schema(document: str) -> None:
     """Print the JSON Schema of a document: of manifests by default.
 
-    DOCUMENT is manifest, settings, the name of a command for what it prints with --json, migrate-list, or
+    DOCUMENT is manifest, settings, the words of a command for what it prints with --json ('attic list'), or
     error for what a command prints with --json when an error ends it.
 
     The schema says which keys a document has and what each means. What it cannot say, for example that a
@@ -118,5 +133,4 @@ def schema(document: str) -> None:
     else:
         from coder_ws_runtime.cli import contract  # noqa: PLC0415 - as above
 
-        names = {"migrate-list": "home-persist migrate --list", "error": "error"}
-        render.say_json(contract.schema(names.get(document, f"home-persist {document}")))
+        render.say_json(contract.schema(document if document == "error" else f"home-persist {document}"))

@@ -36,6 +36,7 @@ _PATHS: Allowed = {"path": True, "mode": True, "scope": True, "why": True}
 SETTINGS: Allowed = {
     "version": True,
     "engine": True,
+    "engine_knows_all_workspaces": True,
     "docker": {"mtu": True, "address_pools": True},
     "workspace": {"id": True, "name": True, "owner": True, "access_url": True},
     "home_persist_paths": _PATHS,

@@ -7,6 +7,8 @@ from coder_ws_runtime.doctor.catalogue import CHECKS
 
 TESTS = Path(__file__).parents[1]
 FILES = (*sorted((TESTS / "workspace").glob("test_doctor_*.py")), TESTS / "unit/test_doctor_room.py")
+# Breaks that take an engine of another kind.
+ELSEWHERE = {"docker.engine": TESTS / "engines/test_podman.py"}
 
 
 def cases(file: Path) -> set[str]:
@@ -23,4 +25,5 @@ def test_every_check_has_a_break_case() -> None:
     known = {item.id for item in CHECKS}
     broken = set[str]().union(*map(cases, FILES))
     assert broken - known == set(), "rows of checks that are no more"
-    assert known - broken == set(), "give each a row: see docs/doctor.md, Adding a check"
+    elsewhere = {check for check, file in ELSEWHERE.items() if check in file.read_text()}
+    assert known - broken - elsewhere == set(), "give each a row: see docs/doctor.md, Adding a check"

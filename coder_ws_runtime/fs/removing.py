@@ -8,7 +8,7 @@ What came later, was written since, or may yet be written, stays. So does what i
 import errno
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from coder_ws_runtime.fs.anchored import (
@@ -52,7 +52,7 @@ def check_copied(  # noqa: PLR0913 - each is one thing to make sure of
     *,
     renamed: bool = False,
     removable: bool = False,
-    certain: bool = True,
+    busy: Collection[Writing] = (Writing.YES, Writing.UNKNOWN),
 ) -> None:
     """Make sure that a tree is what was copied, all of it and nothing else, and that nobody writes it.
 
@@ -62,7 +62,7 @@ def check_copied(  # noqa: PLR0913 - each is one thing to make sure of
         identities: what was copied, by path within the tree.
         renamed: as for `remove_copied`.
         removable: also make sure that we may remove all of it.
-        certain: refuse also where nobody can know whether a program writes it.
+        busy: what is known of a program that writes a file for which the file is refused; empty: nobody asks.
 
     Raises:
         ChangedError: it is not what was copied.
@@ -71,9 +71,7 @@ def check_copied(  # noqa: PLR0913 - each is one thing to make sure of
         PermissionError: something in it is not ours to remove.
     """
     ignore_lease_breaks()
-    run = _Check(
-        _as_renamed(fd, name, identities) if renamed else identities, removable=removable, certain=certain
-    )
+    run = _Check(_as_renamed(fd, name, identities) if renamed else identities, removable=removable, busy=busy)
     with report_deep_nesting():
         run.entry(fd, name, "")
     if run.seen != identities.keys():
@@ -90,10 +88,12 @@ def _as_renamed(fd: int, name: str, identities: Mapping[str, Identity]) -> Mappi
 
 
 class _Check:
-    def __init__(self, identities: Mapping[str, Identity], *, removable: bool, certain: bool) -> None:
+    def __init__(
+        self, identities: Mapping[str, Identity], *, removable: bool, busy: Collection[Writing]
+    ) -> None:
         self.identities = identities
         self.removable = removable
-        self.busy = (Writing.YES, Writing.UNKNOWN) if certain else (Writing.YES,)
+        self.busy = busy
         self.seen: set[str] = set()
 
     def entry(self, fd: int, name: str, path: str) -> None:
@@ -105,7 +105,7 @@ class _Check:
             raise ChangedError(path or name)
         self.seen.add(path)
         if stat.S_ISREG(found.st_mode):
-            if _writing(name, fd) in self.busy:
+            if self.busy and _writing(name, fd) in self.busy:
                 raise BusyError(path)
         elif stat.S_ISDIR(found.st_mode):
             opened = open_directory(name, fd)

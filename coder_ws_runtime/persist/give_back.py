@@ -17,6 +17,7 @@ from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.fs.anchored import Owner, sync_directory
 from coder_ws_runtime.fs.copying import ChangedError, Copied, Progress, copy
 from coder_ws_runtime.fs.removing import check_copied, remove_copied, remove_tree
+from coder_ws_runtime.fs.writers import Writing
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.manifest.paths import in_shell
 from coder_ws_runtime.persist.reconcile import apply
@@ -114,7 +115,7 @@ class GivingBack:
                 copied = copy((there, target), (fd, partial), progress=self.progress, moving=(self.link, ""))
                 self._check(copied, there, target)
                 self._forget()
-                check_copied(there, target, copied.identities, certain=False)
+                check_copied(there, target, copied.identities, busy=(Writing.YES,))
                 kernel.rename_new(fd, partial, fd, whole)
             except BaseException:
                 remove_tree(fd, partial)
@@ -149,7 +150,7 @@ class GivingBack:
                 place=f"~/{self.entry.path}",
                 hint="stop the program that made it, remove it, then try again",
             )
-        check_copied(there, target, copied.identities, certain=False)
+        check_copied(there, target, copied.identities, busy=(Writing.YES,))
 
     def _drop_link(self, fd: int, name: str, whole: str) -> None:
         """Remove the link that we swapped out; if it is a save that came meanwhile, put that back."""

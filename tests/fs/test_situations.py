@@ -18,6 +18,7 @@ from coder_ws_runtime.cli.loading import refuse_root
 from coder_ws_runtime.errors import UsageError
 from coder_ws_runtime.fs import anchored, kernel
 from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.manifest.entry import Entry, Kind, Scope
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.reconcile import apply as applying
 from coder_ws_runtime.persist.reconcile.event import NO_EVENT, LinkEvent, link_moved
@@ -731,12 +732,11 @@ def test_a_bug_in_one_path_ends_that_path(tree: Tree, monkeypatch: pytest.Monkey
 
 
 def test_a_path_of_many_components(tree: Tree) -> None:
-    """Too long for the kernel's path names: said of that path, and the others are done."""
+    """Directory descriptors reach it, and nothing recurses."""
     deep = "/".join("d" for _ in range(1200))
-    tree.manifest(f"{deep}/f", "g")
-    write(tree.home, {"g": "1"})
-    outcomes = {outcome.entry.path: outcome for outcome in tree.resolve().outcomes}
-    assert outcomes["g"].error is None
+    entry = Entry(f"{deep}/f", Kind.FILE, Scope.OWNER, "", "", f"{deep}/f")
+    with Session(tree.layout, tree.settings) as session:
+        assert settle(session, entry).error is None
     subprocess.run(["rm", "-rf", tree.home / "d", tree.volume / "d"], check=True)
 
 

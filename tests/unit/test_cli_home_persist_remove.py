@@ -3,13 +3,14 @@
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from coder_ws_runtime.fs.anchored import Owner
+from coder_ws_runtime.fs.writers import Writing
 from coder_ws_runtime.identity import Identity
 from coder_ws_runtime.persist import give_back as giving_back
 from coder_ws_runtime.persist.remove import Removal
@@ -241,8 +242,8 @@ def test_a_save_in_the_moment_of_the_swap_is_kept(tree: Tree, monkeypatch: pytes
     check = giving_back.check_copied
     calls: list[str] = []
 
-    def save(fd: int, name: str, identities: Mapping[str, Identity], *, certain: bool) -> None:
-        check(fd, name, identities, certain=certain)
+    def save(fd: int, name: str, identities: Mapping[str, Identity], *, busy: Collection[Writing]) -> None:
+        check(fd, name, identities, busy=busy)
         calls.append(name)
         if len(calls) == 2:  # the last look before the swap
             write(tree.home, {"new": "saved"})

@@ -47,8 +47,6 @@ class Context:
     ledger: Ledger
     attic: Attic
     progress: Progress | None = None
-    refuse_writers: bool = True
-    """Refuse to move what a program has open for writing."""
     left_over: list[str] = field(default_factory=list)
     """What could not be removed after it was set aside, and why: for a person."""
     links: dict[str, str] = field(default_factory=dict)
@@ -330,7 +328,7 @@ class _Run:
                     source,
                     (staging.fd, name),
                     durable=durable,
-                    refuse_writers=self.context.refuse_writers,
+                    refuse_writers=False,  # they were looked for before, and are once more when it is out
                     progress=self.context.progress,
                     moving=(f"{self.context.home.path}/{self.entry.path}", path),
                 )
@@ -398,7 +396,7 @@ class _Run:
             aside = aside_name(name)
             self._symlink(fd, aside)
             try:
-                check_copied(fd, name, self.safe)
+                check_copied(fd, name, self.safe, busy=())  # writers are looked for when it is out
                 self.record()
                 kernel.exchange(fd, aside, fd, name)
             except (OSError, ChangedError, BusyError) as error:

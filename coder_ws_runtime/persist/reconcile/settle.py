@@ -220,7 +220,7 @@ def save(session: Session, entry: Entry) -> None:
 
     seen = session.look(entry, refuse_writers=False)
     actions = [action for action in plan(entry, seen).actions if action.operation in _SAVING]
-    context = apply.Context(session.home, session.volume, session.ledger, session.attic, refuse_writers=False)
+    context = apply.Context(session.home, session.volume, session.ledger, session.attic)
     apply.apply(entry, seen, actions, context)
 
 

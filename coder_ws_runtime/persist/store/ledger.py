@@ -149,11 +149,16 @@ class Ledger:
             for inner, record in known.items()
         }
         file = self._copies_file(path)
-        os.makedirs(os.path.dirname(file), exist_ok=True)
         new = f"{file}.new"
-        with suppress(FileNotFoundError):
+        try:
+            opened = os.open(new, _WRITE, 0o644)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(file), exist_ok=True)
+            opened = os.open(new, _WRITE, 0o644)
+        except FileExistsError:  # a crash left it
             os.unlink(new)
-        with open(os.open(new, _WRITE, 0o644), "wb") as writing:
+            opened = os.open(new, _WRITE, 0o644)
+        with open(opened, "wb") as writing:
             writing.write(json.dumps(lines, separators=(",", ":")).encode())
         os.replace(new, file)
 

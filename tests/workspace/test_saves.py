@@ -116,7 +116,9 @@ def test_a_deleted_directory_is_reported_and_linked_again(space: Workspace) -> N
 
 def test_a_parent_is_deleted_and_made_anew(space: Workspace) -> None:
     """The link went with its directory: that deletes nothing, and the new directory is watched."""
-    space.out("echo older > ~/.config/tool/state; rm -r ~/.config")
+    space.out("mkdir -p ~/.config/tool; echo older > ~/.config/tool/state")
+    becomes(space, "readlink ~/.config/tool/state", f"{VOLUME}/.config/tool/state")
+    space.out("rm -r ~/.config")
     becomes(space, f"cat {VOLUME}/.config/tool/state; cat ~/.config/tool/state", "older\nolder")
     space.out("rm -r ~/.config; mkdir -p ~/.config/tool; echo newer > ~/.config/tool/state")
     becomes(

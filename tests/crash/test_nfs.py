@@ -13,7 +13,7 @@ from tests.harness import nfs_lab
 
 KINDS = {
     "NFS 4.2 with delegations": ("vers=4.2", True),
-    "NFS 4.1 without": ("vers=4.1", False),
+    "NFS 4.0 without": ("vers=4.0", False),
 }
 
 

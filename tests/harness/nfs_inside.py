@@ -102,7 +102,7 @@ def serve(disk: str) -> None:
     put("/proc/net/rpc/nfsd.fh/channel", f"* 1 \\x00000000 {_FOREVER} {volume}")
 
 
-def connect(number: int, options: str) -> None:
+def connect(number: int, options: str, *, delegations: bool) -> None:
     """Mount the server for a client with a network of its own."""
     address, name, target = _ADDRESSES[number], f"c{number + 1}", CLIENTS[number]
     target.mkdir()
@@ -113,7 +113,9 @@ def connect(number: int, options: str) -> None:
     run("ip", "-n", name, "address", "add", f"{address}.2/24", "dev", "e0")
     for device in ("e0", "lo"):
         run("ip", "-n", name, "link", "set", device, "up")
-    given = f"{options},nosharecache,addr={address}.1,clientaddr={address}.2"
+    # A client that cannot be called back gets no delegation (nfs(5), clientaddr).
+    called_back = f"{address}.2" if delegations else "0.0.0.0"
+    given = f"{options},nosharecache,addr={address}.1,clientaddr={called_back}"
     identity = f"echo node-{name} > /sys/fs/nfs/net/nfs_client/identifier"
     run("ip", "netns", "exec", name, "sh", "-c", identity)
     # Not by `ip netns exec`, which has a mount namespace of its own.
@@ -315,14 +317,13 @@ def main(disk: str, options: str, delegations: str) -> None:
     Args:
         disk: a block device with ext4, for the server.
         options: of the clients' mounts, e.g. ``vers=4.2``.
-        delegations: ``1``, or ``0`` for a server that gives none.
+        delegations: ``1``, or ``0`` for clients that get none (with ``vers=4.0``).
     """
     import_everything()
     load("ext4", "veth", "nfsd", "nfsv4")
     serve(disk)
     for number in range(len(CLIENTS)):
-        connect(number, options)
-    put("/proc/sys/fs/leases-enable", delegations)
+        connect(number, options, delegations=delegations == "1")
     Path("/run/homes").mkdir()
     os.chown("/run/homes", CODER, CODER)
     print(f"\nMOUNTED {Path('/proc/mounts').read_text().count('nfs4')}", flush=True)

@@ -33,7 +33,7 @@ def run(place: Path, options: str, *, delegations: bool, seconds: float = 540) -
     Args:
         place: an empty directory.
         options: of the clients' mounts, e.g. ``vers=4.2``.
-        delegations: whether the server gives any.
+        delegations: whether the clients get any; without, `options` have to say ``vers=4.0``.
         seconds: in which it has to be over.
 
     Returns:

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from coder_ws_runtime.fs import kernel
+from coder_ws_runtime.fs import anchored, removing
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.persist.store import attic_items
 from coder_ws_runtime.persist.store.attic import Batch, batch_name, in_attic, stamp
 from coder_ws_runtime.persist.store.attic_bounds import Bounds
 from coder_ws_runtime.persist.store.attic_items import items
@@ -213,27 +214,18 @@ def test_a_name_tells_what_it_was_made_of(workspace: str, copies_of: str) -> Non
 @pytest.fixture
 def broken(tree: Tree, become: Become, monkeypatch: pytest.MonkeyPatch) -> str:
     """An item that cannot be read, between others. Modes do not stop root, so opening it fails here."""
-    import os
-
     become("a")
     batch = batch_name(time.time() - 86400, "dev", "")
     write(tree.layout.state / "attic", {f"{batch}/a": "1", f"{batch}/bad/x": "2", f"{batch}/z": "3"})
-    real = os.open
+    real = anchored.open_directory
 
-    def refuse(path: object, flags: int, *args: object, **kwargs: object) -> int:
-        if path == "bad":
-            raise PermissionError(13, "Permission denied", "bad")
-        return real(path, flags, *args, **kwargs)  # type: ignore[arg-type]
-
-    unmounted = kernel.open_unmounted
-
-    def refuse_unmounted(fd: int, name: str, flags: int) -> int:
+    def refuse(name: str, fd: int, **kwargs: bool) -> int:
         if name == "bad":
             raise PermissionError(13, "Permission denied", "bad")
-        return unmounted(fd, name, flags)
+        return real(name, fd, **kwargs)
 
-    monkeypatch.setattr(os, "open", refuse)
-    monkeypatch.setattr(kernel, "open_unmounted", refuse_unmounted)
+    for module in (attic_items, removing):
+        monkeypatch.setattr(module, "open_directory", refuse)
     return batch
 
 

@@ -132,7 +132,7 @@ class _Settling:
                         seen = self.session.look(self.entry, event)
                         self.now = plan(self.entry, seen, event=event)
                     if seen is None or not self.now.actions or self.now.actions == done:
-                        self.error = _refusal(self.entry, self.now)
+                        self.error = _refusal(self.session, self.entry, self.now)
                         return
                     self.acted = self.acted or self.now
                     if self.dry_run:
@@ -281,10 +281,15 @@ def _mounted(entry: Entry, inside: str) -> UserError:
     return RefusedError(what, code=Decision.MOUNTED.value, place=f"~/{entry.path}", hint=hint)
 
 
-def _refusal(entry: Entry, now: Plan) -> UserError | None:
+def _refusal(session: Session, entry: Entry, now: Plan) -> UserError | None:
     """A settled plan that leaves the path other than declared, as an error."""
     if not now.refused:
         return None
-    return RefusedError(
-        now.problem, code=now.code or now.decision.value, place=f"~/{entry.path}", hint=now.hint
-    )
+    hint = now.hint
+    if now.decision is Decision.PERHAPS_WRITTEN:
+        from coder_ws_runtime.persist.store.ownership import find_foreign  # noqa: PLC0415 - rarely needed
+
+        foreign = find_foreign(session.home, entry.path, session.volume.owner)
+        if foreign:
+            hint = f"{foreign.remedy(session.volume.owner)}, then: home-persist resolve"
+    return RefusedError(now.problem, code=now.code or now.decision.value, place=f"~/{entry.path}", hint=hint)

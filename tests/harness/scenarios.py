@@ -324,7 +324,7 @@ def environment(tree: Tree) -> dict[str, str]:
 
 def import_everything() -> None:
     """Import what is imported late: a user that we become may not be able to read this Python."""
-    for name in ("difflib", "encodings.utf_8_sig", "pwd", "shlex"):
+    for name in ("difflib", "encodings.ascii", "encodings.latin_1", "encodings.utf_8_sig", "pwd", "shlex"):
         importlib.import_module(name)
     for module in pkgutil.walk_packages(coder_ws_runtime.__path__, "coder_ws_runtime."):
         if not module.name.endswith("__main__"):

@@ -19,7 +19,232 @@ terraform {
   }
 }
 
-# What the platform engineer sets when pushing the template ------------------------------------------
+# Variables -------------------------------------------------------------------------------------------
+#
+# Coder carries the values of the active version's variables over to the next push, defaults included. So a
+# default here reaches new templates only, and a value that a validation refuses stops a push. A variable
+# whose default has to follow the version has an empty value that means "this version's own". Sensitive
+# variables have no validation: Terraform below 1.15 prints the value that it refuses. They are checked by
+# preconditions.
+
+variable "image_repository" {
+  type        = string
+  default     = "ghcr.io/sourecode/coder-workspace"
+  description = "Where the images come from; the tag is the stack, followed by -engine where the workspace has a Docker engine of its own."
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9._:-]*(/[a-z0-9][a-z0-9._-]*)*$", var.image_repository))
+    error_message = "Give a repository without tag and digest, e.g. ghcr.io/you/coder-workspace."
+  }
+  # An earlier default, which Coder carries over. Anyone can register that name, and its images run privileged.
+  validation {
+    condition     = !startswith(var.image_repository, "ghcr.io/coder-ws-runtime/")
+    error_message = "The organisation coder-ws-runtime, an earlier default, does not belong to this project. Push with --variable image_repository=ghcr.io/sourecode/coder-workspace, or name your own repository."
+  }
+}
+
+variable "image_digests" {
+  type        = map(string)
+  default     = {}
+  description = "Digests by tag, e.g. {\"base-engine\": \"sha256:…\"}. A node that has such an image asks no registry."
+
+  validation {
+    condition     = alltrue([for digest in values(var.image_digests) : can(regex("^sha256:[0-9a-f]{64}$", digest))])
+    error_message = "Give digests as registries do: sha256: and 64 hexadecimal digits."
+  }
+}
+
+variable "arch" {
+  type        = string
+  default     = ""
+  description = "amd64 or arm64: of the nodes that run the workspaces. Pods are scheduled to such nodes only. Empty: the provisioner's."
+
+  validation {
+    condition     = contains(["", "amd64", "arm64"], var.arch)
+    error_message = "The images are built for amd64 and arm64."
+  }
+}
+
+variable "max_memory" {
+  type        = number
+  default     = 64
+  description = "The most memory that a user may choose, in GiB."
+
+  validation {
+    condition     = var.max_memory >= 1 && floor(var.max_memory) == var.max_memory
+    error_message = "Give a whole number of GiB, 1 at least."
+  }
+}
+
+variable "max_cpus" {
+  type        = number
+  default     = 16
+  description = "The most cores that a user may choose."
+
+  validation {
+    condition     = var.max_cpus >= 1 && floor(var.max_cpus) == var.max_cpus
+    error_message = "Give a whole number of cores, 1 at least."
+  }
+}
+
+variable "jetbrains_builds" {
+  type        = map(string)
+  default     = { CL = "", GO = "", IU = "", PS = "", PY = "", RD = "", RM = "", RR = "", WS = "" }
+  description = "The JetBrains IDEs on offer: product code and build that Toolbox installs, e.g. {\"IU\": \"261.22158.277\"}. An empty build is the one that this version of the template names."
+
+  validation {
+    condition     = length(var.jetbrains_builds) > 0
+    error_message = "Name at least one IDE, e.g. {\"IU\": \"261.22158.277\"}."
+  }
+  validation {
+    condition     = alltrue([for build in values(var.jetbrains_builds) : can(regex("^([0-9]+([.][0-9]+)+)?$", build))])
+    error_message = "Give builds as JetBrains numbers them, e.g. 261.22158.277, or \"\" for this version's own."
+  }
+}
+
+variable "external_auth" {
+  type        = map(string)
+  default     = {}
+  description = "Coder's external authentication providers, by id: \"required\" before a workspace is created, or \"optional\", e.g. {\"github\": \"required\"}. Git uses them for https, git-clone included."
+
+  validation {
+    condition     = alltrue([for need in values(var.external_auth) : contains(["required", "optional"], need)])
+    error_message = "Give \"required\" or \"optional\" for each id, e.g. {\"github\": \"required\"}."
+  }
+}
+
+variable "known_hosts" {
+  type        = string
+  default     = <<-EOT
+    github.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl
+    gitlab.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAfuCHKVTjquxvt6CM6tdG4SLp1Btn/nOeHHE5UOzRdf
+    bitbucket.org ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIazEu89wgQZ4bqs3d63QSMzYVa0MuJ2e2gKTKqu+UUO
+  EOT
+  description = "Host keys that ssh trusts in every workspace, as known_hosts(5) has them. Empty: none."
+}
+
+variable "gitignore" {
+  type        = list(string)
+  default     = [".idea/", ".codex"]
+  description = "Patterns that Git ignores in every repository, for users who have no ~/.config/git/ignore of their own. Empty: none."
+
+  validation {
+    condition     = alltrue([for pattern in var.gitignore : can(regex("^[^[:cntrl:]]+$", pattern))])
+    error_message = "Give one pattern of gitignore(5) per entry, e.g. [\".idea/\"]."
+  }
+}
+
+variable "language" {
+  type        = string
+  default     = ""
+  description = "LANG of every shell and unit, e.g. de_DE.UTF-8. The image must have that locale; ours has C.UTF-8. Empty: the image's own."
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_.@-]*$", var.language))
+    error_message = "Give the name of a locale, e.g. de_DE.UTF-8."
+  }
+}
+
+variable "time_zone" {
+  type        = string
+  default     = ""
+  description = "The time zone that users are offered first, e.g. Europe/Berlin. Empty: UTC."
+
+  validation {
+    condition     = can(regex("^([A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*)?$", var.time_zone))
+    error_message = "Give a name of the time zone database, e.g. Europe/Berlin."
+  }
+}
+
+variable "memory_threshold" {
+  type        = number
+  default     = 90
+  description = "Per cent of memory above which Coder notifies the owner; 0: never."
+
+  validation {
+    condition     = var.memory_threshold >= 0 && var.memory_threshold <= 100 && floor(var.memory_threshold) == var.memory_threshold
+    error_message = "Give a whole number from 0 to 100."
+  }
+}
+
+variable "volume_threshold" {
+  type        = number
+  default     = 90
+  description = "Per cent of the home's and the projects' volumes above which Coder notifies the owner; 0: never."
+
+  validation {
+    condition     = var.volume_threshold >= 0 && var.volume_threshold <= 100 && floor(var.volume_threshold) == var.volume_threshold
+    error_message = "Give a whole number from 0 to 100."
+  }
+}
+
+variable "daily_cost" {
+  type        = number
+  default     = 0
+  description = "What a running workspace counts against its owner's quota per day; 0: nothing. Coder's quotas need a licence."
+
+  validation {
+    condition     = var.daily_cost >= 0 && floor(var.daily_cost) == var.daily_cost
+    error_message = "Give a whole number, 0 at least."
+  }
+}
+
+variable "claude_app" {
+  type        = bool
+  default     = true
+  description = "A button that opens Claude Code in the project."
+}
+
+variable "anthropic_api_key" {
+  type        = string
+  default     = ""
+  sensitive   = true
+  description = "An API key for Claude Code in every workspace. Users see it."
+}
+
+variable "claude_code_oauth_token" {
+  type        = string
+  default     = ""
+  sensitive   = true
+  description = "A token of `claude setup-token` for Claude Code in every workspace. Users see it."
+}
+
+variable "anthropic_base_url" {
+  type        = string
+  default     = ""
+  description = "The gateway that Claude Code asks in place of Anthropic, e.g. https://llm.example.org."
+
+  validation {
+    condition     = can(regex("^(https?://[A-Za-z0-9.:/_~%-]+)?$", var.anthropic_base_url))
+    error_message = "Give a URL, e.g. https://llm.example.org, of letters, digits and . : / _ ~ % - only."
+  }
+}
+
+variable "enable_ai_gateway" {
+  type        = bool
+  default     = false
+  description = "Whether Claude Code asks Coder's AI Gateway, as the workspace's owner."
+}
+
+variable "use_bedrock" {
+  type        = bool
+  default     = false
+  description = "Whether Claude Code uses Amazon Bedrock, with the workspace's AWS credentials."
+}
+
+variable "use_vertex" {
+  type        = bool
+  default     = false
+  description = "Whether Claude Code uses Google Vertex AI, with the workspace's Google credentials."
+}
+
+variable "claude_model" {
+  type        = string
+  default     = ""
+  description = "The model that Claude Code uses; gateways, Bedrock and Vertex have their own names. Empty: its default."
+}
+
+# Variables of the engine Kubernetes -----------------------------------------------------------------
 
 variable "kubeconfig" {
   type        = string
@@ -44,28 +269,6 @@ variable "namespace" {
   }
 }
 
-variable "image_repository" {
-  type        = string
-  default     = "ghcr.io/coder-ws-runtime/coder-workspace"
-  description = "Where the images come from; the tag is the stack, followed by -engine where the workspace has a Docker engine of its own."
-
-  validation {
-    condition     = can(regex("^[a-z0-9][a-z0-9._:-]*(/[a-z0-9][a-z0-9._-]*)*$", var.image_repository))
-    error_message = "Give a repository without tag and digest, e.g. ghcr.io/you/coder-workspace."
-  }
-}
-
-variable "image_digests" {
-  type        = map(string)
-  default     = {}
-  description = "Digests by tag, e.g. {\"base-engine\": \"sha256:…\"}. A node that has such an image asks no registry."
-
-  validation {
-    condition     = alltrue([for digest in values(var.image_digests) : can(regex("^sha256:[0-9a-f]{64}$", digest))])
-    error_message = "Give digests as registries do: sha256: and 64 hexadecimal digits."
-  }
-}
-
 variable "image_pull_policy" {
   type        = string
   default     = ""
@@ -85,17 +288,6 @@ variable "image_pull_secrets" {
   validation {
     condition     = alltrue([for name in var.image_pull_secrets : can(regex("^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$", name))])
     error_message = "Give names of secrets: lower-case letters, digits, - and . only."
-  }
-}
-
-variable "arch" {
-  type        = string
-  default     = ""
-  description = "amd64 or arm64: of the nodes that run the workspaces. Pods are scheduled to such nodes only. Empty: the provisioner's."
-
-  validation {
-    condition     = contains(["", "amd64", "arm64"], var.arch)
-    error_message = "The images are built for amd64 and arm64."
   }
 }
 
@@ -351,28 +543,6 @@ variable "annotations" {
   }
 }
 
-variable "max_memory" {
-  type        = number
-  default     = 64
-  description = "The most memory that a user may choose, in GiB."
-
-  validation {
-    condition     = var.max_memory >= 1 && floor(var.max_memory) == var.max_memory
-    error_message = "Give a whole number of GiB, 1 at least."
-  }
-}
-
-variable "max_cpus" {
-  type        = number
-  default     = 16
-  description = "The most cores that a user may choose."
-
-  validation {
-    condition     = var.max_cpus >= 1 && floor(var.max_cpus) == var.max_cpus
-    error_message = "Give a whole number of cores, 1 at least."
-  }
-}
-
 variable "max_ephemeral_storage" {
   type        = number
   default     = 100
@@ -412,35 +582,18 @@ variable "start_timeout" {
   }
 }
 
-variable "jetbrains_builds" {
-  type = map(string)
-  default = {
-    CL = "261.26222.59"
-    GO = "261.26222.72"
-    IU = "261.22158.277"
-    PS = "261.26222.71"
-    PY = "261.22158.340"
-    RD = "262.8665.328"
-    RM = "261.26222.67"
-    RR = "261.24374.182"
-    WS = "253.29346.242"
-  }
-  description = "The JetBrains IDEs on offer: product code and build that Toolbox installs. Named here, so that nobody asks JetBrains when a workspace starts."
-
-  validation {
-    condition     = length(var.jetbrains_builds) > 0
-    error_message = "Name at least one IDE, e.g. {\"IU\": \"261.22158.277\"}."
-  }
-}
-
-provider "kubernetes" {
-  config_path    = var.kubeconfig != "" ? var.kubeconfig : null
-  config_context = var.kube_context != "" ? var.kube_context : null
-}
+# What Coder says of this build -----------------------------------------------------------------------
 
 data "coder_provisioner" "me" {}
 data "coder_workspace" "me" {}
 data "coder_workspace_owner" "me" {}
+
+# The agent hands its tokens to git (GIT_ASKPASS). Nothing of it is written down here.
+data "coder_external_auth" "git" {
+  for_each = var.external_auth
+  id       = each.key
+  optional = each.value == "optional"
+}
 
 # What a user chooses ---------------------------------------------------------------------------------
 
@@ -479,7 +632,7 @@ data "coder_parameter" "workspace_image" {
 data "coder_parameter" "repo_url" {
   name         = "repo_url"
   display_name = "Repository"
-  description  = "Cloned into the projects directory where it is not there yet. Empty: none."
+  description  = "Cloned into the projects directory if it is not there yet: an address for `git clone`, or of the page in your browser. Empty: none."
   icon         = "/icon/git.svg"
   type         = "string"
   form_type    = "input"
@@ -488,17 +641,17 @@ data "coder_parameter" "repo_url" {
   order        = 2
   styling      = jsonencode({ placeholder = "https://github.com/you/project.git" })
 
-  # A component may begin with a dot, and is not . or ..
+  # A component may begin with a dot, and is not . or .. . A query and a fragment, which browsers show, are dropped.
   validation {
-    regex = "^$|^((https?|ssh|git)://([A-Za-z0-9][A-Za-z0-9._~%+:-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?|[A-Za-z0-9][A-Za-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9.-]*:[A-Za-z0-9._~%+@-]*[A-Za-z0-9_~%+@-])(/[.]?[A-Za-z0-9_~%+@-][A-Za-z0-9._~%+@-]*)*/?$"
-    error = "Give a URL as git clone takes it, e.g. https://github.com/you/project.git or git@github.com:you/project.git, of letters, digits and . _ ~ % + @ - / : only. Or nothing."
+    regex = "^$|^((https?|ssh|git)://([A-Za-z0-9][A-Za-z0-9._~%+:-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?|[A-Za-z0-9][A-Za-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9.-]*:[A-Za-z0-9._~%+@-]*[A-Za-z0-9_~%+@-])(/[.]?[A-Za-z0-9_~%+@-][A-Za-z0-9._~%+@-]*)*/?([?#][A-Za-z0-9._~%+@:/?#=&-]*)?$"
+    error = "Give a URL as git clone takes it, or as a browser shows the repository, e.g. https://github.com/you/project.git or git@github.com:you/project.git, of letters, digits and . _ ~ % + @ - / : only. Or nothing."
   }
 }
 
 data "coder_parameter" "directory" {
   name         = "directory"
   display_name = "Directory"
-  description  = "What editors and terminals open: an absolute path. Empty: the cloned repository, else the projects directory."
+  description  = "What editors, web-shell and Claude open: an absolute path. Empty: the cloned repository, else the projects directory. Coder's own terminal and SSH begin in your home."
   icon         = "/icon/folder.svg"
   type         = "string"
   form_type    = "input"
@@ -525,6 +678,55 @@ data "coder_parameter" "home_persist_paths" {
   order        = 5
 }
 
+# Each option is a module below, but for JetBrains', which asks which of its IDEs.
+data "coder_parameter" "editors" {
+  name         = "editors"
+  display_name = "Editors"
+  description  = "Which editors get a button. All but code-server run on your own computer."
+  icon         = "/icon/code.svg"
+  type         = "list(string)"
+  form_type    = "multi-select"
+  default      = jsonencode(["code-server", "vscode", "jetbrains"])
+  mutable      = true
+  order        = 6
+
+  option {
+    name  = "code-server"
+    value = "code-server"
+    icon  = "/icon/code.svg"
+  }
+  option {
+    name  = "VS Code"
+    value = "vscode"
+    icon  = "/icon/code.svg"
+  }
+  option {
+    name  = "VS Code Insiders"
+    value = "vscode-insiders"
+    icon  = "/icon/code.svg"
+  }
+  option {
+    name  = "Cursor"
+    value = "cursor"
+    icon  = "/icon/cursor.svg"
+  }
+  option {
+    name  = "Windsurf"
+    value = "windsurf"
+    icon  = "/icon/windsurf.svg"
+  }
+  option {
+    name  = "Zed"
+    value = "zed"
+    icon  = "/icon/zed.svg"
+  }
+  option {
+    name  = "JetBrains IDEs"
+    value = "jetbrains"
+    icon  = "/icon/jetbrains-toolbox.svg"
+  }
+}
+
 data "coder_parameter" "jetbrains_allow_updates" {
   name         = "jetbrains_allow_updates"
   display_name = "JetBrains updates"
@@ -534,7 +736,7 @@ data "coder_parameter" "jetbrains_allow_updates" {
   form_type    = "switch"
   default      = false
   mutable      = true
-  order        = 6
+  order        = 8
 }
 
 data "coder_parameter" "memory" {
@@ -546,7 +748,7 @@ data "coder_parameter" "memory" {
   form_type    = "slider"
   default      = 0
   mutable      = true
-  order        = 8
+  order        = 9
 
   validation {
     min   = 0
@@ -564,7 +766,7 @@ data "coder_parameter" "cpus" {
   form_type    = "slider"
   default      = 0
   mutable      = true
-  order        = 9
+  order        = 10
 
   validation {
     min   = 0
@@ -655,7 +857,7 @@ data "coder_parameter" "dotfiles_uri" {
   form_type    = "input"
   default      = ""
   mutable      = true
-  order        = 10
+  order        = 11
 
   validation {
     regex = "^$|^(https?://|ssh://|git@|git://)[a-zA-Z0-9._/:@~-]+$"
@@ -672,11 +874,40 @@ data "coder_parameter" "dotfiles_branch" {
   form_type    = "input"
   default      = ""
   mutable      = true
-  order        = 11
+  order        = 12
 
   validation {
     regex = "^$|^[A-Za-z0-9_][A-Za-z0-9._/+-]*$"
     error = "Give the name of a branch, of letters, digits and . _ / + - only. Or nothing."
+  }
+}
+
+data "coder_parameter" "commit_signing" {
+  name         = "commit_signing"
+  display_name = "Sign commits"
+  description  = "With the SSH key that Coder has for you. Register its public key as a *signing key* at your forge: `coder publickey` prints it."
+  icon         = "/icon/git.svg"
+  type         = "bool"
+  form_type    = "switch"
+  default      = false
+  mutable      = true
+  order        = 13
+}
+
+data "coder_parameter" "time_zone" {
+  name         = "time_zone"
+  display_name = "Time zone"
+  description  = "Of every shell and unit, e.g. Europe/Berlin. Empty: UTC."
+  icon         = "/icon/widgets.svg"
+  type         = "string"
+  form_type    = "input"
+  default      = var.time_zone
+  mutable      = true
+  order        = 14
+
+  validation {
+    regex = "^([A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*)?$"
+    error = "Give a name of the time zone database, e.g. Europe/Berlin. Or nothing."
   }
 }
 
@@ -702,36 +933,459 @@ data "coder_workspace_preset" "cpp" {
   parameters  = { workspace_image = "cpp", memory = tostring(min(16, var.max_memory)), cpus = "0" }
 }
 
+# What follows from it --------------------------------------------------------------------------------
+
 locals {
   home     = "/home/coder"
   projects = "${local.home}/projects"
 
-  # As git names a clone, but for what github.com and gitlab.com show of a branch, which the module takes, too.
-  # Left to the module, you.github.io would be youhub.io, and git@host:project would be that whole text.
-  repo_root = replace(data.coder_parameter.repo_url.value, "/^(https://github[.]com/.+?)/tree/.*|^(https://gitlab[.]com/.+?)/-/tree/.*/", "$1$2")
-  repo_name = try(regex("([^/:]+?)(?:[.]git)?/?$", local.repo_root)[0], "")
+  # The repository's address, from what a user pasted: it may be the page of a branch or of a pull request.
+  # The module itself would name the clone of you.github.io "youhub.io", and of a pull request "1".
+  repo_page   = replace(replace(data.coder_parameter.repo_url.value, "/[?#].*/", ""), "/^https?://(?:www[.])?(github[.]com|gitlab[.]com|bitbucket[.]org|codeberg[.]org)//", "https://$1/")
+  repo_forge  = replace(local.repo_page, "/^(https://(?:github[.]com|bitbucket[.]org|codeberg[.]org)/[^/]+/[^/]+)/.*/", "$1")
+  repo_gitlab = replace(local.repo_forge, "/^(https?://.+?)/-/.*/", "$1")
+  repo_url    = replace(local.repo_gitlab, "/^(https?://.+?)/(?:(?:pulls?|issues|pull-requests|merge_requests)/[0-9]+|commit/[0-9a-f]{7,40})(?:/.*)?$/", "$1")
+  repo_branch = trimsuffix(try(compact(regex("^https://github[.]com/[^/]+/[^/]+/tree/(.+)|^https://codeberg[.]org/[^/]+/[^/]+/src/branch/(.+)|^https?://.+?/-/tree/(.+)", local.repo_page))[0], ""), "/")
+  repo_name   = try(regex("([^/:]+?)(?:[.]git)?/?$", local.repo_url)[0], "")
 
-  # What the user named, else what was cloned, else where projects live.
+  # What the user named, else what was cloned, else where projects are.
   directory = coalesce(data.coder_parameter.directory.value, try(module.git-clone[0].repo_dir, ""), local.projects)
 
+  editors = try([for editor in jsondecode(data.coder_parameter.editors.value) : editor], [])
+
+  # For an owner without a name or an address the provider gives "default" and default@example.com. The login
+  # is used as the name. No address is made up, because commits keep it: Git takes the one of the user's own
+  # configuration, or asks for it. Git refuses a name without a letter or a digit.
+  full_name = trimspace(data.coder_workspace_owner.me.full_name)
+  git_name  = local.full_name != "default" && can(regex("\\pL|\\pN", local.full_name)) ? local.full_name : data.coder_workspace_owner.me.name
+  git_email = data.coder_workspace_owner.me.email == "default@example.com" ? "" : data.coder_workspace_owner.me.email
+
+  # The rules of home-persist that follow from the text alone; coder_ws_runtime/persist/manifest/ has them all. A name has
+  # 236 bytes at most there: 315 characters in base64. A list may come as null, and have null in it.
+  path_prefix = "/^(~|[$]HOME|[$][{]HOME[}]|${local.home})//"
+  paths       = try([for path in jsondecode(data.coder_parameter.home_persist_paths.value) : path], [null])
+  bad_paths = [
+    for path in local.paths : path
+    if path == null || can(regex("[[:cntrl:]]|(^|/)[.][.](/|$)|(^|/) +(/|$)|^([.]?/)*[.]?$|^([.]?/)*[.](home-persist|workspaces|jetbrains-dist)(/|$)|[.]home-persist(-copy|-swap)?(/|$)|^[/~]|^([$]HOME|[$][{]HOME[}])$",
+    replace(coalesce(path, " "), local.path_prefix, "")))
+    || anytrue([for name in split("/", coalesce(path, " ")) : length(trim(base64encode(name), "=")) > 315])
+  ]
+  # Each has one kind, and nothing is below a file.
+  kept_paths = [
+    for path in local.paths : {
+      text      = path
+      place     = join("/", [for name in split("/", replace(path, local.path_prefix, "")) : name if !contains(["", "."], name)])
+      directory = endswith(path, "/")
+    } if path == null ? false : !contains(local.bad_paths, path)
+  ]
+  unclear_paths = [
+    for path in local.kept_paths : path.text
+    if anytrue([for file in local.kept_paths : !file.directory && (path.place == file.place ? path.directory : startswith(path.place, "${file.place}/"))])
+  ]
+
+  # A Coder on this host calls itself localhost, which in the container is the container. All of these mean
+  # "this host": *.localhost (RFC 6761), 127.0.0.0/8, the unspecified address and IPv6's.
+  loopback    = "/(?i)(://)((?:[a-z0-9_-]+[.])*localhost(?:[.]localdomain)?[.]?|0|0[.]0[.]0[.]0|127(?:[.][0-9]{1,3}){1,3}|\\[[0:]*:[0]*1?\\]|\\[[0:]*:ffff:127[.][0-9.]+\\])([:/\"'?#[:space:]]|$)/"
+  on_host     = "$${1}${var.coder_host}$${3}"
+  access_url  = var.coder_host == "" ? data.coder_workspace.me.access_url : replace(data.coder_workspace.me.access_url, local.loopback, local.on_host)
+  init_script = var.coder_host == "" ? coder_agent.main.init_script : replace(coder_agent.main.init_script, local.loopback, local.on_host)
+
+  # How Claude Code authenticates; without any of it, users log in.
+  claude_key   = nonsensitive(var.anthropic_api_key != "")
+  claude_token = nonsensitive(var.claude_code_oauth_token != "")
+  claude_setup = local.claude_key || local.claude_token || var.anthropic_base_url != "" || var.enable_ai_gateway || var.use_bedrock || var.use_vertex || var.claude_model != ""
+
+  # Of the container and of the agent. The image passes these on to units and to what sudo runs.
+  environment = merge(
+    { CODER_WORKSPACE_ID = data.coder_workspace.me.id },
+    var.language == "" ? {} : { LANG = var.language },
+    data.coder_parameter.time_zone.value == "" ? {} : { TZ = data.coder_parameter.time_zone.value },
+  )
+
+  # The model of this document is coder_ws_runtime/settings.py.
+  settings = {
+    version = 1
+    workspace = {
+      id         = data.coder_workspace.me.id
+      name       = data.coder_workspace.me.name
+      owner      = data.coder_workspace_owner.me.name
+      access_url = local.access_url
+    }
+    engine             = var.engine
+    docker             = { mtu = var.docker_mtu, address_pools = var.docker_address_pools }
+    home_persist_paths = local.paths
+    projects           = local.projects
+    jetbrains          = { allow_updates = tobool(data.coder_parameter.jetbrains_allow_updates.value) }
+    web_shell          = { directory = local.directory, title = data.coder_workspace.me.name }
+  }
+
+  # What a start refuses, whatever the engine. Each is one line: where, what, and what to write.
+  refusals = compact([
+    length(local.bad_paths) == 0 ? "" : "home_persist_paths: ${join(", ", [for path in local.bad_paths : jsonencode(path)])} cannot be kept. Write paths below the home, without '..', e.g. .config/gh/ or .vimrc, with names of 236 bytes at most.",
+    length(local.unclear_paths) == 0 ? "" : "home_persist_paths: ${join(", ", [for path in local.unclear_paths : jsonencode(path)])} is named as a directory and as a file. Write it once: with a / at the end for a directory, without for a file.",
+    contains(["amd64", "arm64"], local.arch) ? "" : "The images are built for amd64 and arm64, and this provisioner is ${local.arch}. Push with --variable arch=amd64 or arch=arm64, as the engine's host is.",
+    local.claude_key && local.claude_token ? "Give anthropic_api_key or claude_code_oauth_token, not both." : "",
+    var.enable_ai_gateway && (local.claude_key || local.claude_token || var.anthropic_base_url != "") ? "enable_ai_gateway logs Claude Code in by itself: leave out anthropic_api_key, claude_code_oauth_token and anthropic_base_url." : "",
+    length([for on in [var.enable_ai_gateway, var.use_bedrock, var.use_vertex] : on if on]) > 1 ? "Claude Code has one provider: choose one of enable_ai_gateway, use_bedrock and use_vertex." : "",
+  ])
+}
+
+# The agent -------------------------------------------------------------------------------------------
+
+locals {
+  arch = coalesce(var.arch, data.coder_provisioner.me.arch)
+}
+
+resource "coder_agent" "main" {
+  os   = "linux"
+  arch = local.arch
+
+  # Keys and passwords stay with Coder: git asks `coder gitssh`, and nothing secret is written to disk.
+  env = merge(
+    local.environment,
+    { GIT_AUTHOR_NAME = local.git_name, GIT_COMMITTER_NAME = local.git_name },
+    local.git_email == "" ? {} : { GIT_AUTHOR_EMAIL = local.git_email, GIT_COMMITTER_EMAIL = local.git_email },
+  )
+
+  display_apps {
+    vscode                 = false # the modules below open the right directory
+    vscode_insiders        = false
+    web_terminal           = true
+    ssh_helper             = true
+    port_forwarding_helper = true
+  }
+
+  metadata {
+    key          = "doctor"
+    display_name = "Doctor"
+    script       = "ws-doctor --metadata"
+    interval     = 60
+    timeout      = 20
+    order        = 1
+  }
+  metadata {
+    key          = "cpu"
+    display_name = "CPU"
+    script       = "coder stat cpu"
+    interval     = 15
+    timeout      = 5
+    order        = 2
+  }
+  metadata {
+    key          = "memory"
+    display_name = "Memory"
+    script       = "coder stat mem"
+    interval     = 15
+    timeout      = 5
+    order        = 3
+  }
+  metadata {
+    key          = "home"
+    display_name = "Home volume"
+    script       = "coder stat disk --path /mnt/home-persist"
+    interval     = 300
+    timeout      = 5
+    order        = 4
+  }
+  metadata {
+    key          = "host"
+    display_name = "Load of the host"
+    script       = "cut -d ' ' -f 1-3 /proc/loadavg"
+    interval     = 60
+    timeout      = 5
+    order        = 5
+  }
+  metadata {
+    key          = "host_cpu"
+    display_name = "CPU of the host"
+    script       = "coder stat cpu --host"
+    interval     = 60
+    timeout      = 5
+    order        = 6
+  }
+  metadata {
+    key          = "host_memory"
+    display_name = "Memory of the host"
+    script       = "coder stat mem --host"
+    interval     = 60
+    timeout      = 5
+    order        = 7
+  }
+  metadata {
+    key          = "host_swap"
+    display_name = "Swap of the host"
+    script       = "awk '/^Swap(Total|Free):/ {kib[$1] = $2} END {printf \"%.1f/%.1f GiB\\n\", (kib[\"SwapTotal:\"] - kib[\"SwapFree:\"]) / 1048576, kib[\"SwapTotal:\"] / 1048576}' /proc/meminfo"
+    interval     = 60
+    timeout      = 5
+    order        = 8
+  }
+  metadata {
+    key          = "host_disk"
+    display_name = "Disk of the host" # what the container's own file system is on
+    script       = "coder stat disk --path /"
+    interval     = 300
+    timeout      = 5
+    order        = 9
+  }
+
+  resources_monitoring {
+    dynamic "memory" {
+      for_each = var.memory_threshold > 0 ? [var.memory_threshold] : []
+      content {
+        enabled   = true
+        threshold = memory.value
+      }
+    }
+    dynamic "volume" {
+      for_each = var.volume_threshold > 0 ? ["/mnt/home-persist", local.projects] : []
+      content {
+        enabled   = true
+        path      = volume.value
+        threshold = var.volume_threshold
+      }
+    }
+  }
+}
+
+# One script, because what is ordered belongs in one. systemd has run the same commands before the agent
+# started; here their output is seen. One that fails does not stop the next.
+resource "coder_script" "start" {
+  agent_id           = coder_agent.main.id
+  display_name       = "Workspace"
+  icon               = "/icon/coder.svg"
+  run_on_start       = true
+  start_blocks_login = true
+  timeout            = 900
+  script             = <<-EOT
+    #!/bin/sh
+    status=0
+    home-persist resolve || status=$?
+    ws-boot docker-group || status=$?
+    ws-boot jetbrains || status=$?
+    ws-boot hooks --once || status=$?
+
+    known_hosts='${base64encode(var.known_hosts)}'
+    if [ -n "$known_hosts" ]; then
+      echo "$known_hosts" | base64 -d | sudo tee /etc/ssh/ssh_known_hosts > /dev/null || status=$?
+    fi
+    # Git reads this file where no other is configured. A user's own stays.
+    gitignore='${base64encode(join("\n", concat(var.gitignore, [""])))}'
+    if [ -n "$gitignore" ] && ! [ -e ~/.config/git/ignore ]; then
+      mkdir -p ~/.config/git && echo "$gitignore" | base64 -d > ~/.config/git/ignore || status=$?
+    fi
+    exit "$status"
+  EOT
+}
+
+# Not Coder's module of that name: it writes the key to the home and its settings to ~/.gitconfig, which the
+# owner's other workspaces may share (docs/decisions/commit-signing.md). The key is kept in memory.
+resource "coder_script" "git-commit-signing" {
+  count        = data.coder_parameter.commit_signing.value == "true" ? data.coder_workspace.me.start_count : 0
+  agent_id     = coder_agent.main.id
+  display_name = "Git commit signing"
+  icon         = "/icon/git.svg"
+  run_on_start = true
+  timeout      = 120
+  script       = <<-EOT
+    #!/bin/sh
+    set -eu
+    umask 077
+    keys=/run/git-commit-signing
+    sudo install -d -m 0700 -o "$(id -u)" -g "$(id -g)" "$keys"
+    answer=$(printf 'Coder-Session-Token: %s\n' "$CODER_AGENT_TOKEN" |
+      curl -fsS --retry 5 --retry-connrefused -H @- "$${CODER_AGENT_URL%/}/api/v2/workspaceagents/me/gitsshkey")
+    part() {
+      printf %s "$answer" | python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]].strip())' "$1"
+    }
+    part private_key > "$keys/key"
+    part public_key > "$keys/key.pub"
+    printf '%s %s\n' "$${GIT_COMMITTER_EMAIL:-*}" "$(cat "$keys/key.pub")" > "$keys/allowed_signers"
+    # Everybody reads that file.
+    umask 022
+    set_up() { sudo git config --system "$1" "$2"; }
+    set_up gpg.format ssh
+    set_up user.signingKey "$keys/key"
+    set_up gpg.ssh.allowedSignersFile "$keys/allowed_signers"
+    set_up commit.gpgSign true
+    set_up tag.gpgSign true
+    echo "Commits and tags are signed with $(ssh-keygen -l -f "$keys/key.pub")"
+  EOT
+}
+
+# Projects and dotfiles -------------------------------------------------------------------------------
+
+module "git-clone" {
+  source      = "registry.coder.com/coder/git-clone/coder"
+  version     = "~> 2.0"
+  count       = data.coder_workspace.me.start_count
+  agent_id    = coder_agent.main.id
+  url         = local.repo_url
+  branch_name = local.repo_branch
+  base_dir    = local.projects
+  folder_name = local.repo_name
+  depends_on  = [data.coder_external_auth.git]
+}
+
+module "dotfiles" {
+  source       = "registry.coder.com/coder/dotfiles/coder"
+  version      = "~> 1.4.2"
+  count        = data.coder_parameter.dotfiles_uri.value == "" ? 0 : data.coder_workspace.me.start_count
+  agent_id     = coder_agent.main.id
+  dotfiles_uri = data.coder_parameter.dotfiles_uri.value
+
+  # The module takes no empty branch, and would ask for one where it has null. Its script has the text
+  # between quotation marks: two more of them are an empty one.
+  dotfiles_branch = coalesce(data.coder_parameter.dotfiles_branch.value, "\"\"")
+}
+
+# Editors ---------------------------------------------------------------------------------------------
+
+module "code-server" {
+  source   = "registry.coder.com/coder/code-server/coder"
+  version  = "~> 1.5"
+  count    = contains(local.editors, "code-server") ? data.coder_workspace.me.start_count : 0
+  agent_id = coder_agent.main.id
+  folder   = local.directory
+  order    = 1
+}
+
+module "vscode-desktop" {
+  source   = "registry.coder.com/coder/vscode-desktop/coder"
+  version  = "~> 1.2"
+  count    = contains(local.editors, "vscode") ? data.coder_workspace.me.start_count : 0
+  agent_id = coder_agent.main.id
+  folder   = local.directory
+  order    = 2
+}
+
+# What vscode-desktop, cursor and windsurf are made of; there is no module for this one.
+module "vscode-insiders" {
+  source                 = "registry.coder.com/coder/vscode-desktop-core/coder"
+  version                = "~> 1.0.2"
+  count                  = contains(local.editors, "vscode-insiders") ? data.coder_workspace.me.start_count : 0
+  agent_id               = coder_agent.main.id
+  folder                 = local.directory
+  protocol               = "vscode-insiders"
+  coder_app_slug         = "vscode-insiders"
+  coder_app_display_name = "VS Code Insiders"
+  coder_app_icon         = "/icon/code.svg"
+  coder_app_order        = 3
+}
+
+module "cursor" {
+  source   = "registry.coder.com/coder/cursor/coder"
+  version  = "~> 1.4"
+  count    = contains(local.editors, "cursor") ? data.coder_workspace.me.start_count : 0
+  agent_id = coder_agent.main.id
+  folder   = local.directory
+  order    = 4
+}
+
+module "windsurf" {
+  source   = "registry.coder.com/coder/windsurf/coder"
+  version  = "~> 1.3"
+  count    = contains(local.editors, "windsurf") ? data.coder_workspace.me.start_count : 0
+  agent_id = coder_agent.main.id
+  folder   = local.directory
+  order    = 5
+}
+
+module "zed" {
+  source   = "registry.coder.com/coder/zed/coder"
+  version  = "~> 1.1"
+  count    = contains(local.editors, "zed") ? data.coder_workspace.me.start_count : 0
+  agent_id = coder_agent.main.id
+  folder   = local.directory
+  order    = 6
+}
+
+locals {
+  # Newer ones: https://data.services.jetbrains.com/products/releases?code=IU&type=release&latest=true
+  own_jetbrains_builds = {
+    CL = "261.26222.59"
+    GO = "261.26222.72"
+    IU = "261.22158.277"
+    PS = "261.26222.71"
+    PY = "261.22158.340"
+    RD = "262.8665.328"
+    RM = "261.26222.67"
+    RR = "261.24374.182"
+    WS = "253.29346.242"
+  }
+}
+
+# With ide_config it asks JetBrains nothing; without, a start needs an answer, and Terraform 1.12.
+module "jetbrains" {
+  source                = "registry.coder.com/coder/jetbrains/coder"
+  version               = "~> 1.4"
+  count                 = contains(local.editors, "jetbrains") ? data.coder_workspace.me.start_count : 0
+  agent_id              = coder_agent.main.id
+  folder                = local.directory
+  options               = keys(var.jetbrains_builds)
+  ide_config            = { for code, build in var.jetbrains_builds : code => { build = build != "" ? build : lookup(local.own_jetbrains_builds, code, "") } }
+  coder_app_order       = 7
+  coder_parameter_order = 7
+}
+
+# Terminals and Claude --------------------------------------------------------------------------------
+
+# It opens in the home if the directory is missing, because a clone failed.
+resource "coder_app" "claude" {
+  count        = var.claude_app ? data.coder_workspace.me.start_count : 0
+  agent_id     = coder_agent.main.id
+  slug         = "claude"
+  display_name = "Claude Code"
+  icon         = "/icon/claude.svg"
+  command      = "cd '${local.directory}' || cd; exec claude"
+  order        = 8
+}
+
+# Only the login: Claude Code itself is in the image. The module refuses a key beside the gateway, and
+# Terraform below 1.15 would print it: local.refusals says it instead.
+module "claude-code" {
+  source                  = "registry.coder.com/coder/claude-code/coder"
+  version                 = "~> 5.4"
+  count                   = local.claude_setup ? data.coder_workspace.me.start_count : 0
+  agent_id                = coder_agent.main.id
+  install_claude_code     = false
+  claude_binary_path      = "/usr/local/bin"
+  disable_autoupdater     = true
+  workdir                 = local.directory
+  model                   = var.claude_model
+  anthropic_api_key       = var.enable_ai_gateway ? "" : var.anthropic_api_key
+  claude_code_oauth_token = var.enable_ai_gateway ? "" : var.claude_code_oauth_token
+  anthropic_base_url      = var.enable_ai_gateway ? "" : var.anthropic_base_url
+  enable_ai_gateway       = var.enable_ai_gateway
+  use_bedrock             = var.use_bedrock && !var.enable_ai_gateway
+  use_vertex              = var.use_vertex && !var.use_bedrock && !var.enable_ai_gateway
+}
+
+# Its pages name their own paths from the root, so it needs a host name of its own (a wildcard access URL).
+resource "coder_app" "web-shell" {
+  count        = data.coder_workspace.me.start_count
+  agent_id     = coder_agent.main.id
+  slug         = "web-shell"
+  display_name = "web-shell"
+  icon         = "/icon/terminal.svg"
+  url          = "http://localhost:4000"
+  subdomain    = true
+  share        = "owner"
+  order        = 9
+
+  healthcheck {
+    url       = "http://localhost:4000/api/sessions"
+    interval  = 5
+    threshold = 6
+  }
+}
+
+# Engine: Kubernetes ------------------------------------------------------------------------------
+
+locals {
   tag    = "${data.coder_parameter.workspace_image.value}${var.engine == "own" ? "-engine" : ""}"
   digest = lookup(var.image_digests, local.tag, "")
   image  = "${var.image_repository}:${local.tag}${local.digest != "" ? "@${local.digest}" : ""}"
   pull   = coalesce(var.image_pull_policy, local.digest != "" ? "IfNotPresent" : "Always")
-
-  # The rules of home-persist that can be told from the text alone; coder_ws_runtime/persist/manifest/paths.py has them all.
-  paths = jsondecode(data.coder_parameter.home_persist_paths.value)
-  bad_paths = [
-    for path in local.paths : path
-    if can(regex("[[:cntrl:]]|(^|/)[.][.](/|$)|(^|/) +(/|$)|^([.]?/)*[.]?$|^([.]?/)*[.](home-persist|workspaces|jetbrains-dist)(/|$)|[.]home-persist(-copy|-swap)?(/|$)|^[/~]|^([$]HOME|[$][{]HOME[}])$",
-    replace(path, "/^(~|[$]HOME|[$][{]HOME[}]|${local.home})//", "")))
-  ]
-
-  # A Coder that calls itself localhost is, seen from a pod, the pod.
-  loopback    = "/(://)(localhost|127[.]0[.]0[.]1|\\[::1\\])([:/\"'[:space:]]|$)/"
-  on_coder    = "$${1}${var.coder_host}$${3}"
-  access_url  = var.coder_host == "" ? data.coder_workspace.me.access_url : replace(data.coder_workspace.me.access_url, local.loopback, local.on_coder)
-  init_script = var.coder_host == "" ? coder_agent.main.init_script : replace(coder_agent.main.init_script, local.loopback, local.on_coder)
 
   # By the id: a workspace can be renamed, and its claims are found by this name. A label, too, so 63 characters.
   name     = "coder-${data.coder_workspace.me.id}"
@@ -788,22 +1442,10 @@ locals {
     } : name if pair[1] > 0 && pair[0] > pair[1]
   ]
 
-  # The model of this document is coder_ws_runtime/settings_model.py.
-  settings = {
-    version = 1
-    workspace = {
-      id         = data.coder_workspace.me.id
-      name       = data.coder_workspace.me.name
-      owner      = data.coder_workspace_owner.me.name
-      access_url = local.access_url
-    }
-    engine             = var.engine
-    docker             = { mtu = var.docker_mtu, address_pools = var.docker_address_pools }
-    home_persist_paths = local.paths
-    projects           = local.projects
-    jetbrains          = { allow_updates = tobool(data.coder_parameter.jetbrains_allow_updates.value) }
-    web_shell          = { directory = local.directory, title = data.coder_workspace.me.name }
-  }
+  engine_refusals = compact([
+    length(local.over_limit) == 0 ? "" : "${join(", ", local.over_limit)}: more is reserved than the limit allows. Choose a higher limit or reserve less; 0 means no limit.",
+    var.coder_host != "" || replace(data.coder_workspace.me.access_url, local.loopback, "") == data.coder_workspace.me.access_url ? "" : "Coder's access URL is ${data.coder_workspace.me.access_url}, which in a pod is the pod itself. Set CODER_ACCESS_URL on Coder's server, or the variable coder_host to a name that pods reach.",
+  ])
 
   files = {
     "workspace.json" = jsonencode(local.settings)
@@ -812,180 +1454,10 @@ locals {
   }
 }
 
-# The agent and its apps --------------------------------------------------------------------------------
-
-resource "coder_agent" "main" {
-  os   = "linux"
-  arch = coalesce(var.arch, data.coder_provisioner.me.arch)
-
-  # Keys and passwords stay with Coder: git asks `coder gitssh`, and nothing secret is written to disk.
-  env = data.coder_workspace_owner.me.email == "" ? {} : {
-    GIT_AUTHOR_NAME     = coalesce(data.coder_workspace_owner.me.full_name, data.coder_workspace_owner.me.name)
-    GIT_AUTHOR_EMAIL    = data.coder_workspace_owner.me.email
-    GIT_COMMITTER_NAME  = coalesce(data.coder_workspace_owner.me.full_name, data.coder_workspace_owner.me.name)
-    GIT_COMMITTER_EMAIL = data.coder_workspace_owner.me.email
-  }
-
-  display_apps {
-    vscode                 = false # the module below opens the right directory
-    vscode_insiders        = false
-    web_terminal           = true
-    ssh_helper             = true
-    port_forwarding_helper = true
-  }
-
-  metadata {
-    key          = "doctor"
-    display_name = "Doctor"
-    script       = "ws-doctor --metadata"
-    interval     = 60
-    timeout      = 20
-    order        = 1
-  }
-  metadata {
-    key          = "cpu"
-    display_name = "CPU"
-    script       = "coder stat cpu"
-    interval     = 15
-    timeout      = 5
-    order        = 2
-  }
-  metadata {
-    key          = "memory"
-    display_name = "Memory"
-    script       = "coder stat mem"
-    interval     = 15
-    timeout      = 5
-    order        = 3
-  }
-  metadata {
-    key          = "home"
-    display_name = "Home volume"
-    script       = "coder stat disk --path /mnt/home-persist"
-    interval     = 300
-    timeout      = 5
-    order        = 4
-  }
-  metadata {
-    key          = "host"
-    display_name = "Load of the host"
-    script       = "cut -d ' ' -f 1-3 /proc/loadavg"
-    interval     = 60
-    timeout      = 5
-    order        = 5
-  }
-
-  resources_monitoring {
-    memory {
-      enabled   = true
-      threshold = 90
-    }
-    volume {
-      enabled   = true
-      path      = "/mnt/home-persist"
-      threshold = 90
-    }
-    volume {
-      enabled   = true
-      path      = local.projects
-      threshold = 90
-    }
-  }
+provider "kubernetes" {
+  config_path    = var.kubeconfig != "" ? var.kubeconfig : null
+  config_context = var.kube_context != "" ? var.kube_context : null
 }
-
-# One script, because what is ordered belongs in one. systemd has run the same commands before the agent
-# started; here they show what they say. One that fails does not keep the next from running.
-resource "coder_script" "start" {
-  agent_id           = coder_agent.main.id
-  display_name       = "Workspace"
-  icon               = "/icon/coder.svg"
-  run_on_start       = true
-  start_blocks_login = true
-  timeout            = 900
-  script             = <<-EOT
-    #!/bin/sh
-    status=0
-    home-persist resolve || status=$?
-    ws-boot docker-group || status=$?
-    ws-boot jetbrains || status=$?
-    ws-boot hooks --once || status=$?
-    exit "$status"
-  EOT
-}
-
-module "git-clone" {
-  source      = "registry.coder.com/coder/git-clone/coder"
-  version     = "~> 2.0"
-  count       = data.coder_workspace.me.start_count
-  agent_id    = coder_agent.main.id
-  url         = data.coder_parameter.repo_url.value
-  base_dir    = local.projects
-  folder_name = local.repo_name
-}
-
-module "dotfiles" {
-  source       = "registry.coder.com/coder/dotfiles/coder"
-  version      = "~> 1.4.2"
-  count        = data.coder_parameter.dotfiles_uri.value == "" ? 0 : data.coder_workspace.me.start_count
-  agent_id     = coder_agent.main.id
-  dotfiles_uri = data.coder_parameter.dotfiles_uri.value
-
-  # The module takes no empty branch, and would ask for one where it has null. Its script has the text
-  # between quotation marks: two more of them are an empty one.
-  dotfiles_branch = coalesce(data.coder_parameter.dotfiles_branch.value, "\"\"")
-}
-
-module "code-server" {
-  source   = "registry.coder.com/coder/code-server/coder"
-  version  = "~> 1.5"
-  count    = data.coder_workspace.me.start_count
-  agent_id = coder_agent.main.id
-  folder   = local.directory
-  order    = 1
-}
-
-module "vscode-desktop" {
-  source   = "registry.coder.com/coder/vscode-desktop/coder"
-  version  = "~> 1.2"
-  count    = data.coder_workspace.me.start_count
-  agent_id = coder_agent.main.id
-  folder   = local.directory
-  order    = 2
-}
-
-# With ide_config it asks JetBrains nothing; without, a start needs an answer, and Terraform 1.12.
-module "jetbrains" {
-  source                = "registry.coder.com/coder/jetbrains/coder"
-  version               = "~> 1.4"
-  count                 = data.coder_workspace.me.start_count
-  agent_id              = coder_agent.main.id
-  folder                = local.directory
-  options               = keys(var.jetbrains_builds)
-  ide_config            = { for code, build in var.jetbrains_builds : code => { build = build } }
-  coder_app_order       = 3
-  coder_parameter_order = 7
-}
-
-# Its pages name their own paths from the root, so it needs a host name of its own (a wildcard access URL).
-resource "coder_app" "web-shell" {
-  count        = data.coder_workspace.me.start_count
-  agent_id     = coder_agent.main.id
-  slug         = "web-shell"
-  display_name = "web-shell"
-  icon         = "/icon/terminal.svg"
-  url          = "http://localhost:4000"
-  subdomain    = true
-  share        = "owner"
-  order        = 4
-
-  healthcheck {
-    url       = "http://localhost:4000/api/sessions"
-    interval  = 5
-    threshold = 6
-  }
-}
-
-# The pod -----------------------------------------------------------------------------------------------
 
 # In a Secret, so that the agent's token and script are in no object that more people may read.
 resource "kubernetes_secret_v1" "workspace" {
@@ -1187,6 +1659,17 @@ resource "kubernetes_stateful_set_v1" "workspace" {
             name  = "CODER_AGENT_URL"
             value = local.access_url
           }
+          env {
+            name  = "CODER_WORKSPACE_NAME"
+            value = data.coder_workspace.me.name
+          }
+          dynamic "env" {
+            for_each = local.environment
+            content {
+              name  = env.key
+              value = env.value
+            }
+          }
 
           # The start is over when the home is ready. Seeding a large one takes as long as it takes: the limit, a
           # day, is there because Kubernetes wants one.
@@ -1261,16 +1744,8 @@ resource "kubernetes_stateful_set_v1" "workspace" {
 
   lifecycle {
     precondition {
-      condition     = length(local.bad_paths) == 0
-      error_message = "home_persist_paths: ${join(", ", [for path in local.bad_paths : jsonencode(path)])} cannot be kept. Write paths below the home, without '..', e.g. .config/gh/ or .vimrc."
-    }
-    precondition {
-      condition     = length(local.over_limit) == 0
-      error_message = "${join(", ", local.over_limit)}: more is reserved than the limit allows. Choose a higher limit or reserve less; 0 means no limit."
-    }
-    precondition {
-      condition     = var.coder_host != "" || replace(data.coder_workspace.me.access_url, local.loopback, "") == data.coder_workspace.me.access_url
-      error_message = "Coder's access URL is ${data.coder_workspace.me.access_url}, which in a pod is the pod itself. Set CODER_ACCESS_URL on Coder's server, or the variable coder_host to a name that pods reach."
+      condition     = length(local.refusals) + length(local.engine_refusals) == 0
+      error_message = join("\n", concat(local.refusals, local.engine_refusals))
     }
   }
 
@@ -1280,6 +1755,7 @@ resource "kubernetes_stateful_set_v1" "workspace" {
 resource "coder_metadata" "workspace" {
   resource_id = kubernetes_stateful_set_v1.workspace.id
   icon        = "/icon/k8s.png"
+  daily_cost  = var.daily_cost > 0 && data.coder_workspace.me.start_count > 0 ? var.daily_cost : null
 
   item {
     key   = "image"

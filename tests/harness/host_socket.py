@@ -59,12 +59,13 @@ class HostSocket:
 
 
 def _pass_on(client: socket.socket) -> None:
+    """As the daemon: it reads on when the client has no more to send, and ends the connection itself."""
     with client, socket.socket(socket.AF_UNIX) as engine:
         engine.connect(ENGINE)
-        there = threading.Thread(target=_pump, args=(client, engine), daemon=True)
-        there.start()
+        threading.Thread(target=_pump, args=(client, engine), daemon=True).start()
         _pump(engine, client)
-        there.join()
+        with contextlib.suppress(OSError):
+            client.shutdown(socket.SHUT_RDWR)
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:

@@ -1,6 +1,7 @@
 """`ws-boot docker-group` in a booted workspace: every kind of host socket that one may meet."""
 
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -130,6 +131,30 @@ def test_what_is_piped_in_comes_out_again(booted: Workspace) -> None:
     assert out.splitlines() == ["hello", "goodbye"]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param("docker run --rm -it --network=none --entrypoint echo {image} hello", id="run"),
+        pytest.param("docker exec -it {container} echo hello", id="exec"),
+        pytest.param(
+            "docker run --rm -i --network=none --entrypoint echo {image} hello < /dev/null", id="pipe"
+        ),
+    ],
+)
+def test_what_has_a_terminal_ends(command: str, booted: Workspace) -> None:
+    """By the real client: the daemon ends the stream, and the client has to learn of it."""
+    line = command.format(container=booted.container, image=tag("base"))
+    done = booted.sh(f"timeout 20 script --quiet --return --command {shlex.quote(line)} /dev/null")
+    # script(1) passes on what ends its own input, too.
+    assert (done.returncode, "hello" in done.stdout) == (0, True), done.stdout
+
+
+def test_a_client_of_http_1_0_ends(booted: Workspace) -> None:
+    """It takes the end of the connection for the end of the answer."""
+    client = "curl --http1.0 --silent --max-time 10 --unix-socket /run/docker.sock http://docker/version"
+    assert '"ApiVersion"' in booted.out(client)
+
+
 def test_it_says_what_it_found(row: Row, booted: Workspace) -> None:
     assert booted.out("ws-boot docker-group").startswith(row.says)
     assert f'"case": "{row.case}"' in booted.out("ws-boot docker-group --json")
@@ -155,7 +180,7 @@ def test_the_host_s_socket_is_as_it_was(
     assert host_state(directory / row.name) == (row.uid, gid, 0o140000 | row.mode)
 
 
-# What one cannot mend from inside ---------------------------------------------------------------------
+# What one cannot fix from inside ---------------------------------------------------------------------
 
 
 def refused(space: Workspace) -> str:

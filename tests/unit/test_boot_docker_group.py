@@ -182,8 +182,8 @@ def test_docker_never_gets_gid_0_and_nothing_touches_the_socket(observed: Observ
 def test_programs_without_the_group_are_named() -> None:
     old = Program(12, "bash", frozenset({1000, 995}))
     new = Program(13, "bash", frozenset({1000, 105}))
-    assert plan(seen(host_socket(105), programs=(old, new))).laggards == (old,)
-    assert plan(seen(host_socket(0, mode=0o666), programs=(old, new))).laggards == ()
+    assert plan(seen(host_socket(105), programs=(old, new))).without_group == (old,)
+    assert plan(seen(host_socket(0, mode=0o666), programs=(old, new))).without_group == ()
 
 
 # On a tree ---------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from enum import Enum
 from pathlib import Path
 
 from coder_ws_runtime.layout import DEFAULT_USER, Layout
+from coder_ws_runtime.system import text_file
 from coder_ws_runtime.system.accounts import Group, User, read_groups, read_user
 from coder_ws_runtime.system.mounts import parse_mounts
 
@@ -87,7 +88,7 @@ class Observed:
 
 def observe(layout: Layout, *, user: str = DEFAULT_USER) -> Observed:
     """Look at the workspace below `layout.root`; changes nothing."""
-    mounts = parse_mounts(_text(layout.proc / "self/mountinfo"))
+    mounts = parse_mounts(text_file.read(layout.proc / "self/mountinfo"))
     cover = _cover(layout, mounts)
     host = layout.docker_socket if cover is Cover.NONE else layout.docker_host_socket
     sight = _sight(host, mounts)
@@ -159,14 +160,14 @@ def _programs(proc: Path, user: User) -> Iterator[Program]:
             continue
         # A program may end while we look.
         with contextlib.suppress(OSError, ValueError, KeyError, IndexError):
-            lines = (line.split() for line in _text(proc / entry / "status").splitlines())
+            lines = (line.split() for line in text_file.read(proc / entry / "status").splitlines())
             status = {key: rest for key, *rest in lines}
             # A user chooses the names of programs; ours is a line for root's terminal.
             name = "".join(char for char in status["Name:"][0] if char.isprintable())
             if int(status["Uid:"][1]) != user.uid:
                 continue
             # proc_pid_stat(5): tty_nr is the fifth field after the name, which may hold anything.
-            terminal = int(_text(proc / entry / "stat").rpartition(")")[2].split()[4])
+            terminal = int(text_file.read(proc / entry / "stat").rpartition(")")[2].split()[4])
             if terminal or name == "coder" or int(entry) in callers:
                 gids = {int(gid) for gid in (*status["Gid:"][1:2], *status["Groups:"])}
                 yield Program(int(entry), name, frozenset(gids))
@@ -177,13 +178,5 @@ def _ancestors(proc: Path, pid: int) -> Iterator[int]:
     while pid > 0:
         yield pid
         # proc_pid_stat(5): the parent is the second field after the name.
-        fields = _text(proc / str(pid) / "stat").rpartition(")")[2].split()
+        fields = text_file.read(proc / str(pid) / "stat").rpartition(")")[2].split()
         pid = int(fields[1]) if len(fields) > 1 else 0
-
-
-def _text(path: Path) -> str:
-    """The file's text, or nothing: what cannot be read says nothing."""
-    try:
-        return path.read_text(errors="replace")
-    except OSError:
-        return ""

@@ -103,7 +103,7 @@ Action = Create | Renumber | Join | Uncover | Keep | StartProxy
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What cannot be mended in here."""
+    """What cannot be fixed from inside the workspace."""
 
     code: str
     message: str
@@ -121,7 +121,7 @@ class Plan:
     finding: Finding | None = None
     gid: int | None = None
     """The group by which the user opens the socket; None if it is not by a group."""
-    laggards: tuple[Program, ...] = ()
+    without_group: tuple[Program, ...] = ()
     """Programs that were started before, and do not have that group."""
 
 
@@ -130,37 +130,41 @@ def plan(seen: Observed) -> Plan:
     if seen.socket is None:
         return _nothing_there(seen.sight)
     if seen.user is None:
-        return _hopeless(
+        return _refused(
             Case.NO_USER,
             "the user of the workspace does not exist",
             "the image has to create it: build on one of the images of this project",
         )
     if seen.root and seen.socket.reach is Reach.DENIED:
-        return _hopeless(
+        return _refused(
             Case.UNREACHABLE,
             "not even root may open the Docker socket",
             "the host's daemon runs containers in a user namespace (userns-remap): start the workspace"
             ' with userns_mode = "host"',
         )
-    case, reason, group, actions = _way_in(seen, seen.socket, seen.user)
+    case, reason, group, actions = _access(seen, seen.socket, seen.user)
     gid = None if group is None else group.gid
-    lagging = () if gid is None else tuple(p for p in seen.programs if gid not in p.gids)
-    return Plan(case, reason, actions, _silent(seen.socket), gid, lagging)
+    without = () if gid is None else tuple(p for p in seen.programs if gid not in p.gids)
+    finding = _dead(seen.socket)
+    if finding is not None:
+        # No proxy can reach a dead socket; who is in which group is made right all the same.
+        actions = tuple(action for action in actions if not isinstance(action, Keep | StartProxy))
+    return Plan(case, reason, actions, finding, gid, without)
 
 
 def _nothing_there(sight: Sight) -> Plan:
     match sight:
         case Sight.HIDDEN:
-            return _hopeless(
+            return _refused(
                 Case.HIDDEN,
                 "the Docker socket is mounted, but another mount lies over it",
                 "start the workspace's container with a tmpfs at /run (main.tf has it): without one"
                 " systemd mounts its own over the socket",
             )
         case Sight.NO_SOCKET:
-            return _hopeless(
+            return _refused(
                 Case.NO_SOCKET,
-                "what is mounted as the Docker socket is no socket",
+                "what is mounted as the Docker socket is not a socket",
                 "check the socket's path on the host: Docker makes a directory of a path that does not"
                 " exist; remove that directory there and start the workspace again",
             )
@@ -168,16 +172,16 @@ def _nothing_there(sight: Sight) -> Plan:
             return Plan(Case.ABSENT, "no Docker socket is mounted, so there is nothing to do")
 
 
-def _hopeless(case: Case, message: str, hint: str) -> Plan:
+def _refused(case: Case, message: str, hint: str) -> Plan:
     code = f"docker-group.{case.name.lower().replace('_', '-')}"
     return Plan(case, message, finding=Finding(code, message, hint))
 
 
-Way = tuple[Case, str, Group | None, tuple[Action, ...]]
+Access = tuple[Case, str, Group | None, tuple[Action, ...]]
 
 
-def _way_in(seen: Observed, sock: Socket, user: User) -> Way:
-    """How the user is to open the socket; the kernel asks the owner's bits first (path_resolution(7))."""
+def _access(seen: Observed, sock: Socket, user: User) -> Access:
+    """How the user gets access to the socket; the kernel asks the owner's bits first (path_resolution(7))."""
     if sock.uid == user.uid and _may(sock.mode >> 6):
         return Case.OWNER, f"the Docker socket belongs to {user.name}", None, ()
     if sock.uid != user.uid and _may(sock.mode):
@@ -187,7 +191,7 @@ def _way_in(seen: Observed, sock: Socket, user: User) -> Way:
     return _by_group(seen, sock, user)
 
 
-def _by_group(seen: Observed, sock: Socket, user: User) -> Way:
+def _by_group(seen: Observed, sock: Socket, user: User) -> Access:
     if sock.gid == user.gid:
         own = next((group for group in seen.groups if group.gid == sock.gid), Group(user.name, sock.gid))
         return Case.PRIMARY, f"the Docker socket belongs to {user.name}'s own group {own.name}", own, ()
@@ -209,7 +213,7 @@ def _by_group(seen: Observed, sock: Socket, user: User) -> Way:
     return Case.FREE, reason, Group(GROUP, sock.gid), (numbered, *_joined(user, group))
 
 
-def _by_proxy(seen: Observed, sock: Socket, user: User) -> Way:
+def _by_proxy(seen: Observed, sock: Socket, user: User) -> Access:
     closed = f"GID {sock.gid}" if _may(sock.mode >> 3) else f"mode {sock.mode:04o}"
     why = f"{closed} of the Docker socket lets no group of ours in, so a proxy stands before it"
     docker = _docker(seen)
@@ -225,16 +229,17 @@ def _by_proxy(seen: Observed, sock: Socket, user: User) -> Way:
     return Case.PROXY, why, docker, tuple(actions)
 
 
-def _silent(sock: Socket) -> Finding | None:
+def _dead(sock: Socket) -> Finding | None:
     """Nobody answers at the socket; its groups are made right all the same."""
-    if sock.reach is not Reach.REFUSED:
-        return None
-    if sock.links == 0:
+    if sock.links == 0 and sock.reach is not Reach.ANSWERS:
+        # Also where we may not try: a daemon that still runs has not removed its socket.
         return Finding(
             "docker-group.stale",
             "the Docker socket is dead: the host's Docker daemon made a new one after this workspace started",
             "restart the workspace",
         )
+    if sock.reach is not Reach.REFUSED:
+        return None
     return Finding(
         "docker-group.silent",
         "nobody answers at the Docker socket",

@@ -15,7 +15,7 @@ from coder_ws_runtime.system import journal
     "docker-group",
     epilog=commands.examples(
         ("ws-boot docker-group", "how things are"),
-        ("sudo ws-boot docker-group", "mend them"),
+        ("sudo ws-boot docker-group", "fix them"),
     ),
 )
 @click.option("-n", "--dry-run", is_flag=True, help="Change nothing; say what would be done.")
@@ -51,9 +51,9 @@ def _say_docker(report: Report, *, dry_run: bool) -> None:
         tail = f"; {'to do' if dry_run else 'done'}: {what}" if what else ""
         fields = {"step": "docker-group", "case": report.plan.case.name.lower()}
         render.say(f"{report.plan.reason}{tail}", fields, journal.NOTICE if steps else journal.INFO)
-    if report.after.laggards:
-        names = ", ".join(f"{program.name} (PID {program.pid})" for program in report.after.laggards[:5])
-        more = len(report.after.laggards) - 5
+    if report.after.without_group:
+        names = ", ".join(f"{program.name} (PID {program.pid})" for program in report.after.without_group[:5])
+        more = len(report.after.without_group) - 5
         render.warn(
             f"started before and without the group yet: {names}{f' and {more} more' if more > 0 else ''};"
             " log in again there, or restart the workspace",
@@ -72,6 +72,6 @@ def _docker_json(report: Report) -> dict[str, Any]:
         "error": finding
         and {"code": finding.code, "message": finding.message, "place": None, "remedy": finding.hint},
         "without_the_group": [
-            {"pid": program.pid, "name": program.name} for program in report.after.laggards
+            {"pid": program.pid, "name": program.name} for program in report.after.without_group
         ],
     }

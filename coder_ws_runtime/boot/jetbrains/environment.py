@@ -28,7 +28,9 @@ def merged(text: bytes | None, *, dist: str, allow_updates: bool) -> bytes:
     """
     document = _parsed(text) if text is not None and text.strip() else {}
     wanted = copy.deepcopy(document)
-    tools = wanted.setdefault("tools", {})
+    tools = wanted.get("tools")
+    if tools is None:  # also null, which Toolbox takes as nothing said
+        tools = wanted["tools"] = {}
     if not isinstance(tools, dict):
         raise BrokenError("$.tools is not an object")
     tools["allowUpdate"] = allow_updates

@@ -31,6 +31,8 @@ class Settings:
     content: bytes | None
     problem: str = ""
     """Why it cannot be read; empty if it can, or is not there."""
+    dangling: Path | None = None
+    """The user's link by which it leads to what is not there; what we made there would be in the way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,9 @@ class Observed:
     others: tuple[str, ...]
     """The owner's other workspaces that run now, by id."""
     cache_lasts: bool
-    """Whether ``~/.cache/JetBrains`` lies on the volume."""
+    """Whether ``~/.cache/JetBrains`` is on the volume."""
+    properties_last: bool = True
+    """Whether the file in the home is on the volume, so that what a user wrote in it lasts."""
 
 
 def environment_file(layout: Layout) -> Path:
@@ -96,8 +100,8 @@ def observe(layout: Layout, *, others: Callable[[], list[str]]) -> Observed:
     found = [path for path in places if not path.is_symlink() and _has_content(path)]
     used = paths_in_use(layout.proc) if found else frozenset[str]()
     return Observed(
-        environment=_settings(environment_file(layout)),
-        properties=tuple(_settings(path / PROPERTIES, ide) for path, ide in files),
+        environment=_settings(environment_file(layout), layout.home),
+        properties=tuple(_settings(path / PROPERTIES, layout.home, ide) for path, ide in files),
         missing=tuple(
             path
             for path in (layout.jetbrains_dist, *(layout.jetbrains_tmp / part for part in ("system", "log")))
@@ -107,10 +111,13 @@ def observe(layout: Layout, *, others: Callable[[], list[str]]) -> Observed:
         locks=(*_locks([*config, *per_project], shared=True), *_locks(system, shared=False)),
         born=container_start(layout.proc),
         others=tuple(others()),
-        cache_lasts=Path(os.path.realpath(layout.jetbrains_cache)).is_relative_to(
-            os.path.realpath(layout.volume)
-        ),
+        cache_lasts=_is_on_volume(layout, layout.jetbrains_cache),
+        properties_last=_is_on_volume(layout, layout.home / PROPERTIES),
     )
+
+
+def _is_on_volume(layout: Layout, path: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(layout.volume))
 
 
 def paths_in_use(proc: Path) -> frozenset[str]:
@@ -167,13 +174,22 @@ def _locks(directories: list[Path], *, shared: bool) -> Iterator[LockFile]:
                 yield LockFile(directory / name, (directory / name).lstat().st_mtime, shared)
 
 
-def _settings(path: Path, ide: str = "") -> Settings:
+def _settings(path: Path, home: Path, ide: str = "") -> Settings:
     try:
         return Settings(path, ide, path.read_bytes())
     except FileNotFoundError:
-        return Settings(path, ide, None)
+        return Settings(path, ide, None, dangling=_dangling_link(path, home))
     except OSError as error:
         return Settings(path, ide, None, error.strerror or str(error))
+
+
+def _dangling_link(path: Path, home: Path) -> Path | None:
+    """The link that leads nowhere, at the path or above it in the home; None if there is none."""
+    if not path.is_relative_to(home):
+        return None
+    above = [path, *path.parents]
+    inside = [place for place in above if place != home and place.is_relative_to(home)]
+    return next((place for place in reversed(inside) if place.is_symlink() and not place.exists()), None)
 
 
 def container_start(proc: Path) -> float:

@@ -1,5 +1,6 @@
 """What is to be done: no clock, no environment, no file system."""
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,7 @@ class SetAside:
 
 @dataclass(frozen=True, slots=True)
 class Empty:
-    """Remove what is in a directory, which programs make anew."""
+    """Remove what is in a directory, which programs make again."""
 
     path: Path
 
@@ -92,6 +93,8 @@ class Note:
     message: str
     hint: str = ""
     warning: bool = True
+    about: Path | None = None
+    """The file or link that is meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +136,17 @@ Step = tuple[Action | None, Note | None]
 
 def _environment(seen: Observed, places: Places, allow_updates: bool) -> Iterator[Step]:  # noqa: FBT001
     path, before = seen.environment.path, seen.environment.content
-    if seen.environment.problem:
+    if seen.environment.problem or seen.environment.dangling:
         yield None, _unreadable(seen.environment)
         return
     try:
         content = environment.merged(before, dist=places.dist, allow_updates=allow_updates)
     except environment.BrokenError as error:
         hint = "it is kept beside the new one; move what you need of it"
-        yield SetAside(path, before or b""), Note("jetbrains.environment", f"{path}: {error}", hint)
+        yield (
+            SetAside(path, before or b""),
+            Note("jetbrains.environment", f"{path}: {error}", hint, about=path),
+        )
         before = None
         content = environment.merged(None, dist=places.dist, allow_updates=allow_updates)
     if content != before:
@@ -149,15 +155,25 @@ def _environment(seen: Observed, places: Places, allow_updates: bool) -> Iterato
 
 def _all_properties(seen: Observed, places: Places) -> Iterator[Step]:
     for file in seen.properties:
-        yield from _properties(file, places)
+        yield from _properties(file, places, lasts=seen.properties_last or bool(file.ide))
 
 
 def _unreadable(file: Settings) -> Note:
-    return Note("jetbrains.unreadable", f"{file.path}: {file.problem}", "make it a file that you can read")
+    if file.dangling:
+        # Dotfiles may come later: a directory made in their place would be in their way.
+        message = f"{file.path} is not written: {file.dangling} is a link that leads nowhere yet"
+        hint = f"make what it leads to, or remove the link: rm {shlex.quote(str(file.dangling))}"
+        return Note("jetbrains.dangling-link", message, hint, about=file.dangling)
+    return Note(
+        "jetbrains.unreadable",
+        f"{file.path}: {file.problem}",
+        "make it a file that you can read",
+        about=file.path,
+    )
 
 
-def _properties(file: Settings, places: Places) -> Iterator[Step]:
-    if file.problem:
+def _properties(file: Settings, places: Places, *, lasts: bool) -> Iterator[Step]:
+    if file.problem or file.dangling:
         yield None, _unreadable(file)
         return
     ide = file.ide or ANY_IDE
@@ -170,21 +186,38 @@ def _properties(file: Settings, places: Places) -> Iterator[Step]:
     # IDEs read UTF-8; bytes that are none pass through unchanged.
     text = None if file.content is None else file.content.decode(errors="surrogateescape")
     try:
-        done = properties.completed(text, wanted, ours=f"{places.tmp}/")
+        done = properties.completed(text, wanted, ours=f"{places.tmp}/", in_home=not file.ide)
     except properties.BrokenError as error:
-        yield None, Note("jetbrains.properties", f"{file.path}: {error}", "correct or remove that line")
+        message = f"{file.path}: {error}"
+        yield (
+            None,
+            Note("jetbrains.properties", message, "correct or remove that line", about=file.path),
+        )
         return
     content = done.text.encode(errors="surrogateescape")
     if content != file.content:
         yield Write(file.path, content, file.content), None
     system = done.theirs.get(SYSTEM, "")
-    if system.startswith(f"{places.volume}/"):
+    on_volume = system.startswith(f"{places.volume}/")
+    if done.edited and not lasts and not on_volume:
+        message = f"{file.path} has lines of yours, which are gone at the next start"
+        yield (
+            None,
+            Note(
+                "jetbrains.properties-not-kept",
+                message,
+                f"home-persist add {file.path.name}",
+                about=file.path,
+            ),
+        )
+    if on_volume:
         yield (
             None,
             Note(
                 "jetbrains.system-lasts",
                 f"{file.path}: {SYSTEM} is on the volume, where IDEs of other workspaces would use it too",
                 f"remove that line, and the IDE uses {wanted[SYSTEM]}",
+                about=file.path,
             ),
         )
 

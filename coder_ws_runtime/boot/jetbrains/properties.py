@@ -21,6 +21,11 @@ _HEADER = """\
 # Where this IDE keeps what, written by `ws-boot jetbrains` at every start of the workspace: settings
 # and plugins last, caches and logs do not. To change a path, change its line: it is kept.
 """
+_HOME_HEADER = """\
+# Where IDEs keep what, written by `ws-boot jetbrains` at every start of the workspace: settings and
+# plugins last, caches and logs do not. To change a path, change its line, and keep this file by
+# `home-persist add idea.properties`: without that it is a new one at the next start.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,25 +35,29 @@ class Completed:
     text: str
     theirs: Mapping[str, str]
     """Keys of ours to which the user gave another value, which is kept."""
+    edited: bool = False
+    """Whether it holds anything that we did not write."""
 
 
 class BrokenError(ValueError):
     """The file cannot be read as properties."""
 
 
-def completed(text: str | None, wanted: Mapping[str, str], *, ours: str) -> Completed:
+def completed(text: str | None, wanted: Mapping[str, str], *, ours: str, in_home: bool = False) -> Completed:
     """The file with what it lacks of `wanted`; every line that a user wrote is kept as it is.
 
     Args:
         text: what the file holds; None if there is none.
         wanted: values by key; ASCII, without what would need an escape.
         ours: values that begin with this were written by us, and are corrected.
+        in_home: whether it is the file in the home, which does not last by itself.
 
     Raises:
         BrokenError: it holds an escape that is none.
     """
-    fresh = _HEADER + "".join(f"{key}={value}\n" for key, value in wanted.items())
-    if text is None or text == fresh or not text.strip():
+    lines = "".join(f"{key}={value}\n" for key, value in wanted.items())
+    fresh = (_HOME_HEADER if in_home else _HEADER) + lines
+    if text is None or text in {fresh, _HEADER + lines} or not text.strip():
         return Completed(fresh, {})
     # Slow to import, and only a file that a user has edited needs it.
     from javaproperties import InvalidUEscapeError, PropertiesFile  # noqa: PLC0415
@@ -63,8 +72,8 @@ def completed(text: str | None, wanted: Mapping[str, str], *, ours: str) -> Comp
         if key in properties and properties[key] != value and not properties[key].startswith(ours)
     }
     if all(properties.get(key) == value for key, value in wanted.items() if key not in theirs):
-        return Completed(text, theirs)
+        return Completed(text, theirs, edited=True)
     for key, value in wanted.items():
         if key not in theirs and properties.get(key) != value:
             properties[key] = value
-    return Completed(properties.dumps(), theirs)
+    return Completed(properties.dumps(), theirs, edited=True)

@@ -15,6 +15,10 @@ class DockerApiError(Exception):
     """The daemon did not answer as it should; the message is one sentence's end."""
 
 
+class NoAnswerError(DockerApiError):
+    """Nobody answered: there is no connection, it was closed at once, or nothing came in time."""
+
+
 def get(path: Path, resource: str, *, limit: float = 3.0) -> Any:  # noqa: ANN401 - a JSON value
     """What the daemon answers to GET.
 
@@ -24,7 +28,8 @@ def get(path: Path, resource: str, *, limit: float = 3.0) -> Any:  # noqa: ANN40
         limit: seconds for the whole answer.
 
     Raises:
-        DockerApiError: no answer, or not a good one.
+        NoAnswerError: nobody answered.
+        DockerApiError: the answer is not a good one.
         PermissionError: the socket may not be opened.
     """
     deadline = time.monotonic() + limit
@@ -38,11 +43,13 @@ def get(path: Path, resource: str, *, limit: float = 3.0) -> Any:  # noqa: ANN40
                 answer += piece
                 client.settimeout(max(0.01, deadline - time.monotonic()))
     except TimeoutError as error:
-        raise DockerApiError(f"does not answer within {limit:g} s") from error
+        raise NoAnswerError(f"does not answer within {limit:g} s") from error
     except PermissionError:
         raise
     except OSError as error:
-        raise DockerApiError(f"cannot be reached: {error.strerror}") from error
+        raise NoAnswerError(f"cannot be reached: {error.strerror}") from error
+    if not answer:
+        raise NoAnswerError("closes the connection without an answer")
     return _body(bytes(answer))
 
 

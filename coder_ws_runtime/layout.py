@@ -206,6 +206,11 @@ class Layout:
         return self.root / "run/systemd/system"
 
     @property
+    def system_bus(self) -> Path:
+        """The socket of D-Bus, by which everybody but root talks to systemd."""
+        return self.root / "run/dbus/system_bus_socket"
+
+    @property
     def container_mark(self) -> Path:
         """An empty file that the engine makes together with the container."""
         return self.root / ".dockerenv"

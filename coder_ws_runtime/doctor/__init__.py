@@ -1,1 +1,1 @@
-"""What is wrong with a workspace, and how to mend it."""
+"""What is wrong with a workspace, and how to fix it."""

@@ -1,6 +1,7 @@
 """What checks are given: the workspace, and how to ask about it."""
 
 import os
+import re
 import shlex
 import threading
 from collections.abc import Callable, Mapping
@@ -16,6 +17,9 @@ from coder_ws_runtime.system.accounts import User, read_user
 from coder_ws_runtime.system.process import Runner, run
 
 T = TypeVar("T")
+
+_CONTAINER_ID = re.compile(r"[0-9a-f]{12}")
+"""The host name that an engine gives to a container for which nobody chose one."""
 
 
 class _Facts:
@@ -85,21 +89,30 @@ class Context:
         """`command`, to be run as the user of the workspace."""
         return f"sudo -H -u {DEFAULT_USER} {command}" if self.uid == 0 else command
 
-    def restart(self, *, ask: bool = False) -> str:
-        """The command that restarts this workspace from outside; `ask` for its parameters, too."""
+    @property
+    def called(self) -> str:
+        """What Coder's command line calls this workspace, as a word for a shell; empty if not known.
+
+        The template gives the container the workspace's name as its host name.
+        """
         workspace = self.settings.workspace
-        name = shlex.quote(workspace.name) if workspace.name else "<workspace>"
-        owner = f"{shlex.quote(workspace.owner)}/" if workspace.owner else ""
-        return f"coder restart{' --always-prompt' if ask else ''} {owner}{name}"
+        name = workspace.name or self.env.get("CODER_WORKSPACE_NAME", "")
+        if not name and self.live and not _CONTAINER_ID.fullmatch(os.uname().nodename):
+            name = os.uname().nodename
+        owner = f"{workspace.owner}/" if workspace.owner and name else ""
+        return shlex.quote(f"{owner}{name}") if name else ""
 
+    def restart(self, *, ask: bool = False) -> tuple[str, ...]:
+        """The command that restarts this workspace from outside; none if its name is not known.
 
-def text(path: Path, limit: int = 1 << 20) -> str:
-    """The file's text, at most `limit` bytes, or nothing: what cannot be read says nothing."""
-    try:
-        with path.open("rb") as file:
-            return file.read(limit).decode(errors="replace")
-    except OSError:
-        return ""
+        Args:
+            ask: for its parameters, too.
+        """
+        return (f"coder restart{' --always-prompt' if ask else ''} {self.called}",) if self.called else ()
+
+    def update(self) -> tuple[str, ...]:
+        """The command that starts this workspace with the newest version of its template."""
+        return (f"coder update {self.called}",) if self.called else ()
 
 
 def account(context: Context) -> User | None:

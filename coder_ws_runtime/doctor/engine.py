@@ -8,12 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from coder_ws_runtime.doctor.causes import without_consequences
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.findings import Status, Verdict, skipped
 from coder_ws_runtime.doctor.systemd import boots, steps_ran, units
+from coder_ws_runtime.doctor.volume import Usable, usable
 
 LIMIT = 10.0
-"""Seconds that a check may take unless it says otherwise; a host that is crowded is no failure."""
+"""Seconds that a check may take unless it says otherwise; a crowded host is not a failure."""
+
+PATIENCE = 1.0
+"""Seconds after which a user wants to know what is waited for."""
 
 
 class Need(Enum):
@@ -26,7 +31,7 @@ class Need(Enum):
     SYSTEMD = "systemd does not run"
     UNITS = "systemd does not answer; see system.state"
     BOOT = "no boot step has run, for want of systemd; see system.pid1"
-    VOLUME = "there is no volume"
+    VOLUME = "the volume cannot be used; see home.volume"
     SOCKET = "there is no Docker socket"
 
 
@@ -35,7 +40,7 @@ _MET: Mapping[Need, Callable[[Context], bool]] = {
     Need.SYSTEMD: lambda context: context.ask(boots),
     Need.UNITS: lambda context: bool(context.ask(units)),
     Need.BOOT: lambda context: context.ask(steps_ran),
-    Need.VOLUME: lambda context: context.layout.volume.is_dir(),
+    Need.VOLUME: lambda context: context.ask(usable) is Usable.YES,
     Need.SOCKET: lambda context: context.layout.docker_socket.is_socket(),
 }
 
@@ -69,7 +74,7 @@ class Check:
 
     @property
     def explanation(self) -> str:
-        """What is well if the check is: the first line of the function's docstring."""
+        """What is right if the check is ok: the first line of the function's docstring."""
         return (self.function.__doc__ or "").strip().partition("\n")[0].removesuffix(".")
 
 
@@ -93,8 +98,21 @@ class Result:
     seconds: float
 
 
-def examine(checks: Sequence[Check], context: Context) -> list[Result]:
-    """Run all checks at once and return their results in the same order.
+def examine(
+    checks: Sequence[Check],
+    context: Context,
+    *,
+    waiting: Callable[[Sequence[str]], None] | None = None,
+    patience: float = PATIENCE,
+) -> list[Result]:
+    """Run all checks at once and return their results in the same order, without consequences.
+
+    Args:
+        checks: which.
+        context: the workspace.
+        waiting: told which checks have not ended after `patience` seconds, again each time one ends,
+            and at last that none is left.
+        patience: seconds.
 
     A check that raises, or that has not returned when its limit is over, has crashed. Its thread is
     left to itself: it is a daemon thread, which does not keep the process from ending.
@@ -105,10 +123,16 @@ def examine(checks: Sequence[Check], context: Context) -> list[Result]:
         threading.Thread(target=_work, args=(item, context, done), name=item.id, daemon=True).start()
     results: dict[str, Result] = {}
     pending = {item.id: item for item in checks}
+    told = False
     while pending:
-        deadline = began + min(item.limit for item in pending.values())
+        passed = time.monotonic() - began
+        if waiting and passed >= patience:
+            waiting(tuple(pending))
+            told = True
+        limit = min(item.limit for item in pending.values())
+        until = min(limit, patience) if waiting and not told else limit
         try:
-            result = done.get(timeout=max(0.0, deadline - time.monotonic()))
+            result = done.get(timeout=max(0.0, began + until - time.monotonic()))
         except queue.Empty:
             late = time.monotonic() - began
             for item in [item for item in pending.values() if item.limit <= late]:
@@ -116,7 +140,9 @@ def examine(checks: Sequence[Check], context: Context) -> list[Result]:
         else:
             if pending.pop(result.check.id, None):
                 results[result.check.id] = result
-    return [results[item.id] for item in checks]
+    if waiting and told:
+        waiting(())
+    return without_consequences([results[item.id] for item in checks])
 
 
 def _work(item: Check, context: Context, done: "queue.SimpleQueue[Result]") -> None:

@@ -31,12 +31,15 @@ class Where(Enum):
     CLIENT = "client"
     """Wherever the user is logged in to Coder with its command line."""
     TEMPLATE = "template"
-    """The directory of the template, on the computer of whoever maintains it."""
+    """The directory of the template, on the computer of the person who maintains it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """How to mend something."""
+    """How to fix something.
+
+    Each command is a whole line for a shell, without a placeholder, and does what the text says.
+    """
 
     text: str
     """One sentence without a final full stop."""
@@ -45,12 +48,16 @@ class Remedy:
     where: Where = Where.WORKSPACE
     safe: bool = False
     """Whether ``--fix`` may run the commands: doing so twice, or needlessly, harms nothing."""
+    then: "Remedy | None" = None
+    """What is to be done after it, in another place."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that is wrong."""
 
+    code: str
+    """Stable, ``<category>.<what-is-wrong>``: programs and tests match it, and never the sentence."""
     status: Status
     """WARNING or FAILURE."""
     problem: str
@@ -58,20 +65,24 @@ class Finding:
     evidence: tuple[str, ...] = ()
     """Lines that show it: what was read, or what a program said."""
     remedy: Remedy | None = None
+    about: str = ""
+    """Which thing is wrong, where a code can be found for several: a unit, a path."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a check returns: that all is well, that it was skipped, or what it found."""
+    """What a check returns: that everything is ok, that it was skipped, or what it found."""
 
     status: Status
     summary: str
     """One sentence without a final full stop: what is so, or why it was skipped."""
     findings: tuple[Finding, ...] = ()
+    cause: str = ""
+    """The code of the finding because of which the check was skipped; empty if there is none."""
 
 
 def ok(summary: str) -> Verdict:
-    """All is well."""
+    """Nothing is wrong."""
     return Verdict(Status.OK, summary)
 
 
@@ -80,14 +91,18 @@ def skipped(reason: str) -> Verdict:
     return Verdict(Status.SKIPPED, reason)
 
 
-def failure(problem: str, remedy: Remedy | None = None, *, evidence: Sequence[str] = ()) -> Finding:
+def failure(
+    code: str, problem: str, remedy: Remedy | None = None, *, evidence: Sequence[str] = (), about: str = ""
+) -> Finding:
     """Something that does not work."""
-    return Finding(Status.FAILURE, problem, tuple(evidence), remedy)
+    return Finding(code, Status.FAILURE, problem, tuple(evidence), remedy, about)
 
 
-def warning(problem: str, remedy: Remedy | None = None, *, evidence: Sequence[str] = ()) -> Finding:
-    """Something that works, and will bite."""
-    return Finding(Status.WARNING, problem, tuple(evidence), remedy)
+def warning(
+    code: str, problem: str, remedy: Remedy | None = None, *, evidence: Sequence[str] = (), about: str = ""
+) -> Finding:
+    """Something that works, and will cause trouble."""
+    return Finding(code, Status.WARNING, problem, tuple(evidence), remedy, about)
 
 
 def found(findings: Sequence[Finding], otherwise: str) -> Verdict:

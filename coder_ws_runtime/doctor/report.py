@@ -8,7 +8,7 @@ from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Result
 from coder_ws_runtime.doctor.findings import Finding, Remedy, Status
 
-VERSION = 1
+VERSION = 2
 """Of the format: it changes when a reader of the old one would be wrong about the new one."""
 
 
@@ -47,6 +47,7 @@ def _result(item: Result) -> dict[str, Any]:
         "title": item.check.title,
         "status": item.verdict.status.value,
         "summary": item.verdict.summary,
+        "cause": item.verdict.cause or None,
         "seconds": round(item.seconds, 3),
         "findings": [_finding(finding) for finding in item.verdict.findings],
     }
@@ -54,7 +55,9 @@ def _result(item: Result) -> dict[str, Any]:
 
 def _finding(finding: Finding) -> dict[str, Any]:
     return {
+        "code": finding.code,
         "status": finding.status.value,
+        "about": finding.about or None,
         "problem": finding.problem,
         "evidence": list(finding.evidence),
         "remedy": _remedy(finding.remedy) if finding.remedy else None,
@@ -67,4 +70,5 @@ def _remedy(remedy: Remedy) -> dict[str, Any]:
         "commands": list(remedy.commands),
         "where": remedy.where.value,
         "safe": remedy.safe,
+        "then": _remedy(remedy.then) if remedy.then else None,
     }

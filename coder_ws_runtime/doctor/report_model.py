@@ -12,8 +12,11 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+CODE = r"^[a-z]+\.[a-z0-9-]+$"
+
+
 class Remedy(_Model):
-    """How to mend something."""
+    """How to fix something."""
 
     text: str = Field(description="One sentence.")
     commands: list[str] = Field(description="Lines to paste into a shell, in order.")
@@ -21,24 +24,28 @@ class Remedy(_Model):
         description="Where to run the commands."
     )
     safe: bool = Field(description="Whether `ws-doctor --fix` runs the commands.")
+    then: "Remedy | None" = Field(description="What is to be done after it, in another place.")
 
 
 class Finding(_Model):
     """One thing that is wrong."""
 
+    code: str = Field(pattern=CODE, description="Stable over versions: which kind of thing is wrong.")
     status: Literal["warning", "failure"]
+    about: str | None = Field(description="Which unit, path or container, where a code fits several.")
     problem: str
     evidence: list[str]
     remedy: Remedy | None
 
 
 class Check(_Model):
-    """One check, and what became of it."""
+    """One check, and how it ended."""
 
-    id: str = Field(pattern=r"^[a-z]+\.[a-z0-9-]+$", description="Stable over versions.")
+    id: str = Field(pattern=CODE, description="Stable over versions.")
     category: str
     title: str
     status: _Status = Field(description="The worst of the findings; crashed: the check itself failed.")
+    cause: str | None = Field(description="Skipped because of the finding with this code.")
     summary: str = Field(description="What is so, why it was skipped, or the worst problem.")
     seconds: float
     findings: list[Finding]
@@ -73,7 +80,7 @@ class Counts(_Model):
 class Report(_Model):
     """The report of `ws-doctor --json`."""
 
-    version: Literal[1] = Field(description="Of this format.")
+    version: Literal[2] = Field(description="Of this format.")
     runtime: str = Field(description="Version of the runtime.")
     workspace: Workspace
     seconds: float

@@ -1,10 +1,10 @@
-"""What systemd and its journal say, asked once for all checks."""
+"""What systemd says, asked once for all checks."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from coder_ws_runtime.doctor.context import Context
-from coder_ws_runtime.doctor.findings import Remedy
 
 DOCKER_GROUP = "ws-docker-group.service"
 RESOLVE = "home-persist-resolve.service"
@@ -15,6 +15,12 @@ AGENT = "coder-agent.service"
 WEB_SHELL = "web-shell.service"
 DOCKER_ENGINE = "ws-docker-engine.service"
 """Only where the workspace has an engine of its own."""
+
+JOURNAL = "systemd-journald.service"
+PROXY = "ws-docker-proxy.service"
+PROXY_SOCKET = "ws-docker-proxy.socket"
+_MULTI_USER = "multi-user.target"
+_RESCUE = ("rescue.target", "emergency.target")
 
 UNITS = (DOCKER_GROUP, RESOLVE, JETBRAINS, WATCH, HOOKS, AGENT, WEB_SHELL)
 """Our units, in the order of the boot."""
@@ -34,7 +40,14 @@ _PROPERTIES = (
     "DropInPaths",
     "ControlGroup",
     "InvocationID",
+    "NRestarts",
+    "ExecMainStartTimestampMonotonic",
 )
+
+_PATIENCE = 8.0
+"""Seconds that systemd may take to answer; on a crowded host it takes some."""
+_RECENT = 300.0
+"""Seconds for which a restart counts: a unit that flaps is up at most looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +86,58 @@ class Unit:
         return self["ActiveState"] in {"activating", "deactivating"}
 
     @property
+    def restarting(self) -> bool:
+        """Whether systemd waits before it starts the unit again, because it has ended by itself."""
+        return self["SubState"] == "auto-restart"
+
+    @property
+    def restarts(self) -> int:
+        """How often systemd had to start it again, the last time within the last minutes."""
+        count, started = self["NRestarts"], self["ExecMainStartTimestampMonotonic"]
+        if not count.isdecimal() or not started.isdecimal():
+            return 0
+        # Both clocks are CLOCK_MONOTONIC; systemd counts microseconds.
+        return int(count) if time.monotonic() - int(started) / 1e6 < _RECENT else 0
+
+    @property
     def left_out(self) -> bool:
         """Whether one of its conditions does not hold: systemd does not start it then."""
         return self["ConditionResult"] == "no" and self["ActiveState"] == "inactive"
 
 
+def answers(context: Context) -> dict[str, Unit]:
+    """Our units, what else tells the state of the system, and all that have failed; by name.
+
+    One call of systemctl(1): a pattern is expanded to the units in the states that ``--state`` names.
+    Empty if systemd does not answer.
+    """
+    wanted = [*UNITS, DOCKER_ENGINE, PROXY, PROXY_SOCKET, JOURNAL, _MULTI_USER, *_RESCUE]
+    command = ["systemctl", "show", f"--property={','.join(_PROPERTIES)}", "--state=failed"]
+    shown = context.run([*command, "--", *wanted, "*"], timeout=_PATIENCE)
+    return {unit.name: unit for unit in parse_units(shown.stdout)}
+
+
 def units(context: Context) -> dict[str, Unit]:
     """Our units as systemd sees them, by name; empty if it does not answer."""
-    names = (*UNITS, DOCKER_ENGINE)
-    shown = context.run(["systemctl", "show", f"--property={','.join(_PROPERTIES)}", "--", *names], timeout=4)
-    return {unit.name: unit for unit in parse_units(shown.stdout)}
+    known = context.ask(answers)
+    return {name: known[name] for name in (*UNITS, DOCKER_ENGINE) if name in known}
+
+
+def strangers(context: Context) -> list[Unit]:
+    """Units that have failed and are not ours."""
+    ours = {*UNITS, DOCKER_ENGINE, PROXY, PROXY_SOCKET, JOURNAL}
+    return [unit for name, unit in context.ask(answers).items() if unit.failed and name not in ours]
+
+
+def state(context: Context) -> str:
+    """``running``, ``starting`` or ``maintenance``, as systemctl(1) is-system-running; empty: no answer."""
+    known = context.ask(answers)
+    if not known:
+        return ""
+    if any(known[name].active for name in _RESCUE if name in known):
+        return "maintenance"
+    main = known.get(_MULTI_USER)
+    return "running" if main is None or main.active else "starting"
 
 
 def parse_units(shown: str) -> list[Unit]:
@@ -92,26 +147,6 @@ def parse_units(shown: str) -> list[Unit]:
         for block in shown.split("\n\n")
     ]
     return [Unit(block["Id"], block) for block in blocks if "Id" in block]
-
-
-def manager(context: Context) -> Mapping[str, str]:
-    """The state of systemd itself: ``SystemState`` and ``NFailedUnits``."""
-    shown = context.run(["systemctl", "show", "--property=SystemState,NFailedUnits"], timeout=4)
-    return dict(line.split("=", 1) for line in shown.stdout.splitlines() if "=" in line)
-
-
-def journal(context: Context, unit: Unit, count: int = 5) -> list[str]:
-    """The last lines that the unit's present or last run wrote, the oldest first."""
-    matches = (
-        [f"_SYSTEMD_INVOCATION_ID={unit['InvocationID']}"] if unit["InvocationID"] else ["-u", unit.name]
-    )
-    command = ["journalctl", "--quiet", "--no-pager", "--output=cat", f"--lines={count}", *matches]
-    return [line for line in context.run(command, timeout=3).stdout.splitlines() if line.strip()]
-
-
-def restart(context: Context, unit: str, text: str, *, safe: bool = False) -> Remedy:
-    """The remedy that restarts a unit of ours."""
-    return Remedy(text, (context.as_root(f"systemctl restart {unit.removesuffix('.service')}"),), safe=safe)
 
 
 def restart_command(context: Context, unit: str, command: str) -> str:

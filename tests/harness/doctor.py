@@ -1,4 +1,4 @@
-"""Breaks one thing in a real workspace, and mends it by the remedy that the doctor prints."""
+"""Breaks one thing in a real workspace, and fixes it by the remedy that the doctor prints."""
 
 import copy
 import json
@@ -19,7 +19,7 @@ _BAD = ("failure", "crashed")
 
 @dataclass(frozen=True)
 class Template:
-    """What is wrong with the template: a change of the workspace before it is booted anew."""
+    """What is wrong with the template: a change of the workspace before it is booted again."""
 
     change: Callable[[Workspace], None]
     boots: bool = True
@@ -39,14 +39,18 @@ class Row:
     """How, in words."""
     by: str | Callable[[Workspace], None] | Template
     """What breaks it: a script for root in the workspace, something outside of it, or the template."""
-    finding: str
-    """Part of the sentence that names the problem."""
+    code: str
+    """Of the finding; no other is to be found."""
     remedy: str
     """Part of the remedy: of its text, or of a command."""
     status: str = "failure"
     cause: str | Callable[[Workspace], None] = _nothing
-    """What the remedy's text asks for beside its commands ("mend what its log says"): a script for root
+    """What the remedy's text asks for beside its commands ("fix what its log says"): a script for root
     in the workspace, or something outside of it."""
+    user: str = "coder"
+    """Who calls the doctor, and pastes its commands."""
+    evidence: str = ""
+    """Part of a line that has to be in the evidence: what says why."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Of the shell in which the doctor is called."""
     shell: str = "exec bash"
@@ -82,7 +86,7 @@ def failures(report: Mapping[str, Any]) -> list[str]:
 
 
 def prove(row: Row, space: Workspace) -> None:
-    """Break, see it and nothing else, mend as printed, see it gone.
+    """Break, see it and nothing else, fix it as printed, see it gone.
 
     Raises:
         AssertionError: one of these is not so; the next row gets a new container.
@@ -119,35 +123,53 @@ def _do(what: str | Callable[[Workspace], None], space: Workspace) -> None:
         space.out(what, user="root")
 
 
+def codes(report: Mapping[str, Any]) -> set[str]:
+    """The codes of all findings; a check that crashed has that as its code."""
+    found = {finding["code"] for item in report["checks"] for finding in item["findings"]}
+    return found | {f"{item['id']}: crashed" for item in report["checks"] if item["status"] == "crashed"}
+
+
 def _expected(row: Row, report: Mapping[str, Any]) -> dict[str, Any]:
     there = findings(report)
-    assert row.check in there, f"{row.check} says nothing; found: {there}"
-    others = [name for name in failures(report) if name != row.check]
-    assert others == [], {name: there[name] for name in others}
+    assert codes(report) == {row.code}, there
+    assert row.check in there, there
     status = next(item["status"] for item in report["checks"] if item["id"] == row.check)
     assert status == row.status, there[row.check]
-    named: dict[str, Any] | None = next(
-        (item for item in there[row.check] if row.finding in item["problem"]), None
-    )
-    assert named is not None, there[row.check]
-    advice = "\n".join([named["remedy"]["text"], *named["remedy"]["commands"]])
+    named: dict[str, Any] = there[row.check][0]
+    advice = "\n".join(_advice(named["remedy"]))
     assert row.remedy in advice, named["remedy"]
+    assert row.evidence in "\n".join(named["evidence"]), named["evidence"]
+    for command in _commands(named["remedy"]):
+        assert not set("<>") & set(command), f"a placeholder is a redirection: {command}"
     return named
 
 
-def _apply(space: Workspace, row: Row, remedy: Mapping[str, Any]) -> dict[str, Any]:
+def _advice(remedy: Mapping[str, Any] | None) -> list[str]:
+    return [] if remedy is None else [remedy["text"], *remedy["commands"], *_advice(remedy["then"])]
+
+
+def _commands(remedy: Mapping[str, Any] | None) -> list[str]:
+    return [] if remedy is None else [*remedy["commands"], *_commands(remedy["then"])]
+
+
+def _apply(space: Workspace, row: Row, remedy: Mapping[str, Any] | None) -> dict[str, Any]:
     """Do what the remedy says where it says it, and look again from the same shell."""
-    match remedy["where"]:
-        case "workspace":
-            return _shell(space, row, remedy["commands"])
-        case "client" if remedy["commands"]:
-            for command in remedy["commands"]:
-                _as_client(space, command)
-        case "template" | "client":
-            _restart(space)
-        case "host":
-            assert row.cause is not _nothing, "what is done on the host is for the row to do"
-    return _shell(space, row, [])
+    pasted: list[str] = []
+    while remedy is not None:
+        match remedy["where"]:
+            case "workspace":
+                pasted += remedy["commands"]
+            case "client" if remedy["commands"]:
+                for command in remedy["commands"]:
+                    _as_client(space, command)
+            case "client":
+                _restart(space)
+            case "template" if remedy["then"] is None:
+                _restart(space)
+            case "host":
+                assert row.cause is not _nothing, "what is done on the host is for the row to do"
+        remedy = remedy["then"]
+    return _shell(space, row, pasted)
 
 
 def _as_client(space: Workspace, command: str) -> None:
@@ -155,9 +177,9 @@ def _as_client(space: Workspace, command: str) -> None:
     program, verb, *options, name = shlex.split(command)
     assert program == "coder"
     workspace = space.settings["workspace"]
-    names = {workspace["id"], workspace["name"], f"{workspace['owner']}/{workspace['name']}", "<workspace>"}
+    names = {workspace["id"], workspace["name"], f"{workspace['owner']}/{workspace['name']}"}
     match verb:
-        case "restart":
+        case "restart" | "update":
             assert name in names, command
             assert options in ([], ["--always-prompt"]), command
             _restart(space)
@@ -185,7 +207,7 @@ def _restart(space: Workspace, *, wait: bool = True) -> None:
 def _shell(space: Workspace, row: Row, commands: list[str]) -> dict[str, Any]:
     """Paste the commands into a shell of the user, and look from there."""
     script = "\n".join([*commands, f"echo '{_MARK}'", "ws-doctor --json", ""])
-    done = space.exec("bash", "-c", row.shell, env=dict(row.env), stdin=script.encode())
+    done = space.exec("bash", "-c", row.shell, user=row.user, env=dict(row.env), stdin=script.encode())
     said, mark, report = done.stdout.partition(f"{_MARK}\n")
     assert mark, f"{said}{done.stderr}"
     try:

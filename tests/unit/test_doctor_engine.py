@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,31 @@ def test_a_check_that_does_not_end_is_cut_off_by_its_own_limit(context: Context)
     assert results[0].verdict.summary == "the check did not end within 0.1 s"
 
 
+def test_a_user_who_waits_learns_for_what(context: Context) -> None:
+    release = threading.Event()
+    told: list[tuple[str, ...]] = []
+
+    def waits(_: Context) -> Verdict:
+        release.wait(20)
+        return ok("at last")
+
+    def say(ids: Sequence[str]) -> None:
+        told.append(tuple(ids))
+        release.set()
+
+    checks = [Check("a.slow", "", waits), Check("a.quick", "", lambda _: ok("well"))]
+    results = examine(checks, context, waiting=say, patience=0.05)
+    assert [item.verdict.status for item in results] == [Status.OK, Status.OK]
+    assert told[0] == ("a.slow",)
+    assert told[-1] == (), "at last the line can be erased"
+
+
+def test_nobody_is_told_of_checks_that_are_quick(context: Context) -> None:
+    told: list[Sequence[str]] = []
+    examine([Check("a.quick", "", lambda _: ok("well"))], context, waiting=told.append, patience=5)
+    assert told == []
+
+
 def test_a_check_whose_need_is_missing_is_skipped_with_the_reason(context: Context) -> None:
     def never(_: Context) -> Verdict:
         raise AssertionError
@@ -82,7 +108,7 @@ def test_a_check_whose_need_is_missing_is_skipped_with_the_reason(context: Conte
     ("made", "status"),
     [
         pytest.param(ok("well"), Status.OK, id="nothing"),
-        pytest.param(found([failure("f")], ""), Status.SKIPPED, id="a consequence"),
+        pytest.param(found([failure("a.f", "f")], ""), Status.SKIPPED, id="a consequence"),
     ],
 )
 def test_where_nobody_made_it_what_is_wrong_is_a_consequence(
@@ -112,8 +138,13 @@ def test_a_fact_is_found_out_once(context: Context) -> None:
     ("findings", "status", "summary"),
     [
         pytest.param([], Status.OK, "all well", id="nothing"),
-        pytest.param([warning("w")], Status.WARNING, "w", id="a warning"),
-        pytest.param([warning("w"), failure("f")], Status.FAILURE, "f (and 1 more)", id="the worst counts"),
+        pytest.param([warning("a.w", "w")], Status.WARNING, "w", id="a warning"),
+        pytest.param(
+            [warning("a.w", "w"), failure("a.f", "f")],
+            Status.FAILURE,
+            "f (and 1 more)",
+            id="the worst counts",
+        ),
     ],
 )
 def test_what_was_found_makes_the_status(findings: list, status: Status, summary: str) -> None:

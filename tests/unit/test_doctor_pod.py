@@ -13,9 +13,9 @@ from coder_ws_runtime.doctor.catalogue import CHECKS
 from coder_ws_runtime.doctor.checks.disk import memory_limit, memory_used
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.findings import Status, Verdict
-from coder_ws_runtime.doctor.processes import started
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.system.cgroups import own_groups
+from coder_ws_runtime.system.processes import started
 
 BY_ID = {item.id: item for item in CHECKS}
 
@@ -56,14 +56,15 @@ def test_without_docker_its_socket_is_not_missed(tmp_path: Path) -> None:
     ("engine", "problem", "command"),
     [
         ("own", "the Docker engine of this workspace does not listen", "ws-docker-engine.socket"),
-        ("host-socket", "no Docker socket is mounted", "coder restart"),
+        ("host-socket", "no Docker socket is mounted", "coder update"),
     ],
 )
 def test_a_socket_that_is_not_there(tmp_path: Path, engine: str, problem: str, command: str) -> None:
     (finding,) = look(tmp_path, "docker.socket", engine).findings
     assert finding.problem == problem
     assert finding.remedy
-    assert command in " ".join(finding.remedy.commands)
+    after = finding.remedy.then.commands if finding.remedy.then else ()
+    assert command in " ".join([*finding.remedy.commands, *after])
 
 
 def test_bind_mounts_are_right(tmp_path: Path) -> None:

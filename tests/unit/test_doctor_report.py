@@ -29,7 +29,7 @@ from coder_ws_runtime.doctor.findings import (
     skipped,
     warning,
 )
-from coder_ws_runtime.doctor.mend import mends
+from coder_ws_runtime.doctor.fixes import safe_fixes
 from coder_ws_runtime.doctor.report import as_json
 from coder_ws_runtime.doctor.selection import select
 from coder_ws_runtime.errors import UsageError
@@ -46,18 +46,20 @@ BROKEN = [
     result("system.pid1", ok("systemd is PID 1")),
     result(
         "docker.socket",
-        found([failure("it is gone", Remedy("restart", ("coder restart x",), Where.CLIENT))], ""),
+        found([failure("a.b", "it is gone", Remedy("restart", ("coder restart x",), Where.CLIENT))], ""),
     ),
-    result("home.links", found([failure("~/a", SAFE, evidence=["e"]), failure("~/b", SAFE)], "")),
+    result(
+        "home.links", found([failure("a.b", "~/a", SAFE, evidence=["e"]), failure("a.b", "~/b", SAFE)], "")
+    ),
     result("tools.node", skipped("not a part of this image")),
     result("tools.npm", skipped("not a part of this image")),
     result("network.coder", Verdict(Status.CRASHED, "the check did not end within 5 s")),
-    result("disk.tmp", found([warning("it is small")], "")),
+    result("disk.tmp", found([warning("a.b", "it is small")], "")),
 ]
 
 
 def test_the_schema_is_that_of_the_models() -> None:
-    assert SCHEMA.read_text() == report_model.schema(), "make it anew: see docs/doctor.md"
+    assert SCHEMA.read_text() == report_model.schema(), "write it again: see docs/doctor.md"
 
 
 def test_a_report_validates_against_the_schema(tmp_path: Path) -> None:
@@ -69,7 +71,7 @@ def test_a_report_validates_against_the_schema(tmp_path: Path) -> None:
 
 def test_the_schema_refuses_what_is_no_report() -> None:
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({"version": 2}, json.loads(SCHEMA.read_text()))
+        jsonschema.validate({"version": 3}, json.loads(SCHEMA.read_text()))
 
 
 def text(results: list[Result], *, quiet: bool = False, verbose: bool = False) -> str:
@@ -79,20 +81,20 @@ def text(results: list[Result], *, quiet: bool = False, verbose: bool = False) -
 
 def test_sentences_are_broken_for_a_terminal_and_commands_are_not() -> None:
     remedy = Remedy("see what fills it, and remove what is not needed", ("du -xh --max-depth=2 /mnt | sort",))
-    wrong = found([failure("the volume of the home has no room for what is saved", remedy)], "")
+    wrong = found([failure("a.b", "the volume of the home has no room for what is saved", remedy)], "")
     lines = doctor_text.lines([result("disk.volume", wrong)], 0.0, columns=44)
     assert [render.plain(line) for line in lines][:6] == [
         "✗ disk.volume",
         "    the volume of the home has no room for",
         "      what is saved",
-        "    mend: see what fills it, and remove what",
+        "    fix: see what fills it, and remove what",
         "      is not needed",
         "      $ du -xh --max-depth=2 /mnt | sort",
     ]
 
 
 def test_a_warning_beside_a_failure_says_so() -> None:
-    wrong = found([failure("it failed"), warning("it will bite")], "")
+    wrong = found([failure("a.b", "it failed"), warning("a.b", "it will bite")], "")
     assert "✗ a.b\n    it failed\n    warning: it will bite\n" in text([result("a.b", wrong)])
 
 
@@ -102,14 +104,14 @@ def test_the_remedy_stands_under_its_finding() -> None:
     ~/a
       e
     ~/b
-    mend: link it
+    fix: link it
       $ home-persist resolve
 """ in text(BROKEN)
 
 
 def test_what_is_well_in_a_category_takes_one_line() -> None:
     names = ("docker.cli", "docker.socket", "docker.server", "home.links", "home.volume")
-    wrong = result("docker.group", found([failure("it is missing")], ""))
+    wrong = result("docker.group", found([failure("a.b", "it is missing")], ""))
     results = [result(name, ok("well")) for name in names]
     assert text([*results[:2], wrong, *results[2:]]).splitlines()[:4] == [
         "✓ docker.cli, socket, server",
@@ -123,7 +125,7 @@ def test_verbose_says_what_each_check_saw() -> None:
     told = text(BROKEN, verbose=True)
     assert "system\n  ✓ system.pid1    systemd is PID 1\n" in told
     assert "tools\n  - tools.node     not a part of this image\n  - tools.npm " in told
-    assert "  ✗ home.links\n      ~/a\n        e\n      ~/b\n      mend: link it\n" in told
+    assert "  ✗ home.links\n      ~/a\n        e\n      ~/b\n      fix: link it\n" in told
 
 
 def test_a_check_that_crashed_says_how() -> None:
@@ -135,11 +137,35 @@ def test_what_is_skipped_for_one_reason_takes_one_line() -> None:
 
 
 def test_a_remedy_says_where_it_is_to_be_done() -> None:
-    assert "mend: restart (where you are logged in to Coder)" in text(BROKEN)
+    assert "fix: restart (where you are logged in to Coder)" in text(BROKEN)
 
 
 def test_the_total() -> None:
     assert text(BROKEN).endswith("7 checks in 0.25 s: 1 ok, 3 failed, 1 warning, 2 skipped")
+
+
+def test_what_is_to_be_done_elsewhere_afterwards_has_lines_of_its_own() -> None:
+    after = Remedy("then restart the workspace", ("coder restart x",), Where.CLIENT)
+    remedy = Remedy("start it", ("sudo systemctl start docker",), Where.HOST, then=after)
+    wrong = found([failure("a.b", "it is gone", remedy)], "")
+    assert """\
+    fix: start it (on the Docker host)
+      $ sudo systemctl start docker
+    then: restart the workspace (where you are logged in to Coder)
+      $ coder restart x
+""" in text([result("a.b", wrong)])
+
+
+def test_a_screen_has_the_findings_first_and_fits() -> None:
+    lines = [render.plain(line) for line in doctor_text.screen(BROKEN, columns=40, rows=6)]
+    assert lines[0] == "✗ docker.socket"
+    assert len(lines) == 6
+    assert lines[-1].startswith("… ")
+    assert max(map(len, lines)) <= 40
+    whole = [render.plain(line) for line in doctor_text.screen(BROKEN, columns=80, rows=99)]
+    assert whole.index("! disk.tmp") > whole.index("✗ home.links")
+    assert whole.index("✓ system.pid1") > whole.index("! disk.tmp")
+    assert not whole[-1].startswith("…")
 
 
 def test_quiet_says_only_what_is_wrong() -> None:
@@ -177,7 +203,7 @@ def test_metadata_is_one_line(results: list[Result], line: str) -> None:
 
 
 def test_metadata_is_short_however_much_is_wrong() -> None:
-    wrong = [Result(item, found([failure("bad")], ""), 0.0) for item in CHECKS]
+    wrong = [Result(item, found([failure("a.b", "bad")], ""), 0.0) for item in CHECKS]
     line = doctor_text.metadata(wrong)
     assert len(line) <= 120
     assert len(line.encode()) <= 2048, "what Coder takes (coderd/agentapi/metadata.go there)"
@@ -185,7 +211,7 @@ def test_metadata_is_short_however_much_is_wrong() -> None:
 
 
 def test_changes_are_told_once() -> None:
-    now = [result("a.b", found([failure("bad")], ""))]
+    now = [result("a.b", found([failure("a.b", "bad")], ""))]
     well = [result("a.b", ok("well"))]
     assert any("bad" in line for line in doctor_text.changes([], now))
     assert list(doctor_text.changes(now, now)) == []
@@ -193,19 +219,21 @@ def test_changes_are_told_once() -> None:
     assert list(doctor_text.changes(well, well)) == []
 
 
-def test_safe_mends_are_done_once_and_others_never() -> None:
-    unsafe = found([failure("x", Remedy("y", ("rm -rf /",)))], "")
-    assert [(item.command, item.checks) for item in mends([*BROKEN, result("a.b", unsafe)])] == [
+def test_safe_remedies_are_applied_once_and_others_never() -> None:
+    unsafe = found([failure("a.b", "x", Remedy("y", ("rm -rf /",)))], "")
+    assert [(item.command, item.checks) for item in safe_fixes([*BROKEN, result("a.b", unsafe)])] == [
         ("home-persist resolve", ("home.links",))
     ]
 
 
-def test_the_agent_is_started_when_the_rest_is_mended() -> None:
+def test_the_agent_is_started_when_the_rest_is_fixed() -> None:
     def restarts(id_: str, unit: str) -> Result:
-        return result(id_, found([failure("x", Remedy("y", (f"systemctl restart {unit}",), safe=True))], ""))
+        return result(
+            id_, found([failure("a.b", "x", Remedy("y", (f"systemctl restart {unit}",), safe=True))], "")
+        )
 
     wrong = [restarts("agent.process", "coder-agent"), restarts("docker.socket", "ws-docker-group")]
-    assert [item.checks for item in mends(wrong)] == [("docker.socket",), ("agent.process",)]
+    assert [item.checks for item in safe_fixes(wrong)] == [("docker.socket",), ("agent.process",)]
 
 
 SELECTION = [
@@ -283,6 +311,7 @@ def test_an_empty_tree_is_looked_over_without_a_crash(tmp_path: Path) -> None:
     assert [item["id"] for item in document["checks"] if item["status"] == "crashed"] == []
     assert {item["id"] for item in document["checks"] if item["status"] == "failure"} == {
         "agent.init-script",
+        "home.home",
         "home.volume",
         "system.settings",
     }
@@ -317,7 +346,7 @@ def test_metadata_always_succeeds(tmp_path: Path) -> None:
 def test_what_is_ignored_by_the_environment_and_by_the_option(tmp_path: Path) -> None:
     words = ["--list", "--json", "--ignore", "docker", "--ignore", "system"]
     listed = json.loads(run(tmp_path, *words, WS_DOCTOR_IGNORE="home disk.tmp")[1])
-    ids = {item["id"] for item in listed}
+    ids = {item["id"] for item in listed["checks"]}
     assert ids
     assert not [id_ for id_ in ids if id_.startswith(("docker.", "system.", "home.")) or id_ == "disk.tmp"]
 
@@ -336,8 +365,8 @@ def test_without_a_terminal_there_are_no_colours(tmp_path: Path) -> None:
 
 def test_list_names_every_check(tmp_path: Path) -> None:
     listed = json.loads(run(tmp_path, "--list", "--json")[1])
-    assert [item["id"] for item in listed] == [item.id for item in CHECKS]
-    assert all(item["explanation"] for item in listed)
+    assert [item["id"] for item in listed["checks"]] == [item.id for item in CHECKS]
+    assert all(item["explanation"] for item in listed["checks"])
 
 
 def test_the_schema_is_printed(tmp_path: Path) -> None:
@@ -360,5 +389,5 @@ def test_the_command_keeps_heavy_libraries_out_of_its_start() -> None:
 
 
 def test_findings_are_warnings_or_failures() -> None:
-    made: list[Finding] = [warning("w"), failure("f")]
+    made: list[Finding] = [warning("a.b", "w"), failure("a.b", "f")]
     assert [item.status for item in made] == [Status.WARNING, Status.FAILURE]

@@ -24,11 +24,11 @@ BY_ID = {item.id: item for item in CHECKS}
 
 @dataclass(frozen=True)
 class Row:
-    """One kind of want: the numbers, what is found, and the commands that help."""
+    """One kind of want: the numbers, the code of what is found, and the commands that help."""
 
     check: str
     broken: str
-    finding: str
+    code: str
     status: Status
     remedy: str
     """Part of the remedy's commands."""
@@ -47,24 +47,16 @@ STALLED = (
 )
 
 ROWS = [
-    Row(
-        "disk.root", "full", "the container's file system is full", Status.FAILURE, "docker system", free=FULL
-    ),
-    Row("disk.root", "nearly full", "is nearly full", Status.WARNING, "docker system df", free=NEARLY),
-    Row(
-        "disk.root", "few inodes", "hardly room for more files", Status.WARNING, "docker system", inodes=0.05
-    ),
-    Row(
-        "disk.root", "no inodes", "hardly room for more files", Status.FAILURE, "docker system", inodes=0.001
-    ),
-    Row(
-        "disk.volume", "few inodes", "hardly room for more files", Status.WARNING, "attic prune", inodes=0.05
-    ),
-    Row("disk.projects", "no inodes", "hardly room for more files", Status.FAILURE, "du -xh", inodes=0.0),
+    Row("disk.root", "full", "disk.root-full", Status.FAILURE, "docker system", free=FULL),
+    Row("disk.root", "nearly full", "disk.root-nearly-full", Status.WARNING, "docker system df", free=NEARLY),
+    Row("disk.root", "few inodes", "disk.root-few-inodes", Status.WARNING, "docker system", inodes=0.05),
+    Row("disk.root", "no inodes", "disk.root-no-inodes", Status.FAILURE, "docker system", inodes=0.001),
+    Row("disk.volume", "few inodes", "disk.volume-few-inodes", Status.WARNING, "attic prune", inodes=0.05),
+    Row("disk.projects", "no inodes", "disk.projects-no-inodes", Status.FAILURE, "du -xah", inodes=0.0),
     Row(
         "disk.memory",
         "near its limit",
-        "1020.0 MiB of the 1.0 GiB of memory are used",
+        "disk.memory-short",
         Status.WARNING,
         "ps -eo",
         {
@@ -76,7 +68,7 @@ ROWS = [
     Row(
         "disk.memory",
         "near its limit, control groups of version 1",
-        "1.0 GiB of the 1.0 GiB of memory are used",
+        "disk.memory-short",
         Status.WARNING,
         "ps -eo",
         {f"{_V1}.limit_in_bytes": f"{_GIB}\n", f"{_V1}.usage_in_bytes": f"{1030 << 20}\n"},
@@ -84,7 +76,7 @@ ROWS = [
     Row(
         "disk.memory",
         "programs ended",
-        "has ended 2 programs for want of",
+        "disk.memory-killed",
         Status.WARNING,
         "coder restart",
         KILLED,
@@ -92,7 +84,7 @@ ROWS = [
     Row(
         "disk.memory",
         "programs wait",
-        "the workspace's programs stood still for want of memory in 31 % of the last minute",
+        "disk.memory-pressure",
         Status.WARNING,
         "ps -eo",
         {f"{_V2}.pressure": STALLED, "proc/pressure/memory": STALLED.replace("31.40", "99.00")},
@@ -100,7 +92,7 @@ ROWS = [
     Row(
         "disk.memory",
         "the host's programs wait",
-        "the host stood still for want of memory in 31 % of the last minute",
+        "disk.memory-pressure",
         Status.WARNING,
         "ps -eo",
         {"proc/pressure/memory": STALLED},
@@ -112,7 +104,9 @@ ROWS = [
 def root(tmp_path: Path) -> Path:
     for name in ("mnt/home-persist", "home/coder/projects", "etc/coder"):
         (tmp_path / name).mkdir(parents=True)
-    (tmp_path / "etc/coder/workspace.json").write_text('{"version": 1, "projects": "/home/coder/projects"}')
+    (tmp_path / "etc/coder/workspace.json").write_text(
+        '{"version": 1, "workspace": {"id": "w1", "name": "dev"}, "projects": "/home/coder/projects"}'
+    )
     return tmp_path
 
 
@@ -143,7 +137,7 @@ def test_want_is_found_and_gone_when_there_is_enough(
         (root / name).write_text(content)
     disk(monkeypatch, row.free, row.inodes)
     found = look(row.check, root)
-    assert row.finding in found.summary
+    assert [item.code for item in found.findings] == [row.code]
     assert [item.status for item in found.findings] == [row.status]
     remedy = found.findings[0].remedy
     assert remedy is not None

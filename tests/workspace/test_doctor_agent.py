@@ -1,4 +1,4 @@
-"""ws-doctor, category agent: why a workspace does not connect, each broken and mended as printed.
+"""ws-doctor, category agent: why a workspace does not connect, each broken and fixed as printed.
 
 The scripts stand in for the one that Coder's server gives, whose ways to fail they have: it sleeps
 for 30 s between downloads, and for 24 hours once it has given up.
@@ -37,35 +37,35 @@ ROWS = [
         "agent.token",
         "the template gives no token",
         Template(_no_token),
-        "the container has no CODER_AGENT_TOKEN",
+        "agent.token-missing",
         'env = ["CODER_AGENT_TOKEN=${coder_agent.main.token}"]',
     ),
     Row(
         "agent.init-script",
         "it is missing",
         f"rm {AGENT_FILE}",
-        "the agent's init script is missing",
+        "agent.script-missing",
         "upload it",
     ),
     Row(
         "agent.init-script",
         "it is empty",
         f": > {AGENT_FILE}",
-        "the agent's init script is empty",
+        "agent.script-empty",
         "upload it",
     ),
     Row(
         "agent.init-script",
         "the user cannot read it",
         f"chmod 0700 {AGENT_FILE}",
-        "the user cannot read the agent's init script",
+        "agent.script-unreadable",
         "sudo chmod 0755 /etc/coder/agent-init.sh",
     ),
     Row(
         "agent.process",
         "the script has given up",
         _script("echo 'error: failed to download coder agent'", "sleep 86400"),
-        "the agent's init script has given up and sleeps for 24 hours",
+        "agent.gave-up",
         "sudo systemctl restart coder-agent",
         cause=_BACK,
     ),
@@ -73,7 +73,7 @@ ROWS = [
         "agent.process",
         "the script tries to download the agent",
         _script("echo 'curl: (7) Failed to connect'", "sleep 30"),
-        "the agent cannot be downloaded; its init script tries again every 30 seconds",
+        "agent.download-fails",
         "sudo systemctl restart coder-agent",
         cause=_BACK,
     ),
@@ -81,29 +81,59 @@ ROWS = [
         "agent.process",
         "the agent ends at once",
         _script("echo 'exec format error' >&2", "exit 126"),
-        "the agent ends as soon as it is started (status 126)",
+        "agent.restarting",
         "sudo systemctl restart coder-agent",
         cause=_BACK,
     ),
     Row(
         "agent.process",
+        "the agent comes up, and ends again",
+        _script(
+            "cd $(mktemp -d)",
+            "cp /bin/sh coder",
+            "exec ./coder -c 'echo \"error: unexpected status code 502\"; sleep 4; exit 1'",
+        )
+        + "; until test $(systemctl show -P NRestarts coder-agent) -ge 1; do sleep 0.3; done;"
+        " until pgrep -x coder; do sleep 0.2; done",
+        "agent.restarting",
+        "sudo systemctl restart coder-agent",
+        evidence="unexpected status code 502",
+        cause=_BACK,
+    ),
+    Row(
+        "agent.init-script",
+        "the user cannot read it, and the agent was started again",
+        f"chmod 0700 {AGENT_FILE}; systemctl restart coder-agent; sleep 1",
+        "agent.script-unreadable",
+        "sudo chmod 0755 /etc/coder/agent-init.sh",
+    ),
+    Row(
+        "disk.tmp",
+        "no program can be run from /tmp, and the agent was started again",
+        "mount --bind /tmp /tmp; mount -o remount,bind,noexec /tmp; systemctl restart coder-agent; sleep 1",
+        "disk.tmp-noexec",
+        "sudo mount -o remount,bind,exec /tmp",
+        after="systemctl restart coder-agent; sleep 0.5",
+    ),
+    Row(
+        "agent.process",
         "it was stopped",
         "systemctl stop coder-agent",
-        "the agent does not run",
+        "agent.stopped",
         "sudo systemctl restart coder-agent",
     ),
     Row(
         "agent.process",
         "it is disabled",
         "systemctl disable --now coder-agent",
-        "coder-agent is disabled, so it does not run at boot",
+        "agent.disabled",
         "sudo systemctl enable --now coder-agent",
     ),
     Row(
         "agent.process",
         "it is masked",
         "systemctl mask --now coder-agent",
-        "coder-agent is masked, so the agent never starts",
+        "agent.masked",
         "sudo systemctl unmask coder-agent",
     ),
     Row(
@@ -111,14 +141,14 @@ ROWS = [
         "it is not installed",
         "systemctl stop coder-agent; rm /usr/local/lib/systemd/system/coder-agent.service;"
         " systemctl daemon-reload",
-        "coder-agent is not installed",
+        "agent.not-installed",
         "use an image that is built on this project's base image",
     ),
     Row(
         "agent.build",
         "the container has outlived its build",
         Template(_outdated),
-        "Coder refuses the agent: this container is of an older build",
+        "agent.build-outdated",
         "start the workspace again",
     ),
 ]
@@ -130,5 +160,5 @@ def space(spaces: Spaces) -> Workspace:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.check}: {row.broken}")
-def test_what_is_broken_is_found_and_mended_as_printed(row: Row, space: Workspace) -> None:
+def test_what_is_broken_is_found_and_fixed_as_printed(row: Row, space: Workspace) -> None:
     prove(row, space)

@@ -1,4 +1,4 @@
-"""ws-doctor, category disk: volumes that are full, /tmp, memory; broken and mended as printed.
+"""ws-doctor, category disk: volumes that are full, /tmp, memory; broken and fixed as printed.
 
 The volumes are small ones in memory, which can be filled. The host's disk and the kernel's words of
 pressure are those of everybody on this machine: tests/unit/test_doctor_room.py has them as numbers.
@@ -32,7 +32,7 @@ ROWS = [
         "disk.volume",
         "nearly full",
         _deleted("222M"),
-        "the volume of the home is nearly full",
+        "disk.volume-nearly-full",
         "home-persist attic prune --older-than 1 --yes",
         status="warning",
     ),
@@ -40,14 +40,14 @@ ROWS = [
         "disk.volume",
         "full",
         _deleted("235M"),
-        "the volume of the home is full",
+        "disk.volume-full",
         "home-persist attic prune --older-than 1 --yes",
     ),
     Row(
         "disk.projects",
         "full",
         f"sudo -u coder sh -c 'head -c 1G /dev/zero > {PROJECTS}/core'; true",
-        "the volume of the projects is full",
+        "disk.projects-full",
         f"du -xh --max-depth=2 {PROJECTS} | sort -h | tail",
         cause=f"rm {PROJECTS}/core",
     ),
@@ -55,14 +55,14 @@ ROWS = [
         "disk.tmp",
         "not everybody can write",
         "chmod 0755 /tmp",
-        "not everybody can write to /tmp",
+        "disk.tmp-mode",
         "sudo chmod 1777 /tmp",
     ),
     Row(
         "disk.tmp",
         "no program can be run",
         "mount --bind /tmp /tmp; mount -o remount,bind,noexec /tmp",
-        "no program can be run from /tmp (noexec)",
+        "disk.tmp-noexec",
         "sudo mount -o remount,bind,exec /tmp",
         after="umount /tmp",
     ),
@@ -70,7 +70,7 @@ ROWS = [
         "disk.tmp",
         "its files take the memory",
         "mount -t tmpfs -o mode=1777,size=500m tmpfs /tmp; head -c 400M /dev/zero > /tmp/big",
-        "/tmp is a tmpfs, and its 400.0 MiB are more than half of the memory of the workspace",
+        "disk.tmp-in-memory",
         "du -xh --max-depth=2 /tmp | sort -h | tail",
         status="warning",
         cause="rm /tmp/big",
@@ -80,7 +80,7 @@ ROWS = [
         "disk.memory",
         "a program was ended",
         "! python3 -c 'bytearray(1 << 30)'",
-        "the kernel has ended 1 program for want of memory",
+        "disk.memory-killed",
         "coder restart",
         status="warning",
     ),
@@ -100,5 +100,5 @@ def space(spaces: Spaces) -> Workspace:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.check}: {row.broken}")
-def test_what_is_broken_is_found_and_mended_as_printed(row: Row, space: Workspace) -> None:
+def test_what_is_broken_is_found_and_fixed_as_printed(row: Row, space: Workspace) -> None:
     prove(row, space)

@@ -1,4 +1,4 @@
-"""ws-doctor, category docker: each way in which `docker` fails, broken and mended as printed."""
+"""ws-doctor, category docker: each way in which `docker` fails, broken and fixed as printed."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from tests.harness.host_socket import HostSocket
 pytestmark = [pytest.mark.docker, pytest.mark.root]
 
 SOCKET = "/var/run/docker.sock"
-_MISLED = "cws-doctor-misled"
+_WRONG_MOUNT = "cws-doctor-wrong-mount"
 _WITHOUT = "exec sudo -E setpriv --reuid=coder --regid=coder --groups=27 env HOME=/home/coder bash"
 
 
@@ -43,6 +43,10 @@ def _absent(space: Workspace) -> None:
 
 def _directory(space: Workspace) -> None:
     _mount(space, Path(_path(space)).with_name("no-such-socket"))
+
+
+def _socket_made(_: Workspace) -> None:
+    """What the remedy does on the host: the plan of before names a socket that is there."""
 
 
 def _hidden(space: Workspace) -> None:
@@ -71,6 +75,12 @@ def _too_old(space: Workspace) -> None:
     _sockets[_path(space)].answer = b"HTTP/1.0 200 OK\r\n\r\n" + version
 
 
+def _podman(space: Workspace) -> None:
+    """As podman answers; test_other_engines.py has a real one."""
+    version = b'{"Version": "4.3.1", "ApiVersion": "1.41", "Components": [{"Name": "Podman Engine"}]}'
+    _sockets[_path(space)].answer = b"HTTP/1.0 200 OK\r\n\r\n" + version
+
+
 def _in_trouble(space: Workspace) -> None:
     _sockets[_path(space)].answer = b"HTTP/1.0 500 Internal Server Error\r\n\r\n{}"
 
@@ -79,92 +89,185 @@ def _well(space: Workspace) -> None:
     _sockets[_path(space)].answer = None
 
 
+_NO_CONFIG = "rm -rf /home/coder/.docker"
+_HELPER = "/usr/local/bin/docker-credential-desk"
+
+
+def _config(document: str, directory: str = "/home/coder/.docker") -> str:
+    """A configuration of the client, which belongs to the user."""
+    write = f"mkdir -p {directory}; cat > {directory}/config.json; chown -R coder: {directory}"
+    return f"{{ {write}; }} <<'END'\n{document}\nEND\n"
+
+
 ROWS = [
-    Row("docker.cli", "the client is gone", "rm /usr/bin/docker", "docker is not on PATH", "coder restart"),
+    Row(
+        "docker.context",
+        "the current context does not exist",
+        _config('{"currentContext": "gone"}'),
+        "docker.context-missing",
+        "docker context use default",
+        after=_NO_CONFIG,
+    ),
+    Row(
+        "docker.context",
+        "the current context leads to a dead socket",
+        "sudo -iu coder sh -c 'docker context create dead --docker host=unix:///run/dead.sock;"
+        " docker context use dead' 2>&1",
+        "docker.context-dead",
+        "docker context use default",
+        after=_NO_CONFIG,
+    ),
+    Row(
+        "docker.context",
+        "a variable names a context that does not exist",
+        "true",
+        "docker.context-missing",
+        "unset DOCKER_CONTEXT",
+        env={"DOCKER_CONTEXT": "gone"},
+    ),
+    Row(
+        "docker.context",
+        "a variable names a dead server",
+        "true",
+        "docker.host-variable-dead",
+        "unset DOCKER_HOST",
+        env={"DOCKER_HOST": "tcp://127.0.0.1:23750"},
+    ),
+    Row(
+        "docker.context",
+        "TLS is asked for, and there are no certificates",
+        "true",
+        "docker.tls-files-missing",
+        "unset DOCKER_TLS_VERIFY",
+        env={"DOCKER_TLS_VERIFY": "1"},
+    ),
+    Row(
+        "docker.context",
+        "the configuration is not JSON",
+        _config("{"),
+        "docker.config-invalid",
+        "config.json.broken",
+        status="warning",
+        after=_NO_CONFIG,
+    ),
+    Row(
+        "docker.context",
+        "the configuration cannot be read",
+        _config("{}", "/etc/docker-client")
+        + "chown root: /etc/docker-client/*; chmod 0600 /etc/docker-client/*",
+        "docker.config-unreadable",
+        "sudo chown coder: /etc/docker-client/config.json",
+        env={"DOCKER_CONFIG": "/etc/docker-client"},
+        status="warning",
+        after="rm -r /etc/docker-client",
+    ),
+    Row(
+        "docker.credentials",
+        "the program that keeps logins is not there",
+        _config('{"credsStore": "desk"}', "/etc/docker-client"),
+        "docker.credential-helper-missing",
+        "take credsStore out of docker's configuration",
+        env={"DOCKER_CONFIG": "/etc/docker-client"},
+        after="rm -r /etc/docker-client",
+    ),
+    Row(
+        "docker.credentials",
+        "the program that keeps the logins of a registry does not work",
+        _config('{"credHelpers": {"ghcr.io": "desk"}}', "/etc/docker-client")
+        + f"install /dev/stdin {_HELPER} <<< $'#!/bin/sh\\necho no keyring here; exit 1'",
+        "docker.credential-helper-broken",
+        "take credHelpers out of docker's configuration",
+        status="warning",
+        env={"DOCKER_CONFIG": "/etc/docker-client"},
+        evidence="no keyring here",
+        after=f"rm -r /etc/docker-client {_HELPER}",
+    ),
+    Row("docker.cli", "the client is gone", "rm /usr/bin/docker", "docker.cli-missing", "coder restart"),
     Row(
         "docker.cli",
         "the client does not run",
         "install -D /dev/stdin /usr/local/bin/docker <<< $'#!/bin/sh\\necho damaged >&2; exit 1'",
-        "docker does not run",
+        "docker.cli-broken",
         "coder restart",
     ),
     Row(
         "docker.cli",
         "a plugin is gone",
         "rm /usr/libexec/docker/cli-plugins/docker-compose",
-        "docker compose does not work: the plugin docker-compose is missing",
+        "docker.plugin-missing",
         "coder restart",
     ),
     Row(
         "docker.socket",
         "it is not mounted",
         Template(_absent),
-        "no Docker socket is mounted",
+        "docker.socket-absent",
         "mount the host's socket",
     ),
     Row(
         "docker.socket",
         "a directory is mounted",
         Template(_directory),
-        "as the Docker socket is no socket",
-        "on the host",
+        "docker.socket-no-socket",
+        "sudo rmdir /var/run/docker.sock",
+        cause=_socket_made,
     ),
     Row(
         "docker.socket",
         "systemd's /run hides it",
         Template(_hidden),
-        "another mount lies over it",
+        "docker.socket-hidden",
         "tmpfs at /run",
     ),
     Row(
         "docker.socket",
         "the host's daemon does not run",
         _ended,
-        "nobody answers at the Docker socket",
-        "coder restart",
+        "docker.socket-silent",
+        "sudo systemctl start docker",
         cause=_begun,
     ),
     Row(
         "docker.socket",
         "the host's daemon was started again",
         _begun_again,
-        "the Docker socket is dead",
+        "docker.socket-stale",
         "coder restart",
     ),
     Row(
         "docker.socket",
         "the group has another number",
         "groupmod -g 4243 docker",
-        "the user cannot open the Docker socket",
+        "docker.socket-closed",
         "sudo systemctl restart ws-docker-group",
     ),
     Row(
         "docker.socket",
         "the user is not in the group",
         "gpasswd -d coder docker",
-        "the user cannot open the Docker socket",
+        "docker.socket-closed",
         "sudo systemctl restart ws-docker-group",
     ),
     Row(
         "docker.group",
         "this shell is older than the group",
         "true",
-        "this shell was started before its user joined the group docker",
-        "exec newgrp docker",
+        "docker.group-shell",
+        'exec sudo -E -u coder env PATH="$PATH" bash',
         shell=_WITHOUT,
     ),
     Row(
         "docker.group",
         "the agent is older than the group",
         "gpasswd -d coder docker; systemctl restart coder-agent; sleep 0.5; gpasswd -a coder docker",
-        "the agent was started before the user joined the group docker",
+        "docker.group-agent",
         "sudo systemctl restart coder-agent",
     ),
     Row(
         "docker.server",
         "it answers with an error",
         _in_trouble,
-        "the Docker daemon answers with 500",
+        "docker.server-error",
         "journalctl -u docker -e",
         cause=_well,
     ),
@@ -172,18 +275,27 @@ ROWS = [
         "docker.server",
         "it is too old",
         _too_old,
-        "the Docker daemon 1.11 is too old for the client here",
+        "docker.server-too-old",
         "use a newer Docker on the host",
+        cause=_well,
+    ),
+    Row(
+        "docker.engine",
+        "it is podman",
+        _podman,
+        "docker.podman-no-buildkit",
+        "export DOCKER_BUILDKIT=0",
+        status="warning",
         cause=_well,
     ),
     Row(
         "docker.bind-mounts",
         "a container has the host's directory",
         "mkdir -p /home/coder/projects/data;"
-        f" docker run -d --name {_MISLED} --network none -v /home/coder/projects/data:/data"
+        f" docker run -d --name {_WRONG_MOUNT} --network none -v /home/coder/projects/data:/data"
         f" --entrypoint sleep {tag('base')} 600",
-        f"the container {_MISLED} has the host's /home/coder/projects/data",
-        f"docker rm --force {_MISLED}",
+        "docker.bind-mount",
+        f"docker rm --force {_WRONG_MOUNT}",
         status="warning",
     ),
 ]
@@ -203,9 +315,9 @@ def space(spaces: Spaces) -> Iterator[Workspace]:
     yield made.boot()
     _sockets.pop(str(host.path)).stop()
     shutil.rmtree(directory)
-    spaces.engine.docker("rm", "-f", _MISLED, check=False)
+    spaces.engine.docker("rm", "-f", _WRONG_MOUNT, check=False)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.check}: {row.broken}")
-def test_what_is_broken_is_found_and_mended_as_printed(row: Row, space: Workspace) -> None:
+def test_what_is_broken_is_found_and_fixed_as_printed(row: Row, space: Workspace) -> None:
     prove(row, space)

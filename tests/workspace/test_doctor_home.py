@@ -1,4 +1,4 @@
-"""ws-doctor, category home: the volume, what is declared, and the links; broken and mended as printed.
+"""ws-doctor, category home: the volume, what is declared, and the links; broken and fixed as printed.
 
 Where a link is broken, the daemon stands still: it would mend it before anybody looks.
 """
@@ -14,6 +14,7 @@ pytestmark = pytest.mark.docker
 VOLUME = "/mnt/home-persist"
 _STILL = "systemctl kill --signal=SIGSTOP home-persist-watch; cd /home/coder"
 _GO_ON = "systemctl kill --signal=SIGCONT home-persist-watch"
+_GIVE = "-xdev ! -user coder -exec chown -h coder: {} +"
 _BAD_MANIFEST = '{"source": "bad", "pahts": [".x/"]}'
 
 
@@ -28,45 +29,168 @@ def _bad_path(space: Workspace) -> None:
 
 ROWS = [
     Row(
+        "home.home",
+        "it is root's",
+        "chown root: /home/coder",
+        "home.home-foreign",
+        "sudo chown coder: /home/coder",
+    ),
+    Row(
+        "home.volume",
+        "nobody may look into it",
+        f"chmod 000 {VOLUME}",
+        "home.volume-closed",
+        f"sudo chmod u+rwx {VOLUME}",
+    ),
+    Row(
+        "home.volume",
+        "all that is on it is another user's",
+        f"chown -R 1234:1234 {VOLUME}",
+        "home.volume-closed",
+        f"sudo find {VOLUME} {_GIVE}",
+    ),
+    Row(
+        "home.owners",
+        "all that is on the volume is another user's, and the mount point was given to the user",
+        f"chown -R 1234:1234 {VOLUME}; chown coder: {VOLUME}",
+        "home.owner-foreign",
+        _GIVE,
+    ),
+    Row(
+        "home.owners",
+        "a file in a kept directory is root's",
+        "echo '{}' > /home/coder/.claude/roots.json",
+        "home.owner-foreign",
+        f"sudo find {VOLUME}/.claude/roots.json {_GIVE}",
+    ),
+    Row(
+        "home.owners",
+        "many files in kept directories are root's",
+        f"mkdir -p {VOLUME}/.claude/a; touch {VOLUME}/.claude/f{{1..30}} {VOLUME}/.config/rtk/f{{1..30}}",
+        "home.owner-foreign",
+        f"sudo find {VOLUME}/.claude {VOLUME}/.config {_GIVE}",
+    ),
+    Row(
+        "home.owners",
+        "sudo has written a kept file",
+        f"{_STILL}; rm -f .claude.json; echo '{{}}' > .claude.json; chmod 0600 .claude.json",
+        "home.owner-foreign",
+        f"sudo find /home/coder/.claude.json {_GIVE}",
+        after=_GO_ON,
+    ),
+    Row(
+        "home.owners",
+        "sudo has made a kept directory",
+        f"{_STILL}; rm .claude; mkdir .claude; touch .claude/x",
+        "home.owner-foreign",
+        f"sudo find /home/coder/.claude {_GIVE}",
+        after=_GO_ON,
+    ),
+    Row(
+        "home.owners",
+        "the engine has made the parent of a mount",
+        f"{_STILL}; mkdir -p .cache/tool; mount -t tmpfs tmpfs .cache/tool; touch .cache/tool/x;"
+        " chown root: .cache",
+        "home.owner-foreign",
+        "! -path /home/coder/.cache/tool",
+        after=f"umount /home/coder/.cache/tool; {_GO_ON}",
+    ),
+    Row(
+        "home.owners",
+        "the parent of kept paths is root's",
+        f"{_STILL}; rm .config/rtk; chown root: .config",
+        "home.owner-foreign",
+        f"sudo find /home/coder/.config {_GIVE}",
+        after=_GO_ON,
+    ),
+    Row(
+        "home.locks",
+        "git has left a lock on the volume",
+        f"touch {VOLUME}/.gitconfig.lock; chown coder: {VOLUME}/.gitconfig.lock",
+        "home.lock-stale",
+        f"rm {VOLUME}/.gitconfig.lock",
+    ),
+    Row(
+        "home.locks",
+        "git has left a lock in a repository",
+        "cd /home/coder/projects; sudo -u coder git init --quiet app; touch app/.git/index.lock",
+        "home.lock-stale",
+        "rm /home/coder/projects/app/.git/index.lock",
+        after="rm -r /home/coder/projects/app",
+    ),
+    Row(
+        "home.locks",
+        "gpg of a container that is gone has left its lock",
+        "cd /home/coder; sudo -u coder mkdir -p -m 0700 .gnupg .gnupg/public-keys.d;"
+        " printf '%10d\\n%s\\n' 1 $(uname -n) | sudo -u coder tee .gnupg/public-keys.d/pubring.db.lock",
+        "home.lock-stale",
+        "rm /home/coder/.gnupg/public-keys.d/pubring.db.lock",
+        after="rm -r /home/coder/.gnupg",
+    ),
+    Row(
+        "home.locks",
+        "zsh has left its lock",
+        "sudo -u coder touch /home/coder/.zsh_history.LOCK",
+        "home.lock-stale",
+        "rm /home/coder/.zsh_history.LOCK",
+    ),
+    Row(
+        "disk.noexec",
+        "no program can be run from the volume",
+        f"mount -o remount,bind,noexec {VOLUME}",
+        "disk.noexec",
+        f"sudo mount -o remount,bind,exec {VOLUME}",
+        status="warning",
+    ),
+    Row(
+        "disk.noexec",
+        "no program can be run from the home",
+        "mount --rbind /home/coder /home/coder; mount -o remount,bind,noexec /home/coder",
+        "disk.noexec",
+        "sudo mount -o remount,bind,exec /home/coder",
+        status="warning",
+        after="umount --recursive --lazy /home/coder",
+    ),
+    Row(
         "home.volume",
         "the template mounts none",
         Template(_no_volume),
-        "there is no volume: nothing of the home will outlive this container",
+        "home.volume-missing",
         "mount it: the template's docker_container has a volumes block",
     ),
     Row(
         "home.volume",
         "a directory of the container lies in its place",
         f"umount --lazy {VOLUME}",
-        "no volume is mounted: nothing of the home will outlive this container",
+        "home.volume-not-mounted",
         "coder restart",
     ),
     Row(
         "home.volume",
         "it is read-only",
         f"mount -o remount,bind,ro {VOLUME}",
-        "the volume is mounted read-only",
+        "home.volume-read-only",
         f"sudo mount -o remount,bind,rw {VOLUME}",
     ),
     Row(
         "home.volume",
         "it is root's",
         f"chown root: {VOLUME}",
-        "the volume cannot be written by coder",
-        f"sudo chown coder: {VOLUME}",
+        "home.volume-closed",
+        f"sudo find {VOLUME} -xdev ! -user coder -exec chown -h coder: {{}} +",
     ),
     Row(
         "home.volume",
         "its owner may not write",
         f"chmod u-w {VOLUME}",
-        "the volume cannot be written by coder",
+        "home.volume-closed",
         f"sudo chmod u+rwx {VOLUME}",
     ),
     Row(
         "home.manifests",
         "a manifest has a wrong key",
         f"echo '{_BAD_MANIFEST}' > /etc/home-persist.d/00-bad.json",
-        "not persisted: unknown key 'pahts'",
+        "home.manifest-refused",
         "home-persist resolve",
         cause="rm /etc/home-persist.d/00-bad.json",
     ),
@@ -74,7 +198,7 @@ ROWS = [
         "home.manifests",
         "a manifest has a wrong key since the boot",
         f"echo '{_BAD_MANIFEST}' > /etc/home-persist.d/00-bad.json; ! systemctl restart home-persist-resolve",
-        "not persisted: unknown key 'pahts'",
+        "home.manifest-refused",
         "sudo systemctl restart home-persist-resolve",
         cause="rm /etc/home-persist.d/00-bad.json",
     ),
@@ -82,7 +206,7 @@ ROWS = [
         "home.manifests",
         "a path of the template leads out of the home",
         Template(_bad_path),
-        "not persisted: path '../outside'",
+        "home.manifest-refused",
         "coder restart --always-prompt",
     ),
     Row(
@@ -90,7 +214,7 @@ ROWS = [
         "the user's own are no JSON",
         f"sudo -u coder sh -c 'mkdir -p {VOLUME}/.home-persist/manifests;"
         f" echo [ > {VOLUME}/.home-persist/manifests/user.json'",
-        "not persisted: ",
+        "home.manifest-refused",
         "home-persist resolve",
         cause=f"rm {VOLUME}/.home-persist/manifests/user.json",
     ),
@@ -98,7 +222,7 @@ ROWS = [
         "home.links",
         "a link is gone",
         f"{_STILL}; rm .claude",
-        "~/.claude is not linked: there is nothing in its place",
+        "home.link-missing",
         "home-persist resolve",
         after=_GO_ON,
     ),
@@ -106,7 +230,7 @@ ROWS = [
         "home.links",
         "a program has put a file in the place of a link",
         f"{_STILL}; sudo -u coder sh -c 'echo {{}} > new; mv new .claude.json'",
-        "~/.claude.json was replaced by a file, which is not on the volume, and lost with the container",
+        "home.link-replaced",
         "home-persist resolve",
         after=_GO_ON,
     ),
@@ -114,7 +238,7 @@ ROWS = [
         "home.links",
         "a program has put a directory in the place of a link",
         f"{_STILL}; rm .config/rtk; sudo -u coder mkdir .config/rtk; sudo -u coder touch .config/rtk/x",
-        "~/.config/rtk was replaced by a directory, which is not on the volume, and lost with the container",
+        "home.link-replaced",
         "home-persist resolve",
         after=_GO_ON,
     ),
@@ -122,7 +246,7 @@ ROWS = [
         "home.links",
         "a link leads elsewhere",
         f"{_STILL}; sudo -u coder ln -sfn /tmp .claude",
-        "~/.claude links to /tmp, which is not on the volume",
+        "home.link-elsewhere",
         "home-persist resolve",
         after=_GO_ON,
     ),
@@ -130,7 +254,7 @@ ROWS = [
         "home.links",
         "a link leads to a wrong place of the volume",
         f"{_STILL}; sudo -u coder ln -sfn {VOLUME}/elsewhere .claude",
-        f"~/.claude links to {VOLUME}/elsewhere, a wrong place of the volume",
+        "home.link-wrong",
         "home-persist resolve",
         after=_GO_ON,
     ),
@@ -138,14 +262,14 @@ ROWS = [
         "home.links",
         "a link dangles",
         f"rm -r {VOLUME}/.config/rtk",
-        f"~/.config/rtk links to {VOLUME}/.config/rtk, which is not there",
+        "home.link-dangling",
         "home-persist resolve",
     ),
     Row(
         "home.links",
         "a run was interrupted",
         f"{_STILL}; sudo -u coder mv .claude.json ..claude.json.home-persist",
-        "~/.claude.json was left half done by an interrupted run",
+        "home.link-half-done",
         "home-persist resolve",
         after=_GO_ON,
     ),
@@ -153,7 +277,7 @@ ROWS = [
         "home.links",
         "a FIFO lies in the place of a link",
         f"{_STILL}; rm -f .claude.json; sudo -u coder mkfifo .claude.json",
-        "~/.claude.json: a socket, FIFO or device lies in the place of the link",
+        "home.link-refused",
         "remove it, then: home-persist resolve",
         cause="rm /home/coder/.claude.json; sudo -iu coder home-persist resolve",
         after=_GO_ON,
@@ -162,7 +286,7 @@ ROWS = [
         "home.links",
         "the volume has another type",
         f"rm -r {VOLUME}/.config/rtk; sudo -u coder touch {VOLUME}/.config/rtk",
-        "~/.config/rtk: declared as a directory, and the volume has a file",
+        "home.link-other-type",
         "move it away on the volume",
         status="warning",
         cause=f"rm {VOLUME}/.config/rtk",
@@ -176,5 +300,5 @@ def space(spaces: Spaces) -> Workspace:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.check}: {row.broken}")
-def test_what_is_broken_is_found_and_mended_as_printed(row: Row, space: Workspace) -> None:
+def test_what_is_broken_is_found_and_fixed_as_printed(row: Row, space: Workspace) -> None:
     prove(row, space)

@@ -1,10 +1,12 @@
 """ws-doctor, category jetbrains: each file of the IDEs, and two workspaces with one IDE."""
 
+import json
+
 import pytest
 
 from devtools.workspace import Workspace
 from tests.conftest import Spaces
-from tests.harness.doctor import Row, look, prove
+from tests.harness.doctor import Row, codes, look, prove
 
 pytestmark = pytest.mark.docker
 
@@ -42,7 +44,7 @@ ROWS = [
         "jetbrains.files",
         "Toolbox's options are gone",
         f"rm {ENVIRONMENT}",
-        f"{ENVIRONMENT} is missing",
+        "jetbrains.settings-missing",
         _AGAIN,
         status="warning",
     ),
@@ -50,7 +52,7 @@ ROWS = [
         "jetbrains.files",
         "Toolbox may update, and the template forbids it",
         f'sed -i \'s/"allowUpdate": false/"allowUpdate": true/\' {ENVIRONMENT}',
-        f"{ENVIRONMENT} is not as it should be",
+        "jetbrains.settings-wrong",
         _AGAIN,
         status="warning",
     ),
@@ -58,15 +60,33 @@ ROWS = [
         "jetbrains.files",
         "Toolbox's options are no JSON",
         f"echo '{{' > {ENVIRONMENT}",
-        f"{ENVIRONMENT}: ",
+        "jetbrains.environment",
         _AGAIN,
         status="warning",
     ),
     Row(
         "jetbrains.files",
+        "Toolbox's options are a link to dotfiles that are not there",
+        f"sudo -u coder ln -sf ~coder/dotfiles/environment.json {ENVIRONMENT}",
+        "jetbrains.dangling-link",
+        f"rm {ENVIRONMENT}",
+        status="warning",
+    ),
+    Row(
+        "jetbrains.files",
+        "the user has written a line into the properties, which do not last",
+        "sudo -u coder sh -c 'echo idea.max.content.load.filesize=99999 >> ~coder/idea.properties'",
+        "jetbrains.properties-not-kept",
+        "home-persist add idea.properties",
+        status="warning",
+        after="sudo -iu coder sh -c 'home-persist remove idea.properties; rm ~/idea.properties;"
+        " ws-boot jetbrains'",
+    ),
+    Row(
+        "jetbrains.files",
         "the properties are gone",
         "rm /home/coder/idea.properties",
-        "/home/coder/idea.properties is missing",
+        "jetbrains.settings-missing",
         _AGAIN,
         status="warning",
     ),
@@ -74,7 +94,7 @@ ROWS = [
         "jetbrains.files",
         "an IDE has no properties",
         f"sudo -u coder mkdir -p {IDE}",
-        f"{IDE}/idea.properties is missing",
+        "jetbrains.settings-missing",
         _AGAIN,
         status="warning",
         after=f"rm -r {IDE}",
@@ -84,7 +104,7 @@ ROWS = [
         "an IDE's caches are on the volume",
         f"sudo -u coder sh -c 'mkdir -p {IDE};"
         f" echo idea.system.path=/mnt/home-persist/system > {IDE}/idea.properties; ws-boot jetbrains'",
-        "idea.system.path is on the volume",
+        "jetbrains.system-lasts",
         _AGAIN,
         status="warning",
         cause=f"sed -i /idea.system.path/d {IDE}/idea.properties",
@@ -94,7 +114,7 @@ ROWS = [
         "jetbrains.files",
         "the caches of all are on the volume",
         "sudo -iu coder home-persist add .cache/JetBrains/",
-        "~/.cache/JetBrains is on the volume",
+        "jetbrains.cache-lasts",
         "home-persist remove .cache/JetBrains/",
         status="warning",
         after="rm -rf /home/coder/.cache/JetBrains",
@@ -103,7 +123,7 @@ ROWS = [
         "jetbrains.files",
         "the directory of caches is gone",
         "rm -r /tmp/jetbrains",
-        "/tmp/jetbrains/system is missing",
+        "jetbrains.settings-missing",
         _AGAIN,
         status="warning",
     ),
@@ -111,7 +131,7 @@ ROWS = [
         "jetbrains.locks",
         "another workspace runs the same IDE",
         _with_another_number,
-        "another workspace runs GoLand2025.1 with these settings, too, and both write them",
+        "jetbrains.lock-shared",
         "-ada/doctor-jetbrains-other",
         status="warning",
         after=f"rm -r {IDE}",
@@ -120,7 +140,7 @@ ROWS = [
         "jetbrains.locks",
         "another workspace runs the same IDE, and its process has a number that is ours, too",
         _with_a_number_of_ours,
-        "another workspace runs GoLand2025.1 with these settings, too, and both write them",
+        "jetbrains.lock-shared",
         "close the IDE there before you use it here, or stop that workspace",
         status="warning",
         after=f"rm -r {IDE}",
@@ -135,7 +155,7 @@ def space(spaces: Spaces) -> Workspace:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.check}: {row.broken}")
-def test_what_is_broken_is_found_and_mended_as_printed(row: Row, space: Workspace) -> None:
+def test_what_is_broken_is_found_and_fixed_as_printed(row: Row, space: Workspace) -> None:
     prove(row, space)
 
 
@@ -147,5 +167,38 @@ def test_an_ide_of_this_workspace_is_no_other_s(space: Workspace) -> None:
     )
     report = look(space, "--only", "jetbrains.locks")
     assert [(item["status"], item["summary"]) for item in report["checks"]] == [
-        ("ok", "no other workspace has started an IDE since this one began")
+        ("ok", "no other workspace runs an IDE on these settings")
     ]
+
+
+def test_an_ide_that_crashed_here_is_not_another_workspace_s(space: Workspace) -> None:
+    _other[0].runs_an_ide("4711")
+    system = "/tmp/jetbrains/system/GoLand2025.1"
+    space.out(f"mkdir -p {system}; touch {system}/.port; echo 999999 > {IDE}/.lock")
+    assert codes(look(space, "--only", "jetbrains.locks")) == set()
+    space.out(f"rm -r {system} {IDE}")
+
+
+def test_an_ide_that_was_started_before_this_workspace_is_found(space: Workspace) -> None:
+    _other[0].runs_an_ide("4711")
+    space.remove()
+    space.boot()
+    assert codes(look(space, "--only", "jetbrains.locks")) == {"jetbrains.lock-shared"}
+    space.out(f"rm -r {IDE}")
+
+
+def test_options_without_tools_are_options_that_say_nothing(space: Workspace) -> None:
+    space.out(f'echo \'{{"tools": null, "other": 1}}\' > {ENVIRONMENT}; ws-boot jetbrains')
+    document = json.loads(space.out(f"cat {ENVIRONMENT}"))
+    assert document["other"] == 1
+    assert document["tools"]["allowUpdate"] is False
+    assert space.out(f"ls {ENVIRONMENT}*") == ENVIRONMENT, "nothing was set aside"
+    assert codes(look(space, "--only", "jetbrains.files")) == set()
+
+
+def test_a_link_to_dotfiles_is_left_to_the_dotfiles(space: Workspace) -> None:
+    space.out(f"ln -sf ~/dotfiles/environment.json {ENVIRONMENT}; ws-boot jetbrains")
+    assert space.sh("test -e ~/dotfiles").returncode != 0, "a clone into it would fail"
+    space.out("mkdir ~/dotfiles; echo '{}' > ~/dotfiles/environment.json; ws-boot jetbrains")
+    assert json.loads(space.out("cat ~/dotfiles/environment.json"))["tools"]["allowUpdate"] is False
+    space.out(f"rm -r ~/dotfiles {ENVIRONMENT}; ws-boot jetbrains")

@@ -1,4 +1,4 @@
-"""ws-doctor, category network: names, Coder's server, clocks, web-shell; broken and mended as printed."""
+"""ws-doctor, category network: names, Coder's server, clocks, web-shell; broken and fixed as printed."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -70,21 +70,21 @@ ROWS = [
         "network.dns",
         "the name of Coder's server is not known",
         _FORGET.format(NAME),
-        f"the name of Coder's server, {NAME}, has no address",
+        "network.name-unknown",
         "coder restart",
     ),
     Row(
         "network.dns",
         "the name server does not answer",
         f"{_FORGET.format(NAME)}; {_MUTE}",
-        f"the name of Coder's server, {NAME}, has no address",
+        "network.name-unknown",
         "which takes the host's name servers again",
     ),
     Row(
         "network.host",
         "the template does not name the host",
         Template(_no_host),
-        "host.docker.internal has no address",
+        "network.host-unknown",
         'host = "host.docker.internal", ip = "host-gateway"',
         status="warning",
     ),
@@ -92,7 +92,7 @@ ROWS = [
         "network.coder",
         "the server is down",
         _server(CoderServer.stop),
-        "nobody listens there",
+        "network.coder-unreachable",
         "/healthz",
         cause=_server(CoderServer.start),
     ),
@@ -100,7 +100,7 @@ ROWS = [
         "network.coder",
         "a proxy answers in its place",
         _answers(status=502),
-        "is not Coder: status 502",
+        "network.coder-other-server",
         "see who answers there: a proxy, another server, or Coder in trouble",
         status="warning",
         cause=_answers(),
@@ -109,7 +109,7 @@ ROWS = [
         "network.clock",
         "the clock goes wrong",
         _answers(ahead=3600),
-        "s behind that of Coder's server",
+        "network.clock-skewed",
         "timedatectl set-ntp true",
         status="warning",
         cause=_answers(),
@@ -118,7 +118,7 @@ ROWS = [
         "network.web-shell",
         "it hangs",
         "systemctl kill --signal=SIGSTOP web-shell",
-        "web-shell runs and does not answer",
+        "network.web-shell-silent",
         "sudo systemctl restart web-shell",
     ),
     # The last one: what it boots stays with the server that speaks TLS.
@@ -126,7 +126,7 @@ ROWS = [
         "network.coder",
         "its certificate is of an authority that is not known",
         Template(_other_authority),
-        "its certificate is not trusted here",
+        "network.coder-untrusted",
         "sudo update-ca-certificates",
         cause=_trust,
     ),
@@ -160,5 +160,5 @@ def space(spaces: Spaces, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.check}: {row.broken}")
-def test_what_is_broken_is_found_and_mended_as_printed(row: Row, space: Workspace) -> None:
+def test_what_is_broken_is_found_and_fixed_as_printed(row: Row, space: Workspace) -> None:
     prove(row, space)

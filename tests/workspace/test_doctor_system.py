@@ -1,14 +1,53 @@
-"""ws-doctor, category system: each row breaks one thing, and mends it as the doctor says."""
+"""ws-doctor, category system: each row breaks one thing, and fixes it as the doctor says."""
 
 import pytest
 
 from devtools.workspace import Workspace
 from tests.conftest import Spaces
-from tests.harness.doctor import Row, Template, prove
+from tests.harness.doctor import Row, Template, codes, look, prove
 
 pytestmark = pytest.mark.docker
 
 _FAILS_ONCE = "/etc/systemd/system/other.service"
+_HOOK = "/usr/local/share/other/post-create.sh"
+_RUN_HOOKS = "! sudo -iu coder ws-boot hooks"
+_JOURNAL = "systemd-journald systemd-journald.socket systemd-journald-dev-log.socket"
+_MUTE = (
+    'systemd-run --quiet --unit=mute python3 -c "import socket, time;'
+    " mute = socket.socket(type=socket.SOCK_DGRAM); mute.bind(('127.0.0.53', 53)); time.sleep(600)\";"
+    " echo nameserver 127.0.0.53 > /etc/resolv.conf"
+)
+
+
+def _script(path: str, *lines: str) -> str:
+    """Write a program."""
+    words = "\n".join(["#!/bin/sh", *lines])
+    return f"install -D /dev/stdin {path} <<'END'\n{words}\nEND\n"
+
+
+def _drop_in(unit: str, *lines: str) -> str:
+    """Change a unit until the next boot."""
+    directory = f"/run/systemd/system/{unit}.service.d"
+    words = "\n".join(["[Service]", *lines])
+    return (
+        f"mkdir -p {directory}; cat > {directory}/bad.conf <<'END'\n{words}\nEND\nsystemctl daemon-reload; "
+    )
+
+
+def _without_drop_in(unit: str) -> str:
+    return f"rm -r /run/systemd/system/{unit}.service.d; systemctl daemon-reload"
+
+
+def _flaps(unit: str, *lines: str) -> str:
+    """A program that comes up, and ends again; it is looked at while it is up."""
+    start = ["Restart=always", "RestartSec=1", "ExecStart=", "ExecStart=/bin/sh /run/flaps"]
+    return (
+        _script("/run/flaps", *lines)
+        + _drop_in(unit, *start)
+        + f"systemctl restart {unit};"
+        + f" until test $(systemctl show -P NRestarts {unit}) -ge 1; do sleep 0.2; done;"
+        + f" until test $(systemctl show -P SubState {unit}) = running; do sleep 0.1; done"
+    )
 
 
 def _sleeps(space: Workspace) -> None:
@@ -32,14 +71,14 @@ ROWS = [
         "system.pid1",
         "another program is PID 1",
         Template(_sleeps, boots=False),
-        "PID 1 is sleep, not systemd",
+        "system.pid1-foreign",
         "in the template's docker_container set neither command nor entrypoint nor init",
     ),
     Row(
         "system.state",
         "systemd hangs",
         _hangs,
-        "systemd does not answer",
+        "system.state-silent",
         "coder restart",
     ),
     Row(
@@ -47,31 +86,79 @@ ROWS = [
         "a unit of somebody else has failed",
         f"printf '[Service]\\nType=oneshot\\nExecStart=/usr/bin/test -e /run/good\\n' > {_FAILS_ONCE};"
         " rm -f /run/good; systemctl daemon-reload; ! systemctl start other",
-        "other.service has failed",
+        "system.other-unit-failed",
         "sudo systemctl restart other",
         status="warning",
         cause="touch /run/good",
         after=f"rm {_FAILS_ONCE}; systemctl daemon-reload",
     ),
     Row(
+        "system.state",
+        "the bus was stopped",
+        "systemctl stop dbus.socket dbus.service 2>&1",
+        "system.dbus-down",
+        "sudo systemctl start dbus.socket dbus.service",
+    ),
+    Row(
+        "system.state",
+        "a unit of systemd-run has failed",
+        "! systemd-run --wait --quiet --unit=once false",
+        "system.other-unit-failed",
+        "sudo systemctl reset-failed once.service",
+        status="warning",
+    ),
+    Row(
+        "system.journal",
+        "it was stopped",
+        f"systemctl stop {_JOURNAL} 2>&1",
+        "system.journald-down",
+        "sudo systemctl restart systemd-journald.socket systemd-journald",
+    ),
+    Row(
+        "system.journal",
+        "it is masked",
+        f"systemctl mask systemd-journald 2>&1; systemctl stop {_JOURNAL} 2>&1",
+        "system.journald-down",
+        "sudo systemctl unmask systemd-journald",
+    ),
+    Row(
+        "system.units",
+        "a unit ends again and again",
+        _flaps("web-shell", "echo 'error: the port is taken'", "sleep 4", "exit 1"),
+        "system.unit-restarting",
+        "sudo systemctl restart web-shell",
+        evidence="error: the port is taken",
+        cause=_without_drop_in("web-shell"),
+    ),
+    Row(
+        "system.units",
+        "a unit's program cannot be started",
+        _drop_in("ws-jetbrains", "ExecStart=", "ExecStart=/usr/local/bin/no-such-program")
+        + "! systemctl restart ws-jetbrains",
+        "system.unit-failed",
+        "sudo systemctl restart ws-jetbrains",
+        evidence="/usr/local/bin/no-such-program",
+        cause=_without_drop_in("ws-jetbrains"),
+    ),
+    Row(
         "system.units",
         "a boot step is masked",
         "systemctl mask ws-hooks",
-        "ws-hooks is masked, so it never runs",
+        "system.unit-masked",
         "sudo systemctl unmask ws-hooks",
     ),
     Row(
         "system.units",
         "a boot step is disabled",
         "systemctl disable --now home-persist-resolve",
-        "home-persist-resolve is disabled, so it does not run at boot",
+        "system.unit-disabled",
         "sudo systemctl enable --now home-persist-resolve",
     ),
     Row(
         "system.units",
         "a boot step has not run",
         "systemctl stop ws-jetbrains",
-        "ws-jetbrains does not run",
+        "system.unit-stopped",
         "sudo systemctl restart ws-jetbrains",
         status="warning",
     ),
@@ -80,7 +167,7 @@ ROWS = [
         "a boot step has failed",
         "mount --bind /usr/bin/false /usr/local/bin/ws-boot; ! systemctl restart ws-docker-group;"
         " umount /usr/local/bin/ws-boot",
-        "ws-docker-group refused something at its last run",
+        "system.unit-refused",
         "sudo systemctl restart ws-docker-group",
         status="warning",
     ),
@@ -92,7 +179,7 @@ ROWS = [
         " > /run/systemd/system/ws-hooks.service.d/kill.conf;"
         " systemctl daemon-reload; ! systemctl restart ws-hooks;"
         " rm -r /run/systemd/system/ws-hooks.service.d; systemctl daemon-reload",
-        "ws-hooks has failed (signal, status 9)",
+        "system.unit-failed",
         "sudo systemctl restart ws-hooks",
     ),
     Row(
@@ -100,7 +187,7 @@ ROWS = [
         "a boot step is not installed",
         "systemctl stop ws-jetbrains; rm /usr/local/lib/systemd/system/ws-jetbrains.service;"
         " systemctl daemon-reload",
-        "ws-jetbrains is not installed",
+        "system.unit-not-installed",
         "use an image that is built on this project's base image",
     ),
     Row(
@@ -109,7 +196,7 @@ ROWS = [
         "cd /usr/local/lib/systemd/system; for unit in coder-agent ws-docker-group home-persist-resolve; do"
         " sed '/^After=/d; /^Before=/d' $unit.service > /etc/systemd/system/$unit.service; done;"
         " systemctl daemon-reload",
-        "coder-agent.service does not wait for ws-docker-group.service and home-persist-resolve.service",
+        "system.boot-order",
         "sudo systemctl revert coder-agent.service",
         after="systemctl revert ws-docker-group home-persist-resolve",
     ),
@@ -117,31 +204,79 @@ ROWS = [
         "system.hooks",
         "a hook of a tool fails",
         _failing("/usr/local/share/other/post-create.sh", "! sudo -iu coder ws-boot hooks"),
-        "the hook of other ended with status 1",
+        "system.hook-failed",
         "ws-boot hooks",
         status="warning",
         cause="touch /run/good",
         after="rm -r /usr/local/share/other",
     ),
     Row(
+        "system.hooks",
+        "a hook fails in the boot step, and says more after its reason",
+        _script(
+            _HOOK, "test -e /run/good && exit 0", "echo 'fatal: no such branch' >&2", "echo done", "exit 3"
+        )
+        + "rm -f /run/good; ! systemctl restart ws-hooks",
+        "system.hook-failed",
+        "sudo systemctl restart ws-hooks",
+        status="warning",
+        evidence="fatal: no such branch",
+        cause="touch /run/good",
+        after="rm -r /usr/local/share/other",
+    ),
+    Row(
+        "system.hooks",
+        "a hook is not executable",
+        _script(_HOOK, "exit 0") + f"chmod 0644 {_HOOK}; {_RUN_HOOKS}",
+        "system.hook-not-executable",
+        f"sudo chmod 0755 {_HOOK}",
+        status="warning",
+        after="rm -r /usr/local/share/other",
+    ),
+    Row(
+        "system.hooks",
+        "a hook hangs",
+        _script(_HOOK, "test -e /run/good || sleep 600")
+        + f"rm -f /run/good; {_RUN_HOOKS} run other --time-limit 1",
+        "system.hook-timed-out",
+        "ws-boot hooks run other",
+        status="warning",
+        cause="touch /run/good",
+        after="rm -r /usr/local/share/other",
+    ),
+    Row(
+        "network.dns",
+        "no name server answers, and nothing else is known of the network",
+        _MUTE,
+        "network.resolver-dead",
+        "which takes the host's name servers again",
+    ),
+    Row(
+        "network.dns",
+        "there is no name server",
+        ": > /etc/resolv.conf",
+        "network.resolver-dead",
+        "which takes the host's name servers again",
+    ),
+    Row(
         "system.settings",
         "the settings are no JSON",
         "echo '{' > /etc/coder/workspace.json",
-        "the settings do not count",
+        "system.settings-invalid",
         "coder restart",
     ),
     Row(
         "system.settings",
         "there are no settings",
         "rm /etc/coder/workspace.json",
-        "there is no settings document",
+        "system.settings-missing",
         "use the project's template",
     ),
     Row(
         "system.locale",
         "the locale knows only ASCII",
         "true",
-        "the locale is 'C', which knows only ASCII",
+        "system.locale-ascii",
         "export LANG=C.UTF-8",
         status="warning",
         env={"LANG": "C"},
@@ -150,7 +285,7 @@ ROWS = [
         "system.locale",
         "no locale",
         "true",
-        "the locale is 'not set', which knows only ASCII",
+        "system.locale-ascii",
         "export LANG=C.UTF-8",
         status="warning",
         env={"LANG": ""},
@@ -159,7 +294,7 @@ ROWS = [
         "system.locale",
         "the locale has another charset",
         "true",
-        "the locale de_DE.ISO-8859-1 is not in UTF-8",
+        "system.locale-charset",
         "unset LC_ALL LC_CTYPE; export LANG=C.UTF-8",
         status="warning",
         env={"LC_ALL": "de_DE.ISO-8859-1"},
@@ -168,7 +303,7 @@ ROWS = [
         "system.locale",
         "the locale is not installed",
         "true",
-        "the locale xx_XX.UTF-8 is not installed",
+        "system.locale-missing",
         "unset LC_ALL LC_CTYPE; export LANG=C.UTF-8",
         status="warning",
         env={"LC_CTYPE": "xx_XX.UTF-8"},
@@ -182,5 +317,12 @@ def space(spaces: Spaces) -> Workspace:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.check}: {row.broken}")
-def test_what_is_broken_is_found_and_mended_as_printed(row: Row, space: Workspace) -> None:
+def test_what_is_broken_is_found_and_fixed_as_printed(row: Row, space: Workspace) -> None:
     prove(row, space)
+
+
+def test_a_hook_whose_script_is_gone_is_not_named_for_ever(space: Workspace) -> None:
+    space.out(_script(_HOOK, "exit 1") + _RUN_HOOKS, user="root")
+    assert codes(look(space)) == {"system.hook-failed"}
+    space.out("rm -r /usr/local/share/other", user="root")
+    assert codes(look(space)) == set()

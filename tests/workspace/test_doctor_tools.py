@@ -1,4 +1,4 @@
-"""ws-doctor, category tools: each program of a stack's image, gone, damaged, and mended as printed.
+"""ws-doctor, category tools: each program of a stack's image, gone, damaged, and fixed as printed.
 
 Which programs an image has differs from stack to stack; what the base lacks is put into the container
 before it starts, as if the image had it.
@@ -31,7 +31,7 @@ ROWS = [
             f"tools.{tool.name}",
             "it is gone",
             _gone(tool.name),
-            f"{tool.name} is a part of this image, and not on PATH",
+            "tools.missing",
             "coder restart",
         )
         for tool in TOOLS
@@ -40,14 +40,14 @@ ROWS = [
         "tools.rtk",
         "it fails",
         f"{_gone('rtk')}; install /dev/stdin {_BIN}/rtk <<< $'#!/bin/sh\\necho damaged >&2; exit 1'",
-        "rtk does not run",
+        "tools.broken",
         "coder restart",
     ),
     Row(
         "tools.node",
         "it is of another kind of machine",
         f"{_gone('node')}; printf '\\177ELF\\2' > {_BIN}/node; chmod +x {_BIN}/node",
-        "node does not run",
+        "tools.broken",
         "coder restart",
     ),
 ]
@@ -65,7 +65,7 @@ def space(spaces: Spaces) -> Workspace:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.check}: {row.broken}")
-def test_what_is_broken_is_found_and_mended_as_printed(row: Row, space: Workspace) -> None:
+def test_what_is_broken_is_found_and_fixed_as_printed(row: Row, space: Workspace) -> None:
     prove(row, space)
 
 

@@ -1,4 +1,4 @@
-"""`ws-doctor` in a whole workspace: well, quick, pleasant to read; its mends, its watch, its archive."""
+"""`ws-doctor` in a whole workspace: healthy, quick, pleasant to read; its fixes, its watch, its archive."""
 
 import base64
 import json
@@ -98,13 +98,13 @@ def test_metadata_is_a_word(space: Workspace) -> None:
     assert space.out("ws-doctor --metadata") == "well"
 
 
-def test_fix_shows_the_safe_mends_does_them_and_looks_again(space: Workspace) -> None:
+def test_fix_shows_the_safe_remedies_applies_them_and_looks_again(space: Workspace) -> None:
     space.out("chmod 0755 /tmp; systemctl stop home-persist-watch; rm -r /home/coder/.claude", user="root")
     space.out("rm ~/idea.properties; mkdir -p ~/.ssh; ssh-keygen -q -t ed25519 -N '' -f ~/.ssh/id_ed25519")
     shown = space.sh("ws-doctor --fix")
     todo, _, report = shown.stdout.partition("✓ system.pid1")
     assert todo.splitlines() == [
-        "to mend:",
+        "to fix:",
         "  $ home-persist resolve  (home.links)",
         "  $ sudo systemctl restart home-persist-watch  (home.daemon)",
         "  $ ws-boot jetbrains  (jetbrains.files)",
@@ -124,7 +124,7 @@ def test_fix_by_root_does_what_is_the_user_s_as_the_user(space: Workspace) -> No
     space.out("rm -r /home/coder/.claude /tmp/jetbrains", user="root")
     shown = space.exec("ws-doctor", "--fix", user="root")
     assert shown.stdout.splitlines()[:3] == [
-        "to mend:",
+        "to fix:",
         "  $ sudo -H -u coder home-persist resolve  (home.links)",
         "  $ sudo -H -u coder ws-boot jetbrains  (jetbrains.files)",
     ]
@@ -136,7 +136,7 @@ def test_fix_by_root_does_what_is_the_user_s_as_the_user(space: Workspace) -> No
 def test_fix_where_nothing_is_to_be_done(space: Workspace) -> None:
     shown = space.sh("ws-doctor --fix")
     assert shown.returncode == 0
-    assert shown.stdout.startswith("there is nothing to mend that is safe without asking\n")
+    assert shown.stdout.startswith("there is nothing that is safe to fix without asking\n")
 
 
 def test_fix_tells_programs_what_it_did(space: Workspace) -> None:
@@ -146,7 +146,7 @@ def test_fix_tells_programs_what_it_did(space: Workspace) -> None:
     assert findings(report) == {}
 
 
-def test_a_mend_that_fails_is_told(space: Workspace) -> None:
+def test_a_fix_that_fails_is_reported(space: Workspace) -> None:
     space.out("chmod 0755 /tmp; mount --bind /usr/bin/false /usr/bin/chmod", user="root")
     shown = space.sh("ws-doctor --fix")
     space.out("umount /usr/bin/chmod; chmod 1777 /tmp", user="root")
@@ -181,6 +181,28 @@ def test_watch_on_a_terminal_draws_over_what_it_drew(space: Workspace) -> None:
     assert shown.count("\x1b[H") >= 2, "more than one look"
     assert "again in 1 s; Ctrl-C ends" in shown
     assert "Traceback" not in shown
+
+
+def test_watch_on_a_small_terminal_has_the_findings_first(space: Workspace) -> None:
+    space.out("chmod 0755 /tmp", user="root")
+    watch = "timeout --signal=INT 8 ws-doctor --watch 1"
+    command = f"script --quiet --command 'stty rows 24 cols 80; {watch}' /dev/null"
+    shown = space.exec("bash", "-c", command, env={"TERM": "xterm"}).stdout
+    space.out("chmod 1777 /tmp", user="root")
+    screens = shown.split("\x1b[H")[1:]
+    assert screens
+    lines = screens[0].replace("\x1b[K", "").splitlines()
+    assert "disk.tmp" in lines[0]
+    assert len(lines) <= 24
+
+
+def test_what_is_waited_for_is_said_on_a_terminal(space: Workspace) -> None:
+    hangs = "install -D /dev/stdin /tmp/hang/rtk <<< $'#!/bin/sh\\nsleep 2.5; echo 1'"
+    look_ = "PATH=/tmp/hang:$PATH script --quiet --command 'ws-doctor --only tools' /dev/null"
+    command = f"{hangs}; {look_}"
+    shown = space.exec("bash", "-c", command, env={"TERM": "xterm"}).stdout
+    space.out("rm -r /tmp/hang")
+    assert "waiting for tools.rtk" in shown
 
 
 def test_a_bundle_has_no_secret(space: Workspace) -> None:

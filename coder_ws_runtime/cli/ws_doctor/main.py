@@ -1,4 +1,4 @@
-"""``ws-doctor``: what is wrong with a workspace, and how to mend it."""
+"""``ws-doctor``: what is wrong with a workspace, and how to fix it."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from coder_ws_runtime.doctor.catalogue import CHECKS
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Check, Result, examine
 from coder_ws_runtime.doctor.findings import Status
-from coder_ws_runtime.doctor.mend import mend, mends
+from coder_ws_runtime.doctor.fixes import apply, safe_fixes
 from coder_ws_runtime.doctor.report import as_json as report_as_json
 from coder_ws_runtime.doctor.selection import IGNORED, select
 from coder_ws_runtime.errors import ExitStatus, UsageError
@@ -55,7 +55,7 @@ class _Run:
 @click.option("-q", "--quiet", is_flag=True, help="Say only what is wrong.")
 @click.option("-v", "--verbose", is_flag=True, help="Say of each check what it saw.")
 @click.option("--list", "list_", is_flag=True, help="List the checks; run none.")
-@click.option("--fix", is_flag=True, help="Do the mends that are safe, then look again.")
+@click.option("--fix", is_flag=True, help="Apply the remedies that are safe, then look again.")
 @click.option("--metadata", is_flag=True, help="One line for Coder's metadata; the exit status is 0.")
 @click.option(
     "--watch",
@@ -69,7 +69,7 @@ class _Run:
 @commands.with_layout
 @click.pass_context
 def ws_doctor(click_context: click.Context, /, layout: Layout, **options: Any) -> int | None:  # noqa: ANN401
-    """Look the workspace over; say what is wrong and how to mend it.
+    """Look the workspace over; say what is wrong and how to fix it.
 
     Exit status: 0 no failure, 1 failures, 2 wrong usage.
     """
@@ -105,8 +105,17 @@ def ws_doctor(click_context: click.Context, /, layout: Layout, **options: Any) -
 def _look(checks: Sequence[Check], layout: Layout) -> _Run:
     began = time.monotonic()
     context = Context.of(layout.root, os.environ)
-    results = examine(checks, context)
+    waiting = _say_waiting if render.terminal(sys.stderr) else None
+    results = examine(checks, context, waiting=waiting)
     return _Run(context, results, time.monotonic() - began)
+
+
+def _say_waiting(ids: Sequence[str]) -> None:
+    """One line on the terminal, which is erased when nothing is left to wait for."""
+    line = f"waiting for {', '.join(ids)} …" if ids else ""
+    columns = shutil.get_terminal_size().columns
+    sys.stderr.write(f"\r{line[: max(columns - 1, 1)]}{_REST_OF_LINE}")
+    sys.stderr.flush()
 
 
 def _columns() -> int:
@@ -124,7 +133,8 @@ def _status(results: Sequence[Result], *, strict: bool) -> int:
 def _list(checks: Sequence[Check], *, as_json: bool) -> int:
     listed = doctor_text.listing(checks)
     if as_json:
-        render.say_json([{"id": id_, "title": title, "explanation": said} for id_, title, said in listed])
+        checks_ = [{"id": id_, "title": title, "explanation": said} for id_, title, said in listed]
+        render.say_json({"version": 1, "checks": checks_})
     else:
         for line in table(("CHECK", "LOOKS AT"), [(id_, said) for id_, _, said in listed]):
             render.say(line)
@@ -132,15 +142,15 @@ def _list(checks: Sequence[Check], *, as_json: bool) -> int:
 
 
 def _fix(run: _Run, *, say: bool) -> list[dict[str, Any]]:
-    """Show the safe mends, then do them."""
-    todo = mends(run.results)
+    """Show the safe remedies, then apply them."""
+    todo = safe_fixes(run.results)
     if say:
-        render.say("to mend:" if todo else "there is nothing to mend that is safe without asking")
+        render.say("to fix:" if todo else "there is nothing that is safe to fix without asking")
         for item in todo:
             render.say(f"  {render.style(f'$ {item.command}', bold=True)}  ({', '.join(item.checks)})")
     done = []
     for item in todo:
-        ended = mend(item, run.context)
+        ended = apply(item, run.context)
         done.append({"command": item.command, "checks": list(item.checks), "status": ended.status})
         if say and ended.ok:
             render.say(f"done: {item.command}")
@@ -166,12 +176,14 @@ def _watch(checks: Sequence[Check], layout: Layout, pause: float) -> int:
 
 
 def _redraw(run: _Run, pause: float) -> None:
-    """The report in the place of the one before, without a flicker."""
-    report = [
-        *doctor_text.lines(run.results, run.seconds, columns=_columns()),
+    """What fits the screen, the findings first, over what was drawn before, without a flicker."""
+    columns, rows = shutil.get_terminal_size()
+    last = [
+        doctor_text.total(run.results, run.seconds),
         f"{time.strftime('%H:%M:%S')}, again in {pause:g} s; Ctrl-C ends",
     ]
-    shown = report if render.coloured(sys.stdout) else map(render.plain, report)
+    report = doctor_text.screen(run.results, columns=columns, rows=rows - len(last) - 1)
+    shown = [line if render.coloured(sys.stdout) else render.plain(line) for line in [*report, *last]]
     sys.stdout.write(_HOME + "".join(f"{line}{_REST_OF_LINE}\n" for line in shown) + _REST_OF_SCREEN)
     sys.stdout.flush()
 
@@ -185,11 +197,11 @@ def _tell_changes(before: Sequence[Result], run: _Run) -> None:
 
 
 ws_doctor.epilog = commands.examples(
-    ("ws-doctor", "what is wrong, and the commands that mend it"),
+    ("ws-doctor", "what is wrong, and the commands that fix it"),
     ("ws-doctor -v --only docker", "what the checks of Docker saw"),
-    ("ws-doctor --fix", "do the mends that are safe, and look again"),
+    ("ws-doctor --fix", "apply the remedies that are safe, and look again"),
     ("ws-doctor --json", "for programs"),
-    ("ws-doctor bundle", "an archive for whoever is asked for help, without secrets"),
+    ("ws-doctor bundle", "an archive to send to support, without secrets"),
 )
 
 ws_doctor.add_lazy("bundle", "coder_ws_runtime.cli.ws_doctor.bundle", "bundle")

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from coder_ws_runtime.cli.render import style
+from coder_ws_runtime.cli.render import plain, style
 from coder_ws_runtime.doctor.engine import Check, Result
 from coder_ws_runtime.doctor.findings import Remedy, Status, Verdict, Where
 from coder_ws_runtime.doctor.report import counts
@@ -26,7 +26,8 @@ _PLACES = {
     Where.TEMPLATE: " (in the template)",
 }
 
-_MEND = "mend:"
+_FIX = "fix:"
+_THEN = "then:"
 
 _METADATA_LENGTH = 120
 """Characters that one reads at a glance; Coder takes 2048 bytes of a metadata value."""
@@ -57,6 +58,33 @@ def lines(
         else:
             yield from _together(list(items), columns)
     yield total(results, seconds)
+
+
+def screen(results: Sequence[Result], *, columns: int, rows: int) -> list[str]:
+    """The report as far as it fits: the findings first, failures before warnings, then what is ok.
+
+    Args:
+        results: of the checks.
+        columns: of the terminal.
+        rows: how many lines there may be; a last one says how many more there would be.
+    """
+    wrong = [item for item in results if item.verdict.status not in _DULL]
+    wrong.sort(key=lambda item: not item.verdict.status.bad)
+    shown = [line for item in wrong for line in _together([item], columns)]
+    dull = [item for item in results if item.verdict.status in _DULL]
+    for _, items in groupby(dull, key=lambda item: item.check.category):
+        shown += _together(list(items), columns)
+    lines_ = [line if columns <= 0 else _cut(line, columns) for line in shown]
+    if len(lines_) <= rows:
+        return lines_
+    kept = max(rows - 1, 0)
+    return [*lines_[:kept], style(f"… {len(lines_) - kept} more lines: ws-doctor", fg="bright_black")]
+
+
+def _cut(line: str, columns: int) -> str:
+    """A line that does not wrap: only its end is cut, and colour is ended there."""
+    bare = plain(line)
+    return line if len(bare) <= columns else f"{bare[: columns - 1]}…"
 
 
 def _each(items: list[Result], width: int, columns: int) -> Iterator[str]:
@@ -92,7 +120,7 @@ def _named(status: Status, words: str, indent: str = "", columns: int = 0) -> It
 
 
 def _findings(verdict: Verdict, indent: str, columns: int) -> Iterator[str]:
-    """What is wrong; what mends several of them stands once, below the last."""
+    """What is wrong; the remedy of several of them stands once, below the last."""
     for remedy, together in groupby(verdict.findings, key=lambda finding: finding.remedy):
         for finding in together:
             lesser = "" if finding.status is verdict.status else f"{finding.status.value}: "
@@ -106,11 +134,14 @@ def _findings(verdict: Verdict, indent: str, columns: int) -> Iterator[str]:
             yield from _remedy(remedy, indent, columns)
 
 
-def _remedy(remedy: Remedy, indent: str, columns: int) -> Iterator[str]:
-    for line in _broken(f"{_MEND} {remedy.text}{_PLACES[remedy.where]}", indent, columns):
-        yield line.replace(_MEND, style(_MEND, fg="cyan"), 1) if line.startswith(f"{indent}{_MEND}") else line
+def _remedy(remedy: Remedy, indent: str, columns: int, label: str = _FIX) -> Iterator[str]:
+    sentence = remedy.text.removeprefix("then ") if label == _THEN else remedy.text
+    for line in _broken(f"{label} {sentence}{_PLACES[remedy.where]}", indent, columns):
+        yield line.replace(label, style(label, fg="cyan"), 1) if line.startswith(f"{indent}{label}") else line
     for command in remedy.commands:
         yield f"{indent}  {style(f'$ {command}', bold=True)}"
+    if remedy.then:
+        yield from _remedy(remedy.then, indent, columns, _THEN)
 
 
 def _broken(sentence: str, indent: str, columns: int) -> list[str]:

@@ -2,19 +2,20 @@
 
 The init script is Coder's own (provisionersdk/scripts/bootstrap_linux.sh there): it downloads the
 agent, trying again every 30 s, and becomes it; where it gives up it sleeps for 24 hours to preserve
-the logs, so that to systemd everything looks well.
+the logs, so that to systemd everything looks right.
 """
 
 import os
 import re
 
-from coder_ws_runtime.doctor import systemd
-from coder_ws_runtime.doctor.context import Context, account, text
+from coder_ws_runtime.doctor import logs, remedies, systemd
+from coder_ws_runtime.doctor.context import Context, account
 from coder_ws_runtime.doctor.engine import Need, check
-from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, Where, failure, found, ok, skipped
-from coder_ws_runtime.doctor.processes import Process, in_cgroup
+from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, ok, skipped
 from coder_ws_runtime.doctor.systemd import Unit
 from coder_ws_runtime.doctor.template import by_template
+from coder_ws_runtime.system import text_file
+from coder_ws_runtime.system.processes import Process, in_cgroup
 
 TOKEN = "CODER_AGENT_TOKEN"  # noqa: S105 - the variable's name
 
@@ -36,8 +37,8 @@ def _programs(context: Context) -> list[Process]:
 def environment(context: Context) -> dict[str, str] | None:
     """The environment that the agent has, or would get; None if nobody lets us see it."""
     main = context.ask(_agent)["MainPID"] or "0"
-    shown = text(context.layout.proc / main / "environ") if main != "0" else ""
-    shown = shown or text(context.layout.proc / "1/environ")
+    shown = text_file.read(context.layout.proc / main / "environ") if main != "0" else ""
+    shown = shown or text_file.read(context.layout.proc / "1/environ")
     if not shown:
         # PID 1's environment is root's to see.
         shown = context.run(["sudo", "-n", "cat", str(context.layout.proc / "1/environ")], timeout=3).stdout
@@ -60,19 +61,19 @@ def token(context: Context) -> Verdict:
         return ok(f"{TOKEN} is set")
     if seen.get("CODER_AGENT_AUTH", "token") != "token":
         return ok(f"the agent logs in by {seen['CODER_AGENT_AUTH']}")
-    remedy = Remedy(
+    remedy = remedies.change_template(
+        context,
         by_template(
             context,
             f'give it to the container: env = ["{TOKEN}=${{coder_agent.main.token}}"] in the template\'s'
-            " docker_container; then restart the workspace",
+            " docker_container",
             f"give it to the pod: the template's container has an env block for {TOKEN}, from the workspace's"
-            " secret; then restart the workspace",
+            " secret",
         ),
-        (context.restart(),),
-        Where.CLIENT,
     )
     problem = f"the container has no {TOKEN}, so the agent cannot log in"
-    return found([failure(problem, remedy, evidence=["/proc/1/environ does not have it"])], "")
+    evidence = ["/proc/1/environ does not have it"]
+    return found([failure("agent.token-missing", problem, remedy, evidence=evidence)], "")
 
 
 @check("agent.init-script", "the agent's init script")
@@ -84,34 +85,32 @@ def init_script(context: Context) -> Verdict:
 
 def _script_problem(context: Context) -> Finding | None:
     file = context.layout.agent_init
-    upload = Remedy(
+    upload = remedies.change_template(
+        context,
         by_template(
             context,
             "upload it: the template's docker_container has an upload block with"
-            " coder_agent.main.init_script; then restart the workspace",
+            " coder_agent.main.init_script",
             "mount it: the template's secret has coder_agent.main.init_script as agent-init.sh, and its"
-            f" container a volume_mount for {file}; then restart the workspace",
+            f" container a volume_mount for {file}",
         ),
-        (context.restart(),),
-        Where.CLIENT,
     )
     try:
         status = file.stat()
     except OSError as error:
-        evidence = [f"{file}: {error.strerror}"]
-        return failure(
-            "the agent's init script is missing, so the agent does not start", upload, evidence=evidence
-        )
+        problem = "the agent's init script is missing, so the agent does not start"
+        return failure("agent.script-missing", problem, upload, evidence=[f"{file}: {error.strerror}"])
     if not status.st_size:
-        return failure("the agent's init script is empty", upload, evidence=[f"{file}: 0 bytes"])
+        problem = "the agent's init script is empty"
+        return failure("agent.script-empty", problem, upload, evidence=[f"{file}: 0 bytes"])
     user = context.ask(account)
     bits = status.st_mode >> (6 if user and status.st_uid == user.uid else 0)
     if not bits & 0o4:
-        mend = context.as_root(f"chmod 0755 {file}")
-        start = context.as_root("systemctl restart coder-agent")
+        commands = (context.as_root(f"chmod 0755 {file}"), context.as_root("systemctl restart coder-agent"))
         evidence = [f"{file}: mode {status.st_mode & 0o7777:04o}, uid {status.st_uid}"]
-        remedy = Remedy("let the user read it, and start the agent", (mend, start), safe=True)
-        return failure("the user cannot read the agent's init script", remedy, evidence=evidence)
+        remedy = Remedy("let the user read it, and start the agent", commands, safe=True)
+        problem = "the user cannot read the agent's init script"
+        return failure("agent.script-unreadable", problem, remedy, evidence=evidence)
     return None
 
 
@@ -132,41 +131,49 @@ def process(context: Context) -> Verdict:
 def _unit_problem(context: Context, unit: Unit) -> Finding | None:
     if unit.masked:
         commands = tuple(context.as_root(f"systemctl {verb} coder-agent") for verb in ("unmask", "start"))
-        return failure("coder-agent is masked, so the agent never starts", Remedy("unmask it", commands))
+        problem = "coder-agent is masked, so the agent never starts"
+        return failure("agent.masked", problem, Remedy("unmask it", commands))
     if not unit.there:
-        remedy = Remedy("use an image that is built on this project's base image", where=Where.TEMPLATE)
-        return failure("coder-agent is not installed", remedy)
-    if unit["SubState"] == "auto-restart" or unit.failed:
-        return failure(
-            f"the agent ends as soon as it is started (status {unit['ExecMainStatus']})",
-            systemd.restart(context, unit.name, "mend what its log says; then start it at once"),
-            evidence=systemd.journal(context, unit, 8),
-        )
+        remedy = remedies.change_template(context, remedies.TOO_OLD)
+        return failure("agent.not-installed", "coder-agent is not installed", remedy)
+    if unit.restarting or unit.failed or unit.restarts:
+        return _restarting(context, unit)
     if unit["UnitFileState"] == "disabled":
-        enable = context.as_root("systemctl enable --now coder-agent")
-        return failure(
-            "coder-agent is disabled, so it does not run at boot", Remedy("enable it", (enable,), safe=True)
-        )
+        remedy = Remedy("enable it", (context.as_root("systemctl enable --now coder-agent"),), safe=True)
+        return failure("agent.disabled", "coder-agent is disabled, so it does not run at boot", remedy)
     if not (unit.active or unit.changing):
-        return failure("the agent does not run", systemd.restart(context, unit.name, "start it", safe=True))
+        remedy = remedies.restart_unit(context, unit.name, "start it", safe=True)
+        return failure("agent.stopped", "the agent does not run", remedy)
     return None
+
+
+def _restarting(context: Context, unit: Unit) -> Finding:
+    if unit.restarting or unit.failed:
+        problem = f"the agent ends as soon as it is started (status {unit['ExecMainStatus']})"
+    else:
+        count = f"{unit.restarts} time{'' if unit.restarts == 1 else 's'}"
+        problem = f"the agent ends again and again: restarted {count} within the last minutes"
+    remedy = remedies.restart_unit(context, unit.name, "fix what its log says; then start it at once")
+    return failure("agent.restarting", problem, remedy, evidence=logs.why(context, unit))
 
 
 def _process_problem(context: Context, unit: Unit, programs: list[Process]) -> Finding | None:
     asleep = next((item for item in programs if item.name == "sleep" and item.argv[1:] == (_GIVEN_UP,)), None)
     if asleep:
         return failure(
+            "agent.gave-up",
             "the agent's init script has given up and sleeps for 24 hours",
-            systemd.restart(context, unit.name, "mend what its log says, then start it again"),
-            evidence=systemd.journal(context, unit, 8),
+            remedies.restart_unit(context, unit.name, "fix what its log says, then start it again"),
+            evidence=logs.why(context, unit),
         )
     if any(item.name == _PROGRAM for item in programs):
         return None
     if any(item.name == "sleep" for item in programs):
         return failure(
+            "agent.download-fails",
             "the agent cannot be downloaded; its init script tries again every 30 seconds",
-            systemd.restart(context, unit.name, "mend what its log says; then try at once"),
-            evidence=systemd.journal(context, unit, 8),
+            remedies.restart_unit(context, unit.name, "fix what its log says; then try at once"),
+            evidence=logs.why(context, unit),
         )
     return None
 
@@ -180,20 +187,11 @@ def build(context: Context) -> Verdict:
     unit = context.ask(_agent)
     if not any(item.name == _PROGRAM for item in context.ask(_programs)):
         return skipped("the agent does not run")
-    lines = systemd.journal(context, unit, 40)
-    outdated = [line for line in lines if _OUTDATED.search(line)]
+    outdated = [item.text for item in logs.journal(context, unit) if _OUTDATED.search(item.text)]
     if not outdated:
         return ok("Coder has not refused it")
-    remedy = Remedy(
-        "start the workspace again: that makes a container of the present build",
-        (context.restart(),),
-        Where.CLIENT,
+    remedy = remedies.restart_workspace(
+        context, "start the workspace again: that makes a container of the present build"
     )
-    return found(
-        [
-            failure(
-                "Coder refuses the agent: this container is of an older build", remedy, evidence=outdated[-2:]
-            )
-        ],
-        "",
-    )
+    problem = "Coder refuses the agent: this container is of an older build"
+    return found([failure("agent.build-outdated", problem, remedy, evidence=outdated[-2:])], "")

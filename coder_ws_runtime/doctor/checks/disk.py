@@ -2,15 +2,16 @@
 
 import os
 import re
+import shlex
 from pathlib import Path
 
-from coder_ws_runtime.doctor.context import Context, text
+from coder_ws_runtime.doctor import remedies
+from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import (
     Finding,
     Remedy,
     Verdict,
-    Where,
     failure,
     found,
     ok,
@@ -19,12 +20,13 @@ from coder_ws_runtime.doctor.findings import (
 )
 from coder_ws_runtime.doctor.template import in_pod
 from coder_ws_runtime.settings import Engine
+from coder_ws_runtime.system import text_file
 from coder_ws_runtime.system.cgroups import own_groups
-from coder_ws_runtime.system.mounts import unescaped
+from coder_ws_runtime.system.mounts import find_mount, parse_mounts
 from coder_ws_runtime.text import size
 
 _LITTLE = 0.10
-"""The part of a file system's room from which on it is told as a warning, unless much is left."""
+"""The part of a file system's room below which there is a warning, unless much is left."""
 _MUCH = 5 << 30
 """So many bytes are enough, however small a part they are."""
 _NOTHING = 0.01
@@ -34,17 +36,21 @@ _FULL_BYTES = 16 << 20
 """With less than this, saving a file may fail at any time."""
 
 
+def _largest(context: Context, path: Path) -> str:
+    """The command that lists the largest files and directories, at any depth; root may read them all."""
+    return f"{context.as_root(f'du -xah {shlex.quote(str(path))}')} | sort -h | tail -n 20"
+
+
 @check("disk.volume", "room on the volume of the home", needs=[Need.VOLUME])
 def volume(context: Context) -> Verdict:
     """The owner's volume has room, and inodes, for what is saved."""
     path = context.layout.volume
-    commands = (
-        f"du -xh --max-depth=2 {path} | sort -h | tail",
-        context.as_user("home-persist attic prune --older-than 1 --yes"),
+    prune = context.as_user("home-persist attic prune --older-than 1 --yes")
+    remedy = Remedy(
+        "see what fills it; what the attic keeps of replaced versions can go",
+        (_largest(context, path), prune),
     )
-    return _room(
-        path, "the volume of the home", Remedy("see what fills it; what the attic keeps can go", commands)
-    )
+    return _room("disk.volume", path, "the volume of the home", remedy)
 
 
 @check("disk.projects", "room for projects")
@@ -54,8 +60,8 @@ def projects(context: Context) -> Verdict:
     path = context.layout.root / name.lstrip("/")
     if not name or not path.is_dir():
         return skipped("no directory of projects is known")
-    commands = (f"du -xh --max-depth=2 {path} | sort -h | tail",)
-    return _room(path, "the volume of the projects", Remedy("see what fills it, and remove it", commands))
+    remedy = Remedy("see what fills it, and remove it", (_largest(context, path),))
+    return _room("disk.projects", path, "the volume of the projects", remedy)
 
 
 @check("disk.root", "room in the container", needs=[Need.LIVE])
@@ -65,15 +71,16 @@ def root(context: Context) -> Verdict:
         "let Docker remove what no container uses: images, build cache, stopped containers",
         ("docker system df", "docker system prune"),
     )
+    path = context.layout.root
     if not in_pod(context):
-        return _room(context.layout.root, "the container's file system", prune)
+        return _room("disk.root", path, "the container's file system", prune)
     # The disk is the node's, for all of its pods; Docker's data are on a volume of the workspace.
-    look = Remedy("see what fills it, and remove it", ("sudo du -xh --max-depth=2 / | sort -h | tail",))
-    own = _room(context.layout.root, "the node's disk", look)
+    look = Remedy("see what fills it, and remove it", (_largest(context, path),))
+    own = _room("disk.root", path, "the node's disk", look)
     data = context.layout.docker_data
     if context.settings.engine is not Engine.OWN or not os.path.ismount(data):
         return own
-    docker = _room(data, "the volume of the Docker engine", prune)
+    docker = _room("disk.engine", data, "the volume of the Docker engine", prune)
     summary = f"{own.summary}; for Docker {docker.summary}"
     return found([*own.findings, *docker.findings], summary)
 
@@ -82,30 +89,55 @@ def root(context: Context) -> Verdict:
 def tmp(context: Context) -> Verdict:
     """Programs can be run from /tmp, as the agent is, and it has room; on a tmpfs its files take memory."""
     path = context.layout.tmp
-    kind, options = _mounted(text(context.layout.proc / "self/mountinfo"), path)
     if not path.is_dir() or path.stat().st_mode & 0o1777 != 0o1777:  # noqa: PLR2004 - as tmpfiles.d makes it
-        remedy = Remedy(
-            "give it the mode that it must have", (context.as_root(f"chmod 1777 {path}"),), safe=True
-        )
-        return found([failure(f"not everybody can write to {path}", remedy)], "")
-    if "noexec" in options:
+        mode = (context.as_root(f"mkdir -p {path}"),) if not path.is_dir() else ()
+        commands = (*mode, context.as_root(f"chmod 1777 {path}"))
+        remedy = Remedy("give it the mode that it must have", commands, safe=True)
+        return found([failure("disk.tmp-mode", f"not everybody can write to {path}", remedy)], "")
+    if os.statvfs(path).f_flag & os.ST_NOEXEC:
         remedy = Remedy(
             "mount it so that programs can run: the agent is downloaded there; for the next start, look at"
             " the template's tmpfs",
-            (context.as_root(f"mount -o remount,bind,exec {path}"),),
+            _remount(context, path),
         )
-        return found([failure(f"no program can be run from {path} (noexec)", remedy)], "")
-    commands = (f"du -xh --max-depth=2 {path} | sort -h | tail",)
-    full = _room(path, str(path), Remedy("see what fills it, and remove it", commands))
+        problem = f"no program can be run from {path} (noexec)"
+        return found([failure("disk.tmp-noexec", problem, remedy)], "")
+    remedy = Remedy("see what fills it, and remove it", (_largest(context, path),))
+    mount = find_mount(text_file.read(context.layout.proc / "self/mountinfo"), str(path))
+    kind = mount.kind if mount and mount.point == str(path) else ""
+    full = _room("disk.tmp", path, str(path), remedy)
     if full.findings or kind != "tmpfs":
         return full
     used = _used(path)
     limit = memory_limit(own_groups(context.layout))
     if limit and used > limit / 2:
-        remedy = Remedy("see what fills it, and remove it", commands)
         problem = f"{path} is a tmpfs, and its {size(used)} are more than half of the memory of the workspace"
-        return found([warning(problem, remedy, evidence=[f"memory limit: {size(limit)}"])], "")
+        evidence = [f"memory limit: {size(limit)}"]
+        return found([warning("disk.tmp-in-memory", problem, remedy, evidence=evidence)], "")
     return ok(f"a tmpfs: {size(used)} of memory; {full.summary}")
+
+
+def _remount(context: Context, path: Path) -> tuple[str, ...]:
+    """The commands that let programs run from a directory, whether it is a mount point or lies in one."""
+    quoted = shlex.quote(str(path))
+    # Not os.path.ismount(): a bind mount within one file system is one, too.
+    mounts = parse_mounts(text_file.read(context.layout.proc / "self/mountinfo"))
+    bind = () if str(path) in mounts else (context.as_root(f"mount --bind {quoted} {quoted}"),)
+    return (*bind, context.as_root(f"mount -o remount,bind,exec {quoted}"))
+
+
+@check("disk.noexec", "programs in the home")
+def noexec(context: Context) -> Verdict:
+    """Programs can be run from the home, and IDEs from the volume: neither is mounted noexec."""
+    findings = []
+    for path, what in ((context.layout.home, "the home"), (context.layout.volume, "the volume of the home")):
+        if path.is_dir() and os.statvfs(path).f_flag & os.ST_NOEXEC:
+            text = "mount it so that programs can run; for the next start, look at the mount's options"
+            problem = f"no program can be run from {what} (noexec): tools and IDEs there do not start"
+            evidence = [f"{path}: noexec"]
+            remedy = Remedy(text, _remount(context, path))
+            findings.append(warning("disk.noexec", problem, remedy, evidence=evidence, about=str(path)))
+    return found(findings, "programs can be run from the home and from the volume")
 
 
 @check("disk.memory", "memory", needs=[Need.LIVE])
@@ -120,22 +152,19 @@ def memory(context: Context) -> Verdict:
     findings: list[Finding] = []
     if limit and used > 0.95 * limit:
         problem = f"{size(used)} of the {size(limit)} of memory are used"
-        findings.append(warning(problem, remedy))
+        findings.append(warning("disk.memory-short", problem, remedy))
     whose, lost = _pressure(context)
     if lost > _STALLED:
-        problem = f"{whose} stood still for want of memory in {lost:.0f} % of the last minute"
-        findings.append(warning(problem, remedy))
+        problem = f"{whose} stood still for lack of memory in {lost:.0f} % of the last minute"
+        findings.append(warning("disk.memory-pressure", problem, remedy))
     killed = _killed(groups)
     if killed:
-        problem = f"the kernel has ended {killed} program{'' if killed == 1 else 's'} for want of memory"
-        more = Remedy(
-            "choose a higher memory limit for the workspace; a restart of it begins the count anew",
-            (context.restart(),),
-            Where.CLIENT,
+        problem = f"the kernel has ended {killed} program{'' if killed == 1 else 's'} for lack of memory"
+        more = remedies.restart_workspace(
+            context, "choose a higher memory limit for the workspace; its restart begins the count again"
         )
-        findings.append(
-            warning(problem, more, evidence=[f"limit {size(limit) if limit else 'none'}, used {size(used)}"])
-        )
+        evidence = [f"limit {size(limit) if limit else 'none'}, used {size(used)}"]
+        findings.append(warning("disk.memory-killed", problem, more, evidence=evidence))
     return found(findings, f"{size(used)} of {size(limit)} used" if limit else f"{size(used)} used, no limit")
 
 
@@ -145,16 +174,16 @@ _UNLIMITED = 1 << 60
 
 def memory_limit(groups: Path) -> int:
     """The memory limit in bytes, 0 if there is none; on both versions of control groups."""
-    written = text(groups / "memory.max") or text(groups / "memory/memory.limit_in_bytes")
+    written = text_file.read(groups / "memory.max") or text_file.read(groups / "memory/memory.limit_in_bytes")
     return int(written) if written.strip().isdecimal() and int(written) < _UNLIMITED else 0
 
 
 def memory_used(groups: Path) -> int:
     """The memory in use in bytes, without the cache of files, which gives way."""
-    second = text(groups / "memory.current")
-    written = second or text(groups / "memory/memory.usage_in_bytes")
+    second = text_file.read(groups / "memory.current")
+    written = second or text_file.read(groups / "memory/memory.usage_in_bytes")
     used = int(written) if written.strip().isdecimal() else 0
-    stat = _pairs(text(groups / "memory.stat" if second else groups / "memory/memory.stat"))
+    stat = _pairs(text_file.read(groups / "memory.stat" if second else groups / "memory/memory.stat"))
     return max(0, used - stat.get("inactive_file" if second else "total_inactive_file", 0))
 
 
@@ -164,14 +193,14 @@ def _pressure(context: Context) -> tuple[str, float]:
     The kernel tells it for each control group on their version 2, else for the host
     (Documentation/accounting/psi.rst there); 0 where it does not.
     """
-    own = text(own_groups(context.layout) / "memory.pressure")
-    shown = own or text(context.layout.proc / "pressure/memory")
+    own = text_file.read(own_groups(context.layout) / "memory.pressure")
+    shown = own or text_file.read(context.layout.proc / "pressure/memory")
     stalled = re.search(r"^full .*\bavg60=([0-9.]+)", shown, re.MULTILINE)
     return "the workspace's programs" if own else "the host", float(stalled[1]) if stalled else 0.0
 
 
 def _killed(groups: Path) -> int:
-    events = text(groups / "memory.events") or text(groups / "memory/memory.oom_control")
+    events = text_file.read(groups / "memory.events") or text_file.read(groups / "memory/memory.oom_control")
     return _pairs(events).get("oom_kill", 0)
 
 
@@ -185,32 +214,24 @@ def _used(path: Path) -> int:
     return (there.f_blocks - there.f_bfree) * there.f_frsize
 
 
-def _room(path: Path, what: str, remedy: Remedy) -> Verdict:
+def _room(check_id: str, path: Path, what: str, remedy: Remedy) -> Verdict:
     there = os.statvfs(path)
     total, free = there.f_blocks * there.f_frsize, there.f_bavail * there.f_frsize
     findings: list[Finding] = []
     if total:
         evidence = [f"{path}: {size(free)} of {size(total)} free"]
         if free < _FULL_BYTES or (free / total < _NOTHING and free < _MUCH):
-            findings.append(failure(f"{what} is full", remedy, evidence=evidence))
+            findings.append(failure(f"{check_id}-full", f"{what} is full", remedy, evidence=evidence))
         elif free / total < _LITTLE and free < _MUCH:
-            findings.append(warning(f"{what} is nearly full", remedy, evidence=evidence))
+            findings.append(
+                warning(f"{check_id}-nearly-full", f"{what} is nearly full", remedy, evidence=evidence)
+            )
     if there.f_files and there.f_favail / there.f_files < _LITTLE:
         evidence = [f"{path}: {there.f_favail} of {there.f_files} inodes free"]
-        make = failure if there.f_favail / there.f_files < _NOTHING else warning
-        findings.append(
-            make(f"{what} has hardly room for more files, however small", remedy, evidence=evidence)
-        )
+        if there.f_favail / there.f_files < _NOTHING:
+            problem = f"{what} has no room for more files, however small"
+            findings.append(failure(f"{check_id}-no-inodes", problem, remedy, evidence=evidence))
+        else:
+            problem = f"{what} has hardly room for more files, however small"
+            findings.append(warning(f"{check_id}-few-inodes", problem, remedy, evidence=evidence))
     return found(findings, f"{size(free)} of {size(total)} free")
-
-
-def _mounted(mountinfo: str, path: Path) -> tuple[str, frozenset[str]]:
-    """The type and the options of what is mounted at `path`; empty if nothing is."""
-    found_: tuple[str, frozenset[str]] = "", frozenset()
-    for line in mountinfo.splitlines():
-        # See proc_pid_mountinfo(5): the fields before " - " vary in number.
-        front, _, back = line.partition(" - ")
-        fields = front.split(" ")
-        if len(fields) > 5 and unescaped(fields[4]) == str(path):  # noqa: PLR2004 - mount point, options
-            found_ = back.split(" ")[0], frozenset(fields[5].split(","))
-    return found_

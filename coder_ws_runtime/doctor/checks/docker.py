@@ -1,15 +1,16 @@
 """Checks of Docker: the client, the socket, the groups, the server, bind mounts."""
 
 import os
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from coder_ws_runtime.boot.docker_group.observe import Observed, Reach, observe
+from coder_ws_runtime.boot.docker_group.observe import Observed, observe
 from coder_ws_runtime.boot.docker_group.plan import GROUP, Case, Plan, plan
-from coder_ws_runtime.doctor import systemd
-from coder_ws_runtime.doctor.context import Context, account, text
+from coder_ws_runtime.doctor import logs, remedies, systemd
+from coder_ws_runtime.doctor.context import Context, account
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import (
     Finding,
@@ -22,9 +23,11 @@ from coder_ws_runtime.doctor.findings import (
     skipped,
     warning,
 )
+from coder_ws_runtime.doctor.systemd import Unit
+from coder_ws_runtime.layout import DEFAULT_USER
 from coder_ws_runtime.settings import Engine
-from coder_ws_runtime.system import docker_api
-from coder_ws_runtime.system.docker_api import DockerApiError
+from coder_ws_runtime.system import docker_api, text_file
+from coder_ws_runtime.system.docker_api import DockerApiError, NoAnswerError
 
 _PLUGINS = {"docker-buildx": "docker build", "docker-compose": "docker compose"}
 _OLDEST_API = (1, 24)
@@ -44,24 +47,23 @@ def _planned(context: Context) -> Plan:
 @check("docker.cli", "the Docker client", needs=[Need.LIVE])
 def cli(context: Context) -> Verdict:
     """The client is on PATH and runs, and has what `docker build` and `docker compose` need."""
-    remedy = Remedy(
-        "restart the workspace: that takes the image's files again", (context.restart(),), Where.CLIENT
-    )
-    if not shutil.which("docker", path=context.env.get("PATH")):
-        problem = "docker is not on PATH"
-        return found([failure(problem, remedy, evidence=[f"PATH={context.env.get('PATH', '')}"])], "")
-    done = context.run(["docker", "--version"], timeout=4)
+    remedy = remedies.restart_workspace(context, "restart the workspace: that takes the image's files again")
+    program = shutil.which("docker", path=context.env.get("PATH"))
+    if not program:
+        evidence = [f"PATH={context.env.get('PATH', '')}"]
+        return found([failure("docker.cli-missing", "docker is not on PATH", remedy, evidence=evidence)], "")
+    done = context.run([program, "--version"], timeout=4)
     if not done.ok:
-        return found([failure("docker does not run", remedy, evidence=[done.complaint])], "")
+        evidence = [f"{program}: {done.complaint}"]
+        return found([failure("docker.cli-broken", "docker does not run", remedy, evidence=evidence)], "")
     findings = []
     for name, command in _PLUGINS.items():
         where = [directory / name for directory in context.layout.docker_plugin_dirs]
         plugin = next((file for file in where if os.access(file, os.X_OK) and file.is_file()), None)
         if plugin is None:
             evidence = [f"no {name} in {directory}" for directory in context.layout.docker_plugin_dirs]
-            findings.append(
-                failure(f"{command} does not work: the plugin {name} is missing", remedy, evidence=evidence)
-            )
+            problem = f"{command} does not work: the plugin {name} is missing"
+            findings.append(failure("docker.plugin-missing", problem, remedy, evidence=evidence, about=name))
     return found(findings, done.stdout.strip().partition(",")[0])
 
 
@@ -83,28 +85,25 @@ def _socket_problem(context: Context, seen: Observed, planned: Plan) -> Finding 
     if own and (planned.case is Case.ABSENT or planned.finding):
         return _engine_problem(context, planned)
     if planned.case is Case.ABSENT:
-        remedy = Remedy(
+        remedy = remedies.change_template(
+            context,
             "mount the host's socket: the template's docker_container has a volumes block for"
-            " /var/run/docker.sock; then restart the workspace",
-            (context.restart(),),
-            Where.CLIENT,
+            " /var/run/docker.sock",
         )
-        return failure("no Docker socket is mounted", remedy, evidence=[f"{path}: no such file"])
+        evidence = [f"{path}: no such file"]
+        return failure("docker.socket-absent", "no Docker socket is mounted", remedy, evidence=evidence)
     evidence = [_describe(path, seen)]
     if planned.finding:
-        template = planned.case in {Case.HIDDEN, Case.UNREACHABLE, Case.NO_USER}
-        where = Where.TEMPLATE if template else Where.CLIENT
-        commands = () if template else (context.restart(),)
-        return failure(
-            planned.finding.message, Remedy(planned.finding.hint, commands, where), evidence=evidence
-        )
+        code = f"docker.socket-{planned.finding.code.partition('.')[2]}"
+        return failure(code, planned.finding.message, _beyond(context, planned), evidence=evidence)
     if planned.actions:
         what = ", ".join(action.describe() for action in planned.actions)
         commands = (context.as_root("systemctl restart ws-docker-group"),)
+        remedy = Remedy(f"let the boot step {what}", commands, safe=True)
+        code = "docker.proxy-dead" if planned.case is Case.PROXY else "docker.socket-closed"
         problem = "the user cannot open the Docker socket"
-        evidence = [planned.reason, *evidence]
-        return failure(problem, Remedy(f"let the boot step {what}", commands, safe=True), evidence=evidence)
-    return None
+        return failure(code, problem, remedy, evidence=[planned.reason, *evidence])
+    return _behind_the_proxy(context, evidence) if planned.case is Case.PROXY else None
 
 
 def _engine_problem(context: Context, planned: Plan) -> Finding:
@@ -116,7 +115,8 @@ def _engine_problem(context: Context, planned: Plan) -> Finding:
             where=Where.TEMPLATE,
         )
         evidence = [f"{context.layout.dockerd}: no such file"]
-        return failure("this image has no Docker engine", remedy, evidence=evidence)
+        problem = "this image has no Docker engine"
+        return failure("docker.engine-not-installed", problem, remedy, evidence=evidence)
     units = "ws-docker-engine.socket ws-docker-engine.service"
     remedy = Remedy(
         "start the engine of this workspace again",
@@ -124,8 +124,59 @@ def _engine_problem(context: Context, planned: Plan) -> Finding:
         safe=True,
     )
     engine = context.ask(systemd.units).get(systemd.DOCKER_ENGINE)
-    evidence = [planned.reason, *(systemd.journal(context, engine) if engine else [])]
-    return failure("the Docker engine of this workspace does not listen", remedy, evidence=evidence)
+    evidence = [planned.reason, *(logs.why(context, engine) if engine else [])]
+    problem = "the Docker engine of this workspace does not listen"
+    return failure("docker.engine-silent", problem, remedy, evidence=evidence)
+
+
+def _beyond(context: Context, planned: Plan) -> Remedy:
+    """What is to be done outside of the workspace, in commands where commands can do it."""
+    assert planned.finding is not None  # noqa: S101 - the caller looked
+    match planned.case, planned.finding.code:
+        case Case.NO_SOCKET, _:
+            text = (
+                "Docker made this directory, because there was no socket when the workspace started;"
+                " remove it, and start the daemon, which makes the socket"
+            )
+            remove = "sudo rmdir /var/run/docker.sock"
+            return remedies.change_host(context, text, remove, "sudo systemctl restart docker.socket docker")
+        case ((Case.HIDDEN | Case.UNREACHABLE | Case.NO_USER), _):
+            return remedies.change_template(context, planned.finding.hint)
+        case _, "docker-group.silent":
+            return _start_daemon(context)
+        case _:
+            return remedies.restart_workspace(context, planned.finding.hint)
+
+
+def _start_daemon(context: Context) -> Remedy:
+    text = "start the host's Docker daemon, which makes a new socket"
+    return remedies.change_host(context, text, "sudo systemctl start docker")
+
+
+def _behind_the_proxy(context: Context, evidence: list[str]) -> Finding | None:
+    """What is wrong beyond the proxy's socket, which takes connections whatever is behind it."""
+    try:
+        context.ask(_version)
+    except NoAnswerError as error:
+        said = [f"through the proxy: the daemon {error}", *evidence]
+    except (PermissionError, DockerApiError):
+        return None
+    else:
+        return None
+    unit = context.ask(systemd.answers).get(systemd.PROXY, Unit(systemd.PROXY, {}))
+    if unit.masked or not unit.active or unit.restarts:
+        verbs = ["unmask ws-docker-proxy.service"] if unit.masked else []
+        verbs += ["reset-failed ws-docker-proxy.service ws-docker-proxy.socket", "restart ws-docker-group"]
+        remedy = Remedy(
+            "start the proxy again", tuple(context.as_root(f"systemctl {verb}") for verb in verbs)
+        )
+        state = f"{unit.name}: {unit['LoadState']}, {unit['ActiveState']} ({unit['Result']})"
+        problem = "the proxy in front of the Docker socket does not run"
+        return failure(
+            "docker.proxy-dead", problem, remedy, evidence=[*said, state, *logs.why(context, unit)]
+        )
+    problem = "nobody answers at the Docker socket"
+    return failure("docker.socket-silent", problem, _start_daemon(context), evidence=said)
 
 
 def _describe(path: str, seen: Observed) -> str:
@@ -147,18 +198,23 @@ def group(context: Context) -> Verdict:
     findings = []
     holder = next((item.name for item in context.ask(_seen).groups if item.gid == planned.gid), GROUP)
     if user and context.uid == user.uid and planned.gid not in {os.getgid(), *os.getgroups()}:
-        remedy = Remedy("open a new terminal, or get the group in this one", (f"exec newgrp {holder}",))
+        # Not newgrp(1): in its shell, docker would be the group of all new files.
+        remedy = Remedy(
+            "open a new terminal, or get the group in this one",
+            (f'exec sudo -E -u {DEFAULT_USER} env PATH="$PATH" bash',),
+        )
         problem = f"this shell was started before its user joined the group {holder}, and does not have it"
         evidence = [f"groups of this process: {' '.join(str(gid) for gid in sorted(os.getgroups()))}"]
-        findings.append(failure(problem, remedy, evidence=evidence))
-    agents = [item for item in planned.laggards if item.name == "coder"]
+        findings.append(failure("docker.group-shell", problem, remedy, evidence=evidence))
+    agents = [item for item in planned.without_group if item.name == "coder"]
     if agents:
         remedy = Remedy(
             "start the agent again; it ends the terminals that it has opened",
             (context.as_root("systemctl restart coder-agent"),),
         )
         problem = f"the agent was started before the user joined the group {holder}, and so are new terminals"
-        findings.append(failure(problem, remedy, evidence=[f"PID {item.pid}" for item in agents]))
+        evidence = [f"PID {item.pid}" for item in agents]
+        findings.append(failure("docker.group-agent", problem, remedy, evidence=evidence))
     return found(findings, f"this shell has the group {holder}")
 
 
@@ -170,21 +226,23 @@ def _version(context: Context) -> dict[str, Any]:
 @check("docker.server", "the Docker daemon", needs=[Need.LIVE, Need.SOCKET])
 def server(context: Context) -> Verdict:
     """The host's daemon answers, and speaks a version of its interface that our client knows."""
-    seen = context.ask(_seen)
-    if seen.socket is None or seen.socket.reach is not Reach.ANSWERS:
-        return skipped("nobody can be reached at the socket; see docker.socket and docker.group")
     try:
         version = context.ask(_version)
     except PermissionError:
-        return skipped("the socket may not be opened; see docker.group")
+        return skipped("the socket may not be opened; see docker.socket and docker.group")
+    except NoAnswerError as error:
+        return found(
+            [failure("docker.server-silent", f"the Docker daemon {error}", _look_at_daemon(context))], ""
+        )
     except DockerApiError as error:
-        remedy = _look_at_daemon(context)
-        return found([failure(f"the Docker daemon {error}", remedy)], "")
+        return found(
+            [failure("docker.server-error", f"the Docker daemon {error}", _look_at_daemon(context))], ""
+        )
     if _number(version) < _OLDEST_API:
         remedy = Remedy("use a newer Docker on the host", where=Where.HOST)
         problem = f"the Docker daemon {version.get('Version')} is too old for the client here"
         evidence = [f"interface {version.get('ApiVersion')}, needed is 1.24"]
-        return found([failure(problem, remedy, evidence=evidence)], "")
+        return found([failure("docker.server-too-old", problem, remedy, evidence=evidence)], "")
     return ok(f"version {version.get('Version')}, interface {version.get('ApiVersion')}")
 
 
@@ -216,12 +274,12 @@ def bind_mounts(context: Context) -> Verdict:
     own = own_container(context.layout.proc)
     ours: dict[str, Any] = next((item for item in containers if item.get("Id") == own), {})
     findings = [
-        _misled(context, other, source, ours, version)
+        _wrong_mount(context, other, source, ours, version)
         for other in containers
         if other.get("Id") != own
         for source in _workspace_paths(context, other)
     ]
-    return found(findings, "no container has a path of the workspace in the place of one of the host")
+    return found(findings, "no container has a path of the workspace where a path of the host was meant")
 
 
 def own_container(proc: Path) -> str:
@@ -229,7 +287,7 @@ def own_container(proc: Path) -> str:
 
     The engine mounts the container's own hostname file from a directory that is named by the id.
     """
-    for line in text(proc / "self/mountinfo").splitlines():
+    for line in text_file.read(proc / "self/mountinfo").splitlines():
         fields = line.split(" ")
         parts = fields[3].split("/") if len(fields) > 4 and fields[4] == "/etc/hostname" else []  # noqa: PLR2004
         if len(parts) > 2 and parts[-1] == "hostname":  # noqa: PLR2004 - …/containers/ID/hostname
@@ -247,7 +305,7 @@ def _workspace_paths(context: Context, container: dict[str, Any]) -> Iterator[st
             yield source
 
 
-def _misled(
+def _wrong_mount(
     context: Context, other: dict[str, Any], source: str, ours: dict[str, Any], version: dict[str, Any]
 ) -> Finding:
     name = str((other.get("Names") or [other.get("Id", "")])[0]).lstrip("/")
@@ -261,14 +319,16 @@ def _misled(
         subpath = os.path.relpath(source, volume["Destination"])
         part = "" if subpath == "." else f",volume-subpath={subpath}"
         mount = f"type=volume,source={volume['Name']},target=…{part}"
-        how = f"start it with --mount {mount} in the place of -v {source}:…"
+        how = f"start it with --mount {mount} instead of -v {source}:…"
     else:
         ours_id = ours["Id"][:12]
         how = (
             f"start it with --volumes-from {ours_id}, which gives it {volume['Destination']} at the same path"
         )
     return warning(
+        "docker.bind-mount",
         f"the container {name} has the host's {source}, not the workspace's: there it is another directory",
-        Remedy(f"end it, then {how}", (f"docker rm --force {name}",)),
+        Remedy(f"end it, then {how}", (f"docker rm --force {shlex.quote(name)}",)),
         evidence=[f"bind mount of {source}; paths of bind mounts are the host's"],
+        about=name,
     )

@@ -35,7 +35,8 @@ def engine(context: Context) -> Verdict:
         ("export DOCKER_BUILDKIT=0",),
     )
     problem = f"the engine is {name}, which has no BuildKit: docker build ends without an image"
-    return found([warning(problem, remedy, evidence=[f"{_PODMAN} {podman.get('Version')}"])], "")
+    evidence = [f"{_PODMAN} {podman.get('Version')}"]
+    return found([warning("docker.podman-no-buildkit", problem, remedy, evidence=evidence)], "")
 
 
 def _object(value: Any) -> dict[str, Any]:  # noqa: ANN401 - a JSON value

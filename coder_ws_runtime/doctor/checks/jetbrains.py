@@ -1,23 +1,34 @@
 """Checks of JetBrains IDEs: their files, their locks."""
 
 import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from coder_ws_runtime.boot.jetbrains.observe import LockFile, container_start, observe
+from coder_ws_runtime.boot.jetbrains.observe import LockFile, observe
 from coder_ws_runtime.doctor import systemd
-from coder_ws_runtime.doctor.context import Context, text
+from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
-from coder_ws_runtime.doctor.findings import Remedy, Verdict, Where, found, skipped, warning
+from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, Where, found, skipped, warning
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.persist.store.lease import held_elsewhere, leases
+from coder_ws_runtime.system import docker_api, text_file
+from coder_ws_runtime.system.docker_api import DockerApiError
 
-_CACHE_LASTS = "jetbrains.cache-lasts"
+if TYPE_CHECKING:
+    from coder_ws_runtime.boot.jetbrains.plan import Note
+
+_LABEL = "coder.workspace_id"
+"""The template's label of a workspace's container."""
+_SETTLING = 120.0
+"""Seconds between an IDE's lock and the first of its other files."""
 
 
 def _others(context: Context) -> list[str]:
     return held_elsewhere(context.layout.volume, context.settings.workspace.id)
 
 
-def _called(context: Context) -> dict[str, str]:
+def _names_of_workspaces(context: Context) -> dict[str, str]:
     """What to call workspaces of the owner, by id: Coder's command line knows names better than ids."""
     owner = context.settings.workspace.owner
     prefix = f"{owner}/" if owner else ""
@@ -36,40 +47,52 @@ def files(context: Context) -> Verdict:
     from coder_ws_runtime.boot.jetbrains.plan import Empty, RemoveLock, SetAside, Write  # noqa: PLC0415
 
     again = systemd.restart_command(context, systemd.JETBRAINS, "ws-boot jetbrains")
-    remedy = Remedy("let the boot step put them in order; your own lines are kept", (again,), safe=True)
+    remedy = Remedy("let the boot step put them in order; your own lines stay", (again,), safe=True)
     allowed = context.settings.jetbrains.allow_updates
     try:
         planned = settle(
             context.layout, allow_updates=allowed, others=lambda: context.ask(_others), dry_run=True
         ).plan
     except UserError as error:
-        return found(
-            [warning(error.message, Remedy(error.hint or "make it readable"), evidence=[error.place])], ""
-        )
+        remedy = Remedy(error.hint or "make it readable")
+        return found([warning("jetbrains.no-volume", error.message, remedy, evidence=[error.place])], "")
     # Caches and locks of IDEs that are gone come and go; the step removes them at every start. What is
     # set aside has a note of its own.
     actions = [action for action in planned.actions if not isinstance(action, Empty | RemoveLock | SetAside)]
-    findings = [
-        warning(
-            f"{action.path} is missing"
-            if not isinstance(action, Write) or action.before is None
-            else f"{action.path} is not as it should be",
-            remedy,
-            evidence=[f"ws-boot jetbrains would {action.describe()}"],
+    told = {note.about for note in planned.notes if note.warning}
+    findings = []
+    for action in actions:
+        if action.path in told:
+            continue
+        missing = not isinstance(action, Write) or action.before is None
+        findings.append(
+            warning(
+                "jetbrains.settings-missing" if missing else "jetbrains.settings-wrong",
+                f"{action.path} is missing" if missing else f"{action.path} is not as it should be",
+                remedy,
+                evidence=[f"ws-boot jetbrains would {action.describe()}"],
+                about=str(action.path),
+            )
         )
-        for action in actions
-    ]
-    first = {_CACHE_LASTS: (context.as_user("home-persist remove .cache/JetBrains/"),)}
-    findings += [
-        warning(
-            note.message,
-            Remedy(f"{note.hint}; then let the boot step look again", (*first.get(note.code, ()), again)),
-        )
-        for note in planned.notes
-        if note.warning
-    ]
+    findings += [_noted(context, note, again) for note in planned.notes if note.warning]
     ides = f" for {', '.join(planned.ides)}" if planned.ides else ""
     return found(findings, f"environment.json and idea.properties{ides} are as they should be")
+
+
+def _noted(context: Context, note: "Note", again: str) -> Finding:
+    """A note of the boot step, with its hint as commands where it has any."""
+    match note.code:
+        case "jetbrains.cache-lasts":
+            first: tuple[str, ...] = (context.as_user("home-persist remove .cache/JetBrains/"),)
+        case "jetbrains.properties-not-kept":
+            first = (context.as_user("home-persist add idea.properties"),)
+        case "jetbrains.dangling-link":
+            first = (context.as_user(f"rm {shlex.quote(str(note.about))}"),)
+        case _:
+            first = ()
+    remedy = Remedy(f"{note.hint}; then let the boot step look again", (*first, again))
+    about = str(note.about) if note.about else ""
+    return warning(note.code, note.message, remedy, about=about)
 
 
 @check("jetbrains.locks", "IDEs of two workspaces on one configuration", needs=[Need.LIVE, Need.VOLUME])
@@ -82,34 +105,70 @@ def locks(context: Context) -> Verdict:
     others = context.ask(_others)
     if not others:
         return skipped("no other workspace of the owner runs")
-    called = _called(context)
-    born = container_start(context.layout.proc)
     seen = observe(context.layout, others=lambda: others)
-    foreign = [
-        lock for lock in seen.locks if lock.shared and lock.changed >= born and not _is_ours(context, lock)
-    ]
-    findings = [
-        warning(
-            f"another workspace runs {lock.path.parent.name} with these settings, too, and both write them",
-            Remedy(
-                "close the IDE there before you use it here, or stop that workspace",
-                tuple(f"coder stop {shlex.quote(called.get(other, other))}" for other in others),
-                Where.CLIENT,
-            ),
-            evidence=[f"{lock.path}: process {text(lock.path, 64).split()[:1]} does not run here"],
-        )
-        for lock in foreign
-        if lock.path.name == ".lock"
-    ]
-    return found(findings, "no other workspace has started an IDE since this one began")
+    started = context.ask(_starts)
+    findings = []
+    for lock in seen.locks:
+        if not lock.shared or lock.path.name != ".lock" or _is_ours(context, lock):
+            continue
+        # A container that is younger than a lock has not made it.
+        holders = [other for other in others if started.get(other, 0.0) <= lock.changed]
+        if holders:
+            findings.append(_shared_lock(context, lock, holders))
+    return found(findings, "no other workspace runs an IDE on these settings")
+
+
+def _shared_lock(context: Context, lock: LockFile, holders: list[str]) -> Finding:
+    names = context.ask(_names_of_workspaces)
+    remedy = Remedy(
+        "close the IDE there before you use it here, or stop that workspace",
+        tuple(f"coder stop {shlex.quote(names.get(other, other))}" for other in holders),
+        Where.CLIENT,
+    )
+    ide = lock.path.parent.name
+    problem = f"another workspace runs {ide} with these settings, too, and both write them"
+    evidence = [f"{lock.path}: process {_process(lock)} is not an IDE of this workspace"]
+    return warning("jetbrains.lock-shared", problem, remedy, evidence=evidence, about=str(lock.path))
+
+
+def _starts(context: Context) -> dict[str, float]:
+    """When the containers of workspaces were made, in seconds since the epoch, by workspace id."""
+    try:
+        containers: Any = docker_api.get(context.layout.docker_socket, "/containers/json")
+    except (DockerApiError, PermissionError):
+        return {}
+    found_: dict[str, float] = {}
+    for container in containers if isinstance(containers, list) else ():
+        labels = container.get("Labels") or {}
+        if labels.get(_LABEL):
+            found_[str(labels[_LABEL])] = float(container.get("Created", 0))
+    return found_
+
+
+def _process(lock: LockFile) -> str:
+    words = text_file.read(lock.path, 64).split()
+    return words[0] if words and words[0].isdecimal() else "unknown"
 
 
 def _is_ours(context: Context, lock: LockFile) -> bool:
-    """Whether the process that a lock names is an IDE of this container.
+    """Whether an IDE of this container made a lock: one that runs, or one that crashed here.
 
-    Containers count their processes alike: the number alone may be that of anything here.
+    Containers count their processes alike: the number alone may be that of anything here. An IDE
+    that started here has left its own files in this container at about the same time.
     """
-    words = text(lock.path, 64).split()
-    pid = words[0] if words and words[0].isdecimal() else ""
-    command = text(context.layout.proc / pid / "cmdline") if pid else ""
-    return "jetbrains" in command.lower() or lock.path.parent.name in command
+    ide, process = lock.path.parent.name, _process(lock)
+    command = text_file.read(context.layout.proc / process / "cmdline") if process.isdecimal() else ""
+    if "jetbrains" in command.lower() or ide in command:
+        return True
+    changed = list(_changes(context.layout.jetbrains_tmp, ide))
+    return bool(changed) and max(changed) > lock.changed - _SETTLING
+
+
+def _changes(directory: Path, ide: str) -> Iterator[float]:
+    """When the files that an IDE keeps outside the volume were last changed."""
+    for part in ("system", "log"):
+        place = directory / part / ide
+        try:
+            yield from (path.lstat().st_mtime for path in (place, *place.iterdir()))
+        except OSError:
+            continue

@@ -1,5 +1,6 @@
 """Checks of the network: names, the host, Coder's server, the clock, web-shell."""
 
+import ipaddress
 import json
 import os
 import queue
@@ -11,16 +12,20 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from coder_ws_runtime.doctor import systemd
+from coder_ws_runtime.doctor import logs, remedies, systemd
 from coder_ws_runtime.doctor.checks.agent import agent_url
-from coder_ws_runtime.doctor.context import Context, text
+from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Remedy, Verdict, Where, failure, found, ok, skipped, warning
 from coder_ws_runtime.doctor.systemd import Unit
 from coder_ws_runtime.doctor.template import by_template, in_pod
+from coder_ws_runtime.system import text_file
+from coder_ws_runtime.system.resolver import answering, nameservers
 
 _HOST = "host.docker.internal"
 _RESOLVE_SECONDS = 4.0
+_RESOLVER_SECONDS = 1.5
+"""How long a name server may take to say anything at all."""
 _SKEW = 60.0
 """Seconds between two clocks from which on tokens and certificates begin to be refused."""
 _WEB_SHELL = "http://127.0.0.1:4000/api/sessions"
@@ -66,19 +71,15 @@ def _resolves(name: str) -> str:
 
 @check("network.dns", "names", needs=[Need.LIVE])
 def dns(context: Context) -> Verdict:
-    """The name of Coder's server has an address."""
-    name = urlsplit(context.ask(_url)).hostname
-    if not name:
-        return skipped("Coder's URL is not known")
-    if name == _HOST:
-        return skipped("Coder's server is on the host; see network.host")
-    address = context.ask(_coder_address)
+    """A name server answers, and the name of Coder's server has an address."""
+    name = urlsplit(context.ask(_url)).hostname or ""
+    address = context.ask(_coder_address) if name and name != _HOST and not _is_address(name) else ""
     if address:
         return ok(f"{name} is {address}")
-    servers = [
-        line for line in text(context.layout.resolv_conf).splitlines() if line.startswith("nameserver")
-    ]
-    remedy = Remedy(
+    servers = nameservers(text_file.read(context.layout.resolv_conf))
+    evidence = [f"{context.layout.resolv_conf}: {', '.join(servers) or 'no nameserver'}"]
+    remedy = remedies.restart_workspace(
+        context,
         by_template(
             context,
             "restart the workspace, which takes the host's name servers again; if the host itself does not"
@@ -86,13 +87,22 @@ def dns(context: Context) -> Verdict:
             "restart the workspace, which takes the cluster's name servers again; if other pods do not know"
             " the name either, look at the cluster's DNS",
         ),
-        (context.restart(),),
-        Where.CLIENT,
     )
-    evidence = [f"{context.layout.resolv_conf}: {', '.join(servers) or 'no nameserver'}"]
-    return found(
-        [failure(f"the name of Coder's server, {name}, has no address", remedy, evidence=evidence)], ""
-    )
+    if not any(answering(server, _RESOLVER_SECONDS) for server in servers):
+        problem = "no name server answers, so no name on the network is found"
+        return found([failure("network.resolver-dead", problem, remedy, evidence=evidence)], "")
+    if not name or _is_address(name) or name == _HOST:
+        return ok("a name server answers")
+    problem = f"the name of Coder's server, {name}, has no address"
+    return found([failure("network.name-unknown", problem, remedy, evidence=evidence)], "")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _coder_address(context: Context) -> str:
@@ -107,15 +117,14 @@ def host(context: Context) -> Verdict:
     address = _resolves(_HOST)
     if address:
         return ok(f"{_HOST} is {address}")
-    remedy = Remedy(
-        f'the template\'s docker_container has a host block: host = "{_HOST}", ip = "host-gateway"; then'
-        " restart the workspace",
-        (context.restart(),),
-        Where.CLIENT,
+    remedy = remedies.change_template(
+        context,
+        f'the template\'s docker_container needs a host block: host = "{_HOST}", ip = "host-gateway"',
     )
     is_coder = urlsplit(context.ask(_url)).hostname == _HOST
     make = failure if is_coder else warning
-    return found([make(f"{_HOST} has no address, so the Docker host cannot be reached by name", remedy)], "")
+    problem = f"{_HOST} has no address, so the Docker host cannot be reached by name"
+    return found([make("network.host-unknown", problem, remedy)], "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +170,7 @@ def coder(context: Context) -> Verdict:
             "see who answers there: a proxy, another server, or Coder in trouble", (f"curl -v {url}/healthz",)
         )
         problem = f"what answers at {url} is not Coder: status {answer.status}"
-        return found([warning(problem, remedy)], "")
+        return found([warning("network.coder-other-server", problem, remedy)], "")
     if answer.exit_status == _UNTRUSTED:
         remedy = Remedy(
             f"put the authority's certificate into {context.layout.share}/ca-certificates, or in the image",
@@ -172,12 +181,14 @@ def coder(context: Context) -> Verdict:
             "look from the workspace and from the host whether it can be reached", (f"curl -v {url}/healthz",)
         )
     why = _CURL.get(answer.exit_status, "it cannot be reached")
-    return found([failure(f"Coder's server {url}: {why}", remedy, evidence=[answer.complaint])], "")
+    code = "network.coder-untrusted" if answer.exit_status == _UNTRUSTED else "network.coder-unreachable"
+    problem = f"Coder's server {url}: {why}"
+    return found([failure(code, problem, remedy, evidence=[answer.complaint])], "")
 
 
 @check("network.clock", "the clock", needs=[Need.LIVE], limit=15)
 def clock(context: Context) -> Verdict:
-    """The clock goes as Coder's server's does: certificates and tokens are valid for a time."""
+    """The clock agrees with that of Coder's server: certificates and tokens are valid for a time."""
     if not context.ask(_url):
         return skipped("Coder's URL is not known")
     if not context.ask(_coder_address) or not context.ask(_ask).date:
@@ -189,15 +200,15 @@ def clock(context: Context) -> Verdict:
         return skipped(f"its date cannot be read: {answer.date!r}")
     skew = answer.received - theirs
     if abs(skew) < _SKEW:
-        return ok("it goes as that of Coder's server")
+        return ok("it agrees with that of Coder's server")
     remedy = Remedy(
         "the host's clock is the workspace's: let the host keep time",
-        ("timedatectl set-ntp true",),
+        ("sudo timedatectl set-ntp true",),
         Where.HOST,
     )
     way = "ahead of" if skew > 0 else "behind"
     problem = f"the clock is {abs(skew):.0f} s {way} that of Coder's server"
-    return found([warning(problem, remedy, evidence=[f"Date: {answer.date}"])], "")
+    return found([warning("network.clock-skewed", problem, remedy, evidence=[f"Date: {answer.date}"])], "")
 
 
 @check("network.web-shell", "web-shell", needs=[Need.SYSTEMD, Need.UNITS])
@@ -214,6 +225,8 @@ def web_shell(context: Context) -> Verdict:
     done = context.run([*command, *patience, _WEB_SHELL], timeout=9)
     if done.ok:
         return ok("it answers")
-    remedy = systemd.restart(context, systemd.WEB_SHELL, "start it again", safe=True)
-    evidence = [done.complaint, *systemd.journal(context, unit)]
-    return found([failure("web-shell runs and does not answer", remedy, evidence=evidence)], "")
+    remedy = remedies.restart_unit(context, systemd.WEB_SHELL, "start it again", safe=True)
+    evidence = [done.complaint, *logs.why(context, unit)]
+    problem = "web-shell runs and does not answer"
+    finding = failure("network.web-shell-silent", problem, remedy, evidence=evidence, about=unit.name)
+    return found([finding], "")

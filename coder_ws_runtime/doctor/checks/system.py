@@ -1,27 +1,26 @@
-"""Checks of the system: systemd, our units, the settings, memory, locale."""
+"""Checks of the system: systemd, the journal, our units, the settings, the locale."""
 
 import os
+import socket
 from collections.abc import Mapping
 
-from coder_ws_runtime.boot.hooks.result import Result, recall
-from coder_ws_runtime.doctor import systemd
-from coder_ws_runtime.doctor.context import Context, text
+from coder_ws_runtime.doctor import logs, remedies, systemd
+from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import (
     Finding,
     Remedy,
     Verdict,
-    Where,
     failure,
     found,
     ok,
-    skipped,
     warning,
 )
 from coder_ws_runtime.doctor.systemd import Unit
 from coder_ws_runtime.doctor.template import by_template
 from coder_ws_runtime.errors import ExitStatus
 from coder_ws_runtime.settings import Engine
+from coder_ws_runtime.system import text_file
 
 # Their own checks say more: agent.process and home.daemon.
 _ELSEWHERE = frozenset({systemd.AGENT, systemd.WATCH})
@@ -31,12 +30,13 @@ _OWN = (*systemd.UNITS, systemd.DOCKER_ENGINE)
 @check("system.pid1", "PID 1", needs=[Need.LIVE])
 def pid1(context: Context) -> Verdict:
     """Units run, and a stop of the workspace ends programs cleanly, only under systemd as PID 1."""
-    name = text(context.layout.proc / "1/comm").strip() or "unknown"
+    name = text_file.read(context.layout.proc / "1/comm").strip() or "unknown"
     if name == "systemd" and context.ask(systemd.boots):
         return ok("systemd is PID 1")
     # Only the program: arguments may hold secrets.
-    command = text(context.layout.proc / "1/cmdline").partition("\0")[0]
-    remedy = Remedy(
+    command = text_file.read(context.layout.proc / "1/cmdline").partition("\0")[0]
+    remedy = remedies.change_template(
+        context,
         by_template(
             context,
             "start the container with the image's own command: in the template's docker_container set neither"
@@ -44,36 +44,71 @@ def pid1(context: Context) -> Verdict:
             "start the container with the image's own command: in the template's container set neither"
             " command nor args, and in its pod not share_process_namespace",
         ),
-        where=Where.TEMPLATE,
     )
     evidence = [f"/proc/1/cmdline: {command} …"]
-    return found([failure(f"PID 1 is {name}, not systemd", remedy, evidence=evidence)], "")
+    return found(
+        [failure("system.pid1-foreign", f"PID 1 is {name}, not systemd", remedy, evidence=evidence)], ""
+    )
 
 
 @check("system.state", "the system", needs=[Need.SYSTEMD])
 def state(context: Context) -> Verdict:
-    """Everything has been started by systemd; what failed is named. Our own units have a check of theirs."""
-    manager = context.ask(systemd.manager)
-    now = manager.get("SystemState", "")
-    restart = Remedy("restart the workspace", (context.restart(),), Where.CLIENT)
+    """Everything has been started by systemd; what failed is named. Our own units have their own check."""
+    if context.live and not _bus_answers(context):
+        # Root reaches systemd without the bus (systemctl(1) uses its private socket then).
+        remedy = Remedy("start it again", (context.as_root("systemctl start dbus.socket dbus.service"),))
+        problem = "the system bus does not answer, so only root can talk to systemd"
+        evidence = [f"{context.layout.system_bus}: no answer"]
+        return found([failure("system.dbus-down", problem, remedy, evidence=evidence)], "")
+    now = systemd.state(context)
     if not now:
-        return found([failure("systemd does not answer", restart)], "")
-    if now in {"running", "starting", "initializing"}:
-        return ok("everything has started" if now == "running" else f"the system is still {now}")
-    if now != "degraded":
-        return found([failure(f"the system is in the state {now!r}", restart)], "")
-    listed = context.run(["systemctl", "list-units", "--failed", "--plain", "--no-legend"], timeout=3)
-    names = [line.split()[0] for line in listed.stdout.splitlines() if line.strip()]
-    others = [name for name in names if name not in _OWN]
-    findings = [
-        warning(
-            f"{name} has failed",
-            Remedy("look why, mend it, and start it again", (context.as_root(f"systemctl restart {name}"),)),
-            evidence=systemd.journal(context, Unit(name, {})),
-        )
-        for name in others
-    ]
-    return found(findings, "everything but units of ours has started")
+        remedy = remedies.restart_workspace(context)
+        return found([failure("system.state-silent", "systemd does not answer", remedy)], "")
+    if now == "maintenance":
+        remedy = Remedy("go on with the boot", (context.as_root("systemctl default"),))
+        problem = "the system is in its maintenance mode"
+        return found([failure("system.state-maintenance", problem, remedy)], "")
+    findings = [_stranger(context, unit) for unit in systemd.strangers(context)]
+    return found(findings, "everything has started" if now == "running" else f"the system is still {now}")
+
+
+def _stranger(context: Context, unit: Unit) -> Finding:
+    if unit["FragmentPath"].startswith("/run/systemd/transient/"):
+        command = context.as_root(f"systemctl reset-failed {unit.name}")
+        remedy = Remedy("it was started by systemd-run: see what it says, then forget it", (command,))
+    else:
+        command = context.as_root(f"systemctl restart {unit.name}")
+        remedy = Remedy("fix what it says, then start it again", (command,))
+    evidence = logs.why(context, unit)
+    return warning("system.other-unit-failed", f"{unit.name} has failed", remedy, evidence=evidence)
+
+
+def _bus_answers(context: Context) -> bool:
+    """Whether somebody listens at the system bus; a look at its file would not tell."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(2.0)
+        try:
+            client.connect(str(context.layout.system_bus))
+        except TimeoutError:
+            return True
+        except OSError:
+            return False
+    return True
+
+
+@check("system.journal", "the journal", needs=[Need.SYSTEMD, Need.UNITS])
+def journal(context: Context) -> Verdict:
+    """The journal takes what programs say; without it no log says why something failed."""
+    unit = context.ask(systemd.answers).get(systemd.JOURNAL, Unit(systemd.JOURNAL, {}))
+    if unit.active or unit.changing:
+        return ok("it runs")
+    name = unit.name.removesuffix(".service")
+    commands = [f"systemctl {verb} {name}" for verb in (["unmask"] if unit.masked else [])]
+    commands += [f"systemctl restart {name}.socket {name}"]
+    remedy = Remedy("start it again", tuple(map(context.as_root, commands)), safe=not unit.masked)
+    problem = "the journal does not run, so nothing that programs say is kept"
+    evidence = [f"{unit.name}: {unit['LoadState']}, {unit['ActiveState']} ({unit['SubState']})"]
+    return found([failure("system.journald-down", problem, remedy, evidence=evidence)], "")
 
 
 @check("system.units", "our units", needs=[Need.SYSTEMD, Need.UNITS])
@@ -89,46 +124,73 @@ def units(context: Context) -> Verdict:
 def _unit(context: Context, unit: Unit) -> Finding | None:
     name = unit.name.removesuffix(".service")
     if unit.masked:
-        unmask = context.as_root(f"systemctl unmask {name}")
-        start = context.as_root(f"systemctl start {name}")
-        return failure(f"{name} is masked, so it never runs", Remedy("unmask it", (unmask, start)))
+        commands = (context.as_root(f"systemctl unmask {name}"), context.as_root(f"systemctl start {name}"))
+        problem = f"{name} is masked, so it never runs"
+        return failure("system.unit-masked", problem, Remedy("unmask it", commands), about=unit.name)
     if not unit.there:
-        remedy = Remedy("use an image that is built on this project's base image", where=Where.TEMPLATE)
-        return failure(f"{name} is not installed", remedy, evidence=[f"{unit.name}: {unit['LoadState']}"])
+        remedy = remedies.change_template(context, remedies.TOO_OLD)
+        evidence = [f"{unit.name}: {unit['LoadState']}"]
+        problem = f"{name} is not installed"
+        return failure("system.unit-not-installed", problem, remedy, evidence=evidence, about=unit.name)
     if unit.failed:
         return _failed(context, unit)
+    if unit.restarting or unit.restarts:
+        return _restarting(context, unit)
+    return _not_started(context, unit)
+
+
+def _not_started(context: Context, unit: Unit) -> Finding | None:
+    name = unit.name.removesuffix(".service")
     if unit["UnitFileState"] == "disabled":
-        enable = context.as_root(f"systemctl enable --now {name}")
-        return failure(
-            f"{name} is disabled, so it does not run at boot", Remedy("enable it", (enable,), safe=True)
-        )
+        remedy = Remedy("enable it", (context.as_root(f"systemctl enable --now {name}"),), safe=True)
+        problem = f"{name} is disabled, so it does not run at boot"
+        return failure("system.unit-disabled", problem, remedy, about=unit.name)
     if not (unit.active or unit.changing or unit.left_out):
-        return warning(
-            f"{name} does not run",
-            systemd.restart(context, unit.name, "start it", safe=True),
-            evidence=[f"{unit.name}: {unit['ActiveState']} ({unit['SubState']})"],
-        )
+        remedy = remedies.restart_unit(context, unit.name, "start it", safe=True)
+        evidence = [f"{unit.name}: {unit['ActiveState']} ({unit['SubState']})"]
+        problem = f"{name} does not run"
+        return warning("system.unit-stopped", problem, remedy, evidence=evidence, about=unit.name)
     return None
 
 
-def _failed(context: Context, unit: Unit) -> Finding | None:
+def _restarting(context: Context, unit: Unit) -> Finding:
+    name = unit.name.removesuffix(".service")
+    count = max(unit.restarts, 1)
+    return failure(
+        "system.unit-restarting",
+        f"{name} ends by itself again and again: restarted {count} time{'' if count == 1 else 's'}"
+        " within the last minutes",
+        remedies.restart_unit(context, unit.name, "fix what its log says, then start it at once"),
+        evidence=logs.why(context, unit),
+        about=unit.name,
+    )
+
+
+def _failed(context: Context, unit: Unit) -> Finding:
     """A failed unit. What it refused in an orderly way is the finding of the check of those things."""
     name = unit.name.removesuffix(".service")
     if unit["Result"] == "exit-code" and unit["ExecMainStatus"] == str(ExitStatus.REFUSED.value):
         return warning(
+            "system.unit-refused",
             f"{name} refused something at its last run",
-            systemd.restart(context, unit.name, "mend what it says, then run it again"),
-            evidence=systemd.journal(context, unit),
+            remedies.restart_unit(context, unit.name, "fix what it says, then run it again"),
+            evidence=logs.why(context, unit),
+            about=unit.name,
         )
     if unit["Result"] == "exit-code" and unit["ExecMainStatus"] == str(ExitStatus.NO_VOLUME.value):
         return warning(
+            "system.unit-no-volume",
             f"{name} found no usable volume at its last run",
-            systemd.restart(context, unit.name, "once the volume is there, run it again"),
+            remedies.restart_unit(context, unit.name, "once the volume is there, run it again"),
+            evidence=logs.why(context, unit),
+            about=unit.name,
         )
     return failure(
+        "system.unit-failed",
         f"{name} has failed ({unit['Result']}, status {unit['ExecMainStatus']})",
-        systemd.restart(context, unit.name, "run it again; if it fails again, its log says why"),
-        evidence=systemd.journal(context, unit),
+        remedies.restart_unit(context, unit.name, "run it again; if it fails again, fix what its log says"),
+        evidence=logs.why(context, unit),
+        about=unit.name,
     )
 
 
@@ -155,33 +217,14 @@ def boot_order(context: Context) -> Verdict:
             revert = context.as_root(f"systemctl revert {name}")
             findings.append(
                 failure(
+                    "system.boot-order",
                     f"{name} does not wait for {' and '.join(missing)}",
-                    Remedy("take the image's unit file again, in the place of a changed one", (revert,)),
+                    Remedy("use the image's unit file again instead of a changed one", (revert,)),
                     evidence=[f"{unit['FragmentPath']} {unit['DropInPaths']}".rstrip()],
+                    about=name,
                 )
             )
     return found(findings, "the home and the Docker group are ready before the agent")
-
-
-@check("system.hooks", "the post-create hooks")
-def hooks(context: Context) -> Verdict:
-    """What tools do for the user at every start has worked; a failed hook is named with its log."""
-    results = sorted(recall(context.layout).values(), key=lambda result: result.id)
-    if not results:
-        return skipped("no hook has run since the boot")
-    findings = [_hook(context, result) for result in results if not result.ok]
-    return found(findings, f"{len(results)} hook{'' if len(results) == 1 else 's'}, all done")
-
-
-def _hook(context: Context, result: Result) -> Finding:
-    how = f"ended with status {result.status}" if result.status is not None else result.ending.value
-    evidence = [line for line in (result.detail, f"log: {result.log}" if result.log else "") if line]
-    step = systemd.restart_command(context, systemd.HOOKS, "ws-boot hooks")
-    return warning(
-        f"the hook of {result.id} {how}",
-        Remedy(result.remedy or "mend what its log says, then run it again", (step,)),
-        evidence=evidence,
-    )
 
 
 @check("system.settings", "the settings of the workspace")
@@ -190,22 +233,18 @@ def settings(context: Context) -> Verdict:
     error = context.settings_error
     file = context.layout.settings_file
     if error is not None:
-        remedy = Remedy(
-            error.hint or "the template writes this file: mend it there and restart the workspace",
-            (context.restart(),),
-            Where.CLIENT,
-        )
-        return found(
-            [failure(f"the settings do not count: {error.message}", remedy, evidence=[error.place])], ""
-        )
+        hint = error.hint or "the template writes this file: fix it there"
+        remedy = remedies.restart_workspace(context, f"{hint}; then restart the workspace")
+        problem = f"the settings do not count: {error.message}"
+        return found([failure("system.settings-invalid", problem, remedy, evidence=[error.place])], "")
     if not os.path.lexists(file):
-        remedy = Remedy("use the project's template, which uploads it", where=Where.TEMPLATE)
+        remedy = remedies.change_template(context, "use the project's template, which uploads it")
         evidence = [f"{file}: no such file"]
         if context.settings.workspace.id:
             problem = "there is no settings document: only the workspace's id is known"
-            return found([warning(problem, remedy, evidence=evidence)], "")
+            return found([warning("system.settings-missing", problem, remedy, evidence=evidence)], "")
         problem = "there is no settings document: paths of the workspace itself are not persisted"
-        return found([failure(problem, remedy, evidence=evidence)], "")
+        return found([failure("system.settings-missing", problem, remedy, evidence=evidence)], "")
     name = context.settings.workspace.name
     return ok(f"they are valid{f', the workspace is {name}' if name else ''}")
 
@@ -219,11 +258,13 @@ def locale(context: Context) -> Verdict:
         remedy = Remedy(
             "choose one in this shell, and in the image with ENV LANG=C.UTF-8", ("export LANG=C.UTF-8",)
         )
-        return found([warning(f"the locale is {name or 'not set'!r}, which knows only ASCII", remedy)], "")
+        problem = f"the locale is {name or 'not set'!r}, which knows only ASCII"
+        return found([warning("system.locale-ascii", problem, remedy)], "")
     charset = name.partition(".")[2].partition("@")[0].lower().replace("-", "")
     if charset != "utf8":
         remedy = Remedy("choose one with UTF-8", ("unset LC_ALL LC_CTYPE; export LANG=C.UTF-8",))
-        return found([warning(f"the locale {name} is not in UTF-8", remedy)], "")
+        problem = f"the locale {name} is not in UTF-8"
+        return found([warning("system.locale-charset", problem, remedy)], "")
     if name.partition(".")[0] not in {"C", "POSIX"} and context.live:
         listed = context.run(["locale", "-a"], timeout=3)
         known = {line.strip().lower().replace("-", "") for line in listed.stdout.splitlines()}
@@ -232,12 +273,13 @@ def locale(context: Context) -> Verdict:
                 "choose one that is there; locale -a lists them",
                 ("unset LC_ALL LC_CTYPE; export LANG=C.UTF-8",),
             )
-            return found([warning(f"the locale {name} is not installed", remedy)], "")
+            problem = f"the locale {name} is not installed"
+            return found([warning("system.locale-missing", problem, remedy)], "")
     return ok(f"{name}")
 
 
 def _given(context: Context) -> Mapping[str, str]:
     """The environment as the shell gave it: Python itself sets LC_CTYPE if there is no locale (PEP 538)."""
-    shown = text(context.layout.proc / "self/environ") if context.live else ""
+    shown = text_file.read(context.layout.proc / "self/environ") if context.live else ""
     pairs = (pair.partition("=") for pair in shown.split("\0"))
     return {name: value for name, _, value in pairs if name} or context.env

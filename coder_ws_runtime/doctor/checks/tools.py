@@ -1,14 +1,17 @@
 """Checks of the tools that the image's stack promises: on PATH, and able to run."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from coder_ws_runtime.doctor import remedies
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Check, Need
-from coder_ws_runtime.doctor.findings import Remedy, Verdict, Where, failure, found, ok, skipped
+from coder_ws_runtime.doctor.findings import Verdict, failure, found, ok, skipped
+from coder_ws_runtime.system.process import Completed
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +43,31 @@ def _function(tool: Tool) -> Callable[[Context], Verdict]:
         """The tool is on PATH and runs."""
         if not (context.layout.share / tool.recipe).is_dir():
             return skipped("not a part of this image")
-        restart = Remedy(
-            "restart the workspace: that takes the image's files again", (context.restart(),), Where.CLIENT
+        restart = remedies.restart_workspace(
+            context, "restart the workspace: that takes the image's files again"
         )
         path = context.env.get("PATH", os.defpath)
         program = shutil.which(tool.name, path=path)
         if program is None:
             problem = f"{tool.name} is a part of this image, and not on PATH"
-            return found([failure(problem, restart, evidence=[f"PATH={path}"])], "")
-        if tool.name != _NODE and _is_of_node(program) and not _runs(context, _NODE, path):
-            return skipped("it is a script for node, which does not run; see tools.node")
-        done = context.run([program, *tool.arguments], timeout=8)
+            evidence = [f"PATH={path}"]
+            finding = failure("tools.missing", problem, restart, evidence=evidence, about=tool.name)
+            return found([finding], "")
+        if tool.name != _NODE and _is_of_node(program):
+            node = context.ask(_node)
+            if not node.ok:
+                return skipped("it is a script for node, which does not run; see tools.node")
+            version = _of_package(program)
+            if version:
+                return ok(f"{version} ({program})")
+        done = (
+            context.ask(_node) if tool.name == _NODE else context.run([program, *tool.arguments], timeout=8)
+        )
         if not done.ok:
             problem = f"{tool.name} does not run"
-            return found([failure(problem, restart, evidence=[f"{program}: {done.complaint}"])], "")
+            evidence = [f"{program}: {done.complaint}"]
+            finding = failure("tools.broken", problem, restart, evidence=evidence, about=tool.name)
+            return found([finding], "")
         version = next(iter((done.stdout or done.stderr).strip().splitlines()), "")
         return ok(f"{version[:60]} ({Path(program)})")
 
@@ -71,9 +85,24 @@ def _is_of_node(program: str) -> bool:
     return first.startswith(b"#!") and first.split()[-1].rpartition(b"/")[2] == _NODE.encode()
 
 
-def _runs(context: Context, name: str, path: str) -> bool:
-    program = shutil.which(name, path=path)
-    return program is not None and context.run([program, "--version"], timeout=8).ok
+def _node(context: Context) -> Completed:
+    """How node ran: it is started once, for itself and for all scripts that need it."""
+    program = shutil.which(_NODE, path=context.env.get("PATH", os.defpath)) or _NODE
+    return context.run([program, "--version"], timeout=8)
+
+
+def _of_package(program: str) -> str:
+    """The version of the package that a script of node's belongs to; empty if there is none.
+
+    npm takes a quarter of a second to say its own; the package beside it says the same.
+    """
+    script = Path(os.path.realpath(program))
+    for directory in script.parents[:3]:
+        try:
+            return str(json.loads((directory / "package.json").read_bytes())["version"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return ""
 
 
 def _check(tool: Tool) -> Check:

@@ -1,28 +1,22 @@
-"""What is in the home, is not declared, and will be lost with the container."""
+"""What is in the container, is not declared, and will be lost with it."""
 
 import os
+import re
 import shlex
-import time
-from dataclasses import dataclass, field
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 
-from coder_ws_runtime.doctor.checks.home import declarations
+from coder_ws_runtime.doctor import packages
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
-from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, found, warning
-from coder_ws_runtime.doctor.processes import started
-from coder_ws_runtime.persist.manifest.entry import DETOURS
+from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, Where, found, warning
+from coder_ws_runtime.doctor.home_walk import container_made, home_walk, kept_paths
+from coder_ws_runtime.system import text_file
 from coder_ws_runtime.text import size
 
 _MANY_BYTES = 1 << 30
-"""From here on it is told as a warning: nobody wants to fetch or make that again at each start."""
-_SECONDS = 0.25
-"""How long the walk may take; what it has seen by then is told as a lower bound."""
-_CACHES = frozenset({".cache"})
-"""Made to be lost; not counted."""
-
-_SHARED = {".local/share/": 3, ".local/state/": 3, ".local/": 2, ".config/": 2}
-"""Directories of many programs, and how many parts the path of a program's own has."""
+"""From here on there is a warning: nobody wants to fetch or make that again at each start."""
 
 _PRECIOUS = (
     (".ssh/", ("id_rsa", "id_ed25519", "id_ecdsa")),
@@ -36,32 +30,43 @@ _PRECIOUS = (
     ("", (".netrc",)),
     ("", (".git-credentials",)),
     ("", (".pypirc",)),
+    (".java/", (".userPrefs",)),
+    (".cargo/", ("credentials.toml",)),
+    (".m2/", ("settings.xml",)),
+    (".terraform.d/", ("credentials.tfrc.json",)),
 )
 """Keys and logins that people make once: the path to declare, and the files that count."""
 
+_HOLDS = {".docker/config.json": '"auth"'}
+"""What a file has to hold to be one that has a login."""
 
-@dataclass
-class Seen:
-    """What a walk through the home has found: bytes on disk by path; a directory's ends with a slash."""
 
-    sizes: dict[str, int] = field(default_factory=dict)
-    whole: bool = True
-    """Whether the walk came to its end in time."""
+_INSTALLED = (
+    (".cargo/", "bin"),
+    ("go/", "bin"),
+    (".local/lib/", ""),
+    (".local/share/pipx/", "venvs"),
+    (".local/share/uv/", "tools"),
+    (".bun/", "install/global/node_modules"),
+    (".deno/", "bin"),
+    (".dotnet/tools/", ""),
+    (".sdkman/", "candidates"),
+)
+"""Where package managers of users install programs: the path to declare, and what in it counts."""
 
-    @property
-    def total(self) -> int:
-        """Bytes on disk, all together."""
-        return sum(self.sizes.values())
+_PREFIX = re.compile(r"^\s*prefix\s*=\s*[\"']?([^\"'\s]+)", re.MULTILINE)
+"""npm's own directory for global packages, as its configuration names it."""
+_SHOWN = 8
 
 
 @check("home.unsaved", "content that will be lost", needs=[Need.VOLUME])
 def unsaved(context: Context) -> Verdict:
-    """Content of the home that is not declared is gone at the next start: keys and logins, or very much."""
-    # What is declared not to be kept is below DETOURS.
-    kept = {entry.path for entry in context.ask(declarations).entries} | {DETOURS}
-    since = _made(context)
-    seen = walk(context.layout.home, kept, since, time.monotonic() + _SECONDS)
+    """Nothing of weight is lost at the next start: keys, logins, programs that you installed, much data."""
+    kept = kept_paths(context)
+    since = context.ask(container_made)
+    seen = context.ask(home_walk)
     findings = [_lost(context, path) for path in _precious(context.layout.home, kept, since)]
+    findings += _programs(context, kept, since)
     largest = sorted(seen.sizes.items(), key=lambda item: -item[1])[:5]
     least = "" if seen.whole else "at least "
     if seen.total >= _MANY_BYTES:
@@ -69,7 +74,12 @@ def unsaved(context: Context) -> Verdict:
         command = context.as_user(f"home-persist add {shlex.quote(largest[0][0])}")
         remedy = Remedy("declare what is to last, e.g. the largest", (command,))
         findings.append(
-            warning(f"{least}{size(seen.total)} will be lost at the next start", remedy, evidence=evidence)
+            warning(
+                "home.unsaved-much",
+                f"{least}{size(seen.total)} will be lost at the next start",
+                remedy,
+                evidence=evidence,
+            )
         )
     names = ", ".join(f"~/{name} {size(count)}" for name, count in largest[:3] if count)
     return found(findings, f"nothing of weight: {least}{size(seen.total)}{f' ({names})' if names else ''}")
@@ -77,19 +87,68 @@ def unsaved(context: Context) -> Verdict:
 
 def _lost(context: Context, path: str) -> Finding:
     remedy = Remedy("declare it", (context.as_user(f"home-persist add {path}"),))
-    return warning(f"~/{path} holds a key or a login, and will be lost at the next start", remedy)
+    problem = f"~/{path} holds a key or a login, and will be lost at the next start"
+    if path == ".java/":
+        problem = f"~/{path} holds settings of Java programs, and will be lost at the next start"
+    return warning("home.unsaved-key", problem, remedy, about=str(context.layout.home / path))
 
 
-def _made(context: Context) -> float:
-    """When the container was made, in seconds since the epoch; what is older came with the image.
+def _programs(context: Context, kept: set[str], since: float) -> Iterator[Finding]:
+    """Programs that the user has installed, by package managers of users and of the system."""
+    home = context.layout.home
+    installed = [*_INSTALLED, *_npm_prefix(home)]
+    for path, content in installed:
+        inside = f"{path}{content}".rstrip("/")
+        if not _is_kept(inside, kept) and _has_newer(home / inside, since):
+            remedy = Remedy("declare it", (context.as_user(f"home-persist add {shlex.quote(path)}"),))
+            problem = f"~/{path} has programs that you installed, which will be lost at the next start"
+            evidence = [f"~/{inside}: {', '.join(_names(home / inside))}"]
+            about = str(home / path)
+            yield warning("home.unsaved-programs", problem, remedy, evidence=evidence, about=about)
+    names = packages.installed(context.layout, since) if context.live else []
+    if names:
+        shown = ", ".join(names[:_SHOWN])
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        remedy = Remedy(
+            "have them added to the image, e.g. by RUN apt-get install in a Dockerfile FROM it; until then"
+            " install them again after each start",
+            where=Where.TEMPLATE,
+        )
+        problem = f"packages that apt installed will be lost at the next start: {shown}{more}"
+        yield warning("home.unsaved-packages", problem, remedy)
 
-    Docker leaves a file. Other runtimes do not; a pod's container is never started a second time, so it is
-    as old as its first program.
-    """
+
+def _npm_prefix(home: Path) -> list[tuple[str, str]]:
+    """The directory of npm for global packages, where the user has set one in the home."""
+    named = _PREFIX.search(text_file.read(home / ".npmrc"))
+    if named is None:
+        return []
+    place = named[1].replace("${HOME}", str(home)).replace("$HOME", str(home))
+    path = os.path.normpath(os.path.join(home, place.removeprefix("~/")))
+    if not path.startswith(f"{home}/"):
+        return []
+    return [(f"{os.path.relpath(path, home)}/", "lib/node_modules")]
+
+
+def _names(directory: Path) -> list[str]:
     try:
-        return context.layout.container_mark.stat().st_ctime
+        return sorted(os.listdir(directory))[:_SHOWN]
     except OSError:
-        return started(context.layout.proc, 1)
+        return []
+
+
+def _has_newer(directory: Path, since: float) -> bool:
+    """Whether a directory of this container, and not behind a link, has anything in it."""
+    return _is_newer(directory, since) and bool(_names(directory))
+
+
+def _holds_more_than_links(directory: Path) -> bool:
+    with os.scandir(directory) as listing:
+        return any(not entry.is_symlink() for entry in listing)
+
+
+def _is_kept(path: str, kept: set[str]) -> bool:
+    return any(path == other or path.startswith(f"{other}/") for other in kept)
 
 
 def _precious(home: Path, kept: set[str], since: float) -> list[str]:
@@ -97,62 +156,23 @@ def _precious(home: Path, kept: set[str], since: float) -> list[str]:
     for parent, names in _PRECIOUS:
         for name in names:
             path = f"{parent}{name}"
-            declared_ = any(path == other or path.startswith(f"{other}/") for other in kept)
-            if declared_ or not _is_newer(home / path, since):
+            if _is_kept(path, kept) or not _is_newer(home / path, since):
+                continue
+            if path in _HOLDS and _HOLDS[path] not in text_file.read(home / path):
                 continue
             paths.append(parent or path)
     return list(dict.fromkeys(paths))
 
 
 def _is_newer(path: Path, since: float) -> bool:
-    """Whether it is content of this container: not the image's, and not behind a link of the user's."""
+    """Whether it is content of this container: not the image's, and not behind a link of the user's.
+
+    A directory that holds nothing but links has nothing to lose.
+    """
     try:
         status = path.lstat()
+        if stat.S_ISDIR(status.st_mode) and not _holds_more_than_links(path):
+            return False
         return status.st_ctime > since and path.parent.resolve() == path.parent
     except OSError:
         return False
-
-
-def walk(home: Path, kept: set[str], since: float, deadline: float) -> Seen:
-    """Sum up what is not kept.
-
-    Args:
-        home: where to begin. Links, and what is mounted below it, are not followed.
-        kept: declared paths, relative to the home.
-        since: only what changed after this counts, in seconds since the epoch.
-        deadline: when to stop, by the monotonic clock.
-    """
-    seen = Seen()
-    try:
-        device = home.stat().st_dev
-    except OSError:
-        return seen
-    pending = [""]
-    while pending:
-        if time.monotonic() > deadline:
-            seen.whole = False
-            break
-        directory = pending.pop()
-        try:
-            with os.scandir(home / directory) as listing:
-                for entry in listing:
-                    path = f"{directory}/{entry.name}" if directory else entry.name
-                    if path in kept or path in _CACHES or entry.is_symlink():
-                        continue
-                    status = entry.stat(follow_symlinks=False)
-                    if not entry.is_dir(follow_symlinks=False):
-                        if status.st_ctime > since:
-                            name = _declarable(path)
-                            seen.sizes[name] = seen.sizes.get(name, 0) + status.st_blocks * 512
-                    elif status.st_dev == device:
-                        pending.append(path)
-        except OSError:
-            continue
-    return seen
-
-
-def _declarable(path: str) -> str:
-    """What one would declare to keep a file: the directory of its program, or itself at the top."""
-    parts = path.split("/")
-    depth = next((depth for top, depth in _SHARED.items() if path.startswith(top)), 1)
-    return path if len(parts) <= depth else "/".join(parts[:depth]) + "/"

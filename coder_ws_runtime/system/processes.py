@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from coder_ws_runtime.doctor.context import text
+from coder_ws_runtime.system.text_file import read
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,29 +24,34 @@ def in_cgroup(proc: Path, cgroup: str) -> list[Process]:
         proc: the process file system.
         cgroup: the unit's ``ControlGroup`` as systemd says it; empty means none.
     """
-    return [item for item in _all(proc) if cgroup and _belongs(text(proc / f"{item.pid}/cgroup"), cgroup)]
+    return [item for item in running(proc) if cgroup and _belongs(read(proc / f"{item.pid}/cgroup"), cgroup)]
 
 
 def started(proc: Path, pid: int) -> float:
     """When a program was started, in seconds since the epoch; 0 if it cannot be told (proc_pid_stat(5))."""
-    boot = next((line for line in text(proc / "stat").splitlines() if line.startswith("btime ")), "")
-    fields = text(proc / f"{pid}/stat").rpartition(")")[2].split()
+    boot = next((line for line in read(proc / "stat").splitlines() if line.startswith("btime ")), "")
+    fields = read(proc / f"{pid}/stat").rpartition(")")[2].split()
     try:
         return float(boot.split()[1]) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
     except (IndexError, ValueError):
         return 0.0
 
 
-def _all(proc: Path) -> Iterator[Process]:
+def running(proc: Path) -> Iterator[Process]:
+    """Every program that runs, without the kernel's own.
+
+    Args:
+        proc: the process file system.
+    """
     try:
         names = os.listdir(proc)
     except OSError:
         return
     for name in names:
         if name.isdecimal():
-            argv = text(proc / name / "cmdline").split("\0")[:-1]
+            argv = read(proc / name / "cmdline").split("\0")[:-1]
             if argv:  # else it is the kernel's, or has ended
-                yield Process(int(name), text(proc / name / "comm").strip(), tuple(argv))
+                yield Process(int(name), read(proc / name / "comm").strip(), tuple(argv))
 
 
 def _belongs(cgroups: str, cgroup: str) -> bool:

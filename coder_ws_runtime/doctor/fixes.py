@@ -1,4 +1,4 @@
-"""The mends that are safe to do without asking."""
+"""The remedies that are safe to apply without asking: what ``ws-doctor --fix`` does."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from coder_ws_runtime.doctor.findings import Where
 from coder_ws_runtime.system.process import Completed
 
 _LIMIT = 300.0
-"""Seconds that one mend may take: a resolve may have much to move."""
+"""Seconds that one fix may take: a resolve may have much to move."""
 
 
 @dataclass(frozen=True, slots=True)
-class Mend:
-    """A command that mends something, and which checks asked for it."""
+class Fix:
+    """A command that fixes something, and which checks asked for it."""
 
     command: str
     checks: tuple[str, ...]
 
 
-def mends(results: Iterable[Result]) -> list[Mend]:
-    """What can be mended by safe commands in the workspace, each command once, in order.
+def safe_fixes(results: Iterable[Result]) -> list[Fix]:
+    """What safe commands in the workspace can fix, each command once, in order.
 
     The agent comes last, as at boot: groups and links are to be there when it starts.
     """
@@ -35,13 +35,13 @@ def mends(results: Iterable[Result]) -> list[Mend]:
                 ids = asked.setdefault(command, [])
                 if result.check.id not in ids:
                     ids.append(result.check.id)
-    made = [Mend(command, tuple(ids)) for command, ids in asked.items()]
+    made = [Fix(command, tuple(ids)) for command, ids in asked.items()]
     return sorted(made, key=lambda item: any(id_.startswith("agent.") for id_ in item.checks))
 
 
-def mend(item: Mend, context: Context) -> Completed:
+def apply(fix: Fix, context: Context) -> Completed:
     """Run the command as the user would have pasted it, except that nobody is asked for a password."""
-    command = (
-        item.command.replace("sudo ", "sudo -n ", 1) if item.command.startswith("sudo ") else item.command
-    )
+    command = fix.command
+    if command.startswith("sudo "):
+        command = command.replace("sudo ", "sudo -n ", 1)
     return context.run(["sh", "-c", command], timeout=_LIMIT)

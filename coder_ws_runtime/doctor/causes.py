@@ -1,0 +1,134 @@
+"""Which findings are consequences of others: one cause gives one finding, and that is the cause.
+
+The table says it for codes. A finding that is a consequence is left out as long as one of its
+causes was found in the same run; a check that has nothing else to say is skipped, and names the cause.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from coder_ws_runtime.doctor import systemd
+from coder_ws_runtime.doctor.findings import Finding, Status, Verdict, found
+
+if TYPE_CHECKING:
+    from coder_ws_runtime.doctor.engine import Result
+
+_VOLUME = (
+    "home.volume-missing",
+    "home.volume-not-mounted",
+    "home.volume-read-only",
+    "home.volume-closed",
+    "home.volume-frozen",
+)
+"""Nothing on the volume works."""
+
+_SYSTEMD = ("system.pid1-foreign", "system.state-silent", "system.dbus-down")
+
+_FULL = ("disk.volume-full", "disk.volume-no-inodes")
+_CODER = ("network.coder-*", "network.name-unknown", "network.resolver-dead")
+_NO_AGENT = ("disk.tmp-*", "agent.script-*", "agent.token-missing", "home.home-*", *_CODER)
+
+CAUSES: Mapping[str, tuple[str, ...]] = {
+    "agent.gave-up": (*_NO_AGENT, "agent.build-outdated"),
+    "agent.download-fails": (*_NO_AGENT, "agent.build-outdated"),
+    "agent.restarting": (*_NO_AGENT, "agent.build-outdated"),
+    "agent.stopped": ("agent.script-*",),
+    "docker.group-*": ("docker.socket-*", "docker.proxy-dead"),
+    "docker.server-*": ("docker.socket-*", "docker.proxy-dead", "docker.engine-*"),
+    "docker.bind-mount": ("docker.socket-*", "docker.proxy-dead", "docker.server-*"),
+    "docker.config-*": ("home.home-*",),
+    "home.link-*": (*_VOLUME, *_FULL, "home.home-*"),
+    "home.daemon-*": (*_VOLUME, "home.home-*"),
+    "home.owner-foreign": (*_VOLUME, "home.home-foreign"),
+    "home.lock-stale": _VOLUME,
+    "home.orphans": _VOLUME,
+    # What the remedy asks for would not fit on it.
+    "home.unsaved-*": (*_VOLUME, *_FULL, "home.home-*"),
+    "jetbrains.settings-*": (*_VOLUME, *_FULL, "home.home-*"),
+    "jetbrains.unreadable": (*_VOLUME, "home.home-*"),
+    "jetbrains.no-volume": _VOLUME,
+    "disk.volume-*": _VOLUME,
+    "network.coder-*": ("network.resolver-dead",),
+    "network.name-unknown": ("network.resolver-dead",),
+    "system.journald-down": _SYSTEMD,
+    "system.unit-*": _SYSTEMD,
+}
+"""Codes or patterns of consequences, and of their causes."""
+
+_STEPS: Mapping[str, tuple[str, ...]] = {
+    systemd.DOCKER_GROUP: ("docker.socket-*", "docker.proxy-dead", "docker.engine-*"),
+    systemd.DOCKER_ENGINE: ("docker.engine-*",),
+    systemd.RESOLVE: (*_VOLUME, "home.*", "disk.volume-*"),
+    systemd.JETBRAINS: (*_VOLUME, *_FULL, "jetbrains.*", "home.home-*", "home.owner-foreign"),
+    systemd.HOOKS: ("system.hook-*", "home.home-*"),
+    systemd.WEB_SHELL: ("home.home-*",),
+}
+"""What a boot step refuses has a check of its own: the unit of the step failed because of it."""
+
+_OF_STEPS = ("system.unit-refused", "system.unit-no-volume", "system.unit-failed")
+
+_BY_PLACE: Mapping[str, tuple[str, ...]] = {
+    "home.link-*": ("home.owner-foreign", "home.lock-stale"),
+    "home.unsaved-*": ("home.owner-foreign",),
+    "docker.config-unreadable": ("home.owner-foreign",),
+    "network.web-shell-silent": ("system.unit-restarting",),
+    "jetbrains.settings-*": ("home.owner-foreign",),
+    "jetbrains.unreadable": ("home.owner-foreign",),
+}
+"""As `CAUSES`, where the cause is about the same thing, or a path above it."""
+
+
+def without_consequences(results: "Sequence[Result]") -> "list[Result]":
+    """The results with each consequence left out whose cause was found, too.
+
+    A check of files that crashed where the volume or the home cannot be used has that as its cause.
+    """
+    present = [finding for item in results for finding in item.verdict.findings]
+    return [_reduced(item, present) for item in results]
+
+
+def _reduced(item: "Result", present: Sequence[Finding]) -> "Result":
+    verdict = item.verdict
+    if verdict.status is Status.CRASHED:
+        closed = (*_VOLUME, "home.home-*")
+        unusable = next((found_.code for found_ in present if _fits(found_.code, closed)), "")
+        looks_there = item.check.category in {"home", "jetbrains", "disk"}
+        return replace(item, verdict=_consequence(unusable)) if unusable and looks_there else item
+    causes = {finding: _cause(finding, present) for finding in verdict.findings}
+    if not any(causes.values()):
+        return item
+    left = [finding for finding, cause in causes.items() if not cause]
+    first = next(cause for cause in causes.values() if cause)
+    return replace(item, verdict=found(left, "") if left else _consequence(first))
+
+
+def _consequence(cause: str) -> Verdict:
+    return Verdict(Status.SKIPPED, f"a consequence of {cause}", cause=cause)
+
+
+def _cause(finding: Finding, present: Iterable[Finding]) -> str:
+    """The code of what caused a finding, empty if nothing that was found did."""
+    anywhere = _patterns(CAUSES, finding.code)
+    if finding.code in _OF_STEPS:
+        anywhere += _STEPS.get(finding.about, ())
+    above = _patterns(_BY_PLACE, finding.code)
+    for other in present:
+        if other.code == finding.code:
+            continue
+        if _fits(other.code, anywhere) or (_fits(other.code, above) and _is_above(other, finding)):
+            return other.code
+    return ""
+
+
+def _patterns(table: Mapping[str, tuple[str, ...]], code: str) -> tuple[str, ...]:
+    return tuple(cause for pattern, causes in table.items() if fnmatchcase(code, pattern) for cause in causes)
+
+
+def _fits(code: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(code, pattern) for pattern in patterns)
+
+
+def _is_above(cause: Finding, finding: Finding) -> bool:
+    return bool(finding.about) and f"{finding.about}/".startswith(f"{cause.about}/")

@@ -1,0 +1,120 @@
+"""The check of the daemon that keeps the links true."""
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+from coder_ws_runtime.doctor import logs, remedies, systemd
+from coder_ws_runtime.doctor.checks.home import volume_problem
+from coder_ws_runtime.doctor.context import Context
+from coder_ws_runtime.doctor.engine import Need, check
+from coder_ws_runtime.doctor.findings import (
+    Finding,
+    Remedy,
+    Verdict,
+    Where,
+    failure,
+    found,
+    ok,
+    skipped,
+    warning,
+)
+from coder_ws_runtime.doctor.systemd import Unit
+from coder_ws_runtime.text import plural
+
+_LIMIT = re.compile(r"max_user_(?:watches|instances)")
+_RAISED = {"max_user_watches": 1048576, "max_user_instances": 1024}
+
+
+@check("home.daemon", "home-persist watch", needs=[Need.SYSTEMD, Need.UNITS, Need.VOLUME])
+def daemon(context: Context) -> Verdict:
+    """The daemon that keeps the links true runs, and has looked at all paths recently."""
+    unit = context.ask(systemd.units).get(systemd.WATCH, Unit(systemd.WATCH, {}))
+    if context.ask(volume_problem):
+        return skipped("the volume cannot be used; see home.volume")
+    unit_problem = _daemon_unit_problem(context, unit)
+    if unit_problem:
+        return found([unit_problem], "")
+    if unit.changing:
+        return ok("it is starting")
+    report = _watch_report(context.layout.watch_report)
+    if report is None:
+        remedy = remedies.restart_unit(context, unit.name, "start it again", safe=True)
+        evidence = [f"{context.layout.watch_report}: missing, or not JSON"]
+        problem = "the daemon has left no report of its work"
+        return found([failure("home.daemon-no-report", problem, remedy, evidence=evidence)], "")
+    age = time.time() - report["last_sweep"]
+    work_problem = _work_problem(context, unit, report, age)
+    return found(
+        [work_problem] if work_problem else [],
+        f"it runs, {plural(report['heals'], 'link')} healed, last look {max(age, 0):.0f} s ago",
+    )
+
+
+def _work_problem(context: Context, unit: Unit, report: "dict[str, Any]", age: float) -> Finding | None:
+    period = report["period"]
+    if age > 2 * period + 60:
+        remedy = remedies.restart_unit(context, unit.name, "start it again", safe=True)
+        evidence = [f"its last look at all paths was {age:.0f} s ago, it should be every {period:.0f} s"]
+        return failure("home.daemon-hangs", "the daemon hangs", remedy, evidence=evidence)
+    why = str(report.get("inotify_error") or report.get("blind") or "")
+    if why:
+        problem = f"the kernel does not tell the daemon of changes, so it looks every {period:.0f} s: {why}"
+        return warning("home.daemon-inotify-limit", problem, _more_inotify(context, why))
+    return None
+
+
+def _more_inotify(context: Context, why: str) -> Remedy:
+    """Raise the limit that was reached; it counts for all containers of the user together."""
+    limits = _LIMIT.findall(why) or ["max_user_watches", "max_user_instances"]
+    raised = [f"fs.inotify.{name}={_RAISED[name]}" for name in dict.fromkeys(limits)]
+    again = remedies.restart_unit(context, systemd.WATCH, "then start the daemon again")
+    return Remedy(
+        "raise the limit on the Docker host: it counts for all containers of the user together; a file in"
+        " /etc/sysctl.d there makes it last",
+        tuple(f"sudo sysctl -w {value}" for value in raised),
+        Where.HOST,
+        then=again,
+    )
+
+
+def _daemon_unit_problem(context: Context, unit: Unit) -> Finding | None:
+    if unit.masked:
+        commands = tuple(
+            context.as_root(f"systemctl {verb} home-persist-watch") for verb in ("unmask", "start")
+        )
+        problem = "home-persist-watch is masked, so links are not healed"
+        return failure("home.daemon-masked", problem, Remedy("unmask it", commands))
+    if not unit.there:
+        remedy = remedies.change_template(context, remedies.TOO_OLD)
+        return failure("home.daemon-not-installed", "home-persist-watch is not installed", remedy)
+    if unit.failed or unit.restarting or unit.restarts:
+        text = "start it again; if it fails again, fix what its log says"
+        remedy = remedies.restart_unit(context, unit.name, text)
+        problem = "the daemon has failed"
+        if not (unit.failed or unit.restarting):
+            times = plural(unit.restarts, "time")
+            problem = f"the daemon ends again and again: restarted {times} within the last minutes"
+        return failure("home.daemon-failed", problem, remedy, evidence=logs.why(context, unit))
+    if unit["UnitFileState"] == "disabled":
+        enable = context.as_root("systemctl enable --now home-persist-watch")
+        problem = "home-persist-watch is disabled, so links are not healed"
+        return failure("home.daemon-disabled", problem, Remedy("enable it", (enable,), safe=True))
+    if not (unit.active or unit.changing):
+        problem = (
+            "the daemon does not run: a link that a program replaces is not healed, and its content is"
+            " lost with the container"
+        )
+        remedy = remedies.restart_unit(context, unit.name, "start it", safe=True)
+        return failure("home.daemon-stopped", problem, remedy)
+    return None
+
+
+def _watch_report(file: Path) -> "dict[str, Any] | None":
+    try:
+        report: dict[str, Any] = json.loads(file.read_bytes())
+        return report if all(float(report[key]) >= 0 for key in ("last_sweep", "period", "heals")) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,174 @@
+"""Checks of what the Docker client would use: its context and its credential helpers."""
+
+import os
+import shlex
+import shutil
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from coder_ws_runtime.doctor.context import Context
+from coder_ws_runtime.doctor.engine import Need, check
+from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, ok, warning
+from coder_ws_runtime.layout import DEFAULT_USER
+from coder_ws_runtime.system import docker_config
+from coder_ws_runtime.system.docker_config import ChosenBy, Config, Endpoint
+
+_SECONDS = 2.0
+"""How long a daemon or a credential helper may take to answer."""
+_PORT = 2375
+"""The daemon's, where a URL has none."""
+_TLS_FILES = ("ca.pem", "cert.pem", "key.pem")
+
+_FORGET_STORE = (
+    "import json, pathlib; file = pathlib.Path({path!r}); settings = json.loads(file.read_text());"
+    " settings.pop({key!r}); file.write_text(json.dumps(settings, indent=2))"
+)
+
+
+def _config(context: Context) -> Config:
+    return docker_config.load(context.env, context.layout.home)
+
+
+@check("docker.context", "where docker commands go", needs=[Need.LIVE])
+def context_(context: Context) -> Verdict:
+    """The client's context exists, and somebody listens where it leads."""
+    config = context.ask(_config)
+    problem = _config_problem(context, config)
+    if problem:
+        return found([problem], "")
+    endpoint = docker_config.endpoint(config, context.env)
+    problem = _endpoint_problem(context, config, endpoint) or _tls_problem(context, config)
+    if problem:
+        return found([problem], "")
+    return ok(endpoint.host or "the mounted socket")
+
+
+def _config_problem(context: Context, config: Config) -> Finding | None:
+    if config.error is None:
+        return None
+    quoted = shlex.quote(str(config.file))
+    evidence = [f"{config.file}: {getattr(config.error, 'strerror', None) or config.error}"]
+    if isinstance(config.error, PermissionError):
+        remedy = Remedy("give it to the user", (context.as_root(f"chown {DEFAULT_USER}: {quoted}"),))
+        problem = "docker cannot read its configuration, and goes on without its logins"
+        code = "docker.config-unreadable"
+        return warning(code, problem, remedy, evidence=evidence, about=str(config.file))
+    if isinstance(config.error, OSError):
+        return None
+    aside = context.as_user(f"mv {quoted} {quoted}.broken")
+    remedy = Remedy("move it away: docker makes a new one at the next docker login", (aside,))
+    problem = "docker's configuration is not JSON, and docker goes on without its logins"
+    return warning("docker.config-invalid", problem, remedy, evidence=evidence, about=str(config.file))
+
+
+def _endpoint_problem(context: Context, config: Config, endpoint: Endpoint) -> Finding | None:
+    remedy = _use_default(context, config, endpoint.by)
+    if endpoint.missing:
+        source = "DOCKER_CONTEXT" if endpoint.by is ChosenBy.CONTEXT_VARIABLE else str(config.file)
+        problem = f"every docker command fails: the context {endpoint.context!r} does not exist"
+        return failure("docker.context-missing", problem, remedy, evidence=[f"named by {source}"])
+    why = _deadness(endpoint.host) if endpoint.host and not _is_mounted(context, endpoint.host) else ""
+    if not why:
+        return None
+    if endpoint.by is ChosenBy.HOST_VARIABLE:
+        problem = f"every docker command fails: DOCKER_HOST is {endpoint.host}, and nobody answers there"
+        return failure("docker.host-variable-dead", problem, remedy, evidence=[why])
+    problem = (
+        f"every docker command fails: the context {endpoint.context!r} leads to {endpoint.host}, and nobody"
+        " answers there"
+    )
+    return failure("docker.context-dead", problem, remedy, evidence=[why])
+
+
+def _use_default(context: Context, config: Config, by: ChosenBy) -> Remedy:
+    if by is ChosenBy.CONFIG:
+        config_dir = config.file.parent
+        option = (
+            ""
+            if config_dir == context.layout.home / ".docker"
+            else f"--config {shlex.quote(str(config_dir))} "
+        )
+        command = context.as_user(f"docker {option}context use default")
+        return Remedy("use the mounted socket", (command,))
+    return Remedy(
+        "use the mounted socket; for new shells, remove the variable where it is set, e.g. in ~/.profile",
+        (f"unset {by.value}",),
+    )
+
+
+def _is_mounted(context: Context, host: str) -> bool:
+    """Whether a URL means the mounted socket, which has checks of its own."""
+    path = host.removeprefix("unix://")
+    return path != host and os.path.realpath(path) == os.path.realpath(context.layout.docker_socket)
+
+
+def _deadness(host: str) -> str:
+    """Why nobody answers at a URL; empty if somebody does, or it is not of a kind that we can try."""
+    url = urlsplit(host)
+    try:
+        if url.scheme == "unix":
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(_SECONDS)
+                client.connect(url.path or url.netloc)
+        elif url.scheme in {"tcp", "http", "https"}:
+            address = (url.hostname or "127.0.0.1", url.port or _PORT)
+            socket.create_connection(address, timeout=_SECONDS).close()
+    except PermissionError:
+        return ""  # docker.group says more of it
+    except (OSError, ValueError) as error:
+        return f"{host}: {getattr(error, 'strerror', None) or error}"
+    return ""
+
+
+def _tls_problem(context: Context, config: Config) -> Finding | None:
+    if not context.env.get("DOCKER_TLS_VERIFY"):
+        return None
+    directory = Path(context.env.get("DOCKER_CERT_PATH") or config.file.parent)
+    missing = [str(directory / name) for name in _TLS_FILES if not os.access(directory / name, os.R_OK)]
+    if not missing:
+        return None
+    remedy = Remedy(
+        "the mounted socket needs none; for new shells, remove the variable where it is set",
+        ("unset DOCKER_TLS_VERIFY",),
+    )
+    problem = "every docker command fails: DOCKER_TLS_VERIFY is set, and there are no certificates"
+    evidence = [f"{name}: cannot be read" for name in missing]
+    return failure("docker.tls-files-missing", problem, remedy, evidence=evidence)
+
+
+@check("docker.credentials", "logins at registries", needs=[Need.LIVE])
+def credentials(context: Context) -> Verdict:
+    """The programs that keep docker's logins are there and answer: else pulls and logins fail."""
+    config = context.ask(_config)
+    findings = []
+    for program, setting in config.helpers.items():
+        path = shutil.which(program, path=context.env.get("PATH"))
+        if path is None:
+            problem = f"docker cannot pull or log in: {program} is not on PATH"
+            evidence = [f"{setting} in {config.file}"]
+            remedy = _without(context, config, setting)
+            findings.append(
+                failure("docker.credential-helper-missing", problem, remedy, evidence=evidence, about=program)
+            )
+            continue
+        done = context.run([path, "list"], timeout=_SECONDS)
+        if not done.ok:
+            said = (done.stdout.strip() or done.complaint).splitlines()[-1:]
+            problem = f"docker's logins cannot be read: {program} does not work here"
+            evidence = [f"{setting} in {config.file}", *said]
+            remedy = _without(context, config, setting)
+            findings.append(
+                warning("docker.credential-helper-broken", problem, remedy, evidence=evidence, about=program)
+            )
+    used = ", ".join(config.helpers)
+    return found(findings, used or "they are kept in docker's configuration")
+
+
+def _without(context: Context, config: Config, setting: str) -> Remedy:
+    key = setting.partition(" ")[0]
+    script = _FORGET_STORE.format(path=str(config.file), key=key)
+    command = context.as_user(f"python3 -c {shlex.quote(script)}")
+    return Remedy(
+        f"take {key} out of docker's configuration; docker login then keeps logins in that file", (command,)
+    )

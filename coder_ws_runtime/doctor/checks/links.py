@@ -1,0 +1,99 @@
+"""The check of the links of declared paths."""
+
+import os
+
+from coder_ws_runtime.doctor import systemd
+from coder_ws_runtime.doctor.checks.home import declarations, volume_problem
+from coder_ws_runtime.doctor.context import Context
+from coder_ws_runtime.doctor.engine import Need, check
+from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, ok, skipped, warning
+from coder_ws_runtime.errors import UserError
+from coder_ws_runtime.persist.manifest.entry import Entry, Kind
+from coder_ws_runtime.persist.reconcile.observation import Observation
+from coder_ws_runtime.persist.reconcile.observe import aside_name
+from coder_ws_runtime.persist.reconcile.plan import Plan, plan, points_into
+from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.text import plural
+
+
+@check("home.links", "the links of declared paths", needs=[Need.VOLUME], made_by=Need.BOOT)
+def links(context: Context) -> Verdict:
+    """Every declared path is a link to its place on the volume."""
+    entries = context.ask(declarations).entries
+    odd = [entry for entry in entries if not is_linked(context, entry)]
+    summary = f"{plural(len(entries), 'declared path')}, all linked"
+    if not odd:
+        return ok(summary)
+    if context.ask(volume_problem):
+        return skipped("the volume cannot be used; see home.volume")
+    try:
+        with Session(context.layout, context.settings, writing=False) as session:
+            findings = [_link_finding(context, session, entry) for entry in odd]
+    except UserError as error:
+        evidence = [f"~/{entry.path} is not linked" for entry in odd]
+        return found([failure("home.link-not-looked-at", str(error), evidence=evidence)], "")
+    return found([item for item in findings if item], summary)
+
+
+def is_linked(context: Context, entry: Entry) -> bool:
+    """Whether the link says what it should and leads somewhere; a file may yet have to be written.
+
+    What an interrupted run set aside beside it has to be put in order first.
+    """
+    target = f"{context.layout.volume}/{entry.on_volume}"
+    place = context.layout.home / entry.path
+    try:
+        if os.readlink(place) != target or os.path.lexists(place.with_name(aside_name(place.name))):
+            return False
+    except OSError:
+        return False
+    return os.path.isdir(target if entry.kind is Kind.DIRECTORY else os.path.dirname(target))
+
+
+def _link_finding(context: Context, session: Session, entry: Entry) -> Finding | None:
+    path, about = f"~/{entry.path}", str(context.layout.home / entry.path)
+    again = systemd.restart_command(context, systemd.RESOLVE, "home-persist resolve")
+    remedy = Remedy("link it again: what is in the home moves to the volume", (again,), safe=True)
+    evidence = [f"declared in {entry.place}"]
+    try:
+        seen = session.look(entry, refuse_writers=False)
+    except OSError as error:
+        problem = f"{path} cannot be looked at: {error.strerror or error}"
+        return failure("home.link-unreadable", problem, remedy, evidence=evidence, about=about)
+    planned = plan(entry, seen)
+    if planned.refused:
+        problem = f"{path}: {planned.problem}"
+        remedy = Remedy(planned.hint)
+        return failure("home.link-refused", problem, remedy, evidence=evidence, about=about)
+    if planned.actions:
+        code, state = _state(seen)
+        problem = f"{path} {state}"
+        return failure(code, problem, remedy, evidence=[*evidence, _next(planned)], about=about)
+    if planned.problem:
+        remedy = Remedy(f"{planned.hint}; then look again", (again,))
+        problem = f"{path}: {planned.problem}"
+        return warning("home.link-other-type", problem, remedy, evidence=evidence, about=about)
+    return None
+
+
+def _next(planned: Plan) -> str:
+    return f"resolve would: {', '.join(action.operation.value for action in planned.actions)}"
+
+
+def _state(seen: Observation) -> tuple[str, str]:
+    """The code, and the end of a sentence that begins with the path."""
+    home = seen.home
+    if seen.aside is not None:
+        return "home.link-half-done", "was left half done by an interrupted run"
+    if home is None:
+        return "home.link-missing", "is not linked: there is nothing in its place"
+    if home.kind is Kind.LINK and points_into(home.target, seen.volume_root):
+        if home.target == seen.link:
+            return "home.link-dangling", f"links to {home.target}, which is not there"
+        return "home.link-wrong", f"links to {home.target}, a wrong place of the volume"
+    if home.kind is Kind.LINK:
+        return "home.link-elsewhere", f"links to {home.target}, which is not on the volume"
+    return (
+        "home.link-replaced",
+        f"was replaced by a {home.kind.value}, which is not on the volume, and lost with the container",
+    )

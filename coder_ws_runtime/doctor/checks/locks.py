@@ -1,0 +1,141 @@
+"""The check of locks that nobody holds any more: they stop the programs that take them."""
+
+import os
+import shlex
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from coder_ws_runtime.doctor.context import Context
+from coder_ws_runtime.doctor.engine import Need, check
+from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found
+from coder_ws_runtime.persist.store.lease import leases
+from coder_ws_runtime.system import text_file
+from coder_ws_runtime.system.processes import running
+
+_SETTLED = 1.5
+"""Seconds: git and zsh hold such a lock for milliseconds, so an older one was left behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Lock:
+    path: str
+    """Relative to the home."""
+    program: str
+    stops: str
+    """What does not work while it is there."""
+
+
+_GIT = "git config --global fails, and so does what uses it"
+_LOCKS = (
+    _Lock(".gitconfig.lock", "git", _GIT),
+    _Lock(".config/git/config.lock", "git", _GIT),
+    _Lock(".zsh_history.LOCK", "zsh", "zsh waits at each command, and keeps no history"),
+)
+_GPG_LOCKS = (
+    "pubring.db.lock",
+    "pubring.kbx.lock",
+    "pubring.gpg.lock",
+    "trustdb.gpg.lock",
+    "gnupg_spawn_agent_sentinel.lock",
+    "gnupg_spawn_keyboxd_sentinel.lock",
+    "public-keys.d/pubring.db.lock",
+)
+_REPOSITORY_LOCKS = ("index.lock", "HEAD.lock", "config.lock")
+_GPG = frozenset({"gpg", "gpg-agent", "keyboxd", "gpgsm", "scdaemon", "dirmngr", "gpgconf"})
+
+
+@check("home.locks", "locks of programs that are gone", needs=[Need.VOLUME])
+def locks(context: Context) -> Verdict:
+    """No lock of a program that has ended stops git, gpg or zsh: in the home, or in a project."""
+    findings = [
+        *(
+            _stale(context, path, lock.program, lock.stops)
+            for lock in _LOCKS
+            for path in _left(context, lock)
+        ),
+        *(_stale(context, path, "gpg", "gpg waits for it") for path in _left_by_gpg(context)),
+        *(
+            _stale(context, path, "git", f"git refuses to work in {path.parent.parent}")
+            for path in _left_in_projects(context)
+        ),
+    ]
+    return found(findings, "none was left behind")
+
+
+def _stale(context: Context, path: Path, program: str, stops: str) -> Finding:
+    remedy = Remedy("remove it", (context.as_user(f"rm {shlex.quote(str(path))}"),))
+    problem = f"{path} was left by a {program} that has ended: {stops}"
+    evidence = [f"{path}: {max(0.0, time.time() - _changed(path)):.0f} s old"]
+    return failure("home.lock-stale", problem, remedy, evidence=evidence, about=str(path))
+
+
+def _left(context: Context, lock: _Lock) -> Iterator[Path]:
+    """Where such a lock is, and was not made just now: beside the link, and beside what it leads to."""
+    beside = context.layout.home / lock.path
+    base, _, suffix = lock.path.rpartition(".")
+    target = Path(f"{os.path.realpath(context.layout.home / base)}.{suffix}")
+    places = [beside, target, context.layout.volume / lock.path]
+    for place in dict.fromkeys(path.parent.resolve() / path.name for path in places):
+        if _is_settled(place):
+            yield place
+
+
+def _left_by_gpg(context: Context) -> Iterator[Path]:
+    directory = Path(os.path.realpath(context.layout.home / ".gnupg"))
+    for path in (directory / name for name in _GPG_LOCKS):
+        if os.path.lexists(path) and not _gpg_runs(context, path):
+            yield path
+
+
+def _gpg_runs(context: Context, lock: Path) -> bool:
+    """Whether the program that a lock of GnuPG names may still run.
+
+    Such a file holds a process and a host name (libgpg-error, ``common/dotlock.h``). A process of a
+    container that is gone is taken for one of this host, or of a host that is waited for without end.
+    """
+    words = text_file.read(lock, 256).split()
+    if len(words) < 2 or not words[0].isdecimal():  # noqa: PLR2004 - process and host
+        return not _is_settled(lock)
+    process, host = words[0], words[1]
+    if host == os.uname().nodename:
+        name = text_file.read(context.layout.proc / process / "comm").strip()
+        # GnuPG itself removes a lock whose process does not exist.
+        return not name or name in _GPG
+    return any(lease.held and lease.workspace_name.lower() == host for lease in leases(context.layout.volume))
+
+
+def _left_in_projects(context: Context) -> Iterator[Path]:
+    """Locks of repositories; git holds one as long as an editor is open for a message."""
+    name = context.settings.projects
+    projects = context.layout.root / name.lstrip("/")
+    try:
+        repositories = [projects / entry for entry in os.listdir(projects)] if name else []
+    except OSError:
+        return
+    left = [
+        path
+        for repository in repositories
+        for path in (repository / ".git" / lock for lock in _REPOSITORY_LOCKS)
+        if os.path.lexists(path)
+    ]
+    if left and not any(process.name == "git" for process in running(context.layout.proc)):
+        yield from filter(_is_settled, left)
+
+
+def _is_settled(path: Path) -> bool:
+    """Whether it is there, and stays: one that was made just now is looked at again."""
+    age = time.time() - _changed(path)
+    if age > _SETTLED:
+        return os.path.lexists(path)
+    time.sleep(min(_SETTLED, _SETTLED - age))
+    return os.path.lexists(path)
+
+
+def _changed(path: Path) -> float:
+    """When it was made, in seconds since the epoch; 0 if it is not there."""
+    try:
+        return path.lstat().st_ctime
+    except OSError:
+        return 0.0

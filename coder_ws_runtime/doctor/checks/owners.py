@@ -1,0 +1,156 @@
+"""The check of owners: what root or another user owns in the home, the user's programs cannot change."""
+
+import os
+import shlex
+import stat
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from coder_ws_runtime.doctor import systemd
+from coder_ws_runtime.doctor.checks.home import declarations
+from coder_ws_runtime.doctor.context import Context, account
+from coder_ws_runtime.doctor.engine import Need, check
+from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, skipped
+from coder_ws_runtime.doctor.home_walk import home_walk
+from coder_ws_runtime.layout import DEFAULT_USER
+from coder_ws_runtime.system import text_file
+from coder_ws_runtime.system.mounts import parse_mounts
+from coder_ws_runtime.text import plural
+
+_SECONDS = 0.1
+"""How long the walk through the kept directories may take."""
+_SHARED = (".cache", ".config", ".local", ".local/share", ".local/state")
+"""Directories of many programs; an engine makes them as root for what it mounts in them."""
+_SHOWN = 5
+_FEW = 8
+"""So many paths are named one by one in a command."""
+
+
+@check("home.owners", "owners of what is in the home", needs=[Need.VOLUME], made_by=Need.BOOT)
+def owners(context: Context) -> Verdict:
+    """What is in the home, and what is kept of it, belongs to the user, so that programs can change it."""
+    user = context.ask(account)
+    if user is None:
+        return skipped("the user of the workspace does not exist")
+    home = context.layout.home
+    in_home = {str(home / path): uid for path, uid in context.ask(home_walk).foreign.items()}
+    in_home |= dict(_parents(context, user.uid))
+    kept = {
+        f"{context.layout.volume}/{entry.on_volume}": entry for entry in context.ask(declarations).entries
+    }
+    on_volume = dict(foreign_below([Path(target) for target in kept], user.uid, time.monotonic() + _SECONDS))
+    every = {**in_home, **on_volume}
+    if not every:
+        return found([], "everything is the user's")
+    places = [
+        *in_home,
+        *(str(home / entry.path) for target, entry in kept.items() if _has(target, on_volume)),
+    ]
+    return found([_foreign(context, every, places)], "")
+
+
+def _parents(context: Context, uid: int) -> Iterator[tuple[str, int]]:
+    """Directories of the home that links and programs need, also where the image made them."""
+    home = context.layout.home
+    parents = {
+        str(parent)
+        for entry in context.ask(declarations).entries
+        for parent in Path(entry.path).parents
+        if str(parent) != "."
+    }
+    for name in sorted({*parents, *_SHARED}):
+        try:
+            status = (home / name).lstat()
+        except OSError:
+            continue
+        if status.st_uid != uid and stat.S_ISDIR(status.st_mode):
+            yield str(home / name), status.st_uid
+
+
+def _has(target: str, foreign: Iterable[str]) -> bool:
+    return any(f"{path}/".startswith(f"{target}/") for path in foreign)
+
+
+def foreign_below(tops: Iterable[Path], uid: int, deadline: float) -> Iterator[tuple[str, int]]:
+    """What is not the user's below some paths, with its owner; of a directory and its content the first.
+
+    Args:
+        tops: where to begin; links, and what is mounted below, are not followed.
+        uid: the user's.
+        deadline: when to stop, by the monotonic clock.
+    """
+    pending: list[tuple[str, int, bool]] = []
+    for top in tops:
+        try:
+            status = top.lstat()
+        except OSError:
+            continue
+        if status.st_uid != uid:
+            yield str(top), status.st_uid
+        if stat.S_ISDIR(status.st_mode):
+            pending.append((str(top), status.st_dev, status.st_uid != uid))
+    while pending and time.monotonic() < deadline:
+        directory, device, known = pending.pop()
+        for path, status in _entries(directory):
+            if status.st_dev != device:
+                continue
+            foreign = status.st_uid != uid
+            if foreign and not known:
+                yield path, status.st_uid
+            if stat.S_ISDIR(status.st_mode):
+                pending.append((path, device, known or foreign))
+
+
+def _entries(directory: str) -> Iterator[tuple[str, os.stat_result]]:
+    try:
+        with os.scandir(directory) as listing:
+            for entry in listing:
+                yield entry.path, entry.stat(follow_symlinks=False)
+    except OSError:
+        return
+
+
+def _foreign(context: Context, every: dict[str, int], places: list[str]) -> Finding:
+    uids = sorted(set(every.values()))
+    whose = "root" if uids == [0] else f"uid {', '.join(map(str, uids))}"
+    names = [_shown(context, path) for path in every]
+    more = len(names) - _SHOWN
+    evidence = [f"{name}: uid {uid}" for name, uid in list(zip(names, every.values(), strict=True))[:_SHOWN]]
+    evidence += [f"and {more} more"] if more > 0 else []
+    what = names[0] if len(names) == 1 else plural(len(names), "path")
+    again = systemd.restart_command(context, systemd.RESOLVE, "home-persist resolve")
+    remedy = Remedy(
+        "give it to the user, and link again what could not be linked",
+        (context.as_root(_give(context, list(every))), again),
+        safe=uids == [0],
+    )
+    problem = (
+        f"{what} of the home belong{'s' if len(names) == 1 else ''} to {whose}: programs cannot save there"
+    )
+    about = places[0] if len(places) == 1 else str(context.layout.home)
+    return failure("home.owner-foreign", problem, remedy, evidence=evidence, about=about)
+
+
+def _shown(context: Context, path: str) -> str:
+    home = f"{context.layout.home}/"
+    return f"~/{path.removeprefix(home)}" if path.startswith(home) else path
+
+
+def _give(context: Context, paths: list[str]) -> str:
+    """The command that gives paths, and what is in them, to the user; never what is mounted there."""
+    tops = paths
+    if len(paths) > _FEW:
+        tops = sorted({str(top) for top in _tops(context, paths)})
+    words = " ".join(map(shlex.quote, tops))
+    mounts = parse_mounts(text_file.read(context.layout.proc / "self/mountinfo"))
+    below = [point for point in mounts if any(point.startswith(f"{top}/") for top in tops)]
+    but = "".join(f" ! -path {shlex.quote(point)}" for point in sorted(below))
+    return f"find {words} -xdev ! -user {DEFAULT_USER}{but} -exec chown -h {DEFAULT_USER}: {{}} +"
+
+
+def _tops(context: Context, paths: list[str]) -> Iterator[Path]:
+    """The first component of each path below the home or the volume."""
+    for path in map(Path, paths):
+        base = context.layout.home if path.is_relative_to(context.layout.home) else context.layout.volume
+        yield base / path.relative_to(base).parts[0]

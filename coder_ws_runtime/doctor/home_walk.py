@@ -1,0 +1,125 @@
+"""One bounded walk through the home, for all checks that ask about its content."""
+
+import os
+import stat
+import time
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from coder_ws_runtime.doctor.checks.home import declarations
+from coder_ws_runtime.doctor.context import Context, account
+from coder_ws_runtime.persist.manifest.entry import DETOURS
+from coder_ws_runtime.system.processes import started
+
+_SECONDS = 0.25
+"""How long the walk may take; what it has seen by then is reported as a lower bound."""
+_CACHES = frozenset({".cache"})
+"""Made to be lost; not counted."""
+_SHARED = {".local/share/": 3, ".local/state/": 3, ".local/": 2, ".config/": 2}
+"""Directories of many programs, and how many parts the path of a program's own has."""
+
+
+@dataclass
+class Seen:
+    """What a walk through the home has found."""
+
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Bytes on disk of what is not kept, by path; a directory's ends with a slash."""
+    foreign: dict[str, int] = field(default_factory=dict)
+    """The uid of what does not belong to the user, by path: of a directory and what is in it, the first."""
+    whole: bool = True
+    """Whether the walk came to its end in time."""
+
+    @property
+    def total(self) -> int:
+        """Bytes on disk, all together."""
+        return sum(self.sizes.values())
+
+
+def home_walk(context: Context) -> Seen:
+    """The walk through this workspace's home."""
+    user = context.ask(account)
+    kept = kept_paths(context)
+    return walk(
+        context.layout.home,
+        kept,
+        context.ask(container_made),
+        time.monotonic() + _SECONDS,
+        uid=user.uid if user else None,
+    )
+
+
+def kept_paths(context: Context) -> set[str]:
+    """Declared paths, relative to the home; what is declared not to be kept is below DETOURS."""
+    return {entry.path for entry in context.ask(declarations).entries} | {DETOURS}
+
+
+def container_made(context: Context) -> float:
+    """When the container was made, in seconds since the epoch; what is older came with the image.
+
+    Docker leaves a file. Other runtimes do not; a pod's container is never started a second time, so it is
+    as old as its first program.
+    """
+    try:
+        return context.layout.container_mark.stat().st_ctime
+    except OSError:
+        return started(context.layout.proc, 1)
+
+
+def walk(home: Path, kept: Collection[str], since: float, deadline: float, *, uid: int | None = None) -> Seen:
+    """Sum up what is not kept, and name what does not belong to the user.
+
+    Args:
+        home: where to begin. Links, and what is mounted below it, are not followed.
+        kept: declared paths, relative to the home; they are not descended into.
+        since: only what changed after this counts, in seconds since the epoch.
+        deadline: when to stop, by the monotonic clock.
+        uid: the user's; None: owners are not looked at.
+    """
+    seen = Seen()
+    try:
+        device = home.stat().st_dev
+    except OSError:
+        return seen
+    pending = [("", False)]
+    while pending:
+        if time.monotonic() > deadline:
+            seen.whole = False
+            break
+        directory, known = pending.pop()
+        for path, status in _entries(home, directory):
+            is_directory = stat.S_ISDIR(status.st_mode)
+            if is_directory and status.st_dev != device:
+                continue
+            newer = status.st_ctime > since
+            foreign = uid is not None and status.st_uid != uid and newer
+            if foreign and not known:
+                seen.foreign[path] = status.st_uid
+            if path in kept or path in _CACHES:
+                continue
+            if is_directory:
+                pending.append((path, known or foreign))
+            elif newer:
+                name = _declarable(path)
+                seen.sizes[name] = seen.sizes.get(name, 0) + status.st_blocks * 512
+    return seen
+
+
+def _entries(home: Path, directory: str) -> Iterator[tuple[str, os.stat_result]]:
+    """What is in a directory of the home: paths relative to the home; links are left out."""
+    try:
+        with os.scandir(home / directory) as listing:
+            for entry in listing:
+                if not entry.is_symlink():
+                    path = f"{directory}/{entry.name}" if directory else entry.name
+                    yield path, entry.stat(follow_symlinks=False)
+    except OSError:
+        return
+
+
+def _declarable(path: str) -> str:
+    """What one would declare to keep a file: the directory of its program, or itself at the top."""
+    parts = path.split("/")
+    depth = next((depth for top, depth in _SHARED.items() if path.startswith(top)), 1)
+    return path if len(parts) <= depth else "/".join(parts[:depth]) + "/"

@@ -1,0 +1,76 @@
+"""The lines of a log that say why something failed."""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from coder_ws_runtime.doctor.context import Context
+from coder_ws_runtime.doctor.systemd import Unit
+
+_SYSTEMD = re.compile(
+    r"^(Start(ing|ed) |Stopp(ing|ed) |Finished |Deactivated |Reload(ing|ed) |Failed to start |\S+: ("
+    r"Main process exited|Failed with result|Scheduled restart job|Start request repeated|Deactivated |"
+    r"Consumed |Control process exited|Unit process|Sent signal|State |Killing process|Triggering OnFailure)"
+    r"|Failed to attach \d+ to compat systemd cgroup|.*compat systemd cgroup.*|.*cgroup v1.*|"
+    r"Unit .* entered failed state|Dependency failed for )"
+)
+"""What systemd itself says of every unit that fails, and of control groups of old hosts."""
+
+_WHY = re.compile(
+    r"\b(errors?|fatal|failed|failure|cannot|can't|could not|couldn't|unable|denied|refused|not found|"
+    r"no such|not permitted|timed? ?out|killed|exception|traceback|panic|invalid|missing|unexpected)\b"
+    r"|\w+(Error|Exception)\b",
+    re.IGNORECASE,
+)
+_ERR = 3
+"""The level of syslog(3) from which on a record is about an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One line of a log, and its level of syslog(3) if the journal has one."""
+
+    text: str
+    level: int = 6
+
+
+def reasons(records: Iterable[Record | str], count: int = 3) -> list[str]:
+    """At most `count` lines that say why, in their order; the last ones if none tells.
+
+    What systemd says of every unit that fails is left out. Of equal lines the last stays.
+    """
+    every = [Record(item) if isinstance(item, str) else item for item in records]
+    own = [item for item in every if item.text.strip() and not _SYSTEMD.search(item.text)]
+    unique = list({item.text: item for item in reversed(own)}.values())[::-1]
+    telling = [item for item in unique if item.level <= _ERR or _WHY.search(item.text)]
+    return [item.text.strip() for item in (telling or unique)[-count:]]
+
+
+def journal(context: Context, unit: Unit, count: int = 40) -> list[Record]:
+    """The last records of the unit's present or last run, the oldest first.
+
+    Those of its programs, and those of systemd about it: why a program could not be started is there.
+    """
+    run = unit["InvocationID"]
+    matches = [f"_SYSTEMD_INVOCATION_ID={run}", "+", f"INVOCATION_ID={run}"] if run else ["-u", unit.name]
+    command = ["journalctl", "--quiet", "--no-pager", "--output=json", f"--lines={count}"]
+    command += ["--output-fields=MESSAGE,PRIORITY"]
+    return list(_records(context.run([*command, *matches], timeout=3).stdout.splitlines()))
+
+
+def why(context: Context, unit: Unit, count: int = 3) -> list[str]:
+    """The lines of a unit's last run that say why it failed."""
+    return reasons(journal(context, unit), count)
+
+
+def _records(lines: Sequence[str]) -> Iterable[Record]:
+    for line in lines:
+        try:
+            record = json.loads(line)
+            message, level = record["MESSAGE"], int(record.get("PRIORITY", 6))
+            if isinstance(message, list):  # bytes that are not UTF-8
+                message = bytes(message).decode(errors="replace")
+            yield Record(str(message), level)
+        except (ValueError, KeyError, TypeError):
+            continue

@@ -1,0 +1,33 @@
+"""Remedies that several checks give."""
+
+from coder_ws_runtime.doctor.context import Context
+from coder_ws_runtime.doctor.findings import Remedy, Where
+
+TOO_OLD = "use an image that is built on this project's base image"
+
+
+def restart_workspace(context: Context, text: str = "restart the workspace", *, ask: bool = False) -> Remedy:
+    """A new container: it has the image's files again, and the mounts of the template.
+
+    Args:
+        context: the workspace.
+        text: what the restart is for.
+        ask: whether the user is to be asked for the workspace's parameters.
+    """
+    return Remedy(text, context.restart(ask=ask), Where.CLIENT)
+
+
+def change_template(context: Context, text: str) -> Remedy:
+    """What is to be changed in the template; a workspace has it once it was updated."""
+    after = Remedy("push the template, then update the workspace", context.update(), Where.CLIENT)
+    return Remedy(text, where=Where.TEMPLATE, then=after)
+
+
+def change_host(context: Context, text: str, *commands: str) -> Remedy:
+    """What is to be done on the Docker host before the workspace is restarted."""
+    return Remedy(text, commands, Where.HOST, then=restart_workspace(context, "then restart the workspace"))
+
+
+def restart_unit(context: Context, unit: str, text: str, *, safe: bool = False) -> Remedy:
+    """Restart a unit of ours."""
+    return Remedy(text, (context.as_root(f"systemctl restart {unit.removesuffix('.service')}"),), safe=safe)

@@ -40,7 +40,6 @@ SETTINGS: Allowed = {
     "docker": {"mtu": True, "address_pools": True},
     "workspace": {"id": True, "name": True, "owner": True, "access_url": True},
     "home_persist_paths": _PATHS,
-    "engine_knows_all_workspaces": True,
     "projects": True,
     "jetbrains": {"allow_updates": True},
     "hooks": {"time_limit": True},

@@ -8,7 +8,6 @@ from typing import Any
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError
 from coder_ws_runtime.persist.children import settle_child
-from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.manifest.entry import Declarations, Entry, Kind, Scope
 from coder_ws_runtime.persist.manifest.load import entry_of, load_declarations
 from coder_ws_runtime.persist.manifest.paths import in_shell, is_below
@@ -17,6 +16,7 @@ from coder_ws_runtime.persist.reconcile.compare import kind_of
 from coder_ws_runtime.persist.reconcile.plan import Decision, mounted, other_type, points_into
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.persist.store.failures import failure_of
 from coder_ws_runtime.persist.wish import Added, Wish
 
 

@@ -5,7 +5,6 @@ import os
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.fs.anchored import BlockedPathError, sync_directory
-from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.gc import WorkspaceCopies, failure_in
 from coder_ws_runtime.persist.store import names
 from coder_ws_runtime.persist.store.attic import (
@@ -17,6 +16,7 @@ from coder_ws_runtime.persist.store.attic import (
     digest_of,
     remove_records,
 )
+from coder_ws_runtime.persist.store.failures import failure_of
 from coder_ws_runtime.persist.store.lease import retired
 from coder_ws_runtime.persist.store.volume import Volume
 

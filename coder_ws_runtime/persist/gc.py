@@ -22,8 +22,8 @@ from urllib.parse import quote
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.fs.anchored import open_directory
 from coder_ws_runtime.fs.usage import Usage, measure
-from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.store import names
+from coder_ws_runtime.persist.store.failures import failure_of
 from coder_ws_runtime.persist.store.lease import leases
 from coder_ws_runtime.persist.store.volume import Volume
 from coder_ws_runtime.system import docker_api

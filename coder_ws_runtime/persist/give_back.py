@@ -21,6 +21,7 @@ from coder_ws_runtime.fs.writers import Writing
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.manifest.paths import in_shell
 from coder_ws_runtime.persist.reconcile import apply
+from coder_ws_runtime.persist.reconcile.look import glance
 from coder_ws_runtime.persist.reconcile.observe import node
 from coder_ws_runtime.persist.reconcile.plan import VOLUME_TO_ATTIC
 from coder_ws_runtime.persist.session import Session
@@ -208,7 +209,7 @@ class GivingBack:
     def _to_attic(self) -> bool:
         """Move the volume's copy to the attic; False if the path was linked again meanwhile."""
         session = self.session
-        seen = session.glance(self.entry)
+        seen = glance(session, self.entry)
         if seen.volume is None:
             return True
         if seen.home is not None and seen.home.kind is Kind.LINK and seen.home.target == self.link:

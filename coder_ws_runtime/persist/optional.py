@@ -16,6 +16,7 @@ from coder_ws_runtime.persist.manifest.files import available_file, available_fi
 from coder_ws_runtime.persist.manifest.load import entries_of, load_declarations
 from coder_ws_runtime.persist.manifest.paths import is_below
 from coder_ws_runtime.persist.manifest.user import UserFiles, editing
+from coder_ws_runtime.persist.reconcile.look import glance
 from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
 from coder_ws_runtime.persist.remove import Removal, Removed
 from coder_ws_runtime.persist.session import Session
@@ -178,7 +179,7 @@ def _entries(removal: Removal, name: str) -> list[Entry]:
 
 
 def _is_linked(session: Session, entry: Entry) -> bool:
-    seen = session.glance(entry)
+    seen = glance(session, entry)
     return seen.home is not None and seen.home.kind is Kind.LINK and seen.home.target == seen.link
 
 

@@ -11,7 +11,6 @@ from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import sync_directory
 from coder_ws_runtime.fs.writers import BusyError
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.give_back import GivingBack
 from coder_ws_runtime.persist.manifest.entry import Declarations, Entry, Kind, Scope, on_volume
 from coder_ws_runtime.persist.manifest.load import load_declarations
@@ -19,10 +18,12 @@ from coder_ws_runtime.persist.manifest.paths import in_shell, is_below
 from coder_ws_runtime.persist.manifest.user import UserFiles, editing
 from coder_ws_runtime.persist.monitor import amount
 from coder_ws_runtime.persist.reconcile.compare import kind_of
+from coder_ws_runtime.persist.reconcile.look import glance
 from coder_ws_runtime.persist.reconcile.plan import Decision
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic import Reason
+from coder_ws_runtime.persist.store.failures import failure_of
 from coder_ws_runtime.persist.store.lease import held_elsewhere
 
 
@@ -256,7 +257,7 @@ class Removal:
         raise _unknown(path, known)
 
     def _is_linked(self, path: str, place: str) -> bool:
-        seen = self.session.glance(Entry(path, Kind.FILE, Scope.OWNER, "", "", place))
+        seen = glance(self.session, Entry(path, Kind.FILE, Scope.OWNER, "", "", place))
         return seen.home is not None and seen.home.target == seen.link
 
     def _refuse_scope(self, entry: Entry) -> None:

@@ -11,6 +11,9 @@ from coder_ws_runtime.persist.monitor import Monitor
 from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
 from coder_ws_runtime.persist.scope_changes import ScopeChange, find_scope_changes, follow_scope_change
 from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.persist.store.attic import batches
+from coder_ws_runtime.persist.store.failures import failure_of
+from coder_ws_runtime.persist.store.names import STATE, copies_root
 from coder_ws_runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -73,7 +76,7 @@ def resolve(
         problems: tuple[UserError, ...] = ()
         if not dry_run:
             session.note_seen()
-            problems = session.bring_back()
+            problems = _bring_back(session)
             session.volume.clear_staging()
         found = load_declarations(layout, settings)
         migrated: tuple[Migrated, ...] = ()
@@ -96,3 +99,20 @@ def resolve(
             children = tuple(settle_child(session, child, dry_run=dry_run) for child in found.children)
         refused = (*found.refused, *problems)
         return Report(tuple(outcomes), refused, migrated, changes, children, found.warnings)
+
+
+def _bring_back(session: Session) -> tuple[UserError, ...]:
+    """Return to this workspace what `gc` took while it was thought to be gone; returns what failed."""
+    own = copies_root(session.id)
+    try:
+        if not session.id or session.volume.anchor.status(own) is not None:
+            return ()
+        if not any(batch.scope == "workspace" for batch in batches(session.volume.anchor)):
+            return ()
+        from coder_ws_runtime.persist import collect  # noqa: PLC0415 - it is rare
+
+        collect.bring_back(session.attic, session.id)
+    except OSError as error:
+        within = ((session.volume.anchor, STATE, session.volume.owner),)
+        return (failure_of(str(session.volume.path / own), error, within=within),)
+    return ()

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.fs.anchored import Anchor, open_below, sync_directory
 from coder_ws_runtime.fs.copying import ChangedError
-from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.manifest.entry import Declarations, Entry, Kind, Scope, Step, on_volume
 from coder_ws_runtime.persist.manifest.paths import is_below
 from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.persist.store.failures import failure_of
 
 CODE = "path.scope-changed"
 

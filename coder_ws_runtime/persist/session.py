@@ -2,23 +2,19 @@
 
 import os
 from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property
 from typing import Self
 
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import Anchor, Owner
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.failures import Within, failure_of
-from coder_ws_runtime.persist.manifest.entry import Entry, Kind
+from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.monitor import Monitor
-from coder_ws_runtime.persist.reconcile.event import NO_EVENT, Fate, LinkEvent
-from coder_ws_runtime.persist.reconcile.observation import Observation
-from coder_ws_runtime.persist.reconcile.observe import glance, node_at, observe
-from coder_ws_runtime.persist.store.attic import Attic, batches
+from coder_ws_runtime.persist.store.attic import Attic
+from coder_ws_runtime.persist.store.failures import Within, failure_of
 from coder_ws_runtime.persist.store.lease import is_held, note_seen
 from coder_ws_runtime.persist.store.ledger import Ledger
-from coder_ws_runtime.persist.store.names import SET_ASIDE_SUFFIX, STATE, beside, copies_root
+from coder_ws_runtime.persist.store.names import SET_ASIDE_SUFFIX, STATE, beside
 from coder_ws_runtime.persist.store.volume import Volume
 from coder_ws_runtime.settings import Settings
 from coder_ws_runtime.system.mounts import mounted_in
@@ -112,44 +108,6 @@ class Session:
         """Note on the volume that this workspace is in use, so that `gc` keeps what is its own."""
         with suppress(OSError):  # what is wrong with the volume is reported of each path
             note_seen(self.volume, self.id, self.settings.workspace.name)
-
-    def bring_back(self) -> tuple[UserError, ...]:
-        """Return to this workspace what `gc` took while it was thought to be gone; returns what failed."""
-        try:
-            if not self.id or self.volume.anchor.status(copies_root(self.id)) is not None:
-                return ()
-            if not any(batch.scope == "workspace" for batch in batches(self.volume.anchor)):
-                return ()
-            from coder_ws_runtime.persist import collect  # noqa: PLC0415 - it is rare
-
-            collect.bring_back(self.attic, self.id)
-        except OSError as error:
-            place = str(self.volume.path / copies_root(self.id))
-            return (failure_of(place, error, within=((self.volume.anchor, STATE, self.volume.owner),)),)
-        return ()
-
-    def look(self, entry: Entry, event: LinkEvent = NO_EVENT, *, refuse_writers: bool = True) -> Observation:
-        """What is there of one path. Raises as :func:`coder_ws_runtime.persist.reconcile.observe.observe`."""
-        seen = self.glance(entry, event)
-        if seen.mounted is not None:  # it is not moved, so nobody needs to know what is in it
-            return seen
-        looked = observe(
-            entry, self.home, self.volume.anchor, ledger=self.ledger, refuse_writers=refuse_writers
-        )
-        return replace(looked, watched=seen.watched, left=seen.left, new_name=seen.new_name)
-
-    def glance(self, entry: Entry, event: LinkEvent = NO_EVENT) -> Observation:
-        """What is there of one path, without its content. Raises as `look`."""
-        seen = glance(entry, self.home, self.volume.anchor, ledger=self.ledger)
-        if self.relink:
-            seen = replace(seen, left=Fate.NONE)
-        if event.fate is Fate.MOVED:
-            seen = replace(seen, new_name=node_at(self.home, event.path))
-        if seen.home is None or seen.home.kind is Kind.LINK:
-            if seen.volume is None and entry.kind is Kind.FILE:
-                return replace(seen, watched=self.watched)
-            return seen
-        return replace(seen, mounted=self.mounted_in(entry.path))
 
     @cached_property
     def watched(self) -> bool:

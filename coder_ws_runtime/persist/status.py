@@ -15,6 +15,7 @@ from coder_ws_runtime.persist.children import ChildState, look_at_child
 from coder_ws_runtime.persist.manifest.entry import Child, Declarations, Entry, Kind, Scope
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.manifest.paths import is_below, is_own
+from coder_ws_runtime.persist.reconcile.look import glance
 from coder_ws_runtime.persist.reconcile.observation import Node, Observation
 from coder_ws_runtime.persist.reconcile.plan import other_type
 from coder_ws_runtime.persist.session import Session
@@ -203,7 +204,7 @@ def status(layout: Layout, settings: Settings, *, exact: bool = False) -> Status
 
 def _look(session: Session, entry: Entry) -> PathStatus:
     try:
-        seen = session.glance(entry)
+        seen = glance(session, entry)
     except BlockedPathError as error:
         return PathStatus(entry, State.BLOCKED, None, error)
     except OSError as error:

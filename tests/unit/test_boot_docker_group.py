@@ -8,15 +8,8 @@ from pathlib import Path
 import pytest
 
 from coder_ws_runtime.boot.docker_group.apply import settle
-from coder_ws_runtime.boot.docker_group.observe import (
-    Cover,
-    Observed,
-    Program,
-    Reach,
-    Sight,
-    Socket,
-    observe,
-)
+from coder_ws_runtime.boot.docker_group.observation import Cover, Observed, Program, Reach, Sight, Socket
+from coder_ws_runtime.boot.docker_group.observe import observe
 from coder_ws_runtime.boot.docker_group.plan import (
     Action,
     Case,

@@ -5,85 +5,16 @@ import os
 import socket
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
+from coder_ws_runtime.boot.docker_group.observation import Cover, Observed, Program, Reach, Sight, Socket
 from coder_ws_runtime.layout import DEFAULT_USER, Layout
 from coder_ws_runtime.system import text_file
-from coder_ws_runtime.system.accounts import Group, User, read_groups, read_user
+from coder_ws_runtime.system.accounts import User, read_groups, read_user
 from coder_ws_runtime.system.mounts import parse_mounts
 
 CONNECT_LIMIT = 2.0
 """Seconds that the daemon may take to accept a connection."""
-
-OVERFLOW_GID = 65534
-"""What a group looks like that this user namespace does not know (user_namespaces(7))."""
-
-
-class Sight(Enum):
-    """What is found where the socket belongs."""
-
-    SOCKET = "socket"
-    ABSENT = "absent"
-    HIDDEN = "hidden"
-    """It is mounted, and another mount lies over it."""
-    NO_SOCKET = "no socket"
-    """A file or a directory: Docker makes a directory of a bind source that does not exist."""
-
-
-class Reach(Enum):
-    """What a connection to the socket meets."""
-
-    ANSWERS = "answers"
-    REFUSED = "refused"
-    DENIED = "denied"
-
-
-class Cover(Enum):
-    """Whether the proxy's socket lies over the host's."""
-
-    NONE = "none"
-    WORKING = "working"
-    DEAD = "dead"
-    """Nobody listens behind it any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Socket:
-    """The host's socket, as it looks in here. `mode` holds the permission bits."""
-
-    uid: int
-    gid: int
-    mode: int
-    links: int
-    reach: Reach
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """A running program of the user that hands its groups on to what it starts."""
-
-    pid: int
-    name: str
-    gids: frozenset[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """All that the plan needs to know."""
-
-    sight: Sight
-    socket: Socket | None
-    """None unless `sight` is a socket."""
-    cover: Cover
-    kept: bool
-    """Whether the host's socket is mounted where the proxy looks for it."""
-    user: User | None
-    groups: tuple[Group, ...]
-    programs: tuple[Program, ...] = ()
-    root: bool = True
-    """Whether we are root."""
 
 
 def observe(layout: Layout, *, user: str = DEFAULT_USER) -> Observed:

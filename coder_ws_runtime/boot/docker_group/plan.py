@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from coder_ws_runtime.boot.docker_group.observe import (
+from coder_ws_runtime.boot.docker_group.observation import (
     OVERFLOW_GID,
     Cover,
     Observed,

@@ -20,6 +20,7 @@ from coder_ws_runtime.persist.manifest.entry import Entry, Scope
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.manifest.paths import in_shell, is_below
 from coder_ws_runtime.persist.manifest.typed import typed, working_directory
+from coder_ws_runtime.persist.reconcile.look import glance
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic import digest_of, label_of, parse_batch
 from coder_ws_runtime.persist.store.attic_bounds import Bounds, Expired, Pruned, Space, prune, to_prune
@@ -241,7 +242,7 @@ def restore_(  # noqa: PLR0913 - one argument an option
             _refuse_other_workspace(parse_batch(batch).name, found, everything.items, wanted)
         if not batch:
             near = render.nearest_path(wanted, [item.path for item in found])
-            seen = session.glance(entry) if entry else None
+            seen = glance(session, entry) if entry else None
             if seen and seen.home is None and seen.volume:
                 near = "its content is on the volume; home-persist resolve makes the link that is gone"
             raise RefusedError(

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from coder_ws_runtime.boot.docker_group.observe import Observed, observe
+from coder_ws_runtime.boot.docker_group.observation import Observed
+from coder_ws_runtime.boot.docker_group.observe import observe
 from coder_ws_runtime.boot.docker_group.plan import GROUP, Case, Plan, plan
 from coder_ws_runtime.doctor import logs, remedies, systemd
 from coder_ws_runtime.doctor.context import Context, account

@@ -9,6 +9,7 @@ from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, ok, skipped, warning
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
+from coder_ws_runtime.persist.reconcile.look import look
 from coder_ws_runtime.persist.reconcile.observation import Observation
 from coder_ws_runtime.persist.reconcile.observe import aside_name
 from coder_ws_runtime.persist.reconcile.plan import Plan, plan, points_into
@@ -56,7 +57,7 @@ def _link_finding(context: Context, session: Session, entry: Entry) -> Finding |
     remedy = Remedy("link it again: what is in the home moves to the volume", (again,), safe=True)
     evidence = [f"declared in {entry.place}"]
     try:
-        seen = session.look(entry, refuse_writers=False)
+        seen = look(session, entry, refuse_writers=False)
     except OSError as error:
         problem = f"{path} cannot be looked at: {error.strerror or error}"
         return failure("home.link-unreadable", problem, remedy, evidence=evidence, about=about)

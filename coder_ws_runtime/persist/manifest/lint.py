@@ -23,9 +23,9 @@ from coder_ws_runtime.persist.manifest.load import (
     load_declarations,
 )
 from coder_ws_runtime.persist.manifest.paths import normalise_path
+from coder_ws_runtime.persist.manifest.steps import steps_of
 from coder_ws_runtime.persist.manifest.tolerant import read_tolerantly
 from coder_ws_runtime.persist.manifest.traps import Trap, trap
-from coder_ws_runtime.persist.migrations.steps import steps_of
 from coder_ws_runtime.settings import Settings
 from coder_ws_runtime.text import find_nearest
 

@@ -43,8 +43,8 @@ from coder_ws_runtime.persist.manifest.files import (
     user_files,
 )
 from coder_ws_runtime.persist.manifest.paths import is_below, normalise_path
+from coder_ws_runtime.persist.manifest.steps import steps_of, steps_of_migration
 from coder_ws_runtime.persist.manifest.tolerant import AREA, read_path, read_tolerantly
-from coder_ws_runtime.persist.migrations.steps import steps_of, steps_of_migration
 from coder_ws_runtime.settings import Settings
 
 

@@ -15,12 +15,12 @@ from dataclasses import asdict, dataclass
 
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.copying import ChangedError
-from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.manifest.entry import Declarations, Step
 from coder_ws_runtime.persist.manifest.paths import is_below
 from coder_ws_runtime.persist.migrations.plan import Decision, Operation, Plan, Seen, plan
 from coder_ws_runtime.persist.migrations.record import Record, recorded
 from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.persist.store.failures import failure_of
 from coder_ws_runtime.persist.store.lease import held_elsewhere
 from coder_ws_runtime.persist.store.names import STATE
 

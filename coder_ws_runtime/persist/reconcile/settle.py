@@ -11,15 +11,16 @@ from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import MountPointError
 from coder_ws_runtime.fs.copying import ChangedError
 from coder_ws_runtime.fs.writers import BusyError
-from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.manifest.paths import in_shell
 from coder_ws_runtime.persist.monitor import amount
 from coder_ws_runtime.persist.reconcile.event import NO_EVENT, LinkEvent
+from coder_ws_runtime.persist.reconcile.look import glance, look
 from coder_ws_runtime.persist.reconcile.observation import Observation
 from coder_ws_runtime.persist.reconcile.outward_links import links_that_die
 from coder_ws_runtime.persist.reconcile.plan import Action, Decision, Operation, Plan, mounted, plan
 from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.persist.store.failures import failure_of
 
 # How often a path is looked at again when it changes under our hands.
 _ATTEMPTS = 12
@@ -124,12 +125,12 @@ class _Settling:
         for attempt in range(_ATTEMPTS):
             try:
                 # Most paths need nothing; only what does is looked at as a whole, and locked.
-                self.now = plan(self.entry, self.session.glance(self.entry, event), event=event)
+                self.now = plan(self.entry, glance(self.session, self.entry, event), event=event)
                 locked = _lock_path(self.session, self.entry)
                 with locked if self.now.actions and not self.dry_run else nullcontext():
                     seen: Observation | None = None
                     if self.now.actions:
-                        seen = self.session.look(self.entry, event)
+                        seen = look(self.session, self.entry, event)
                         self.now = plan(self.entry, seen, event=event)
                     if seen is None or not self.now.actions or self.now.actions == done:
                         self.error = _refusal(self.session, self.entry, self.now)
@@ -218,7 +219,7 @@ def save(session: Session, entry: Entry) -> None:
     """
     from coder_ws_runtime.persist.reconcile import apply  # noqa: PLC0415 - as above
 
-    seen = session.look(entry, refuse_writers=False)
+    seen = look(session, entry, refuse_writers=False)
     actions = [action for action in plan(entry, seen).actions if action.operation in _SAVING]
     context = apply.Context(session.home, session.volume, session.ledger, session.attic)
     apply.apply(entry, seen, actions, context)

@@ -16,9 +16,9 @@ from enum import Enum
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import writable
 from coder_ws_runtime.fs.removing import remove_tree
-from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.store.attic import DIRECTORY, Reason, batches, remove_empty
 from coder_ws_runtime.persist.store.attic_items import Contents, Item, contents
+from coder_ws_runtime.persist.store.failures import failure_of
 from coder_ws_runtime.persist.store.volume import Volume
 
 DAY = 86400.0

@@ -12,7 +12,6 @@ from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.fs.anchored import Anchor, Owner, open_directory, sync_directory
 from coder_ws_runtime.fs.copying import copy
 from coder_ws_runtime.fs.removing import remove_tree
-from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.store import names
 from coder_ws_runtime.persist.store.attic import (
     DIRECTORY,
@@ -27,6 +26,7 @@ from coder_ws_runtime.persist.store.attic import (
     parse_batch,
     remove_empty,
 )
+from coder_ws_runtime.persist.store.failures import failure_of
 from coder_ws_runtime.persist.store.volume import Volume
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from coder_ws_runtime.errors import RefusedError, UserError
-from coder_ws_runtime.persist.failures import failure_of
 from coder_ws_runtime.persist.manifest.entry import Child
 from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.persist.store.failures import failure_of
 from coder_ws_runtime.persist.store.lease import Lease, Renewal
 from coder_ws_runtime.system import journal
 

@@ -12,7 +12,7 @@ from tests.template.conftest import OWN_IMAGE, UNPINNED, find_engine, override_f
 from tests.template.registry import serving
 from tests.template.standin.docker import IMAGE_MISSING, REGISTRY_DOWN
 from tests.template.standin.schema import deprecated, providers
-from tests.template.terraform import Plan, Terraform, TerraformError, ready
+from tests.template.terraform import BUILD, Plan, Terraform, TerraformError, ready
 
 CONTAINER, IMAGE = "docker_container.workspace[0]", "docker_image.workspace[0]"
 REPOSITORY = "ghcr.io/sourecode/coder-workspace"
@@ -267,3 +267,12 @@ def test_without_the_agent_s_script_nothing_starts(tmp_path: Path) -> None:
             destroy=True,
         )
         terraform.apply(end, state)
+    if terraform.real:
+        # The others may be in use by another worker's workspace, which removes them.
+        names = (
+            value.replace("{owner_id}", BUILD["CODER_WORKSPACE_OWNER_ID"]) for value in OWN_IMAGE.values()
+        )
+        projects = f"coder-{identity['CODER_WORKSPACE_ID']}-projects"
+        find_engine().docker(
+            "volume", "rm", "-f", projects, *(one for one in names if "/" not in one), check=False
+        )

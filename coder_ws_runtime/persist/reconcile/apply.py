@@ -19,17 +19,24 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from coder_ws_runtime.fs import kernel
-from coder_ws_runtime.fs.anchored import Anchor, Owner, finish_directory, open_below, sync_directory
+from coder_ws_runtime.fs.anchored import (
+    Anchor,
+    Owner,
+    finish_directory,
+    open_below,
+    sync_directory,
+)
 from coder_ws_runtime.fs.copying import SYNC_EACH, ChangedError, Copied, Progress, copy, copy_metadata
 from coder_ws_runtime.fs.removing import check_copied, remove_copied, remove_tree
 from coder_ws_runtime.fs.usage import Usage, measure
 from coder_ws_runtime.fs.writers import BusyError
 from coder_ws_runtime.identity import CopyRecord, Identity
 from coder_ws_runtime.persist.manifest.entry import Entry
+from coder_ws_runtime.persist.reconcile.compare import is_same_file
 from coder_ws_runtime.persist.reconcile.observation import Difference, Observation, Origin
 from coder_ws_runtime.persist.reconcile.observe import aside_name, node, origin_name
 from coder_ws_runtime.persist.reconcile.plan import Action, Operation
-from coder_ws_runtime.persist.store.attic import Attic, Reason, Winner
+from coder_ws_runtime.persist.store.attic import Attic, Reason, Winner, remove_empty, versions
 from coder_ws_runtime.persist.store.ledger import Ledger
 from coder_ws_runtime.persist.store.names import COPY_SUFFIX, LEFT_SUFFIX, SWAP_SUFFIX
 from coder_ws_runtime.persist.store.volume import Volume
@@ -230,16 +237,33 @@ class _Run:
                     staged.sync_name(fd)
 
     def to_attic(self, origin: Origin, paths: tuple[str, ...]) -> None:
-        """Copy content of the home side to the attic."""
+        """Copy content of the home side to the attic.
+
+        The very same file from before goes when its new copy is safe: an image's file that loses at every
+        start would crowd out the versions that somebody wrote.
+        """
         with self._staged(origin, paths, published=False) as staged:
             for copy_ in staged:
                 target = self._target(copy_.path)
-                with self.context.attic.place(target, Reason.HOME_LOST, self._volume_winner(target)) as (
-                    attic_fd,
-                    attic_name,
-                ):
+                older = "" if staged.many else self._same_version(copy_, target)
+                with self.context.attic.place(
+                    target, Reason.HOME_LOST, self._volume_winner(target), exchanged=bool(older)
+                ) as (attic_fd, attic_name):
                     kernel.rename_new(self.context.volume.staging.fd, copy_.name, attic_fd, attic_name)
                     staged.sync_name(attic_fd)
+                if older:
+                    with suppress(OSError), self.volume.parent(older) as (fd, name):
+                        os.unlink(name, dir_fd=fd)
+                    remove_empty(self.context.volume, older)
+
+    def _same_version(self, copy_: _Copy, target: str) -> str:
+        """Where the attic has this very file already; empty if it does not."""
+        mine = (self.context.volume.staging.fd, copy_.name)
+        for version in versions(self.volume, target, self.context.attic.workspace):
+            with suppress(OSError), self.volume.parent(version) as its:
+                if is_same_file(mine, its):
+                    return version
+        return ""
 
     def _staged_winner(self, copy_: _Copy) -> Winner:
         """The home's copy, as what replaces the volume's."""

@@ -181,6 +181,22 @@ class _Comparison:
         return total
 
 
+def is_same_file(mine: tuple[int, str], its: tuple[int, str]) -> bool:
+    """Whether two names, each in a directory, are files with the same bytes and the same metadata."""
+    found = [os.stat(name, dir_fd=fd, follow_symlinks=False) for fd, name in (mine, its)]
+    if found[0].st_size != found[1].st_size or any(kind_of(one) is not Kind.FILE for one in found):
+        return False
+    first = open_file(mine[1], mine[0])
+    try:
+        second = open_file(its[1], its[0])
+        try:
+            return _same_bytes(first, second) and same_metadata(first, second)
+        finally:
+            os.close(second)
+    finally:
+        os.close(first)
+
+
 def _same_bytes(mine: int, its: int) -> bool:
     while True:
         chunk = os.read(mine, _CHUNK)

@@ -139,8 +139,9 @@ class _Settling:
                     if self.dry_run:
                         return
                     self._apply(seen)
-                    # What is dealt with; and a step that has no effect (chmod on some FUSE) is not repeated.
-                    event, done = NO_EVENT, self.now.actions
+                    event = NO_EVENT  # it is dealt with
+                    # A mode that a file system does not take is not set again.
+                    done = self.now.actions if _is_mode_only(self.now) else ()
             except (ChangedError, FileNotFoundError):
                 time.sleep(min(0.001 * 2**attempt, 0.2))
             except OSError as failure:
@@ -246,6 +247,10 @@ def _in_use(entry: Entry, busy: BusyError) -> UserError:
         place=path,
         hint=f"close the program (fuser -v {in_shell(entry.path)} names it), then: home-persist resolve",
     )
+
+
+def _is_mode_only(done: Plan) -> bool:
+    return all(action.operation is Operation.SET_MODE for action in done.actions)
 
 
 def _unforeseen(entry: Entry, error: Exception) -> UserError:

@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -62,7 +63,10 @@ def test_an_exception_that_nobody_foresaw(make: Make) -> None:
 
 
 def test_a_path_of_too_many_components(make: Make) -> None:
-    a = make("a", "good", DEEP)
+    a = make("a", "good")
+    declared = a.volume / ".home-persist/manifests/user.json"
+    declared.parent.mkdir(parents=True)
+    declared.write_text(json.dumps({"source": "user", "paths": [DEEP]}))
     a.start()
     saves(a, "good", "1")
     a.stop()

@@ -84,4 +84,4 @@ def test_memory(make: Make) -> None:
     lines = Path(f"/proc/{a.process.pid}/status").read_text().splitlines()
     anonymous = next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
     print(f"{anonymous} KiB")
-    assert anonymous < 16 << 10
+    assert anonymous < 18 << 10

@@ -31,6 +31,8 @@ SWEEP = 300.0
 
 _UNWATCHED_SWEEP = 10.0
 """Seconds between sweeps where the kernel cannot report changes."""
+_LOCK_WAIT = 0.2
+"""Seconds to wait for another workspace that works on the same path; the other paths wait meanwhile."""
 _TURN = 0.02
 """Seconds of a sweep after which events are looked at."""
 _STOP = 12.0
@@ -74,6 +76,7 @@ class Daemon:
         with Session(self.layout, self.load()) as session:
             self.session = session
             session.wait_for_locks = False  # what is locked is tried again
+            session.volume.lock_wait = _LOCK_WAIT
             self.declarations = Declarations(self.layout, session)
             self.watches = Watches(session.home)
             self.healer = Healer(session, self.report)

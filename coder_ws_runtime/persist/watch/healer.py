@@ -214,6 +214,7 @@ class Healer:
     def _in_child(self, entry: Entry, event: LinkEvent, *, last: bool) -> Outcome:
         with Session(self.session.layout, self.session.settings) as session:
             session.wait_for_locks = self.session.wait_for_locks
+            session.volume.lock_wait = self.session.volume.lock_wait
             session.relink = self.session.relink
             try:
                 outcome = settle(session, entry, event=event)

@@ -15,6 +15,12 @@ pytestmark = pytest.mark.docker
 
 VOLUME = "/mnt/home-persist"
 STATE = f"{VOLUME}/.home-persist"
+# The volume is a local one of this engine, so the engine knows every workspace that can use it.
+KNOWS_ALL = """python3 -c '
+import json, pathlib
+file = pathlib.Path("/etc/coder/workspace.json")
+file.write_text(json.dumps({**json.loads(file.read_text()), "engine_knows_all_workspaces": True}))
+'"""
 NO_GROUPS = "1000:1000"
 """As docker exec takes it: coder without the groups that may open Docker's socket."""
 
@@ -49,6 +55,8 @@ def pair(spaces: Spaces) -> tuple[Workspace, Workspace]:
     one, two = spaces.new("one", owner="gc"), spaces.new("two", owner="gc")
     one.boot()
     two.boot()
+    for space in (one, two):
+        space.out(KNOWS_ALL, user="root")
     return one, two
 
 
@@ -89,7 +97,7 @@ RUNNING = {"one": "current", "two": "leased"}
 def test_gc_by_docker(pair: tuple[Workspace, Workspace], ids: dict[str, str]) -> None:
     told = pair[0].out("home-persist gc --json")
     assert verdicts(told, ids) == {**RUNNING, **{other.name: other.by_docker for other in OTHERS}}
-    assert json.loads(told)["engine"]["answers"]
+    assert json.loads(told)["engine"] == {"answers": True, "knows_all": True, "message": None}
 
 
 def test_gc_by_age_where_docker_does_not_answer(
@@ -99,7 +107,8 @@ def test_gc_by_age_where_docker_does_not_answer(
     assert verdicts(done.stdout, ids) == {**RUNNING, **{other.name: other.by_age for other in OTHERS}}
     done = pair[0].exec("home-persist", "gc", user=NO_GROUPS, env={"HOME": "/home/coder"})
     assert (
-        "Docker may not be asked by this user: only the age of each workspace's last run tells" in done.stderr
+        "Docker may not be asked by this user: only the time when each workspace was last seen counts"
+        in done.stderr
     )
 
 
@@ -113,6 +122,10 @@ def test_gc_says_first_and_does_with_yes(pair: tuple[Workspace, Workspace], ids:
     assert "removed: 3 workspaces, " in one.out("home-persist gc --yes")
     kept = {ids[name] for name in ("one", "two", "has-a-container", "stopped-last-week", "being-updated-now")}
     assert set(one.out(f"ls {VOLUME}/.workspaces").split()) == kept
+    collected = json.loads(one.out("home-persist attic list --all --json"))["items"]
+    assert {item["workspace"] for item in collected if item["why"] == "workspace-gone"} == {
+        ids[name] for name in ("stopped-last-year", "deleted-last-week", "deleted-last-year")
+    }
     assert two.out("home-persist gc").endswith("nothing to remove")
 
 

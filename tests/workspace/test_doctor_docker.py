@@ -76,7 +76,7 @@ def _too_old(space: Workspace) -> None:
 
 
 def _podman(space: Workspace) -> None:
-    """As podman answers; test_other_engines.py has a real one."""
+    """As podman answers; tests/engines has a real one."""
     version = b'{"Version": "4.3.1", "ApiVersion": "1.41", "Components": [{"Name": "Podman Engine"}]}'
     _sockets[_path(space)].answer = b"HTTP/1.0 200 OK\r\n\r\n" + version
 

@@ -296,6 +296,12 @@ variable "home_volume" {
   }
 }
 
+variable "engine_knows_all_workspaces" {
+  type        = bool
+  default     = false
+  description = "Whether every workspace that uses these home volumes runs on this Docker engine. Then home-persist gc takes a workspace without a container and without a volume for deleted after a day; without it, after 90 days."
+}
+
 variable "shared_volume" {
   type        = string
   default     = "coder-shared"
@@ -676,6 +682,8 @@ locals {
       owner      = data.coder_workspace_owner.me.name
       access_url = local.access_url
     }
+    engine_knows_all_workspaces = var.engine_knows_all_workspaces
+
     home_persist_paths = local.paths
     projects           = local.projects
     jetbrains          = { allow_updates = tobool(data.coder_parameter.jetbrains_allow_updates.value) }

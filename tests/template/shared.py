@@ -37,6 +37,7 @@ DOCKER_ONLY = frozenset(
         "variable docker_host",
         "variable docker_socket",
         "variable home_volume",
+        "variable engine_knows_all_workspaces",
         "variable shared_volume",
         "provider docker",
         "data coder_parameter additional_ports",

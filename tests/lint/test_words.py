@@ -24,6 +24,8 @@ WORDS = {
     r"(is|are|was|were) told": "name the actor: the template sets, the report says",
     r"takes? the place of": "replaces",
     r"keeps nobody from": "does not block",
+    r"beside": "next to, in addition to",
+    r"any more": "no longer",
     r"for want of": "for lack of",
     r"for ever": "permanently; for the same bytes: pin the digest",
 }

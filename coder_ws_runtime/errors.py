@@ -1,6 +1,6 @@
 """What a user can cause, as one family of exceptions.
 
-A :class:`UserError` says what is wrong, where, and how to mend it; the CLI prints it in one line
+A :class:`UserError` says what is wrong, where, and how to fix it; the CLI prints it in one line
 without a traceback and exits with its status. Anything else that escapes is a bug and keeps its
 traceback.
 """
@@ -21,13 +21,13 @@ class ExitStatus(IntEnum):
 
 
 class UserError(Exception):
-    """Something that a user caused and a user can mend.
+    """Something that a user caused and a user can fix.
 
     Args:
         message: what is wrong, one sentence without a final full stop.
         code: stable, machine-readable name, e.g. ``manifest.unknown-key``.
         place: where: a file with a line or a JSON path, a path in the home; empty if there is none.
-        hint: how to mend it, one sentence; empty if the message says it already.
+        hint: how to fix it, one sentence; empty if the message says it already.
     """
 
     exit_status = ExitStatus.REFUSED
@@ -42,8 +42,8 @@ class UserError(Exception):
     def __str__(self) -> str:
         """The whole as one line: ``place: message (hint)``."""
         where = f"{self.place}: " if self.place else ""
-        mend = f" ({self.hint})" if self.hint else ""
-        return f"{where}{self.message}{mend}"
+        remedy = f" ({self.hint})" if self.hint else ""
+        return f"{where}{self.message}{remedy}"
 
     def as_dict(self) -> dict[str, str | None]:
         """Its parts, for JSON: `code`, `message`, `place` and `remedy`; null where there is none."""

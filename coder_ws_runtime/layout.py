@@ -43,7 +43,7 @@ class Layout:
             env: the environment: ``HOME``, ``HOME_PERSIST_STATE``, ``HOME_PERSIST_MANIFEST_DIR``
                 and ``HOME_PERSIST_LEDGER_DIR`` replace the defaults. Below another root than ``/``
                 they are taken as paths inside it, except ``HOME``: every shell sets it, and it
-                means the home of whoever runs the command, not the one of the tree.
+                means the home of the user who runs the command, not the one of the tree.
         """
         env = env or {}
         root = Path(root).absolute()

@@ -26,7 +26,7 @@ from devtools.stacks import images as known_images
 from devtools.stacks import lineage
 
 TREE = STATE / "mirror"
-# Build arguments that the recipes know; whoever sets one in the environment means it.
+# Build arguments that the recipes know; one that is set in the environment counts.
 ARGUMENTS = ("MIRROR", "TOOLS", "LLVM_SOURCE", "LLVM_VERSION")
 _PUBLISHER = "https://github.com"
 _SECONDS = 5.0
@@ -80,7 +80,7 @@ def stand_ins(engine: Engine, tools: Collection[str]) -> Iterator[dict[str, str]
         fcntl.flock(lock, fcntl.LOCK_EX)
         differs = standins.make(TREE, engine, tools)
     # The same port for the same files: it is an argument of the builds, and a layer is kept for the same
-    # arguments. Whoever else serves there, another checkout, has the same files.
+    # arguments. Another checkout that serves there has the same files.
     files = standins.content() + " ".join(tools).encode()
     port = 20000 + int(hashlib.sha256(files).hexdigest()[:8], 16) % 10000
     with serve(TREE, port=port) as address:

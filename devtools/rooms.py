@@ -64,7 +64,7 @@ def _id(name: str) -> str:
 
 
 def with_diagrams(page: str) -> str:
-    """A page with its diagrams drawn anew, between their marks: the overview first, then persist's."""
+    """A page with its diagrams drawn again, between their marks: the overview first, then persist's."""
     head, _, rest = page.partition(_BEGIN)
     middle, _, tail = rest.partition(_END)
     between, _, rest = tail.partition(_BEGIN)

@@ -34,7 +34,7 @@ def show() -> int:
         shutil.copy(manifest, manifests)
     demo = {"source": "sandbox", "paths": [".claude/", ".claude.json", ".config/notes/"]}
     (manifests / "zz-sandbox.json").write_text(json.dumps(demo))
-    # A workspace has a name for the copies that are its own; here too, for whoever types a command.
+    # A workspace has a name for the copies that are its own; here too, for people who type a command.
     settings = TREE / "etc/coder/workspace.json"
     settings.parent.mkdir(exist_ok=True)
     settings.write_text(json.dumps({"workspace": {"id": "sandbox", "name": "sandbox"}}))

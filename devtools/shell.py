@@ -14,7 +14,7 @@ STATE = ROOT / ".dev"
 
 
 class DevError(Exception):
-    """Something that whoever runs `./dev` can mend. The second argument is how."""
+    """Something that the user of `./dev` can fix. The second argument is how."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)

@@ -34,7 +34,7 @@ def node(downloads: Downloads, old: Entry) -> Entry:
 
 
 def files(address: str, downloads: Downloads, old: Entry) -> Entry:
-    """The checksums of single scripts, as they are now: whoever takes this lock over has looked at them."""
+    """The checksums of single scripts, as they are now; people review them in the lock file."""
     texts = {
         name: downloads.text(address.format(version=old["version"], name=name)) for name in old["sha256"]
     }

@@ -29,7 +29,7 @@ def current() -> bool:
 
 
 def ensure() -> Path:
-    """Make or mend it, and return its directory of programs.
+    """Make or repair it, and return its directory of programs.
 
     Raises:
         DevError: it cannot be made, or a package cannot be installed.

@@ -48,7 +48,7 @@ def coloured(stream: TextIO) -> bool:
 
 
 def style(text: str, **how: Any) -> str:  # noqa: ANN401 - what click.style takes
-    """`text` in colour. Whoever prints it takes the colour out again where it is not wanted.
+    """`text` in colour. What prints it takes the colour out again where it is not wanted.
 
     Bright black is dimmed instead: Solarized and other palettes have the background's colour there.
     """
@@ -148,7 +148,7 @@ def _print(message: str, stream: TextIO | None) -> None:
         UserError: stdout does not take it; where stderr does not, nobody is left to be told.
         BrokenPipeError: who read stdout has had enough.
     """
-    if stream is None:  # closed by whoever runs us
+    if stream is None:  # closed by the caller
         return
     shown = message if coloured(stream) else plain(message)
     if (

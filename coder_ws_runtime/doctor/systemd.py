@@ -169,5 +169,5 @@ def boots(context: Context) -> bool:
 
 
 def steps_ran(context: Context) -> bool:
-    """Whether somebody has run the boot steps: systemd, or whoever made the tree of files."""
+    """Whether somebody has run the boot steps: systemd, or the maker of the tree of files."""
     return not context.live or context.ask(boots)

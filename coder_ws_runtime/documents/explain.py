@@ -140,7 +140,7 @@ _MENDED = {
     "control character": "a string ends on its line; a line break in it is written \\n",
     "EOF while parsing": "its end is missing, e.g. a closing bracket",
 }
-"""How to mend what the parser says, by the beginning of that."""
+"""How to fix what the parser says, by the beginning of that."""
 
 
 def _example(model: type[BaseModel], location: Sequence[int | str]) -> str:

@@ -46,7 +46,7 @@ class Anchor:
     """A directory that nothing below it leads out of. Paths are relative and normalised.
 
     Args:
-        path: the directory; links in *this* path are followed, it comes from whoever runs us.
+        path: the directory; links in *this* path are followed, it comes from the caller.
 
     Raises:
         OSError: it is not there, or not a directory.
@@ -161,7 +161,7 @@ def open_below(root: int, directory: str) -> Iterator[int]:
 
 
 def _refuse_upwards(component: str) -> None:
-    """Nothing below an anchor leads out of it, whoever wrote the path."""
+    """Nothing below an anchor leads out of it, no matter who wrote the path."""
     if component == "..":
         raise OSError(errno.EINVAL, "a path must not lead upwards", component)
 

@@ -231,7 +231,7 @@ class _Copy:
             try:
                 os.fchown(writing, found.st_uid, found.st_gid)
             except PermissionError:
-                # Ours now, so it must not run with the rights of whoever owned it.
+                # Ours now, so it must not run with the rights of its former owner.
                 mode &= ~(stat.S_ISUID | stat.S_ISGID)
         for name in _attributes(reading):
             try:

@@ -167,5 +167,5 @@ def _seen_in_processes(fd: int) -> Writing:
 
 def ignore_lease_breaks() -> None:
     """Let SIGIO not end us: it comes to who holds a lease when another process opens the file."""
-    with contextlib.suppress(ValueError):  # not in the main thread: whoever runs it has seen to it
+    with contextlib.suppress(ValueError):  # not in the main thread: its caller has done that
         signal.signal(signal.SIGIO, signal.SIG_IGN)

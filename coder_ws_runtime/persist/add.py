@@ -267,7 +267,7 @@ def _kind(session: Session, wish: Wish) -> Kind | None:
                 "is a socket, FIFO or device, which is not kept",
                 code="path.special",
                 place=f"~/{wish.path}",
-                hint="it is made anew by its program; add what lies beside it one by one",
+                hint="its program creates it again; add what is next to it one by one",
             )
         mount = session.mounted_in(wish.path)
         if mount is not None:

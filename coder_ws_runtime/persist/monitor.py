@@ -1,4 +1,4 @@
-"""Who is told of work that may be long. The core tells, and does not know whether anybody shows it."""
+"""Reports of work that may be long. The core reports, and does not know whether anything shows it."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -8,7 +8,7 @@ from coder_ws_runtime.fs.usage import measure
 
 
 class Monitor:
-    """Is told, and keeps it to itself; a subclass shows it."""
+    """Takes the reports and shows nothing; a subclass shows them."""
 
     def __init__(self) -> None:
         self.settled = 0

@@ -7,7 +7,7 @@ import struct
 _PORT = 53
 _DATAGRAM = 512
 _LIMIT = 3
-"""The resolver of the C library asks no more servers than that (MAXNS)."""
+"""The resolver of the C library asks at most so many servers (MAXNS)."""
 
 
 def nameservers(resolv_conf: str) -> list[str]:

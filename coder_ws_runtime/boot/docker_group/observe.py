@@ -83,7 +83,7 @@ def _reach(path: Path) -> Reach:
 def _programs(proc: Path, user: User) -> Iterator[Program]:
     """The agent, what has a terminal, and who called us: what they start inherits their groups.
 
-    sudo(8) is not meant: it is root by its effective id, and hands on the groups of whoever it becomes.
+    sudo(8) is not meant: it is root by its effective id, and hands on the groups of the user that it becomes.
     """
     callers = set(_ancestors(proc, os.getppid()))
     for entry in os.listdir(proc):

@@ -30,7 +30,7 @@ class Hook:
 
     @property
     def remedy(self) -> str:
-        """How to mend its trouble; empty if it has none."""
+        """How to fix its trouble; empty if it has none."""
         match self.trouble:
             case Trouble.NOT_EXECUTABLE | Trouble.UNREADABLE:
                 return (

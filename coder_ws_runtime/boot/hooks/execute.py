@@ -78,7 +78,7 @@ def _run(layout: Layout, hook: Hook, order: Order, watcher: Watcher) -> Result:
         log.take(data)
         watcher.output(data)
 
-    # A hook is there to mend things, too: it starts even where the home is missing.
+    # A hook may fix things, too: it starts even where the home is missing.
     start_in = layout.home if layout.home.is_dir() else layout.root
     program = process.Program((str(hook.path),), {**order.env, "HOME": str(layout.home)}, str(start_in))
     waiting = [(PATIENCE, lambda: watcher.slow(hook))]

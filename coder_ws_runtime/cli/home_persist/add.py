@@ -118,7 +118,7 @@ def _say(one: Added, *, quiet: bool) -> None:
     if one.error:
         render.complain(one.error)
         if one.new:
-            render.say(f"~/{one.wish.path}: is declared, and linked as soon as that is mended")
+            render.say(f"~/{one.wish.path}: is declared, and linked as soon as that is fixed")
         return
     entry = one.entry
     if entry is None:

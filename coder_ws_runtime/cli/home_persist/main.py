@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def home_persist() -> None:
     """Keep files of the home beyond the life of its container.
 
-    A home is made anew with every container. What is declared lasts: its content lies on the volume,
+    Every container has a new home. What is declared lasts: its content is on the volume,
     a file system of yours that every container mounts, and the home has a link to it. Paths are declared
     by manifests of the image (/etc/home-persist.d), by the template, and by you ('add', 'enable').
 
@@ -74,7 +74,7 @@ Words:
   merged     both had content: what the volume lacked was moved to it
   owner      the scope of a path with one copy for all your workspaces
   workspace  the scope of a path with a copy for each of them
-  attic      where what lost against another copy is kept for 30 days
+  attic      where replaced versions are kept for 30 days
 """
 _EXAMPLES = commands.examples(
     ("home-persist status", "what is kept, and how it is"),

@@ -91,9 +91,9 @@ def enable(layout: Layout, names: tuple[str, ...], scope: str, *, quiet: bool, a
 
 
 @click.command(
-    short_help="Keep what an optional manifest declares no more.",
+    short_help="Stop keeping what an optional manifest declares.",
     epilog=commands.examples(
-        ("home-persist disable docker", "keep it no more"),
+        ("home-persist disable docker", "stop keeping it"),
         ("home-persist available", "what is on"),
     ),
 )
@@ -102,7 +102,7 @@ def enable(layout: Layout, names: tuple[str, ...], scope: str, *, quiet: bool, a
 @commands.with_json
 @commands.with_layout
 def disable(layout: Layout, names: tuple[str, ...], *, quiet: bool, as_json: bool) -> int:
-    """Keep what the optional manifest NAME declares no more, in any of your workspaces.
+    """Stop keeping what the optional manifest NAME declares, in all your workspaces.
 
     In this one alone 'home-persist remove --switch-off --scope workspace' takes a path out. Content comes
     back to the home, as with 'home-persist remove', which says more of that.

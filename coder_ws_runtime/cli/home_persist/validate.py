@@ -26,7 +26,7 @@ from coder_ws_runtime.persist.manifest.lint import Checked, check_files, check_w
 @commands.with_json
 @commands.with_layout
 def validate(layout: Layout, files: tuple[Path, ...], *, as_json: bool) -> int:
-    """Say what is wrong with manifests, and how to mend it.
+    """Say what is wrong with manifests, and how to fix it.
 
     Without FILE it looks at every source of this workspace: the image's manifests, the paths of the
     template, and your own. A warning is no fault: the path is kept, but its program handles a link

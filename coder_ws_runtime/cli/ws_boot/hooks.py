@@ -134,7 +134,7 @@ def _run(layout: Layout, chosen: Sequence[Hook], wish: _Wish) -> int:
     values, faults = workspace_settings(layout)
     for fault in faults:
         render.complain(fault)
-    # Whoever stops us stops the hook, too: it has a process group of its own.
+    # What stops us stops the hook, too: it has a process group of its own.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     quiet = wish.as_json
     watcher = Watcher(
@@ -155,7 +155,7 @@ def _run(layout: Layout, chosen: Sequence[Hook], wish: _Wish) -> int:
 
 
 def _show(data: bytes) -> None:
-    if sys.stdout is not None:  # closed by whoever runs us
+    if sys.stdout is not None:  # closed by the caller
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
 

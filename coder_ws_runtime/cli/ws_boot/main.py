@@ -12,7 +12,7 @@ def command() -> None:
     systemd runs them before the agent starts, and the template's script runs them again, to show
     what they say. Each does only what is still to be done, so running one by hand is harmless.
 
-    Exit status: 0 done, 1 something is left that it could not mend, 2 wrong usage, 3 no usable volume.
+    Exit status: 0 done, 1 something could not be fixed, 2 wrong usage, 3 no usable volume.
     """
 
 

@@ -95,7 +95,7 @@ def _each(items: list[Result], width: int, columns: int) -> Iterator[str]:
 
 
 def _together(items: list[Result], columns: int) -> Iterator[str]:
-    """A category: what is well in one line, each reason to skip in one, what is wrong in full."""
+    """A category: what is ok in one line, each reason to skip in one, what is wrong in full."""
     lines_: dict[str, list[Result]] = {}
     for item in items:
         dull = item.verdict.status in _DULL

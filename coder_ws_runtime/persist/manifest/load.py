@@ -5,7 +5,7 @@ A manifest is a JSON file::
   {"source": "claude-code", "scope": "owner", "paths": [".claude/", ".claude.json"]}
 
 Sources count in this order: the image's manifests by file name, the template's paths, the user's
-own. A path in the `except` of a manifest counts no more than if no source before it had declared it:
+own. A path in the `except` of a manifest counts as if no source before it had declared it:
 ``{"source": "user", "paths": [], "except": [".claude/"]}``; a directory in it, below one that is kept, is not
 kept. A name in its `enable` is that of an optional manifest, which counts just before the one that enables
 it.
@@ -186,7 +186,7 @@ class Collected:
         self.warnings += faults.warnings
 
     def recorded(self) -> None:
-        """Add the children that the volume has already, whoever declared them.
+        """Add the children that the volume has already, no matter who declared them.
 
         Their link is there for all of the owner's workspaces, so it must lead somewhere in this one, too.
         """

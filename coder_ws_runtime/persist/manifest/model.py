@@ -188,7 +188,7 @@ def _as_error(fault: Fault, place: str) -> RefusedError:
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema of manifests, for editors and for whoever generates manifests."""
+    """The JSON Schema of manifests, for editors and for programs that generate manifests."""
     made = ManifestDocument.model_json_schema(by_alias=True)
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Manifest of home-persist"}
     return {**head, **{key: value for key, value in made.items() if key != "title"}}

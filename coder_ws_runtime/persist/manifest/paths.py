@@ -58,7 +58,7 @@ _EMPTY = ("is empty", "name a file or a directory of the home")
 
 
 def _fault(path: str, components: list[str]) -> tuple[str, str] | None:
-    """What is wrong with a path, and how to mend it."""
+    """What is wrong with a path, and how to fix it."""
     relative = "write it relative to the home"
     blank = any(not part.strip(" ") for part in components)
     rules: tuple[tuple[bool, str, str], ...] = (

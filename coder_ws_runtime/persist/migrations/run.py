@@ -100,7 +100,7 @@ def _migrated(session: Session, found: Declarations, *, dry_run: bool, force: bo
                 yield Migrated(step, now.decision, now.problem)
             else:
                 with session.volume.lock(f"{STATE}/{step.record}"):
-                    # Whoever had the lock before us may have run it.
+                    # The holder of the lock before us may have run it.
                     if not recorded(step, session.volume.anchor):
                         yield _run(step, session, found, force=force)
         except UserError as error:

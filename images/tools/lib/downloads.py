@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 _BLOCK = 1 << 20
 _TIMEOUT = 60.0
 """Seconds without a byte after which a server counts as silent."""
-# What another try may mend; every other status is an answer.
+# What another try may fix; every other status is an answer.
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -31,7 +31,7 @@ class _LostError(Exception):
     Args:
         reason: what went wrong.
         found: the SHA-256 of what came, in hexadecimal digits; empty if nothing did.
-        passing: another try may mend it.
+        passing: another try may fix it.
     """
 
     def __init__(self, reason: str, found: str = "", *, passing: bool = True) -> None:

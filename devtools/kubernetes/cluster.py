@@ -98,6 +98,9 @@ class Cluster:
                 os.killpg(os.getpgid(pid), signal.SIGKILL)
         for name in ("containerd", "kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd"):
             self.daemons.stop(name)
+        # Further machines, of a run that was interrupted.
+        for file in self.daemons.directory.glob("*.pid"):
+            self.daemons.stop(file.stem)
         _remove_cgroups()
         run(["ip", "netns", "del", _NAMESPACE], check=False)
         run(["ip", "link", "del", f"cws-k{_LINK}"], check=False)

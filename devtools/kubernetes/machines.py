@@ -87,12 +87,12 @@ class Machine:
         self.daemons.stop(self.name)
 
     def cut(self) -> None:
-        """Pull its network cable."""
-        run(["ip", "-n", namespace(), "link", "set", self._tap, "down"])
+        """Pull its network cable, at the far end: an interface that goes down is an error to its driver."""
+        run(["ip", "-n", namespace(), "link", "set", self._tap, "nomaster"])
 
     def plug(self) -> None:
         """Put the cable back."""
-        run(["ip", "-n", namespace(), "link", "set", self._tap, "up"])
+        run(["ip", "-n", namespace(), "link", "set", self._tap, "master", "api"])
 
 
 def prepare(cluster: Cluster, image: str) -> Path:

@@ -4,13 +4,14 @@ As docker/cli does it: cli/command/cli.go (``resolveContextName``, ``resolveDock
 cli/context/store (the metadata of contexts), cli/config/configfile (``getConfiguredCredentialStore``).
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
+
+from coder_ws_runtime.digest import hex_digest
 
 DEFAULT_CONTEXT = "default"
 
@@ -84,7 +85,7 @@ def endpoint(config: Config, env: Mapping[str, str]) -> Endpoint:
         by, name = ChosenBy.CONFIG, written if isinstance(written, str) else ""
     if name in {"", DEFAULT_CONTEXT}:
         return Endpoint(ChosenBy.NOTHING)
-    digest = hashlib.sha256(name.encode()).hexdigest()
+    digest = hex_digest(name.encode())
     meta = config.file.parent / "contexts/meta" / digest / "meta.json"
     try:
         host = json.loads(meta.read_bytes())["Endpoints"]["docker"].get("Host", "")

@@ -1,5 +1,6 @@
 """What the boot steps must not import: they run before the agent may start, one of them as root."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -130,3 +131,24 @@ def test_what_a_unit_calls_goes_by_click(tmp_path: Path) -> None:
     assert plain.stdout.endswith("status 0\n")
     assert "click" not in plain.stderr.splitlines()[-1].split()
     assert "click" in by_click.stderr.splitlines()[-1].split()
+
+
+WATCH = """
+import sys
+if sys.version_info < (3, 12):
+    import _sha256
+    sys.modules["_sha2"] = _sha256  # its name before 3.12
+from coder_ws_runtime.cli.home_persist import daemon
+from coder_ws_runtime.persist.reconcile import settle
+from coder_ws_runtime.persist.store.attic import digest_of
+print(digest_of("w1"))
+print(*sys.modules, file=sys.stderr)
+"""
+
+
+def test_the_daemon_keeps_no_openssl_in_memory() -> None:
+    """It names locks and batches by SHA-256, in every workspace; OpenSSL would take 4 MiB of it."""
+    out: list[str] = []
+    modules = modules_of(WATCH, out=out)
+    assert out == [f"{hashlib.sha256(b'w1').hexdigest()[:12]}\n"]
+    assert {"_hashlib", "_ssl", "click", "pydantic"}.isdisjoint(modules)

@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from coder_ws_runtime.digest import hex_digest
 from coder_ws_runtime.errors import UsageError, UserError
 from coder_ws_runtime.fs.anchored import (
     Anchor,
@@ -146,9 +147,7 @@ def digest_of(workspace_id: str) -> str:
     """How the name of a batch says whose copies it has; empty for the owner's."""
     if not workspace_id:
         return ""
-    import hashlib  # noqa: PLC0415 - OpenSSL is slow to load
-
-    return hashlib.sha256(workspace_id.encode()).hexdigest()[:12]
+    return hex_digest(workspace_id.encode())[:12]
 
 
 def label_of(workspace: str) -> str:

@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from coder_ws_runtime.digest import hex_digest
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.identity import CopyRecord, Identity
 
@@ -200,9 +201,7 @@ class Ledger:
 
 
 def _hash(path: str) -> str:
-    import hashlib  # noqa: PLC0415 - OpenSSL is slow to load, and most runs change nothing
-
-    return hashlib.sha256(path.encode()).hexdigest()[:32]
+    return hex_digest(path.encode())[:32]
 
 
 def _numbers(one: Identity) -> tuple[int, ...]:

@@ -23,6 +23,7 @@ Next to ``<name>``, in the same directory of the home, while content and link ch
 """
 
 from coder_ws_runtime import layout
+from coder_ws_runtime.digest import hex_digest
 
 STATE = layout.STATE
 WORKSPACES = layout.WORKSPACES
@@ -100,6 +101,4 @@ def beside(name: str, suffix: str) -> str:
     whole = f".{name}{suffix}"
     if len(whole.encode(errors="surrogateescape")) <= NAME_MAX:
         return whole
-    import hashlib  # noqa: PLC0415 - OpenSSL is slow to load, and such names are rare
-
-    return f".{hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()[:32]}{suffix}"
+    return f".{hex_digest(name.encode(errors='surrogateescape'))[:32]}{suffix}"

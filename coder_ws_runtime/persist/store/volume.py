@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
+from coder_ws_runtime.digest import hex_digest
 from coder_ws_runtime.errors import NoVolumeError
 from coder_ws_runtime.fs.anchored import Anchor, Owner, open_directory, sync_directory
 from coder_ws_runtime.persist.store import file_system, locks, staging
@@ -120,9 +121,7 @@ class Volume:
         Raises:
             HeldElsewhereError: it had it for longer than `lock_wait`.
         """
-        import hashlib  # noqa: PLC0415 - OpenSSL is slow to load, and most runs lock nothing
-
-        name = hashlib.sha256(on_volume.encode()).hexdigest()[:32]
+        name = hex_digest(on_volume.encode())[:32]
         with self.directory(LOCKS) as fd:
             lock = locks.open_lock(fd, name)
             try:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from coder_ws_runtime.cli import render
-from coder_ws_runtime.errors import UserError
+from coder_ws_runtime.errors import ExitStatus, UserError
 from coder_ws_runtime.layout import Layout
 
 INTERRUPTED = 130
@@ -52,3 +52,10 @@ def run_plain(function: Callable[[Layout], int]) -> int:
         return error.exit_status
     except Interrupted:
         return INTERRUPTED
+    except KeyboardInterrupt:
+        render.complain(UserError("interrupted", code="cli.interrupted"))
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Who read stdout has had enough; Python flushes it once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return ExitStatus.REFUSED

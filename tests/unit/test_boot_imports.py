@@ -152,3 +152,59 @@ def test_the_daemon_keeps_no_openssl_in_memory() -> None:
     modules = modules_of(WATCH, out=out)
     assert out == [f"{hashlib.sha256(b'w1').hexdigest()[:12]}\n"]
     assert {"_hashlib", "_ssl", "click", "pydantic"}.isdisjoint(modules)
+
+
+DOCTOR = """
+import sys
+from coder_ws_runtime.cli.ws_doctor import entry, look
+look.look = lambda checks, layout: look.Run(None, [], 0.0)
+sys.argv = ["ws-doctor", *sys.argv[1:]]
+try:
+    entry.main()
+except SystemExit as ended:
+    print(f"status {ended.code}")
+print(*sys.modules, file=sys.stderr)
+"""
+
+
+def test_the_line_for_the_metadata_goes_by_click() -> None:
+    """Every workspace asks for it once a minute."""
+    out: list[str] = []
+    modules = modules_of(DOCTOR, "--metadata", out=out)
+    assert out == ["well\nstatus 0\n"]
+    assert {"click", *SLOW}.isdisjoint(modules)
+    assert "click" in modules_of(DOCTOR, "--metadata", "--strict")
+
+
+def test_the_line_for_the_metadata_refuses_as_click_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WS_DOCTOR_IGNORE", "no.such-check")
+    said = []
+    for words in (["--metadata"], ["--metadata", "--strict"]):
+        program = [sys.executable, "-c", DOCTOR, *words]
+        done = subprocess.run(program, cwd=REPO, capture_output=True, text=True, check=True)
+        said.append((done.stdout, done.stderr.splitlines()[:-1]))
+    assert said[0] == said[1]
+    assert said[0][0] == "status 2\n"
+
+
+QUIET = """
+import sys
+from coder_ws_runtime.cli.ws_doctor import entry, look, main
+nothing = lambda checks, layout: look.Run(None, [], 0.0)
+look.look, main.look = nothing, nothing
+sys.argv = ["ws-doctor", *sys.argv[1:]]
+entry.main()
+"""
+
+
+def test_a_plain_call_ends_quietly_when_nobody_reads_it() -> None:
+    """As the same call does by click."""
+    for words in (["--metadata"], ["--metadata", "--strict"]):
+        reading, writing = os.pipe()
+        os.close(reading)
+        program = [sys.executable, "-c", QUIET, *words]
+        done = subprocess.run(
+            program, cwd=REPO, stdout=writing, stderr=subprocess.PIPE, text=True, check=False
+        )
+        os.close(writing)
+        assert (done.returncode, done.stderr) == (1, ""), words

@@ -5,7 +5,6 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -13,9 +12,9 @@ import click
 from coder_ws_runtime.cli import commands, completion, render
 from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.cli.ws_doctor import text as doctor_text
+from coder_ws_runtime.cli.ws_doctor.look import REST_OF_LINE, Run, look
 from coder_ws_runtime.doctor.catalogue import CHECKS
-from coder_ws_runtime.doctor.context import Context
-from coder_ws_runtime.doctor.engine import Check, Result, examine
+from coder_ws_runtime.doctor.engine import Check, Result
 from coder_ws_runtime.doctor.findings import Status
 from coder_ws_runtime.doctor.fixes import apply, safe_fixes
 from coder_ws_runtime.doctor.report import as_json as report_as_json
@@ -24,16 +23,7 @@ from coder_ws_runtime.errors import ExitStatus, UsageError
 from coder_ws_runtime.layout import Layout
 
 # Control sequences of terminals (console_codes(4)): to the upper left, and what to erase from there.
-_HOME, _REST_OF_LINE, _REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """One look at the workspace."""
-
-    context: Context
-    results: list[Result]
-    seconds: float
+_HOME, _REST_OF_SCREEN = "\x1b[H", "\x1b[J"
 
 
 @commands.group("ws-doctor", invoke_without_command=True)
@@ -85,14 +75,14 @@ def ws_doctor(click_context: click.Context, /, layout: Layout, **options: Any) -
         return _list(checks, as_json=options["as_json"])
     if options["watch"]:
         return _watch(checks, layout, options["watch"])
-    run = _look(checks, layout)
+    run = look(checks, layout)
     if options["metadata"]:
         render.say(doctor_text.metadata(run.results))
         return ExitStatus.DONE
     fixes: list[dict[str, Any]] = []
     if options["fix"]:
         fixes = _fix(run, say=not options["as_json"])
-        run = _look(checks, layout) if fixes else run
+        run = look(checks, layout) if fixes else run
     if options["as_json"]:
         render.say_json(report_as_json(run.results, run.context, run.seconds, fixes))
     else:
@@ -100,22 +90,6 @@ def ws_doctor(click_context: click.Context, /, layout: Layout, **options: Any) -
         for line in doctor_text.lines(run.results, run.seconds, columns=_columns(), **style):
             render.say(line)
     return _status(run.results, strict=options["strict"])
-
-
-def _look(checks: Sequence[Check], layout: Layout) -> _Run:
-    began = time.monotonic()
-    context = Context.of(layout.root, os.environ)
-    waiting = _say_waiting if render.terminal(sys.stderr) else None
-    results = examine(checks, context, waiting=waiting)
-    return _Run(context, results, time.monotonic() - began)
-
-
-def _say_waiting(ids: Sequence[str]) -> None:
-    """One line on the terminal, which is erased when nothing is left to wait for."""
-    line = f"waiting for {', '.join(ids)} …" if ids else ""
-    columns = shutil.get_terminal_size().columns
-    sys.stderr.write(f"\r{line[: max(columns - 1, 1)]}{_REST_OF_LINE}")
-    sys.stderr.flush()
 
 
 def _columns() -> int:
@@ -141,7 +115,7 @@ def _list(checks: Sequence[Check], *, as_json: bool) -> int:
     return ExitStatus.DONE
 
 
-def _fix(run: _Run, *, say: bool) -> list[dict[str, Any]]:
+def _fix(run: Run, *, say: bool) -> list[dict[str, Any]]:
     """Show the safe remedies, then apply them."""
     todo = safe_fixes(run.results)
     if say:
@@ -164,7 +138,7 @@ def _watch(checks: Sequence[Check], layout: Layout, pause: float) -> int:
     before: list[Result] = []
     try:
         while True:
-            run = _look(checks, layout)
+            run = look(checks, layout)
             if render.terminal(sys.stdout):
                 _redraw(run, pause)
             else:
@@ -175,7 +149,7 @@ def _watch(checks: Sequence[Check], layout: Layout, pause: float) -> int:
         return _status(before, strict=False)
 
 
-def _redraw(run: _Run, pause: float) -> None:
+def _redraw(run: Run, pause: float) -> None:
     """What fits the screen, the findings first, over what was drawn before, without a flicker."""
     columns, rows = shutil.get_terminal_size()
     last = [
@@ -184,11 +158,11 @@ def _redraw(run: _Run, pause: float) -> None:
     ]
     report = doctor_text.screen(run.results, columns=columns, rows=rows - len(last) - 1)
     shown = [line if render.coloured(sys.stdout) else render.plain(line) for line in [*report, *last]]
-    sys.stdout.write(_HOME + "".join(f"{line}{_REST_OF_LINE}\n" for line in shown) + _REST_OF_SCREEN)
+    sys.stdout.write(_HOME + "".join(f"{line}{REST_OF_LINE}\n" for line in shown) + _REST_OF_SCREEN)
     sys.stdout.flush()
 
 
-def _tell_changes(before: Sequence[Result], run: _Run) -> None:
+def _tell_changes(before: Sequence[Result], run: Run) -> None:
     changed = list(doctor_text.changes(before, run.results))
     if not before or changed:
         render.say(f"{time.strftime('%H:%M:%S')} {doctor_text.total(run.results, run.seconds)}")

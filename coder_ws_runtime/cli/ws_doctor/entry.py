@@ -1,0 +1,16 @@
+"""The entry point of ``ws-doctor``: what the agent calls every minute does without click."""
+
+import sys
+
+from coder_ws_runtime.cli.process import is_plain, run_plain
+
+
+def main() -> None:
+    """Entry point of ``ws-doctor``."""
+    if is_plain("--metadata"):
+        from coder_ws_runtime.cli.ws_doctor.look import say_metadata  # noqa: PLC0415 - not for other commands
+
+        sys.exit(run_plain(say_metadata))
+    from coder_ws_runtime.cli.ws_doctor.main import main as run_command  # noqa: PLC0415 - as above
+
+    run_command()

@@ -1,0 +1,60 @@
+"""One look of the doctor at the workspace, and its line for Coder's metadata.
+
+No click: every workspace runs ``ws-doctor --metadata`` once a minute.
+"""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from coder_ws_runtime.cli import render
+from coder_ws_runtime.cli.ws_doctor import text as doctor_text
+from coder_ws_runtime.doctor.catalogue import CHECKS
+from coder_ws_runtime.doctor.context import Context
+from coder_ws_runtime.doctor.engine import Check, Result, examine
+from coder_ws_runtime.doctor.selection import IGNORED, select
+from coder_ws_runtime.errors import ExitStatus
+from coder_ws_runtime.layout import Layout
+
+REST_OF_LINE = "\x1b[K"
+"""Erases from the cursor to the end of the line; console_codes(4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One look at the workspace."""
+
+    context: Context
+    results: list[Result]
+    seconds: float
+
+
+def look(checks: Sequence[Check], layout: Layout) -> Run:
+    """Run `checks`; a terminal is told what is waited for."""
+    began = time.monotonic()
+    context = Context.of(layout.root, os.environ)
+    waiting = _say_waiting if render.terminal(sys.stderr) else None
+    results = examine(checks, context, waiting=waiting)
+    return Run(context, results, time.monotonic() - began)
+
+
+def say_metadata(layout: Layout) -> int:
+    """Run all checks but those that the environment leaves out, and say the result in one line.
+
+    Raises:
+        UsageError: the environment leaves out what does not exist, or everything.
+    """
+    checks = select(CHECKS, (), (), os.environ.get(IGNORED, "").split())
+    render.say(doctor_text.metadata(look(checks, layout).results))
+    return ExitStatus.DONE
+
+
+def _say_waiting(ids: Sequence[str]) -> None:
+    """One line on the terminal, which is erased when nothing is left to wait for."""
+    line = f"waiting for {', '.join(ids)} …" if ids else ""
+    columns = shutil.get_terminal_size().columns
+    sys.stderr.write(f"\r{line[: max(columns - 1, 1)]}{REST_OF_LINE}")
+    sys.stderr.flush()

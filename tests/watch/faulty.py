@@ -1,6 +1,7 @@
 """`home-persist` with a bug: whatever is done with the path `bad` raises what nobody foresaw."""
 
 from typing import Any
+from unittest.mock import patch
 
 from coder_ws_runtime.cli import loading
 
@@ -9,18 +10,18 @@ loading.refuse_root = lambda layout: None
 
 from coder_ws_runtime.cli.home_persist import entry as home_persist  # noqa: E402 - as above
 from coder_ws_runtime.persist.manifest.entry import Entry  # noqa: E402
+from coder_ws_runtime.persist.reconcile import settle  # noqa: E402
+from coder_ws_runtime.persist.reconcile.look import look  # noqa: E402
 from coder_ws_runtime.persist.reconcile.observation import Observation  # noqa: E402
 from coder_ws_runtime.persist.session import Session  # noqa: E402
 
-_look = Session.look
 
-
-def look(session: Session, entry: Entry, *words: Any, **more: Any) -> Observation:  # noqa: ANN401 - passed on
+def look_or_fail(session: Session, entry: Entry, *words: Any, **more: Any) -> Observation:  # noqa: ANN401 - passed on
     if entry.path == "bad":
         raise ZeroDivisionError("a bug")
-    return _look(session, entry, *words, **more)
+    return look(session, entry, *words, **more)
 
 
 if __name__ == "__main__":
-    Session.look = look  # type: ignore[method-assign]
-    home_persist.main()
+    with patch.object(settle, "look", look_or_fail):
+        home_persist.main()

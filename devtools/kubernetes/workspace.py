@@ -28,7 +28,9 @@ Json = dict[str, Any]
 class Anywhere(Protocol):
     """A cluster, as far as a workspace needs to know it."""
 
-    kubectl: Kubectl
+    @property
+    def kubectl(self) -> Kubectl:
+        """What talks to it."""
 
     @property
     def volume_root(self) -> Path:

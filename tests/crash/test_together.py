@@ -11,6 +11,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -164,7 +165,7 @@ def test_homes_that_heal_the_same_paths_and_are_killed(
     """Four homes save and heal at once, half of the heals are killed, and one more restores what it finds."""
     until = time.monotonic() + (60 if whole else SECONDS)
     bases = [home(tmp_path / str(number), ["one", ".a/b/c/"], {}) for number in range(4)]
-    children = [forked(lambda base=base: save_and_heal(base, volume, until)) for base in bases]
+    children = [forked(partial(save_and_heal, base, volume, until)) for base in bases]
     children.append(forked(lambda: restore_anything(home(tmp_path / "other", [], {}), volume, until)))
     assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 5
     reports = [json.loads((base / "report").read_text()) for base in bases]

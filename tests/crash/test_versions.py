@@ -39,7 +39,7 @@ def release() -> Iterator[Path]:
         with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
             tar.extractall(source, filter="data")
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-q"]
-        options = ["--no-deps", "--no-build-isolation", "--no-index", "--target", target]
+        options = ["--no-deps", "--no-build-isolation", "--no-index", "--target", str(target)]
         subprocess.run([*pip, *options, source], check=True, capture_output=True)
         yield target
 

@@ -166,8 +166,12 @@ def test_a_file_that_a_program_writes_is_refused(two: Two) -> None:
 def test_a_file_that_changes_while_it_is_read_is_told(two: Two) -> None:
     file = two.source / "tree"
     file.write_text("before")
+
+    def write(_: int) -> None:
+        file.write_text("after, and longer")
+
     with pytest.raises(ChangedError):
-        two.copy(progress=lambda _: file.write_text("after, and longer"))
+        two.copy(progress=write)
 
 
 def test_a_file_that_was_written_just_now_is_read_when_its_clock_has_gone_on(

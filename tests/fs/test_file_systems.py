@@ -4,8 +4,8 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -90,7 +90,7 @@ def _sshfs(place: Path) -> Iterator[Path]:
         yield target
 
 
-KINDS = {
+KINDS: dict[str, tuple[Callable[[Path], AbstractContextManager[Path]], tuple[str, ...], Support]] = {
     "xfs": (lambda place: _loop(place, "mkfs.xfs"), ("mkfs.xfs",), Support.SUPPORTED),
     "btrfs": (lambda place: _loop(place, "mkfs.btrfs"), ("mkfs.btrfs",), Support.SUPPORTED),
     "bindfs": (_bindfs, ("bindfs",), Support.DEGRADED),

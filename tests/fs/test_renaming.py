@@ -116,7 +116,7 @@ def test_killed_where_nothing_is_in_the_place_of_the_link(path: str, tmp_path: P
                 os._exit(9)
             real(*args, **kwargs)  # type: ignore[arg-type]
 
-        os.symlink = symlink  # type: ignore[assignment]
+        os.symlink = symlink
         kernel._renamed = lambda *_: errno.EINVAL  # noqa: SLF001 - in this child only
         tree.resolve()
         os._exit(0)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from coder_ws_runtime.fs.usage import Usage
+from coder_ws_runtime.fs.copying import copy
+from coder_ws_runtime.fs.usage import Usage, measure
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.reconcile import apply
 from coder_ws_runtime.persist.reconcile.settle import settle
@@ -82,7 +83,6 @@ def test_a_copy_that_cannot_fit_is_not_begun(tree: Tree, monkeypatch: pytest.Mon
     entries = {entry.path: entry for entry in load_declarations(tree.layout, tree.settings).entries}
     measured: list[int] = []
     copied: list[object] = []
-    measure, copy = apply.measure, apply.copy
 
     def count(fd: int, name: str) -> Usage:
         measured.append(fd)

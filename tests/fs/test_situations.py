@@ -11,17 +11,21 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
 from coder_ws_runtime.cli.loading import refuse_root
 from coder_ws_runtime.errors import UsageError
 from coder_ws_runtime.fs import anchored, kernel
+from coder_ws_runtime.fs.copying import copy
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind, Scope
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.reconcile import apply as applying
+from coder_ws_runtime.persist.reconcile import settle as settling
 from coder_ws_runtime.persist.reconcile.event import NO_EVENT, LinkEvent, link_moved
+from coder_ws_runtime.persist.reconcile.look import look
 from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.status import status
@@ -100,7 +104,6 @@ def test_a_mount_that_appears_during_the_copy(tree: Tree, monkeypatch: pytest.Mo
     tree.manifest(".d/")
     write(tree.home, {".d/x": "1", ".d/mnt/y": "2"})
     write(tree.layout.root, {"live/precious": "live"})
-    copy = applying.copy
     with contextlib.ExitStack() as stack:
 
         def late(*args: object, **kwargs: object) -> object:
@@ -171,7 +174,6 @@ def test_written_in_place_during_the_copy_with_its_time_set_back(
 ) -> None:
     tree.manifest("image")
     write(tree.home, {"image": "before"})
-    copy = applying.copy
 
     def late(*args: object, **kwargs: object) -> object:
         done = copy(*args, **kwargs)  # type: ignore[arg-type]
@@ -408,15 +410,15 @@ def test_a_log_that_opens_during_the_copy_of_a_layers_directory(
     layered: Tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     layered.manifest(".d/")
-    opened = []
-    note = applying.kernel.exchange
+    opened: list[TextIO] = []
+    note = kernel.exchange
 
     def late(*args: object) -> None:
         if not opened:
             opened.append((layered.home / ".d/log").open("a"))
         note(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(applying.kernel, "exchange", late)
+    monkeypatch.setattr(kernel, "exchange", late)
     before = {".d/settings": "settings", ".d/log": "so far", ".d/sub/x": "x"}
     outcome = told(layered, ".d")
     assert outcome.code == "path.in-use"
@@ -436,7 +438,7 @@ def test_a_file_that_opens_while_a_layers_directory_is_removed(
     from coder_ws_runtime.fs import removing
 
     layered.manifest(".d/")
-    opened = []
+    opened: list[TextIO] = []
     unlink = removing._Removal._unlink  # noqa: SLF001 - the moment between two removals
 
     def late(self: object, fd: int, name: str, path: str) -> None:
@@ -486,14 +488,14 @@ def test_saved_after_a_kill_between_publish_and_link(
 
 def test_saved_during_add_on_a_layers_directory(layered: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     layered.manifest(".d/")
-    exchange = applying.kernel.exchange
+    exchange = kernel.exchange
 
     def late(*args: object) -> None:
-        monkeypatch.setattr(applying.kernel, "exchange", exchange)
+        monkeypatch.setattr(kernel, "exchange", exchange)
         save(layered.home / ".d/settings", "newer")
         exchange(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(applying.kernel, "exchange", late)
+    monkeypatch.setattr(kernel, "exchange", late)
     assert layered.resolve().errors == []
     assert (layered.home / ".d/settings").read_text() == "newer"
     assert content(layered.volume)[".d/settings"] == "newer"
@@ -721,14 +723,13 @@ def test_a_log_that_is_open_is_found_before_anything_is_copied(tree: Tree) -> No
 def test_a_bug_in_one_path_ends_that_path(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     tree.manifest("f", "g")
     write(tree.home, {"f": "1", "g": "1"})
-    look = Session.look
 
-    def buggy(self: Session, entry: object, *args: object, **kwargs: object) -> object:
-        if getattr(entry, "path", "") == "f":
+    def buggy(session: Session, entry: Entry, *args: object, **kwargs: object) -> object:
+        if entry.path == "f":
             raise RuntimeError("a bug")
-        return look(self, entry, *args, **kwargs)  # type: ignore[arg-type]
+        return look(session, entry, *args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Session, "look", buggy)
+    monkeypatch.setattr(settling, "look", buggy)
     assert [outcome.code for outcome in tree.resolve().outcomes] == ["path.unforeseen", "path.seeded"]
     assert (tree.home / "f").read_text() == "1"
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import jsonschema
 
+from devtools.kubernetes.workspace import KubernetesWorkspace
 from devtools.workspace import Workspace
 
 SCHEMA = json.loads(files("coder_ws_runtime.doctor").joinpath("report.schema.json").read_text())
@@ -59,7 +60,9 @@ class Row:
     """A script for root that takes away what the row needed and is not a part of its remedy."""
 
 
-def look(space: Workspace, *options: str, env: Mapping[str, str] | None = None) -> dict[str, Any]:
+def look(
+    space: Workspace | KubernetesWorkspace, *options: str, env: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """The doctor's JSON report, as the user sees the workspace."""
     done = space.exec("ws-doctor", "--json", *options, env=dict(env or {}))
     assert done.returncode in {0, 1}, done.stderr

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,9 +42,12 @@ class Tree:
     def volume(self) -> Path:
         return self.layout.volume
 
-    def manifest(self, *paths: object, name: str = "tool", **more: object) -> Path:
+    def manifest(
+        self, *paths: object, name: str = "tool", excepting: Sequence[str] = (), **more: object
+    ) -> Path:
         file = self.layout.manifest_dir / f"{name}.json"
-        file.write_text(json.dumps({"source": name, "paths": list(paths), **more}))
+        exceptions = {"except": list(excepting)} if excepting else {}
+        file.write_text(json.dumps({"source": name, "paths": list(paths), **exceptions, **more}))
         return file
 
     def resolve(self, *, dry_run: bool = False) -> Report:

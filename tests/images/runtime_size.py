@@ -4,6 +4,7 @@ Python itself; the packages that the runtime needs beside it, with the runtime; 
 registry keeps them. Counted are the files that are there, with the byte code that Debian compiles.
 """
 
+import io
 import re
 import subprocess
 import tarfile
@@ -13,16 +14,6 @@ from pathlib import Path
 OURS = Path("/usr/local/lib/python3.13/dist-packages")
 PYTHON = ("python3",)
 NEEDS = ("click", "javaproperties", "pydantic", "systemd", "watchdog")
-
-
-class Sink:
-    """Counts what is written to it."""
-
-    size = 0
-
-    def write(self, data: bytes) -> int:
-        self.size += len(data)
-        return len(data)
 
 
 def query(form: str) -> list[list[str]]:
@@ -63,11 +54,11 @@ def files(packages: Iterable[str]) -> Iterator[Path]:
 
 
 def compressed(parts: Iterable[Path]) -> int:
-    sink = Sink()
+    sink = io.BytesIO()
     with tarfile.open(fileobj=sink, mode="w|gz", compresslevel=6) as tar:
         for part in parts:
             tar.add(part)
-    return sink.size
+    return sink.tell()
 
 
 if __name__ == "__main__":

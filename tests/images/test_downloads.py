@@ -54,7 +54,7 @@ def replace(file: Path, content: bytes) -> None:
 def corrupt(file: Path) -> None:
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
-    replace(file, content)
+    replace(file, bytes(content))
 
 
 def truncate(file: Path) -> None:

@@ -129,7 +129,8 @@ def pair(
     for space in spaces:
         space.wait_rolled_out()
         space.wait_ready()
-    yield Pair(*spaces, machines["n1"])
+    one, two = spaces
+    yield Pair(one, two, machines["n1"])
     for space in spaces:
         space.delete()
     kubectl.run("delete", "namespace", NAMESPACE, "--timeout=300s", check=False)

@@ -70,7 +70,8 @@ def record(
         "scripts": [{key: one[key] for key in _KEPT["coder_script"]} for one in planned["coder_script"]],
         "apps": [{key: one[key] for key in _KEPT["coder_app"]} for one in planned["coder_app"]],
     }
-    return _set(recorded)
+    found: dict[str, Any] = _set(recorded)
+    return found
 
 
 def _set(value: Any) -> Any:  # noqa: ANN401 - any JSON value

@@ -74,11 +74,12 @@ class Registry:
             TimeoutError: it does not.
         """
         with (self._directory / "registry.log").open("ab") as log:
-            words = ["docker-registry", "serve", self._directory / "registry.yml"]
+            words = ["docker-registry", "serve", str(self._directory / "registry.yml")]
             self._process = subprocess.Popen(words, stdout=log, stderr=log)
+        host, port = self.address.split(":")
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
-            with contextlib.suppress(OSError), socket.create_connection(self.address.split(":"), timeout=1):
+            with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
                 return
             time.sleep(0.05)
         raise TimeoutError((self._directory / "registry.log").read_text())

@@ -183,7 +183,8 @@ class Terraform:
     def apply(self, plan: Plan, state: Path, *, environment: Mapping[str, str] | None = None) -> Json:
         """Carry a plan out, and return the state."""
         self.run("apply", "-lock=false", f"-state={state}", str(plan.file), environment=environment)
-        return json.loads(self.run("show", "-json", str(state)))
+        shown: Json = json.loads(self.run("show", "-json", str(state)))
+        return shown
 
 
 def _text(value: object) -> str:

@@ -358,7 +358,7 @@ def test_paths_are_refused_as_home_persist_refuses_them(kubernetes: Terraform) -
 
 
 def test_the_settings_arrive(kubernetes: Terraform) -> None:
-    parameters = {
+    parameters: dict[str, object] = {
         "repo_url": "https://example.org/you/project.git",
         "home_persist_paths": [".config/gh/", "$(touch /tmp/x)"],
         "jetbrains_allow_updates": "true",

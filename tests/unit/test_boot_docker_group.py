@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,8 +57,6 @@ def seen(
 
 
 PING = Group("_ping", 105)
-KEPT = {"cover": Cover.WORKING, "kept": True}
-
 TABLE: list[tuple[str, Observed, Case, list[Action]]] = [
     ("GID equal, member", seen(host_socket(995)), Case.EQUAL, []),
     ("GID equal, no member", seen(host_socket(995), (995, OUT)), Case.EQUAL, [Join("coder", "docker")]),
@@ -97,7 +96,7 @@ TABLE: list[tuple[str, Observed, Case, list[Action]]] = [
         Case.PROXY,
         [Create(None), Join("coder", "docker"), Keep(), StartProxy()],
     ),
-    ("GID 0, proxy works", seen(host_socket(0), **KEPT), Case.PROXY, []),
+    ("GID 0, proxy works", seen(host_socket(0), cover=Cover.WORKING, kept=True), Case.PROXY, []),
     (
         "GID 0, proxy dead",
         seen(host_socket(0), cover=Cover.DEAD, kept=True),
@@ -234,7 +233,14 @@ class Shadow:
         self.file = layout.group_file
         self.refuse_first = refuse_first
 
-    def __call__(self, argv: list[str], **_: object) -> Completed:
+    def __call__(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout: float = 30.0,
+        env: Mapping[str, str] | None = None,
+        stdin: str | None = None,
+    ) -> Completed:
         groups = {group.name: group for group in parse_groups(self.file.read_text())}
         if self.refuse_first:
             # Somebody took the GID between the look and the step.
@@ -288,7 +294,13 @@ def test_a_dry_run_changes_nothing(tree: Layout, foreign_socket: int) -> None:
 
 
 def test_what_a_program_refuses_is_told_with_the_command(tree: Layout, foreign_socket: int) -> None:
-    def refusing(argv: list[str], **_: object) -> Completed:
+    def refusing(
+        argv: Sequence[str],
+        *,
+        timeout: float = 30.0,
+        env: Mapping[str, str] | None = None,
+        stdin: str | None = None,
+    ) -> Completed:
         return Completed(tuple(argv), 10, "", "groupmod: cannot lock /etc/group; try again later.\n")
 
     with pytest.raises(RefusedError, match="cannot lock /etc/group") as caught:

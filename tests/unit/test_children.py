@@ -95,7 +95,7 @@ def test_each_workspace_sees_its_own(homes: Homes) -> None:
 
 
 def test_what_is_not_kept_ends_with_the_container(homes: Homes) -> None:
-    homes.tree.manifest(".x/", **{"except": [".x/own/"]})
+    homes.tree.manifest(".x/", excepting=[".x/own/"])
     with homes.enter("w1") as tree:
         settled(tree)
         write(tree.home, {".x/own/a": "1"})
@@ -120,7 +120,7 @@ def test_what_was_shared_before_is_not_lost(homes: Homes, kept: bool) -> None:  
     if kept:
         homes.tree.manifest(*SPLIT)
     else:
-        homes.tree.manifest(".x/", **{"except": [".x/own/"]})
+        homes.tree.manifest(".x/", excepting=[".x/own/"])
     with homes.enter("w1") as tree:
         found = settled(tree)
         assert found.changed

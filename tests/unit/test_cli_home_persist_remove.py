@@ -3,13 +3,14 @@
 import json
 import os
 import subprocess
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from coder_ws_runtime.fs.anchored import Owner
+from coder_ws_runtime.fs.removing import check_copied
 from coder_ws_runtime.fs.writers import Writing
 from coder_ws_runtime.identity import Identity
 from coder_ws_runtime.persist import give_back as giving_back
@@ -23,10 +24,17 @@ from tests.unit.conftest import Command
 OWN = "manifests/user.json"
 
 
-def declare(tree: Tree, *paths: object, file: str = OWN, **more: object) -> Path:
+def declare(
+    tree: Tree, *paths: object, file: str = OWN, excepting: Sequence[str] = (), scope: str = ""
+) -> Path:
     """The user's own declaration, as `add` writes it."""
     target = tree.layout.state / file
-    write(tree.layout.state, {file: json.dumps({"source": "user", "paths": list(paths), **more})})
+    document: dict[str, object] = {"source": "user", "paths": list(paths)}
+    if excepting:
+        document["except"] = list(excepting)
+    if scope:
+        document["scope"] = scope
+    write(tree.layout.state, {file: json.dumps(document)})
     return target
 
 
@@ -141,7 +149,7 @@ def test_refused(tree: Tree, run: Command, words: list[str], message: str, hint:
     manifest = tree.manifest(".tool/", ".off/")
     tree.layout.settings_file.parent.mkdir(parents=True)
     tree.layout.settings_file.write_text(json.dumps({"home_persist_paths": [".notes/"]}))
-    user = declare(tree, ".own/", ".cfg/a", **{"except": [".off/"]})
+    user = declare(tree, ".own/", ".cfg/a", excepting=[".off/"])
     tree.resolve()
     before = read(tree.home)
     told = run("remove", *words)
@@ -239,11 +247,10 @@ def test_a_save_in_the_moment_of_the_swap_is_kept(tree: Tree, monkeypatch: pytes
     declare(tree, ".f")
     write(tree.home, {".f": "old"})
     tree.resolve()
-    check = giving_back.check_copied
     calls: list[str] = []
 
     def save(fd: int, name: str, identities: Mapping[str, Identity], *, busy: Collection[Writing]) -> None:
-        check(fd, name, identities, busy=busy)
+        check_copied(fd, name, identities, busy=busy)
         calls.append(name)
         if len(calls) == 2:  # the last look before the swap
             write(tree.home, {"new": "saved"})
@@ -285,7 +292,7 @@ def test_the_copy_is_as_cp_makes_it(tree: Tree, run: Command) -> None:
 
 
 def tar(directory: Path) -> bytes:
-    words = ["tar", "-C", directory, "--sort=name", "-c", "."]
+    words = ["tar", "-C", str(directory), "--sort=name", "-c", "."]
     return subprocess.run(words, capture_output=True, check=True).stdout
 
 

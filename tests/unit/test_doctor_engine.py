@@ -10,7 +10,7 @@ import pytest
 from coder_ws_runtime.doctor.catalogue import CHECKS
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Check, Need, check, examine
-from coder_ws_runtime.doctor.findings import Status, Verdict, failure, found, ok, warning
+from coder_ws_runtime.doctor.findings import Finding, Status, Verdict, failure, found, ok, warning
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_a_fact_is_found_out_once(context: Context) -> None:
         ),
     ],
 )
-def test_what_was_found_makes_the_status(findings: list, status: Status, summary: str) -> None:
+def test_what_was_found_makes_the_status(findings: list[Finding], status: Status, summary: str) -> None:
     verdict = found(findings, "all well")
     assert (verdict.status, verdict.summary) == (status, summary)
 

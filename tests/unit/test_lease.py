@@ -152,11 +152,11 @@ def test_a_path_is_moved_although_staging_went_in_between(
     tree: Tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ESTALE, once: what was open on the server is gone."""
+    from coder_ws_runtime.fs import copying
     from coder_ws_runtime.persist.reconcile import apply
 
     tree.manifest("f")
     (tree.home / "f").write_text("1")
-    real = apply.copy
     calls = 0
 
     def copy(*args: object, **kwargs: object) -> object:
@@ -164,7 +164,7 @@ def test_a_path_is_moved_although_staging_went_in_between(
         calls += 1
         if calls == 1:
             raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
-        return real(*args, **kwargs)  # type: ignore[arg-type]
+        return copying.copy(*args, **kwargs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(apply, "copy", copy)
     assert tree.resolve().errors == []

@@ -1,6 +1,7 @@
 """Migrations: one row, one case, on real files; and that each runs once."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pytest
@@ -23,7 +24,7 @@ OWN = ".workspaces/w1"
 class Case:
     """`row`: of the owner's copy, and of this workspace's own copy if it has one."""
 
-    step: dict[str, object]
+    step: Mapping[str, object]
     rows: list[Decision]
     volume: dict[str, str] = field(default_factory=dict)
     then: dict[str, str] = field(default_factory=dict)

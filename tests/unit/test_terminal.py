@@ -14,6 +14,7 @@ import pytest
 
 from coder_ws_runtime.cli import progress, render, width
 from coder_ws_runtime.cli.home_persist.main import home_persist
+from coder_ws_runtime.cli.process import INTERRUPTED
 from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.cli.ws_doctor.main import ws_doctor
 from coder_ws_runtime.layout import Layout
@@ -278,7 +279,7 @@ def test_an_interrupted_add_says_what_stays_declared(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(adding, "settle", interrupt)
-    assert commands.run(add.add, ["--root", str(tmp_path), "~/big one"]) == commands.INTERRUPTED
+    assert commands.run(add.add, ["--root", str(tmp_path), "~/big one"]) == INTERRUPTED
     told = capsys.readouterr().err
     assert "nothing is lost" in told
     assert "home-persist watch goes on with it;" in told

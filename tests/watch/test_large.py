@@ -2,6 +2,7 @@
 
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 from tests.harness.watched import Watched, until
@@ -9,8 +10,8 @@ from tests.watch.conftest import Make
 
 # A slow disk: each MiB takes 20 ms more. -D: what runs is the daemon, not strace.
 COPIES = "sendfile,copy_file_range"
-SLOW = ("strace", "-D", "-f", "-qqq", "-o", "/dev/null", "-e", f"trace={COPIES}")
-SLOW += ("-e", f"inject={COPIES}:delay_enter=20000")
+TRACED = ("-e", f"trace={COPIES}", "-e", f"inject={COPIES}:delay_enter=20000")
+SLOW = ("strace", "-D", "-f", "-qqq", "-o", "/dev/null", *TRACED)
 
 
 def fill(directory: Path, megabytes: int, files: int = 10) -> int:
@@ -46,7 +47,7 @@ def test_a_small_save_overtakes_a_large_copy(make: Make) -> None:
     until(lambda: list((a.volume / ".home-persist/staging").glob("*/*")), "the copy has begun")
     for number in range(3):
         a.save("small", str(number))
-        until(lambda number=number: a.volume_has("small", str(number)), seconds=3)
+        until(partial(a.volume_has, "small", str(number)), seconds=3)
     assert not a.linked(".big"), "the copy goes on"
     until(lambda: a.linked(".big"), seconds=120)
 

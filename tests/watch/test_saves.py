@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -92,7 +93,7 @@ def test_a_path_that_is_never_quiet_is_healed_within_a_second_or_so(make: Make) 
     a.resolve()
     a.start()
     end, number = time.monotonic() + 6, 0
-    linked: list[float] = []
+    linked: list[str] = []
     while time.monotonic() < end:
         number += 1
         a.save("file", str(number))
@@ -109,11 +110,15 @@ def test_no_save_waits_for_the_next_one(make: Make) -> None:
     a = make("a", "file")
     a.resolve()
     a.start()
+
+    def has(saved: str) -> bool:
+        return a.kept().get("file") == saved
+
     for batch in range(30):
         for number in range(3):
             a.save("file", f"{batch} {number}")
             time.sleep(draw.choice([0, 0.001, 0.005, 0.02, 0.045, 0.05, 0.055, 0.07]))
-        until(lambda batch=batch: a.kept().get("file") == f"{batch} 2", f"save {batch}", seconds=5)
+        until(partial(has, f"{batch} 2"), f"save {batch}", seconds=5)
         until(lambda: a.linked("file"), seconds=5)
 
 

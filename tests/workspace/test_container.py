@@ -12,7 +12,7 @@ from devtools.images import PREFIX, tag
 
 pytestmark = pytest.mark.docker
 
-PLANNED = {
+PLANNED: dict[str, Any] = {
     "name": "",
     "image": "",
     "command": ["sleep", "infinity"],

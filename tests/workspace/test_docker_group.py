@@ -81,7 +81,8 @@ def at(space: Workspace, path: Path) -> Workspace:
 
 @pytest.fixture(scope="module", params=ROWS, ids=lambda row: row.name)
 def row(request: pytest.FixtureRequest) -> Row:
-    return request.param
+    found: Row = request.param
+    return found
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ _sockets: dict[str, HostSocket] = {}
 
 def _path(space: Workspace) -> str:
     volumes = space.attributes["volumes"]
-    return next(item["host_path"] for item in volumes if item["container_path"] == SOCKET)
+    return next(str(item["host_path"]) for item in volumes if item["container_path"] == SOCKET)
 
 
 def _mount(space: Workspace, path: Path | str) -> None:

@@ -37,7 +37,10 @@ _certificates: list[Path] = []
 
 
 def _server(do: Callable[[CoderServer], object]) -> Callable[[Workspace], None]:
-    return lambda _: do(_servers["http"]) and None
+    def act(_: Workspace) -> None:
+        do(_servers["http"])
+
+    return act
 
 
 def _answers(status: int = 200, ahead: float = 0.0) -> Callable[[Workspace], None]:

@@ -17,7 +17,7 @@ import stat
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,12 @@ def absent(expected: dict[str, list[str]]) -> Iterator[str]:
 
 
 # Commands leave files behind: they are the last.
-SECTIONS = {"absent": absent, "files": files, "units": units, "commands": commands}
+SECTIONS: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
+    "absent": absent,
+    "files": files,
+    "units": units,
+    "commands": commands,
+}
 
 
 def check(files: list[Path]) -> Iterator[str]:

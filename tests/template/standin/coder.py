@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -63,7 +63,7 @@ class Coder(Rules):
             return parameter.computed(config, self.environment)
         if kind == "coder_workspace_preset":
             return {"id": config["name"]}
-        makers = {
+        makers: dict[str, Callable[[], Json]] = {
             "coder_provisioner": lambda: {"id": _new(), "os": "linux", "arch": self._get(ARCH, "amd64")},
             "coder_workspace": self._workspace,
             "coder_workspace_owner": self._owner,

@@ -150,7 +150,11 @@ class Docker(Rules):
             name = planned["name"] or "made-up"
             return {"id": name, "name": name, "mountpoint": f"/var/lib/docker/volumes/{name}/_data"}
         if kind == "docker_container":
-            made = {"id": sha256(planned["name"].encode()).hexdigest(), "network_data": [], "exit_code": None}
+            made: Json = {
+                "id": sha256(planned["name"].encode()).hexdigest(),
+                "network_data": [],
+                "exit_code": None,
+            }
             for upload in planned.get("upload") or []:
                 _check_upload(upload, made)
             return made

@@ -168,7 +168,8 @@ _SCRIPT = {
 
 def interfaces() -> dict[str, Json]:
     """The interfaces of the real modules, by their place in the registry."""
-    return json.loads((DATA / "modules.json").read_text())
+    found: dict[str, Json] = json.loads((DATA / "modules.json").read_text())
+    return found
 
 
 def stand_in(name: str, interface: Json) -> Json:

@@ -1,6 +1,7 @@
 """Values on the wire, and what a plan makes of them. No provider's own rules are in here."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgpack
@@ -45,17 +46,15 @@ def filled(
             elif in_set and attribute["type"] == "string":
                 done[name] = ""
     for name, inner in block.get("block_types", {}).items():
-        done[name] = _each(
-            done.get(name),
-            lambda item, inner=inner, name=name: filled(
-                inner["block"],
-                item,
-                defaults,
-                computed,
-                f"{place}{name}.",
-                in_set=in_set or inner["nesting_mode"] == "set",
-            ),
+        fill = partial(
+            filled,
+            inner["block"],
+            defaults=defaults,
+            computed=computed,
+            place=f"{place}{name}.",
+            in_set=in_set or inner["nesting_mode"] == "set",
         )
+        done[name] = _each(done.get(name), fill)
     return done
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from coder_ws_runtime.boot.jetbrains import environment, properties
 from coder_ws_runtime.boot.jetbrains.observe import Observed, Settings
 from coder_ws_runtime.boot.jetbrains.properties import ANY_IDE, CONFIG, LOG, PLUGINS, SYSTEM
+from coder_ws_runtime.text import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +233,7 @@ def _pruned(seen: Observed) -> tuple[list[Action], Note | None]:
         ours = [lock for lock in stale if not lock.shared]
         if not idle and ours == stale:
             return list(ours), None
-        count = len(seen.others)
-        who = f"{count} other workspace{'' if count == 1 else 's'} of yours ({', '.join(seen.others[:3])})"
+        who = f"{plural(len(seen.others), 'other workspace')} of yours ({', '.join(seen.others[:3])})"
         return list(ours), Note(
             "jetbrains.not-pruned",
             f"caches, logs and locks of IDEs are left as they are: {who} may be using them",

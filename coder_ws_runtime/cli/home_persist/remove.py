@@ -15,6 +15,7 @@ from coder_ws_runtime.persist.manifest.paths import in_shell
 from coder_ws_runtime.persist.manifest.typed import typed, working_directory
 from coder_ws_runtime.persist.remove import Removal, Removed
 from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.text import plural
 
 
 @click.command(
@@ -96,7 +97,7 @@ def say_removed(one: Removed, *, quiet: bool) -> None:
     if one.others:
         count = len(one.others)
         render.warn(
-            f"~/{one.path}: {count} other workspace{'' if count == 1 else 's'} of yours"
+            f"~/{one.path}: {plural(count, 'other workspace')} of yours"
             f" {'runs' if count == 1 else 'run'}, so the volume's copy stays for now"
             f" (when none does: home-persist remove {in_shell(one.path)})"
         )

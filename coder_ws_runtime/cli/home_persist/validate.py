@@ -11,6 +11,7 @@ from coder_ws_runtime.cli.loading import workspace_settings
 from coder_ws_runtime.errors import ExitStatus, UserError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.manifest.lint import Checked, check_files, check_workspace
+from coder_ws_runtime.text import plural
 
 
 @click.command(
@@ -55,13 +56,9 @@ def _say(checked: list[Checked], faults: list[UserError]) -> None:
             render.warn(f"{found.place}: {found.message} ({found.hint})")
     for item in checked:
         if not item.faults:
-            render.say(f"{item.place}: valid, {_count(item.paths, 'path')}")
+            render.say(f"{item.place}: valid, {plural(item.paths, 'path')}")
     bad = sum(bool(item.faults) for item in checked) + len(faults)
-    render.say(f"{_count(len(checked), 'source')}, {f'{bad} refused' if bad else 'all valid'}")
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
+    render.say(f"{plural(len(checked), 'source')}, {f'{bad} refused' if bad else 'all valid'}")
 
 
 def _as_json(checked: list[Checked], faults: list[UserError]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from coder_ws_runtime.errors import ExitStatus
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.store.lease import held_elsewhere
 from coder_ws_runtime.system import journal
+from coder_ws_runtime.text import plural
 
 _STEP = {"step": "jetbrains"}
 _BUDGET = 3.0
@@ -171,7 +172,7 @@ def _freed(sizes: list[int], *, dry_run: bool) -> str:
     if not sizes:
         return "nothing to remove"
     verb = "would be removed" if dry_run else "removed"
-    return f"{verb}: {len(sizes)} IDE{'' if len(sizes) == 1 else 's'}, {render.size(sum(sizes))}"
+    return f"{verb}: {plural(len(sizes), 'IDE')}, {render.size(sum(sizes))}"
 
 
 def _to_remove(choices: Iterable[Choice]) -> Iterator[tuple[Choice, int]]:

@@ -8,6 +8,7 @@ from coder_ws_runtime.cli.render import plain, style
 from coder_ws_runtime.doctor.engine import Check, Result
 from coder_ws_runtime.doctor.findings import Remedy, Status, Verdict, Where
 from coder_ws_runtime.doctor.report import counts
+from coder_ws_runtime.text import plural
 
 _MARKS = {
     Status.OK: ("✓", "green"),
@@ -164,7 +165,7 @@ def total(results: Sequence[Result], seconds: float) -> str:
     parts = [f"{numbers['ok']} ok", *_numbers(results)]
     if numbers["skipped"]:
         parts.append(f"{numbers['skipped']} skipped")
-    return f"{len(results)} check{_s(len(results))} in {seconds:.2f} s: {', '.join(parts)}"
+    return f"{plural(len(results), 'check')} in {seconds:.2f} s: {', '.join(parts)}"
 
 
 def _numbers(results: Sequence[Result]) -> list[str]:
@@ -172,7 +173,7 @@ def _numbers(results: Sequence[Result]) -> list[str]:
     bad = numbers["failure"] + numbers["crashed"]
     parts = [f"{bad} failed"] if bad else []
     if numbers["warning"]:
-        parts.append(f"{numbers['warning']} warning{_s(numbers['warning'])}")
+        parts.append(plural(numbers["warning"], "warning"))
     return parts
 
 
@@ -200,7 +201,3 @@ def changes(before: Sequence[Result], now: Sequence[Result]) -> Iterator[str]:
 def listing(checks: Sequence[Check]) -> list[tuple[str, str, str]]:
     """Id, title and explanation of each check."""
     return [(item.id, item.title, item.explanation) for item in checks]
-
-
-def _s(count: int) -> str:
-    return "" if count == 1 else "s"

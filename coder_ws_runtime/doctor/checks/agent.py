@@ -16,6 +16,7 @@ from coder_ws_runtime.doctor.systemd import Unit
 from coder_ws_runtime.doctor.template import by_template
 from coder_ws_runtime.system import text_file
 from coder_ws_runtime.system.processes import Process, in_cgroup
+from coder_ws_runtime.text import plural
 
 TOKEN = "CODER_AGENT_TOKEN"  # noqa: S105 - the variable's name
 
@@ -151,7 +152,7 @@ def _restarting(context: Context, unit: Unit) -> Finding:
     if unit.restarting or unit.failed:
         problem = f"the agent ends as soon as it is started (status {unit['ExecMainStatus']})"
     else:
-        count = f"{unit.restarts} time{'' if unit.restarts == 1 else 's'}"
+        count = plural(unit.restarts, "time")
         problem = f"the agent ends again and again: restarted {count} within the last minutes"
     remedy = remedies.restart_unit(context, unit.name, "fix what its log says; then start it at once")
     return failure("agent.restarting", problem, remedy, evidence=logs.why(context, unit))

@@ -23,7 +23,7 @@ from coder_ws_runtime.settings import Engine
 from coder_ws_runtime.system import text_file
 from coder_ws_runtime.system.cgroups import own_groups
 from coder_ws_runtime.system.mounts import find_mount, parse_mounts
-from coder_ws_runtime.text import size
+from coder_ws_runtime.text import plural, size
 
 _LITTLE = 0.10
 """The part of a file system's room below which there is a warning, unless much is left."""
@@ -159,7 +159,7 @@ def memory(context: Context) -> Verdict:
         findings.append(warning("disk.memory-pressure", problem, remedy))
     killed = _killed(groups)
     if killed:
-        problem = f"the kernel has ended {killed} program{'' if killed == 1 else 's'} for lack of memory"
+        problem = f"the kernel has ended {plural(killed, 'program')} for lack of memory"
         more = remedies.restart_workspace(
             context, "choose a higher memory limit for the workspace; its restart begins the count again"
         )

@@ -10,6 +10,7 @@ from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import check
 from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, Where, found, skipped, warning
 from coder_ws_runtime.system import text_file
+from coder_ws_runtime.text import plural
 
 
 @check("system.hooks", "the post-create hooks")
@@ -21,7 +22,7 @@ def hooks(context: Context) -> Verdict:
     if not results:
         return skipped("no hook has run since the boot")
     findings = [_hook(context, present[result.id], result) for result in results if not result.ok]
-    return found(findings, f"{len(results)} hook{'' if len(results) == 1 else 's'}, all done")
+    return found(findings, f"{plural(len(results), 'hook')}, all done")
 
 
 def _hook(context: Context, hook: Hook, result: Result) -> Finding:

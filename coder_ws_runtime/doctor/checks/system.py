@@ -21,6 +21,7 @@ from coder_ws_runtime.doctor.template import by_template
 from coder_ws_runtime.errors import ExitStatus
 from coder_ws_runtime.settings import Engine
 from coder_ws_runtime.system import text_file
+from coder_ws_runtime.text import plural
 
 # Their own checks say more: agent.process and home.daemon.
 _ELSEWHERE = frozenset({systemd.AGENT, systemd.WATCH})
@@ -155,11 +156,10 @@ def _not_started(context: Context, unit: Unit) -> Finding | None:
 
 def _restarting(context: Context, unit: Unit) -> Finding:
     name = unit.name.removesuffix(".service")
-    count = max(unit.restarts, 1)
+    count = plural(max(unit.restarts, 1), "time")
     return failure(
         "system.unit-restarting",
-        f"{name} ends by itself again and again: restarted {count} time{'' if count == 1 else 's'}"
-        " within the last minutes",
+        f"{name} ends by itself again and again: restarted {count} within the last minutes",
         remedies.restart_unit(context, unit.name, "fix what its log says, then start it at once"),
         evidence=logs.why(context, unit),
         about=unit.name,

@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 
 from coder_ws_runtime.doctor.engine import Check
 from coder_ws_runtime.errors import UsageError
+from coder_ws_runtime.text import find_nearest
 
 IGNORED = "WS_DOCTOR_IGNORE"
 """The variable of the checks that are always ignored."""
@@ -57,10 +58,8 @@ def _matching(checks: Sequence[Check], words: Iterable[str], option: str) -> set
 
 
 def _nearest(word: str, checks: Sequence[Check]) -> str:
-    import difflib  # noqa: PLC0415 - slow to import, and only mistakes need it
-
     known = [*dict.fromkeys(item.category for item in checks), *(item.id for item in checks)]
     # The category is often left out: 'links' for 'home.links'.
-    near = [item.id for item in checks if item.id.partition(".")[2] == word]
-    near = near or difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else "ws-doctor --list shows them all"
+    near = next((item.id for item in checks if item.id.partition(".")[2] == word), "")
+    near = near or find_nearest(word, known)
+    return f"did you mean {near!r}?" if near else "ws-doctor --list shows them all"

@@ -1,6 +1,5 @@
 """From pydantic's errors to one line each: what is wrong, where, and the nearest right answer."""
 
-import difflib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from coder_ws_runtime.documents.records import name_kind
+from coder_ws_runtime.text import find_nearest, suggest
 
 TAG = "("
 """Begins the tags of a union in a model: they appear in pydantic's locations, and in no document."""
@@ -36,12 +36,6 @@ def json_path(location: Sequence[int | str]) -> str:
     return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
 
 
-def nearest(word: str, known: Sequence[str]) -> str:
-    """A hint that names the nearest of `known`, or all of them if none is near."""
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
-
-
 def first_fault(error: ValidationError, model: type[BaseModel]) -> Fault:
     """The first of :func:`faults`."""
     return faults(error, model)[0]
@@ -61,14 +55,10 @@ def faults(error: ValidationError, model: type[BaseModel]) -> list[Fault]:
         (*detail["loc"][:-1], near)
         for detail in details
         if detail["type"] == "extra_forbidden"
-        for near in _near(str(detail["loc"][-1]), model, detail["loc"])
+        if (near := find_nearest(str(detail["loc"][-1]), _keys(model, detail["loc"])))
     }
     kept = [detail for detail in details if detail["type"] != "missing" or detail["loc"] not in meant]
     return [_fault(detail, model) for detail in kept]
-
-
-def _near(key: str, model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
-    return difflib.get_close_matches(key, _keys(model, location), n=1)
 
 
 def _fault(detail: dict[str, Any], model: type[BaseModel]) -> Fault:
@@ -88,14 +78,14 @@ def _words(detail: dict[str, Any], model: type[BaseModel], location: Sequence[in
     match detail["type"]:
         case "extra_forbidden":
             key, known = str(location[-1]), _keys(model, location)
-            return f"unknown key {key!r}", nearest(key, known) if known else "remove the key"
+            return f"unknown key {key!r}", suggest(key, sorted(known)) if known else "remove the key"
         case "missing":
             if isinstance(location[-1], int):
                 return f"item {location[-1] + 1} of the list is missing", example
             return f"the key {location[-1]!r} is missing", example
         case "literal_error":
             known = re.findall(r"'([^']*)'", str(detail["ctx"]["expected"]))
-            return f"{detail['input']!r} is not known here", nearest(str(detail["input"]), known)
+            return f"{detail['input']!r} is not known here", suggest(str(detail["input"]), sorted(known))
         case "string_pattern_mismatch":
             return f"{detail['input']!r} is not of the right form", example
     if detail["type"] == "value_error":

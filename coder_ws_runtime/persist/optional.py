@@ -4,7 +4,6 @@ What is remembered is the name, not the paths: another image's manifest of that 
 what its version of the tool keeps where.
 """
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +20,7 @@ from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
 from coder_ws_runtime.persist.remove import Removal, Removed
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.settings import Settings
+from coder_ws_runtime.text import suggest
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,10 +201,8 @@ def _known(layout: Layout, name: str) -> None:
         )
     names = [file.stem for file in available_files(layout)]
     if name not in names:
-        near = difflib.get_close_matches(name, names, n=1)
-        known = f"known: {', '.join(names)}" if names else "this image has none"
         raise RefusedError(
             f"no optional manifest {name!r}",
             code="optional.unknown",
-            hint=f"did you mean {near[0]!r}?" if near else known,
+            hint=suggest(name, names) if names else "this image has none",
         )

@@ -1,6 +1,5 @@
 """Stop keeping paths: out of the declarations, and their content back to the home."""
 
-import difflib
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic import Reason
 from coder_ws_runtime.persist.store.failures import failure_of
 from coder_ws_runtime.persist.store.lease import held_elsewhere
+from coder_ws_runtime.text import find_nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,12 +303,12 @@ def _unknown(path: str, known: Declarations) -> UserError:
             place=f"~/{path}",
             hint=f"home-persist add {in_shell(path)}",
         )
-    near = difflib.get_close_matches(path, [entry.path for entry in known.entries], n=1)
+    near = find_nearest(path, [entry.path for entry in known.entries])
     return RefusedError(
         "is not declared",
         code="path.not-declared",
         place=f"~/{path}",
-        hint=f"did you mean '~/{near[0]}'?" if near else "home-persist status shows what is",
+        hint=f"did you mean '~/{near}'?" if near else "home-persist status shows what is",
     )
 
 

@@ -67,7 +67,7 @@ def _keep(file: Path, content: bytes) -> None:
     """Write the whole file or nothing. A cache that cannot be written is no reason to stop.
 
     root may look at what is a user's, and writes nothing there: the user could have planted a link at a
-    name that can be foreseen.
+    name that can be foreseen. Not with fs.writing: documents are below fs.
     """
     temporary = file.with_suffix(f".{os.getpid()}.tmp")
     with contextlib.suppress(OSError):

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 
 from coder_ws_runtime.boot.hooks.discover import Hook
+from coder_ws_runtime.fs.writing import replace_file
 from coder_ws_runtime.layout import Layout
 
 _RECORD = "hooks.json"
@@ -79,11 +80,8 @@ def remember(layout: Layout, result: Result) -> None:
     """Add a result to the record. Without a record the hooks run all the same."""
     record = {**recall(layout), result.id: result}
     document = {"version": 1, "hooks": [asdict(item) for item in record.values()]}
-    file = layout.runtime_dir / _RECORD
-    temporary = file.with_suffix(f".{os.getpid()}.tmp")
     with contextlib.suppress(OSError):
-        temporary.write_text(json.dumps(document))
-        temporary.replace(file)
+        replace_file(layout.runtime_dir / _RECORD, json.dumps(document).encode(), durable=False)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from coder_ws_runtime.boot.jetbrains.plan import (
 )
 from coder_ws_runtime.errors import NoVolumeError, RefusedError
 from coder_ws_runtime.fs.removing import remove_tree
-from coder_ws_runtime.fs.writing import replace_file
+from coder_ws_runtime.fs.writing import replace_users_file
 from coder_ws_runtime.layout import Layout
 
 
@@ -103,7 +103,7 @@ def _carry_out(action: Action, others: Callable[[], list[str]]) -> bool:
             # Toolbox may have written meanwhile: its file counts, and the next start adds to it.
             if _content(path) != before:
                 return False
-            replace_file(path, content)
+            replace_users_file(path, content)
         case SetAside(path, before):
             if _content(path) != before:
                 return False

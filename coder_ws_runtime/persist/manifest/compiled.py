@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from coder_ws_runtime import __version__
+from coder_ws_runtime.fs.writing import replace_file
 from coder_ws_runtime.layout import Layout
 
 Compiled = Mapping[str, Mapping[str, Any]]
@@ -56,12 +57,8 @@ def write_compiled(layout: Layout, found: Compiled) -> None:
     Raises:
         OSError: what the file system says.
     """
-    target = layout.compiled_manifests
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_suffix(".tmp")
-    temporary.write_text(json.dumps({"by": _writer(), "files": found}, ensure_ascii=False))
-    temporary.chmod(0o644)
-    temporary.replace(target)
+    document = json.dumps({"by": _writer(), "files": found}, ensure_ascii=False)
+    replace_file(layout.compiled_manifests, document.encode(), durable=False, mode=0o644)
 
 
 def _writer() -> str:

@@ -25,12 +25,12 @@ from pathlib import Path
 
 from coder_ws_runtime.digest import hex_digest
 from coder_ws_runtime.errors import RefusedError
+from coder_ws_runtime.fs.writing import replace_file
 from coder_ws_runtime.identity import CopyRecord, Identity
 
 _FILE = "links"
 _COPIED = "copied"
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -149,19 +149,8 @@ class Ledger:
             inner: [one and _numbers(one) for one in (record.home, record.volume, record.before)]
             for inner, record in known.items()
         }
-        file = self._copies_file(path)
-        new = f"{file}.new"
-        try:
-            opened = os.open(new, _WRITE, 0o644)
-        except FileNotFoundError:
-            os.makedirs(os.path.dirname(file), exist_ok=True)
-            opened = os.open(new, _WRITE, 0o644)
-        except FileExistsError:  # a crash left it
-            os.unlink(new)
-            opened = os.open(new, _WRITE, 0o644)
-        with open(opened, "wb") as writing:
-            writing.write(json.dumps(lines, separators=(",", ":")).encode())
-        os.replace(new, file)
+        document = json.dumps(lines, separators=(",", ":"))
+        replace_file(Path(self._copies_file(path)), document.encode(), durable=False)
 
     def forget_copies(self, path: str) -> None:
         """The link is in place: from now on content at the path is a newer save."""

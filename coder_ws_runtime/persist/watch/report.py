@@ -6,6 +6,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from coder_ws_runtime.fs.writing import replace_file
 from coder_ws_runtime.persist.reconcile.plan import Decision
 from coder_ws_runtime.persist.reconcile.settle import Outcome
 from coder_ws_runtime.system import journal
@@ -78,7 +79,4 @@ class WatchReport:
             "inotify_error": inotify_error,
         }
         with suppress(OSError):
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self.file.with_suffix(".tmp")
-            temporary.write_text(json.dumps(document))
-            temporary.replace(self.file)
+            replace_file(self.file, json.dumps(document).encode(), durable=False)

@@ -13,7 +13,7 @@ from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.reconcile import apply
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
-from coder_ws_runtime.persist.store.attic import batch_name
+from coder_ws_runtime.persist.store.attic_batch import batch_name
 from coder_ws_runtime.persist.store.room import NoRoomError
 from tests.conftest import missing
 from tests.fs.conftest import mounted

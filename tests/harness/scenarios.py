@@ -22,7 +22,7 @@ from coder_ws_runtime.cli.home_persist.main import main
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist import collect, gc
 from coder_ws_runtime.persist.session import Session
-from coder_ws_runtime.persist.store.attic import batch_name
+from coder_ws_runtime.persist.store.attic_batch import batch_name
 from coder_ws_runtime.persist.store.attic_items import items, restore
 from coder_ws_runtime.persist.store.lease import Lease, Renewal, held_elsewhere
 from coder_ws_runtime.settings import Settings, Workspace

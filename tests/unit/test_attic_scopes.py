@@ -14,7 +14,8 @@ from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store import attic_items
-from coder_ws_runtime.persist.store.attic import Batch, batch_name, in_attic, stamp
+from coder_ws_runtime.persist.store.attic import in_attic
+from coder_ws_runtime.persist.store.attic_batch import Batch, batch_name, stamp
 from coder_ws_runtime.persist.store.attic_bounds import Bounds
 from coder_ws_runtime.persist.store.attic_items import items
 from coder_ws_runtime.settings import Settings, Workspace

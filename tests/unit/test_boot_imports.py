@@ -140,7 +140,7 @@ if sys.version_info < (3, 12):
     sys.modules["_sha2"] = _sha256  # its name before 3.12
 from coder_ws_runtime.cli.home_persist import daemon
 from coder_ws_runtime.persist.reconcile import settle
-from coder_ws_runtime.persist.store.attic import digest_of
+from coder_ws_runtime.persist.store.attic_batch import digest_of
 print(digest_of("w1"))
 print(*sys.modules, file=sys.stderr)
 """

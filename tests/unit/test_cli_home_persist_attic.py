@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from coder_ws_runtime.persist.store.attic import stamp
+from coder_ws_runtime.persist.store.attic_batch import stamp
 from tests.harness.tree import Tree, content, read, write
 from tests.unit.conftest import Command
 

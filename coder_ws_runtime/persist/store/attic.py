@@ -8,33 +8,26 @@ without that end come from format 1, which did not record it. Why each item is t
 
 What is in the attic expires, so it never counts as kept elsewhere.
 :mod:`coder_ws_runtime.persist.store.attic_items` lists and restores, and
-:mod:`coder_ws_runtime.persist.store.attic_bounds` removes.
+:mod:`coder_ws_runtime.persist.store.attic_bounds` removes. The names of batches are in
+:mod:`coder_ws_runtime.persist.store.attic_batch`, and
+:mod:`coder_ws_runtime.persist.store.attic_records` reads the records.
 """
 
-import calendar
 import json
 import os
-import re
-import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from coder_ws_runtime.digest import hex_digest
-from coder_ws_runtime.errors import UsageError, UserError
-from coder_ws_runtime.fs.anchored import (
-    Anchor,
-    BlockedPathError,
-    open_directory,
-    sync_directory,
-    writable,
-)
+from coder_ws_runtime.errors import UserError
+from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError, open_directory, sync_directory, writable
 from coder_ws_runtime.fs.removing import remove_tree
 from coder_ws_runtime.fs.usage import measure
 from coder_ws_runtime.persist.store import names
+from coder_ws_runtime.persist.store.attic_batch import Batch, batch_name
 from coder_ws_runtime.persist.store.names import STATE
 from coder_ws_runtime.persist.store.volume import Volume
 
@@ -43,14 +36,6 @@ if TYPE_CHECKING:
     from coder_ws_runtime.persist.store.room import Room
 
 DIRECTORY = f"{STATE}/{names.ATTIC}"
-
-_NAME = re.compile(
-    r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)T(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)"
-    r"\.(?P<milliseconds>\d{3})Z-(?P<label>[A-Za-z0-9._-]+)"
-    r"(?:@(?:(?P<owner>owner)|ws-(?P<workspace>[0-9a-f]{12})))?"
-)
-_LABEL_LIMIT = 64
-_FIRST_YEAR = 1970
 
 
 class Reason(Enum):
@@ -100,103 +85,6 @@ class Winner:
     def of(cls, side: str, found: os.stat_result) -> "Winner":
         """The winner that stat(2) found."""
         return cls(side, found.st_size, found.st_mtime)
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What the name of a batch tells."""
-
-    name: str
-    time: float
-    """When it was made, in seconds since the epoch."""
-    label: str
-    """The workspace that the copies come from, as `label_of` writes it."""
-    scope: str
-    """``owner``, ``workspace``; empty: not recorded."""
-    workspace: str
-    """Which workspace's own copies they are, as `digest_of` writes it; empty if not recorded."""
-
-    @classmethod
-    def parse(cls, name: str) -> "Batch | None":
-        """What a name tells; None: it is not the name of a batch."""
-        found = _NAME.fullmatch(name)
-        if not found:
-            return None
-        # time.strptime() loads a module of the size of this one, each time that a batch is looked at first.
-        parts = [int(found[name]) for name in ("year", "month", "day", "hour", "minute", "second")]
-        if not (parts[0] >= _FIRST_YEAR and 1 <= parts[1] <= 12 and 1 <= parts[2] <= 31):  # noqa: PLR2004
-            return None
-        moment = calendar.timegm((*parts, 0, 0, 0)) + int(found["milliseconds"]) / 1000
-        scope = "owner" if found["owner"] else "workspace" if found["workspace"] else ""
-        return cls(name, moment, found["label"], scope, found["workspace"] or "")
-
-    def has_copies_of(self, workspace_id: str, workspace_name: str = "") -> bool:
-        """Whether its items may be earlier versions of a path of that scope.
-
-        Args:
-            workspace_id: whose own copies; empty: the owner's.
-            workspace_name: the workspace's name. A batch of format 1 counts for a workspace if it was
-                made by that workspace, and for the owner always.
-        """
-        if not self.scope:
-            return not workspace_id or self.label in (label_of(workspace_name), label_of(workspace_id))
-        return self.workspace == digest_of(workspace_id)
-
-
-def digest_of(workspace_id: str) -> str:
-    """How the name of a batch says whose copies it has; empty for the owner's."""
-    if not workspace_id:
-        return ""
-    return hex_digest(workspace_id.encode())[:12]
-
-
-def label_of(workspace: str) -> str:
-    """A workspace's name or id as the name of a batch has it."""
-    return re.sub(r"[^A-Za-z0-9._]+", "-", workspace).strip("-")[:_LABEL_LIMIT] or "unnamed"
-
-
-def stamp(now: float, workspace: str) -> str:
-    """The name of a batch without its scope: UTC with milliseconds, so that names sort by time.
-
-    Args:
-        now: seconds since the epoch.
-        workspace: name or id of the workspace that the batch comes from.
-    """
-    clock = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now))
-    return f"{clock}.{int(now * 1000) % 1000:03d}Z-{label_of(workspace)}"
-
-
-def batch_name(now: float, workspace: str, copies_of: str) -> str:
-    """The name of a batch.
-
-    Args:
-        now: seconds since the epoch.
-        workspace: name or id of the workspace that the batch comes from.
-        copies_of: the id of the workspace whose own copies it has; empty: the owner's.
-    """
-    return f"{stamp(now, workspace)}@{f'ws-{digest_of(copies_of)}' if copies_of else 'owner'}"
-
-
-def parse_batch(name: str) -> Batch:
-    """The batch that a user names.
-
-    Raises:
-        UsageError: it is not the name of a batch, e.g. a path.
-    """
-    found = Batch.parse(name)
-    if found is None:
-        raise UsageError(
-            f"{name!r} is not the name of a batch",
-            code="attic.batch-invalid",
-            hint="home-persist attic list shows the batches",
-        )
-    return found
-
-
-def batch_time(batch: str) -> float:
-    """When a batch was made, in seconds since the epoch; 0 if its name is not one of ours."""
-    found = Batch.parse(batch)
-    return found.time if found else 0.0
 
 
 def batches(volume: Anchor) -> list[Batch]:
@@ -390,67 +278,6 @@ class Attic:
                 os.write(opened, json.dumps(document).encode() + b"\n")
             finally:
                 os.close(opened)
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """Why an item is in the attic, as far as it was recorded."""
-
-    reason: Reason = Reason.UNKNOWN
-    winner: Winner | None = None
-    workspace: str = ""
-    """The id of the workspace whose own copy it is; empty: the owner's, or not known."""
-
-
-UNKNOWN = Record()
-
-
-class Records:
-    """The records of one batch. What cannot be read is as if it had not been recorded.
-
-    Args:
-        volume: the volume.
-        batch: the batch's name.
-    """
-
-    def __init__(self, volume: Anchor, batch: str) -> None:
-        self._found: dict[str, Record] = {}
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        try:
-            with volume.parent(f"{STATE}/{names.ATTIC_RECORDS}/{batch}.jsonl") as (fd, name):
-                opened = os.open(name, flags, dir_fd=fd)
-            if not stat.S_ISREG(os.fstat(opened).st_mode):
-                os.close(opened)
-                return
-            with open(opened, "rb") as file:
-                lines = file.read().splitlines()
-        except OSError:
-            return
-        for line in lines:
-            with suppress(ValueError, KeyError, TypeError, AttributeError):
-                document = json.loads(line)
-                self._found[str(document["path"])] = _record(document)
-
-    def of(self, path: str) -> Record:
-        """The record of an item, or of what it is in."""
-        while True:
-            if path in self._found:
-                return self._found[path]
-            if not path:
-                return Record()
-            path = path.rstrip("/").rpartition("/")[0]
-
-
-def _record(document: Mapping[str, object]) -> Record:
-    winner = document.get("against")
-    known = {reason.value: reason for reason in Reason}
-    return Record(
-        known.get(str(document.get("why")), Reason.UNKNOWN),
-        Winner(str(winner["side"]), int(winner["size"]), float(winner["modified"]))
-        if isinstance(winner, dict)
-        else None,
-        str(document.get("workspace") or ""),
-    )
 
 
 def remove_empty(volume: Volume, inside: str) -> None:

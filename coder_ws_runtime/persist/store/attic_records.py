@@ -1,0 +1,74 @@
+"""What is recorded of the attic's items: why each is there, and which version replaced it."""
+
+import json
+import os
+import stat
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from coder_ws_runtime.fs.anchored import Anchor
+from coder_ws_runtime.persist.store import names
+from coder_ws_runtime.persist.store.attic import Reason, Winner
+from coder_ws_runtime.persist.store.names import STATE
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Why an item is in the attic, as far as it was recorded."""
+
+    reason: Reason = Reason.UNKNOWN
+    winner: Winner | None = None
+    workspace: str = ""
+    """The id of the workspace whose own copy it is; empty: the owner's, or not known."""
+
+
+UNKNOWN = Record()
+
+
+class Records:
+    """The records of one batch. What cannot be read is as if it had not been recorded.
+
+    Args:
+        volume: the volume.
+        batch: the batch's name.
+    """
+
+    def __init__(self, volume: Anchor, batch: str) -> None:
+        self._found: dict[str, Record] = {}
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            with volume.parent(f"{STATE}/{names.ATTIC_RECORDS}/{batch}.jsonl") as (fd, name):
+                opened = os.open(name, flags, dir_fd=fd)
+            if not stat.S_ISREG(os.fstat(opened).st_mode):
+                os.close(opened)
+                return
+            with open(opened, "rb") as file:
+                lines = file.read().splitlines()
+        except OSError:
+            return
+        for line in lines:
+            with suppress(ValueError, KeyError, TypeError, AttributeError):
+                document = json.loads(line)
+                self._found[str(document["path"])] = _record(document)
+
+    def of(self, path: str) -> Record:
+        """The record of an item, or of what it is in."""
+        while True:
+            if path in self._found:
+                return self._found[path]
+            if not path:
+                return Record()
+            path = path.rstrip("/").rpartition("/")[0]
+
+
+def _record(document: Mapping[str, object]) -> Record:
+    winner = document.get("against")
+    known = {reason.value: reason for reason in Reason}
+    return Record(
+        known.get(str(document.get("why")), Reason.UNKNOWN),
+        Winner(str(winner["side"]), int(winner["size"]), float(winner["modified"]))
+        if isinstance(winner, dict)
+        else None,
+        str(document.get("workspace") or ""),
+    )

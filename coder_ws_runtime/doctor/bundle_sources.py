@@ -9,18 +9,15 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from coder_ws_runtime import __version__
 from coder_ws_runtime.boot.jetbrains.properties import CONFIG, LOG, PLUGINS, SYSTEM
 from coder_ws_runtime.doctor import bundle_allowlist as allowlist
 from coder_ws_runtime.doctor import systemd
-from coder_ws_runtime.doctor.checks.docker import own_container
+from coder_ws_runtime.doctor.bundle_docker import describe_container, describe_engine
 from coder_ws_runtime.doctor.checks.home import declarations
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.layout import DEFAULT_USER
-from coder_ws_runtime.system import docker_api
-from coder_ws_runtime.system.docker_api import DockerApiError
 
 LARGEST = 512 * 1024
 """Characters that are kept of one file, its last ones."""
@@ -254,86 +251,9 @@ def of_docker(context: Context) -> Iterator[Source]:
         ["docker", "context", "ls"],
         ["docker", "buildx", "ls"],
     )
-    yield Source("docker-engine.txt", lambda: "\n".join(_engine(socket)))
-    yield Source("container.txt", lambda: "\n".join(_container(context)))
+    yield Source("docker-engine.txt", lambda: "\n".join(describe_engine(socket, _SECONDS)))
+    yield Source("container.txt", lambda: "\n".join(describe_container(context, _SECONDS)))
     yield _program(context, "docker-socket.txt", ["stat", "-L", str(socket)], ["getent", "group", "docker"])
-
-
-_INFO = (
-    *(
-        "ServerVersion",
-        "OperatingSystem",
-        "OSType",
-        "Architecture",
-        "KernelVersion",
-        "Driver",
-        "CgroupDriver",
-    ),
-    *(
-        "CgroupVersion",
-        "SecurityOptions",
-        "DefaultRuntime",
-        "NCPU",
-        "MemTotal",
-        "Containers",
-        "Images",
-        "Warnings",
-    ),
-)
-_CONTAINER = ("Image", "Created", "RestartCount", "Path", "Platform", "Driver")
-_STATE = ("Status", "StartedAt", "OOMKilled", "ExitCode", "Error")
-_HOST = (
-    *(
-        "RestartPolicy",
-        "Privileged",
-        "Memory",
-        "NanoCpus",
-        "PidsLimit",
-        "CgroupnsMode",
-        "Runtime",
-        "NetworkMode",
-    ),
-    *("UsernsMode", "CapAdd", "CapDrop", "SecurityOpt", "ShmSize", "Tmpfs", "Init"),
-)
-_IMAGE = ("Id", "RepoTags", "RepoDigests", "Created", "Architecture", "Os", "Size")
-
-
-def _engine(socket: Path) -> Iterator[str]:
-    version = _asked(socket, "/version")
-    for part in version.get("Components") or []:
-        yield f"{part.get('Name')}: {part.get('Version')}"
-    yield f"ApiVersion: {version.get('ApiVersion', version.get('error'))}"
-    yield from _fields(_asked(socket, "/info"), _INFO)
-
-
-def _container(context: Context) -> Iterator[str]:
-    """This container without its environment, which has the agent's token."""
-    socket, own = context.layout.docker_socket, own_container(context.layout.proc)
-    yield f"id: {own or 'not known'}"
-    if not own:
-        return
-    shown = _asked(socket, f"/containers/{own}/json")
-    yield from _fields(shown, (*_CONTAINER, "error"))
-    config = shown.get("Config") or {}
-    yield from _fields(config, ("Image", "Hostname", "User", "StopSignal", "StopTimeout"), "Config.")
-    yield from _fields(shown.get("State") or {}, _STATE, "State.")
-    yield from _fields(shown.get("HostConfig") or {}, _HOST, "HostConfig.")
-    for mount in shown.get("Mounts") or []:
-        yield " ".join(f"{key}={mount.get(key)}" for key in ("Type", "Name", "Source", "Destination", "RW"))
-    if shown.get("Image"):
-        yield from _fields(_asked(socket, f"/images/{shown['Image']}/json"), _IMAGE, "image.")
-
-
-def _fields(value: dict[str, Any], names: Sequence[str], prefix: str = "") -> Iterator[str]:
-    return (f"{prefix}{name}: {value[name]}" for name in names if value.get(name) not in (None, "", [], {}))
-
-
-def _asked(socket: Path, resource: str) -> dict[str, Any]:
-    try:
-        answer = docker_api.get(socket, resource, limit=_SECONDS)
-    except (DockerApiError, OSError) as error:
-        return {"error": f"{resource.split('/')[1]}: {error}"}
-    return answer if isinstance(answer, dict) else {}
 
 
 def versions(context: Context) -> str:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from coder_ws_runtime.persist.manifest.load import load_declarations
+from coder_ws_runtime.persist.path_state import MEANING, State
 from coder_ws_runtime.persist.reconcile.event import LINK_DELETED
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
-from coder_ws_runtime.persist.status import MEANING, State, status
+from coder_ws_runtime.persist.status import status
 from coder_ws_runtime.persist.store.lease import Lease
 from tests.harness.tree import Tree, write
 from tests.unit.conftest import Command

@@ -15,7 +15,8 @@ from coder_ws_runtime.errors import ExitStatus, RefusedError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.manifest.paths import in_shell, is_below
 from coder_ws_runtime.persist.manifest.typed import typed, working_directory
-from coder_ws_runtime.persist.status import MEANING, PathStatus, State, Status
+from coder_ws_runtime.persist.path_state import MEANING, State
+from coder_ws_runtime.persist.status import PathStatus, Status
 from coder_ws_runtime.persist.status import status as read_status
 from coder_ws_runtime.settings import Settings
 from coder_ws_runtime.text import plural, size

@@ -6,6 +6,8 @@ stable and for programs, `message` is for people and may change, `remedy` says h
 it is. Sizes are in bytes and end in ``_bytes``; times are seconds since the epoch.
 
 Only ``schema`` commands and tests import this module: pydantic is slow to load.
+
+Over 500 lines in one module, because it is one contract: the documents share models and are read together.
 """
 
 from typing import Any, Literal

@@ -1,4 +1,7 @@
-"""Stop keeping paths: out of the declarations, and their content back to the home."""
+"""Stop keeping paths: out of the declarations, and their content back to the home.
+
+Over 300 lines, because a third of it says what is refused, and what the user may have meant instead.
+"""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress

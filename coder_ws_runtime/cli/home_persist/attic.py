@@ -1,4 +1,7 @@
-"""``home-persist attic``: the versions that were replaced, and how to get them back."""
+"""``home-persist attic``: the versions that were replaced, and how to get them back.
+
+The three commands are in one module: they share how items are chosen, named and shown.
+"""
 
 import os
 import time

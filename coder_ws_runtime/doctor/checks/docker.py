@@ -1,4 +1,7 @@
-"""Checks of Docker: the client, the socket, the groups, the server, bind mounts."""
+"""Checks of Docker: the client, the socket, the groups, the server, bind mounts.
+
+Over 300 lines, because each category of checks is one module, and the remedies depend on the same plan.
+"""
 
 import os
 import shlex

@@ -11,6 +11,8 @@ What is in the attic expires, so it never counts as kept elsewhere.
 :mod:`coder_ws_runtime.persist.store.attic_bounds` removes. The names of batches are in
 :mod:`coder_ws_runtime.persist.store.attic_batch`, and
 :mod:`coder_ws_runtime.persist.store.attic_records` reads the records.
+
+A little over 300 lines: the words for why an item is there belong to what puts it there.
 """
 
 import json

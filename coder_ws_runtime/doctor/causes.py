@@ -24,6 +24,9 @@ _VOLUME = (
 )
 """Nothing on the volume works."""
 
+_STATE = ("home.volume-format-*", "home.state-*")
+"""`home-persist` refuses, or cannot note what it does."""
+
 _SYSTEMD = ("system.pid1-foreign", "system.state-silent", "system.dbus-down")
 
 _FULL = ("disk.volume-full", "disk.volume-no-inodes")
@@ -39,8 +42,8 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
     "docker.server-*": ("docker.socket-*", "docker.proxy-dead", "docker.engine-*"),
     "docker.bind-mount": ("docker.socket-*", "docker.proxy-dead", "docker.server-*"),
     "docker.config-*": ("home.home-*",),
-    "home.link-*": (*_VOLUME, *_FULL, "home.home-*"),
-    "home.daemon-*": (*_VOLUME, "home.home-*"),
+    "home.link-*": (*_VOLUME, *_FULL, *_STATE, "home.home-*", "home.manifests-closed"),
+    "home.daemon-*": (*_VOLUME, *_STATE, "home.home-*"),
     "home.owner-foreign": (*_VOLUME, "home.home-foreign"),
     "home.lock-stale": _VOLUME,
     "home.orphans": _VOLUME,

@@ -22,9 +22,11 @@ from coder_ws_runtime.doctor.findings import (
 from coder_ws_runtime.doctor.template import by_template
 from coder_ws_runtime.doctor.volume import Usable, usable
 from coder_ws_runtime.errors import UserError
+from coder_ws_runtime.fs.anchored import Anchor
 from coder_ws_runtime.layout import DEFAULT_USER
 from coder_ws_runtime.persist.manifest.entry import NO_WORKSPACE_ID, Declarations
 from coder_ws_runtime.persist.manifest.load import load_declarations
+from coder_ws_runtime.persist.store.format import refusal as format_refusal
 from coder_ws_runtime.persist.store.lease import leases
 from coder_ws_runtime.system import text_file
 from coder_ws_runtime.system.mounts import find_mount, parse_mounts
@@ -70,13 +72,33 @@ def volume(context: Context) -> Verdict:
     problem = _mount_problem(context)
     if problem is None and not context.ask(systemd.steps_ran) and _owner_problem(context):
         return skipped(Need.BOOT.value)
-    problem = problem or _owner_problem(context)
+    problem = problem or _owner_problem(context) or _format_problem(context)
     return found([problem], "") if problem else ok(f"{context.layout.volume} is mounted and writable")
 
 
 def volume_problem(context: Context) -> Finding | None:
     """Why the volume cannot be used; None if it can."""
     return _mount_problem(context) or _owner_problem(context)
+
+
+def _format_problem(context: Context) -> Finding | None:
+    """Why home-persist of this version writes nothing on the volume; None if it does."""
+    try:
+        with Anchor(context.layout.volume) as anchor:
+            refused = format_refusal(anchor)
+    except OSError:
+        return None
+    if refused is None:
+        return None
+    if refused.code == "volume.format-newer":
+        remedy = remedies.change_template(context, refused.hint)
+    else:
+        aside = f"mv {shlex.quote(refused.place)} {shlex.quote(f'{refused.place}.broken')}"
+        again = context.as_root("systemctl restart home-persist-resolve home-persist-watch")
+        remedy = Remedy(f"{refused.hint}, or move it away", (context.as_user(aside), again))
+    return failure(
+        f"home.{refused.code.replace('.', '-')}", refused.message, remedy, evidence=[refused.place]
+    )
 
 
 def _mount_problem(context: Context) -> Finding | None:
@@ -159,6 +181,8 @@ def manifests(context: Context) -> Verdict:
 
 def _refused(context: Context, error: UserError) -> Finding:
     advice = error.hint or "correct or remove it"
+    if error.code == "manifest.directory-unreadable" and context.layout.manifest_dir.is_dir():
+        return _closed_manifests(context, error)
     if error.place.startswith(f"{context.layout.settings_file}:"):
         text = f"{advice}: it is a parameter of the workspace; the restart asks for it"
         remedy = remedies.restart_workspace(context, text, ask=True)
@@ -168,6 +192,19 @@ def _refused(context: Context, error: UserError) -> Finding:
     evidence = [error.place] if error.place else []
     problem = f"not persisted: {error.message}"
     return failure("home.manifest-refused", problem, remedy, evidence=evidence, about=error.place)
+
+
+def _closed_manifests(context: Context, error: UserError) -> Finding:
+    remedy = Remedy(
+        "let everybody read it, and link what it declares",
+        (
+            context.as_root(f"chmod a+rx {shlex.quote(error.place)}"),
+            context.as_root("systemctl restart home-persist-resolve home-persist-watch"),
+        ),
+        safe=True,
+    )
+    problem = f"nothing that the image declares is persisted: {error.message}"
+    return failure("home.manifests-closed", problem, remedy, evidence=[error.place], about=error.place)
 
 
 @check("home.orphans", "copies of other workspaces", needs=[Need.VOLUME])

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from coder_ws_runtime.doctor import systemd
+from coder_ws_runtime.doctor.checks import own_state
 from coder_ws_runtime.doctor.checks.home import declarations
 from coder_ws_runtime.doctor.context import Context, account
 from coder_ws_runtime.doctor.engine import Need, check
@@ -40,14 +41,15 @@ def owners(context: Context) -> Verdict:
         f"{context.layout.volume}/{entry.on_volume}": entry for entry in context.ask(declarations).entries
     }
     on_volume = dict(foreign_below([Path(target) for target in kept], user.uid, time.monotonic() + _SECONDS))
+    unusable = list(own_state.problems(context, user.uid))
     every = {**in_home, **on_volume}
     if not every:
-        return found([], "everything is the user's")
+        return found(unusable, "everything is the user's")
     places = [
         *in_home,
         *(str(home / entry.path) for target, entry in kept.items() if _has(target, on_volume)),
     ]
-    return found([_foreign(context, every, places)], "")
+    return found([*unusable, _foreign(context, every, places)], "")
 
 
 def _parents(context: Context, uid: int) -> Iterator[tuple[str, int]]:

@@ -1,6 +1,8 @@
 """Where manifests are, and their text."""
 
+import errno
 import os
+import shlex
 import stat
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,31 @@ SCHEMA = "schema.json"
 
 
 def manifest_files(layout: Layout) -> list[Path]:
-    """The image's manifests, in their order."""
+    """The image's manifests, in their order; none where their directory cannot be read."""
     return _manifests_in(layout.manifest_dir)
+
+
+def check_manifest_directory(layout: Layout) -> None:
+    """Look whether the image's manifests can be listed. An image need not have any.
+
+    Raises:
+        RefusedError: their directory is there and cannot be read, so what it declares is not known.
+    """
+    directory = layout.manifest_dir
+    try:
+        os.listdir(directory)
+        # One may be listed by whom may not open what is in it.
+        os.stat(directory / SCHEMA)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        denied = error.errno == errno.EACCES
+        raise RefusedError(
+            f"the manifests cannot be listed: {error.strerror}",
+            code="manifest.directory-unreadable",
+            place=str(directory),
+            hint=f"let everybody read it: sudo chmod a+rx {shlex.quote(str(directory))}" if denied else "",
+        ) from error
 
 
 def available_file(layout: Layout, name: str) -> Path:

@@ -36,6 +36,7 @@ from coder_ws_runtime.persist.manifest.entry import (
 )
 from coder_ws_runtime.persist.manifest.files import (
     available_file,
+    check_manifest_directory,
     children_file,
     manifest_files,
     read,
@@ -52,6 +53,10 @@ def load_declarations(layout: Layout, settings: Settings) -> Declarations:
     """All that is declared for this workspace, and what was refused with its reason."""
     collected = Collected(layout, settings.workspace.id)
     collected.warnings += settings.warnings
+    try:
+        check_manifest_directory(layout)
+    except RefusedError as error:
+        collected.refused.append(error)
     for file in manifest_files(layout):
         collected.manifest(file)
     collected.template(settings)

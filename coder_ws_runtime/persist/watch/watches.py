@@ -113,7 +113,12 @@ class Watches:
 
     def _watch(self, directories: Collection[str]) -> None:
         self.inotify = self.inotify or Inotify()
-        self._manifests = {self.inotify.add(fd) for fd in self._declarations}
+        self._manifests = set()
+        for declared in self._declarations:
+            try:
+                self._manifests.add(self.inotify.add(declared))
+            except PermissionError:
+                continue  # the sweep reads the declarations, too, and says that it may not
         wanted = set(directories)
         kept = {number: name for number, name in self._directories.items() if name not in wanted}
         found: dict[int, str] = {}

@@ -1,0 +1,77 @@
+"""What home-persist keeps for itself: its directories are there, the user's, and open to the user.
+
+Without them no link is healed and `home-persist resolve` refuses, whatever the links look like.
+"""
+
+import shlex
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from coder_ws_runtime.doctor import systemd
+from coder_ws_runtime.doctor.context import Context
+from coder_ws_runtime.doctor.findings import Finding, Remedy, failure
+from coder_ws_runtime.layout import DEFAULT_USER
+
+_OPEN = 0o700
+_LEDGER = ("copied", "locks")
+_LOST = "so what programs save in the place of a link may not be kept"
+
+
+def problems(context: Context, uid: int) -> Iterator[Finding]:
+    """What is wrong with them, one finding for each kind.
+
+    Args:
+        context: the workspace.
+        uid: the user's.
+    """
+    layout = context.layout
+    missing = [path for path in (layout.ledger_dir, layout.runtime_dir) if not path.exists()]
+    if missing and context.live:  # a tree of files may be one that nothing has run on
+        make = f"install -d -o {DEFAULT_USER} -g {DEFAULT_USER} {_words(missing)}"
+        evidence = [f"{path}: no such directory" for path in missing]
+        problem = f"home-persist's own {missing[0]} is missing, {_LOST}"
+        yield _failure(context, "home.state-missing", problem, "make it again", make, evidence)
+    there = {path: path.stat() for path in _directories(context)}
+    foreign = [path for path, status in there.items() if status.st_uid != uid]
+    if foreign:
+        give = f"find {_words(foreign)} -xdev ! -user {DEFAULT_USER} -exec chown -h {DEFAULT_USER}: {{}} +"
+        evidence = [f"{path}: uid {there[path].st_uid}" for path in foreign]
+        problem = f"home-persist's own {foreign[0]} is another user's, {_LOST}"
+        yield _failure(context, "home.state-foreign", problem, "give it to the user", give, evidence)
+    closed = [
+        path for path, status in there.items() if status.st_uid == uid and status.st_mode & _OPEN != _OPEN
+    ]
+    if closed:
+        open_up = f"chmod u+rwx {_words(closed)}"
+        evidence = [f"{path}: mode {there[path].st_mode & 0o7777:04o}" for path in closed]
+        problem = f"home-persist may not use its own {closed[0]}, {_LOST}"
+        yield _failure(context, "home.state-closed", problem, "open it to the user", open_up, evidence)
+
+
+def _directories(context: Context) -> list[Path]:
+    """The directories that home-persist works in, of those that are there."""
+    layout = context.layout
+    # Not the ledger's cache of what was validated, which root's steps of the boot make, too.
+    ledger = (layout.ledger_dir, *(layout.ledger_dir / name for name in _LEDGER))
+    every = (*ledger, layout.runtime_dir, layout.state, *_inside(layout.state))
+    return [path for path in every if path.is_dir() and not path.is_symlink()]
+
+
+def _failure(  # noqa: PLR0913, PLR0917 - the parts of a finding
+    context: Context, code: str, problem: str, text: str, command: str, evidence: list[str]
+) -> Finding:
+    names = " ".join(unit.removesuffix(".service") for unit in (systemd.RESOLVE, systemd.WATCH))
+    commands = (context.as_root(command), context.as_root(f"systemctl restart {names}"))
+    remedy = Remedy(f"{text}, and link again what could not be linked", commands, safe=True)
+    return failure(code, problem, remedy, evidence=evidence)
+
+
+def _words(paths: Iterable[Path]) -> str:
+    return " ".join(shlex.quote(str(path)) for path in paths)
+
+
+def _inside(directory: Path) -> list[Path]:
+    try:
+        return sorted(directory.iterdir())
+    except OSError:
+        return []

@@ -1,6 +1,7 @@
 """What the commands read before they begin."""
 
 import os
+import sys
 from pathlib import Path
 
 from coder_ws_runtime import settings
@@ -21,7 +22,8 @@ def refuse_root(layout: Layout) -> None:
         import click  # noqa: PLC0415 - slow to import, and the boot is not root's
 
         context = click.get_current_context(silent=True)
-        command = context.command_path if context else "home-persist resolve"
+        called = " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]])
+        command = context.command_path if context else called
         raise UsageError(
             "this writes what is the user's, so it runs as the user, not as root",
             code="cli.root",

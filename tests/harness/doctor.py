@@ -116,7 +116,8 @@ def _prove(row: Row, space: Workspace, plan: tuple[dict[str, Any], dict[str, Any
     after = _apply(space, row, finding["remedy"])
     assert row.check not in findings(after), findings(after)
     space.out(row.after, user="root")
-    assert findings(look(space)) == {}, "the workspace is healthy again, for the next row"
+    left = findings(look(space))
+    assert left == {}, f"the workspace is healthy again, for the next row: {left}"
 
 
 def _do(what: str | Callable[[Workspace], None], space: Workspace) -> None:

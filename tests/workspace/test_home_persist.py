@@ -137,7 +137,7 @@ ROWS = {
     "remove: switched off, and on again": Row(
         "home-persist add ~/.claude.json",
         r"~/.claude.json: is kept from now on \[claude-code, owner\]",
-        before="home-persist remove --switch-off ~/.claude.json",
+        before="echo '{}' > ~/.claude.json; sleep 1; home-persist remove --switch-off ~/.claude.json",
         check="readlink ~/.claude.json",
         shows=f"{VOLUME}/.claude.json",
     ),
@@ -287,7 +287,7 @@ TABS = {
     "a scope": ("home-persist add --scope w\t", "home-persist add --scope workspace "),
     "any optional manifest": ("home-persist available dem\t", "home-persist available demo "),
     "a hook": ("ws-boot hooks run demo-\t", "ws-boot hooks run demo-hook "),
-    "another command": ("ws-boot dock\t", "ws-boot docker-group "),
+    "another command": ("ws-boot docker-g\t", "ws-boot docker-group "),
 }
 
 

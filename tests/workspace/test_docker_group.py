@@ -206,7 +206,7 @@ def test_a_directory_in_place_of_the_socket(directory: Path, spaces: Spaces) -> 
     """What Docker does where the path does not exist on the host."""
     space = at(spaces.new("docker-directory"), directory / "no-such-socket").boot()
     told = refused(space)
-    assert "what is mounted as the Docker socket is no socket" in told
+    assert "what is mounted as the Docker socket is not a socket" in told
     assert "hint: check the socket's path on the host" in told
 
 

@@ -32,11 +32,11 @@ def problems(context: Context, uid: int) -> Iterator[Finding]:
         problem = f"home-persist's own {missing[0]} is missing, {_LOST}"
         yield _failure(context, "home.state-missing", problem, "make it again", make, evidence)
     there = {path: path.stat() for path in _directories(context)}
-    foreign = [path for path, status in there.items() if status.st_uid != uid]
+    foreign = find_foreign(context, uid)
     if foreign:
         give = f"find {_words(foreign)} -xdev ! -user {DEFAULT_USER} -exec chown -h {DEFAULT_USER}: {{}} +"
-        evidence = [f"{path}: uid {there[path].st_uid}" for path in foreign]
-        problem = f"home-persist's own {foreign[0]} is another user's, {_LOST}"
+        evidence = [f"{path}: uid {owner}" for path, owner in foreign.items()]
+        problem = f"home-persist's own {next(iter(foreign))} is another user's, {_LOST}"
         yield _failure(context, "home.state-foreign", problem, "give it to the user", give, evidence)
     closed = [
         path for path, status in there.items() if status.st_uid == uid and status.st_mode & _OPEN != _OPEN
@@ -46,6 +46,12 @@ def problems(context: Context, uid: int) -> Iterator[Finding]:
         evidence = [f"{path}: mode {there[path].st_mode & 0o7777:04o}" for path in closed]
         problem = f"home-persist may not use its own {closed[0]}, {_LOST}"
         yield _failure(context, "home.state-closed", problem, "open it to the user", open_up, evidence)
+
+
+def find_foreign(context: Context, uid: int) -> dict[Path, int]:
+    """The directories of home-persist that are not the user's, with the uid of their owner."""
+    owners = {path: path.stat().st_uid for path in _directories(context)}
+    return {path: owner for path, owner in owners.items() if owner != uid}
 
 
 def _directories(context: Context) -> list[Path]:

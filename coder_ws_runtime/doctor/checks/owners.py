@@ -45,6 +45,10 @@ def owners(context: Context) -> Verdict:
     every = {**in_home, **on_volume}
     if not every:
         return found(unusable, "everything is the user's")
+    own = own_state.find_foreign(context, user.uid)
+    if own:  # one cause: what is kept was given away together with what home-persist keeps for itself
+        every |= {str(path): uid for path, uid in own.items()}
+        unusable = [finding for finding in unusable if finding.code != "home.state-foreign"]
     places = [
         *in_home,
         *(str(home / entry.path) for target, entry in kept.items() if _has(target, on_volume)),

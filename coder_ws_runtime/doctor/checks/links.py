@@ -1,6 +1,7 @@
 """The check of the links of declared paths."""
 
 import os
+import shlex
 
 from coder_ws_runtime.doctor import systemd
 from coder_ws_runtime.doctor.checks.home import declarations, volume_problem
@@ -12,7 +13,7 @@ from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.reconcile.look import look
 from coder_ws_runtime.persist.reconcile.observation import Observation
 from coder_ws_runtime.persist.reconcile.observe import aside_name
-from coder_ws_runtime.persist.reconcile.plan import Plan, plan, points_into
+from coder_ws_runtime.persist.reconcile.plan import Decision, Plan, plan, points_into
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.text import plural
 
@@ -33,6 +34,9 @@ def links(context: Context) -> Verdict:
     except UserError as error:
         evidence = [f"~/{entry.path} is not linked" for entry in odd]
         return found([failure("home.link-not-looked-at", str(error), evidence=evidence)], "")
+    diverted = [entry.path for entry in odd if (context.layout.home / entry.path).exists()]
+    if diverted:
+        summary = f"{plural(len(entries), 'declared path')}; your own links: ~/{', ~/'.join(diverted)}"
     return found([item for item in findings if item], summary)
 
 
@@ -62,6 +66,8 @@ def _link_finding(context: Context, session: Session, entry: Entry) -> Finding |
         problem = f"{path} cannot be looked at: {error.strerror or error}"
         return failure("home.link-unreadable", problem, remedy, evidence=evidence, about=about)
     planned = plan(entry, seen)
+    if planned.decision is Decision.DIVERTED:
+        return _diverted_finding(context, entry, planned)
     if planned.refused:
         problem = f"{path}: {planned.problem}"
         remedy = Remedy(planned.hint)
@@ -75,6 +81,19 @@ def _link_finding(context: Context, session: Session, entry: Entry) -> Finding |
         problem = f"{path}: {planned.problem}"
         return warning("home.link-other-type", problem, remedy, evidence=evidence, about=about)
     return None
+
+
+def _diverted_finding(context: Context, entry: Entry, planned: Plan) -> Finding | None:
+    """A link of the user's own is a decision, and no fault; one that leads nowhere stops its program."""
+    place = context.layout.home / entry.path
+    if place.exists():
+        return None
+    link = next(parent for parent in (place, *place.parents) if parent.is_symlink() or parent.exists())
+    commands = (f"rm {shlex.quote(str(link))}", "home-persist resolve")
+    remedy = Remedy("make what your link leads to, or go back to the volume's copy", commands)
+    problem = f"~/{entry.path} {planned.problem}, and nothing is there"
+    evidence = [f"declared in {entry.place}"]
+    return warning("home.link-diverted-nowhere", problem, remedy, evidence=evidence, about=str(place))
 
 
 def _next(planned: Plan) -> str:

@@ -2,8 +2,7 @@
 
 Programs save by writing a new file and renaming it over the old one; over a link, that replaces the
 link. The daemon sees it, moves the new content to the volume and puts the link back. Between events
-it sleeps; only the sweep, which catches what events may miss, wakes it, and a short look for declared files
-that no workspace has written yet.
+it sleeps; only the sweep, which catches what events may miss, wakes it.
 """
 
 import os
@@ -16,7 +15,7 @@ from types import FrameType
 
 from coder_ws_runtime import settings
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.manifest.entry import Entry, Kind
+from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.watch.declarations import POLL, Declarations
@@ -32,9 +31,6 @@ SWEEP = 300.0
 
 _UNWATCHED_SWEEP = 10.0
 """Seconds between sweeps where the kernel cannot report changes."""
-_AWAITED = 2.0
-"""Seconds between looks at the volume for files that no program has written yet. It is not watched: each save
-of every workspace would wake all of them."""
 _LOCK_WAIT = 0.2
 """Seconds to wait for another workspace that works on the same path; the other paths wait meanwhile."""
 _TURN = 0.02
@@ -63,8 +59,6 @@ class Daemon:
         self.signature: object = None
         self.swept = 0.0
         """When every path was last looked at, in seconds of the monotonic clock."""
-        self.awaited: set[str] = set()
-        """The declared files that neither the home nor the volume had at the last look."""
         self.stopping = False
         self.reload = False
 
@@ -106,13 +100,11 @@ class Daemon:
         self._sweep()
         self.session.relink = False  # from now on events say why a link is gone
         journal.notify("READY=1")
-        self.swept = polled = looked = time.monotonic()
+        self.swept = polled = time.monotonic()
         while not self.stopping:
             until = self.healer.schedule.next(self.swept + self.period)
             if self.declarations.must_poll:
                 until = min(until, polled + POLL)
-            if self.awaited:
-                until = min(until, looked + _AWAITED)
             self._wait(wake, until)
             self._take_events()
             now = time.monotonic()
@@ -125,9 +117,6 @@ class Daemon:
             if now >= self.swept + self.period:
                 self._sweep()
                 self.swept = time.monotonic()
-            if now >= looked + _AWAITED:
-                looked = now
-                self._look_for_awaited()
             self._heal()
         journal.notify("STOPPING=1")
         self._stop()
@@ -242,21 +231,6 @@ class Daemon:
             if path in self.entries:
                 self.healer.settle(self.entries[path])
 
-    def _look_for_awaited(self) -> None:
-        """Have the files linked that another workspace has written first.
-
-        A program that finds none writes its own, and one of the two would go to the attic.
-        """
-        here, volume = os.fspath(self.layout.home), os.fspath(self.layout.volume)
-        before, self.awaited = self.awaited, set()
-        for path, entry in self.entries.items():
-            if entry.kind is not Kind.FILE or os.path.lexists(f"{here}/{path}"):
-                continue
-            if not os.path.lexists(f"{volume}/{entry.on_volume}"):
-                self.awaited.add(path)
-            elif path in before and not self.healer.is_waiting(path):
-                self.healer.schedule.look_now(path)
-
     # Sweeps ---------------------------------------------------------------------------------------
 
     def _sweep(self) -> None:
@@ -277,7 +251,6 @@ class Daemon:
             if path in self.entries and not self.healer.is_waiting(path):
                 self.healer.settle(self.entries[path])
         self._heal()
-        self._look_for_awaited()
         self.upkeep.run()
         self._report()
 

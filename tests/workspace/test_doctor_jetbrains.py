@@ -188,6 +188,7 @@ def test_an_ide_that_was_started_before_this_workspace_is_found(space: Workspace
 
 
 def test_options_without_tools_are_options_that_say_nothing(space: Workspace) -> None:
+    space.out(f"rm -f {ENVIRONMENT}*")  # what earlier tests had set aside
     space.out(f'echo \'{{"tools": null, "other": 1}}\' > {ENVIRONMENT}; ws-boot jetbrains')
     document = json.loads(space.out(f"cat {ENVIRONMENT}"))
     assert document["other"] == 1

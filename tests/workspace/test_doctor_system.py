@@ -271,6 +271,7 @@ ROWS = [
         "rm /etc/coder/workspace.json",
         "system.settings-missing",
         "use the project's template",
+        status="warning",  # the container's environment still has the workspace's id
     ),
     Row(
         "system.locale",

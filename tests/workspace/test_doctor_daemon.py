@@ -81,7 +81,7 @@ ROWS = [
     Row(
         "home.orphans",
         "a workspace that is gone left a copy",
-        f"cd {COPIES}; sudo -u coder mkdir {_GONE} {_GONE}/.tool; touch -d '-31 days' {_GONE}/.tool {_GONE}",
+        f"cd {COPIES}; sudo -u coder mkdir {_GONE} {_GONE}/.tool; touch -d '-91 days' {_GONE}/.tool {_GONE}",
         "home.orphans",
         "home-persist gc --yes",
         status="warning",

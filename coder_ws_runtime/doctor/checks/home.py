@@ -24,6 +24,7 @@ from coder_ws_runtime.doctor.volume import Usable, usable
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.fs.anchored import Anchor
 from coder_ws_runtime.layout import DEFAULT_USER
+from coder_ws_runtime.persist.gc import Bounds
 from coder_ws_runtime.persist.manifest.entry import NO_WORKSPACE_ID, Declarations
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.store.format import refusal as format_refusal
@@ -33,8 +34,8 @@ from coder_ws_runtime.system.mounts import find_mount, parse_mounts
 from coder_ws_runtime.text import plural
 
 _DAY = 86400.0
-_ORPHANED_AFTER = 30 * _DAY
-"""Seconds without a lease after which a workspace's own copies are taken for forgotten."""
+_ORPHANED_AFTER = Bounds().old
+"""Seconds: what `home-persist gc --yes` removes without the word of an engine."""
 _REMOTE = ("nfs", "cifs", "smb", "fuse", "9p", "ceph", "virtiofs")
 """Beginnings of types of file systems that a server or a program answers for."""
 

@@ -80,7 +80,7 @@ ROWS = [
         "network.dns",
         "the name server does not answer",
         f"{_FORGET.format(NAME)}; {_MUTE}",
-        "network.name-unknown",
+        "network.resolver-dead",
         "which takes the host's name servers again",
     ),
     Row(

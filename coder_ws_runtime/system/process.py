@@ -130,6 +130,8 @@ def supervise(
         waiting: what to call while it runs, each after so many seconds.
     """
     args = program.argv
+    # A signal that came between the start and the `try` below would leave the program running.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         child = subprocess.Popen(
             args,
@@ -139,13 +141,16 @@ def supervise(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, mask),  # noqa: PLW1509 - no threads
         )
     except OSError as error:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         return Completed(args, NOT_STARTED, "", error.strerror or str(error))
     assert child.stdout is not None  # noqa: S101 - it is a pipe
     # Readable once the child has ended; it stays a zombie until wait(), so its group's id is not reused.
     ended = os.pidfd_open(child.pid)
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         in_time = _attend(child.stdout.fileno(), ended, timeout, output, sorted(waiting, key=_moment))
     except BaseException:
         _end_group(child.pid, ended)

@@ -123,7 +123,7 @@ def test_gc_says_first_and_does_with_yes(pair: tuple[Workspace, Workspace], ids:
     kept = {ids[name] for name in ("one", "two", "has-a-container", "stopped-last-week", "being-updated-now")}
     assert set(one.out(f"ls {VOLUME}/.workspaces").split()) == kept
     collected = json.loads(one.out("home-persist attic list --all --json"))["items"]
-    assert {item["workspace"] for item in collected if item["why"] == "workspace-gone"} == {
+    assert {item["workspace"] for item in collected if item["reason"] == "workspace-gone"} == {
         ids[name] for name in ("stopped-last-year", "deleted-last-week", "deleted-last-year")
     }
     assert two.out("home-persist gc").endswith("nothing to remove")

@@ -1744,7 +1744,8 @@ resource "kubernetes_stateful_set_v1" "workspace" {
 
   lifecycle {
     precondition {
-      condition     = length(local.refusals) + length(local.engine_refusals) == 0
+      # The StatefulSet stays at a stop, which must need nobody.
+      condition     = data.coder_workspace.me.start_count == 0 || length(local.refusals) + length(local.engine_refusals) == 0
       error_message = join("\n", concat(local.refusals, local.engine_refusals))
     }
   }

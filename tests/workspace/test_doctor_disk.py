@@ -18,13 +18,9 @@ _ATTIC = f"{VOLUME}/.home-persist/attic"
 
 
 def _deleted(size: str) -> str:
-    """The user deletes a large file that is kept; that was long ago."""
-    return f"""
-        cd /home/coder
-        sudo -u coder sh -c 'head -c {size} /dev/zero > .claude.json; rm .claude.json'
-        until ls {_ATTIC}/*/.claude.json && test -L .claude.json; do sleep 0.1; done > /dev/null 2>&1
-        for batch in {_ATTIC}/*; do mv $batch {_ATTIC}/20200101${{batch#{_ATTIC}/????????}}; done
-    """
+    """A large file is in the attic since long ago, put there by a version with wider bounds."""
+    batch = f"{_ATTIC}/20200101T000000.000Z-dev"
+    return f"sudo -u coder sh -c 'mkdir -p {batch} && head -c {size} /dev/zero > {batch}/.claude.json'"
 
 
 ROWS = [

@@ -46,6 +46,9 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
     "home.daemon-*": (*_VOLUME, *_STATE, "home.home-*"),
     "home.owner-foreign": (*_VOLUME, "home.home-foreign"),
     "home.lock-stale": _VOLUME,
+    # A file that nobody has written is linked by the daemon.
+    "home.link-missing": ("home.daemon-*",),
+    "jetbrains.settings-missing": ("disk.tmp-*",),
     "home.orphans": _VOLUME,
     # What the remedy asks for would not fit on it.
     "home.unsaved-*": (*_VOLUME, *_FULL, "home.home-*"),

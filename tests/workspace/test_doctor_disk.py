@@ -44,7 +44,7 @@ ROWS = [
         "full",
         f"sudo -u coder sh -c 'head -c 1G /dev/zero > {PROJECTS}/core'; true",
         "disk.projects-full",
-        f"du -xh --max-depth=2 {PROJECTS} | sort -h | tail",
+        f"du -xah {PROJECTS} | sort -h | tail -n 20",
         cause=f"rm {PROJECTS}/core",
     ),
     Row(

@@ -67,7 +67,7 @@ ROWS = [
         "its files take the memory",
         "mount -t tmpfs -o mode=1777,size=500m tmpfs /tmp; head -c 400M /dev/zero > /tmp/big",
         "disk.tmp-in-memory",
-        "du -xh --max-depth=2 /tmp | sort -h | tail",
+        "du -xah /tmp | sort -h | tail -n 20",
         status="warning",
         cause="rm /tmp/big",
         after="umount --lazy /tmp",

@@ -13,6 +13,7 @@ from pathlib import Path
 from devtools.shell import DevError, apt_install, run, say
 
 PACKAGES = {
+    "fish": "fish",
     "/usr/lib/openssh/sftp-server": "openssh-sftp-server",
     "bindfs": "bindfs",
     "ip": "iproute2",

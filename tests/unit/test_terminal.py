@@ -3,7 +3,6 @@
 import io
 import os
 import pty
-import shutil
 import subprocess
 import sys
 import time
@@ -232,7 +231,7 @@ def test_checks_are_completed(option: str, word: str, offered: set[str], tmp_pat
     assert offered <= {item.partition(",")[2] for item in found}
 
 
-@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+@pytest.mark.programs("fish")
 def test_a_real_fish_offers_them(declared: Path, tmp_path: Path) -> None:
     source = tmp_path / "home-persist.fish"
     programs = Path(sys.executable).parent

@@ -436,8 +436,9 @@ class _Run:
                 self._exchange_back(fd, aside, name)
                 self._forget_unless_seen()
                 raise
-            self.context.ledger.forget_copies(self.entry.path)
             self._remove_aside(fd, name)
+            # Not before: what is set aside and not known as a copy would be taken for a save.
+            self.context.ledger.forget_copies(self.entry.path)
 
     def _exchange_back(self, fd: int, aside: str, name: str) -> None:
         """Give a save that we swapped out its place back."""
@@ -514,6 +515,7 @@ class _Run:
                 os.unlink(aside, dir_fd=fd)
             else:
                 self._remove_aside(fd, name)
+                self.context.ledger.forget_copies(self.entry.path)
 
     def _remove_aside(self, fd: int, name: str) -> None:
         """Remove what was set aside; what is not ours to remove gets another name, out of the way."""

@@ -1,10 +1,12 @@
 """What the fault harness kills: one verb in a process of its own. Prints `changed PATH` for each change."""
 
+import importlib
 import os
+import pkgutil
 import sys
 from pathlib import Path
 
-from coder_ws_runtime import settings
+from coder_ws_runtime import persist, settings
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.manifest.entry import Entry
@@ -19,6 +21,9 @@ from tests.crash.world import ADDED
 
 
 def main(verb: str) -> int:
+    # What the package loads late is loaded now: an error is to strike files of the user, not modules.
+    for module in pkgutil.walk_packages(persist.__path__, f"{persist.__name__}."):
+        importlib.import_module(module.name)
     layout = Layout.of(Path("/"), os.environ)
     values = settings.load(layout, os.environ)
     with Session(layout, values) as session:

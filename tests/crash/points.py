@@ -20,6 +20,7 @@ CALLS = (
     "mkdir",
     "mkdirat",
     "openat",
+    "pwrite64",
     "rename",
     "renameat",
     "renameat2",

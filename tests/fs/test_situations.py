@@ -638,6 +638,28 @@ def test_the_same_bytes_with_other_metadata_are_a_save(what: str, tree: Tree) ->
     assert fact(tree.volume / ".netrc") == expected
 
 
+@pytest.mark.parametrize("path", [".netrc", ".d/"])
+def test_a_mode_that_was_saved_before_a_kill(tree: Tree, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is noted before the volume has the mode must not make the save the older copy."""
+    file = ".netrc" if path == ".netrc" else ".d/x"
+    tree.manifest(path)
+    write(tree.home, {file: "machine"})
+    tree.resolve()
+    (tree.home / path.rstrip("/")).unlink()
+    write(tree.home, {file: "machine"})
+    (tree.home / file).chmod(0o600)
+
+    def die(*_: object) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(applying._Run, "supersede", die)  # noqa: SLF001 - between the two steps
+        with pytest.raises(KilledError):
+            tree.resolve()
+    tree.resolve()
+    assert (tree.volume / file).stat().st_mode & 0o777 == 0o600
+
+
 def test_a_directory_that_replaced_our_link_brings_its_mode(tree: Tree) -> None:
     tree.manifest(".d/")
     write(tree.home, {".d/sub/x": "1"})

@@ -122,7 +122,6 @@ class _Run:
         # What is left in place, and was left out of what was compared.
         self.special = {pair.path for pair in seen.pairs if pair.difference is Difference.SPECIAL}
         self.plain_steps: dict[Operation, Callable[[], None]] = {
-            Operation.NOTE_COPIES: self.note_copies,
             Operation.MAKE_TARGET: self.make_target,
             Operation.MAKE_TARGET_PARENT: self.make_target_parent,
             Operation.VOLUME_TO_ATTIC: self.volume_to_attic,
@@ -138,6 +137,8 @@ class _Run:
 
     def carry_out(self, action: Action) -> None:
         match action.operation:
+            case Operation.NOTE_COPIES:
+                self.note_copies(action.paths)
             case Operation.COPY_IN:
                 self.copy_in(action.origin, action.paths)
             case Operation.SUPERSEDE:
@@ -193,12 +194,13 @@ class _Run:
             ):
                 copy_metadata((here, name), (there, last))
 
-    def note_copies(self) -> None:
+    def note_copies(self, paths: tuple[str, ...]) -> None:
         """Note what home and volume both have: a file that changes from now on is a newer save."""
+        both = {pair.path: pair for pair in self.seen.pairs}
         records = {
-            pair.path: CopyRecord(pair.home, pair.volume)
-            for pair in self.seen.pairs
-            if pair.safe and pair.home is not None and not pair.directory
+            path: CopyRecord(home, both[path].volume)
+            for path in paths
+            if (home := both[path].home) is not None
         }
         self.context.ledger.note_copies(self.entry.path, records)
 

@@ -98,7 +98,7 @@ class Action:
     origin: Origin = Origin.HOME
     """Which content of the home side is copied."""
     paths: tuple[str, ...] = ()
-    """What is copied, relative to the entry."""
+    """What is copied, or noted as copied, relative to the entry."""
     mode: int | None = None
     """For SET_MODE."""
     fate: Fate = Fate.NONE
@@ -118,7 +118,6 @@ RECORD = Action(Operation.RECORD)
 FORGET = Action(Operation.FORGET)
 DROP_LINK = Action(Operation.DROP_LINK)
 PUT_BACK = Action(Operation.PUT_BACK)
-NOTE_COPIES = Action(Operation.NOTE_COPIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,13 +411,22 @@ class _Work:
             (Operation.TO_ATTIC, tuple(self.losers)),
         )
         copies = tuple(Action(operation, self.origin, paths) for operation, paths in steps if paths)
-        return (NOTE_COPIES, *copies) if self._unnoted() else copies
+        unnoted = self._unnoted()
+        return (Action(Operation.NOTE_COPIES, self.origin, unnoted), *copies) if unnoted else copies
 
-    def _unnoted(self) -> bool:
-        """Whether home and volume both have a file, and the ledger does not know it of this state."""
-        return any(
-            pair.safe and not pair.directory and not _is_noted(pair, self.seen.records.get(pair.path))
+    def _unnoted(self) -> tuple[str, ...]:
+        """Files that home and volume both have, and that the ledger does not know of this state.
+
+        Not those whose mode or owner is a save: noted, they would be older than the volume's.
+        """
+        winners = frozenset(self.winners)
+        return tuple(
+            pair.path
             for pair in self.seen.pairs
+            if pair.safe
+            and not pair.directory
+            and pair.path not in winners
+            and not _is_noted(pair, self.seen.records.get(pair.path))
         )
 
 

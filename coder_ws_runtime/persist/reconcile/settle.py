@@ -164,7 +164,8 @@ class _Settling:
         context = apply.Context(session.home, session.volume, session.ledger, session.attic, tell)
 
         def total() -> int:
-            sides = ((action.origin, path) for action in now.actions for path in action.paths)
+            copying = (one for one in now.actions if one.operation is not Operation.NOTE_COPIES)
+            sides = ((action.origin, path) for action in copying for path in action.paths)
             return amount((session.home, apply.in_home(entry, path, origin)) for origin, path in sides)
 
         try:

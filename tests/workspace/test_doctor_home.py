@@ -248,6 +248,7 @@ ROWS = [
         f"{_STILL}; sudo -u coder ln -sfn /home/coder/dotfiles/claude .claude",
         "home.link-diverted-nowhere",
         "rm /home/coder/.claude",
+        status="warning",
         after=_GO_ON,
     ),
     Row(
@@ -256,6 +257,7 @@ ROWS = [
         f"{_STILL}; sudo -u coder ln -sfn {VOLUME}/elsewhere .claude",
         "home.link-diverted-nowhere",
         "rm /home/coder/.claude",
+        status="warning",
         after=_GO_ON,
     ),
     Row(

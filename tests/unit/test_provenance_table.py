@@ -30,10 +30,20 @@ class Case:
     replaced: bool = False
     aside: bool = False
     stays: bool = False
+    awaited: bool = False
 
 
 TABLE = {
     "the image brought it": Case(HOME, EARLIER, None, Newer.VOLUME, Reason.BROUGHT),
+    "written here later, where neither side had it": Case(
+        CHANGED, ANOTHER, None, Newer.HOME, Reason.LATER, awaited=True
+    ),
+    "written here earlier, where neither side had it": Case(
+        HOME, ANOTHER, None, Newer.VOLUME, Reason.LATER, awaited=True
+    ),
+    "written here, where neither side had it, and copied": Case(
+        HOME, ANOTHER, RECORD, Newer.VOLUME, Reason.COPIED, awaited=True
+    ),
     "it replaced our link": Case(HOME, EARLIER, None, Newer.HOME, Reason.REPLACED, replaced=True),
     "it replaced our link, and is older by its time": Case(
         HOME, ANOTHER, None, Newer.HOME, Reason.REPLACED, replaced=True
@@ -80,5 +90,6 @@ def test_which_is_newer(case: Case) -> None:
         replaced=case.replaced,
         aside=case.aside,
         stays=case.stays,
+        awaited=case.awaited,
     )
     assert (verdict.newer, verdict.reason) == (case.newer, case.reason)

@@ -97,6 +97,8 @@ class Observation:
     """Whether the daemon links a file when a program has written it."""
     new_name: Node | None = None
     """What stands where an event says that the link was renamed to."""
+    awaited: bool = False
+    """Whether this container saw that neither side had the file: what the home has now was written here."""
     astray: bool = False
     """Whether a managed link to another place of the volume leads to something."""
     mounted: str | None = None

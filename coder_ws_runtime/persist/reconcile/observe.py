@@ -74,6 +74,7 @@ def _look(
         volume=volume_node,
         recorded=ledger.link(entry.path),
         left=_fate(ledger.left(entry.path)),
+        awaited=ledger.is_awaited(entry.path),
         volume_parent=volume_parent,
     )
     try:

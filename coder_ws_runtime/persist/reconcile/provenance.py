@@ -49,6 +49,7 @@ def which_is_newer(  # noqa: PLR0913 - all that the answer depends on, and nothi
     replaced: bool = False,
     aside: bool = False,
     stays: bool = False,
+    awaited: bool = False,
 ) -> Verdict:
     """Which of two files with different contents, or other metadata, is the newer save.
 
@@ -59,6 +60,7 @@ def which_is_newer(  # noqa: PLR0913 - all that the answer depends on, and nothi
         replaced: this container had made the link, so content at the path came after it.
         aside: the home's was swapped out for the link, which changed its ctime.
         stays: the home's is in a directory that is not linked and goes on being written where it is.
+        awaited: this container saw neither side have the file, so a program of it wrote the home's.
     """
     if record is not None and _is_unpublished(volume, record):
         record = None
@@ -69,7 +71,7 @@ def which_is_newer(  # noqa: PLR0913 - all that the answer depends on, and nothi
         return Verdict(Newer.HOME, Reason.REPLACED)
     if record is not None and record.volume is not None and volume.has_content_of(record.volume):
         return Verdict(Newer.HOME, Reason.CHANGED)
-    if record is None and not (stays or aside):
+    if record is None and not (stays or aside or awaited):
         return Verdict(Newer.VOLUME, Reason.BROUGHT)
     return Verdict(Newer.HOME if home.mtime > volume.mtime else Newer.VOLUME, Reason.LATER)
 

@@ -6,7 +6,8 @@ no newer save than what the volume has.
 
 ``links``
     One line for each link, appended before it is made: the path, what the link says, and what became of it
-    if an event said so. What other processes append is read as it comes: the daemon has to know the links
+    if an event said so. Also one for each file that neither home nor volume had when it was looked at, with no
+    link and the word `awaited`. What other processes append is read as it comes: the daemon has to know the links
     that a command has made since it started.
 ``copied/<hash>``
     For a path that is being moved, or cannot be linked: which files of it were copied, as they were then, and
@@ -30,6 +31,7 @@ from coder_ws_runtime.identity import CopyRecord, Identity
 
 _FILE = "links"
 _COPIED = "copied"
+_AWAITED = "awaited"
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -113,6 +115,16 @@ class Ledger:
         """Note by a word that the link was deleted or renamed; it stays recorded. Raises OSError."""
         if self.left(path) != fate:
             self._append(f"{path}\t{self.link(path)}\t{fate}")
+
+    def is_awaited(self, path: str) -> bool:
+        """Whether neither home nor volume had the file when this container looked at it last."""
+        self._read()
+        return self._left.get(path) == _AWAITED
+
+    def note_awaited(self, path: str) -> None:
+        """Note that neither home nor volume has the file. Raises OSError as `record`."""
+        if not self.is_awaited(path):
+            self._append(f"{path}\t\t{_AWAITED}")
 
     def forget(self, path: str) -> None:
         """Note that a path is no longer ours. Raises OSError as `record`."""

@@ -12,8 +12,9 @@ from coder_ws_runtime.persist.manifest.entry import Declarations, Entry, Kind, S
 from coder_ws_runtime.persist.manifest.load import entry_of, load_declarations
 from coder_ws_runtime.persist.manifest.paths import in_shell, is_below
 from coder_ws_runtime.persist.manifest.user import SOURCE, UserFiles, editing
+from coder_ws_runtime.persist.reconcile.actions import Decision
 from coder_ws_runtime.persist.reconcile.compare import kind_of
-from coder_ws_runtime.persist.reconcile.plan import Decision, mounted, other_type, points_into
+from coder_ws_runtime.persist.reconcile.plan import mounted, other_type, points_into
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.failures import failure_of

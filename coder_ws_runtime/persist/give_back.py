@@ -20,10 +20,10 @@ from coder_ws_runtime.fs.removing import check_copied, remove_copied, remove_tre
 from coder_ws_runtime.fs.writers import Writing
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.manifest.paths import in_shell
-from coder_ws_runtime.persist.reconcile import apply
-from coder_ws_runtime.persist.reconcile.look import glance
-from coder_ws_runtime.persist.reconcile.observe import node
-from coder_ws_runtime.persist.reconcile.plan import VOLUME_TO_ATTIC
+from coder_ws_runtime.persist.reconcile.actions import VOLUME_TO_ATTIC
+from coder_ws_runtime.persist.reconcile.apply import apply
+from coder_ws_runtime.persist.reconcile.observe import glance, node
+from coder_ws_runtime.persist.reconcile.path_work import Context
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic import Reason
 from coder_ws_runtime.persist.store.names import COPY_SUFFIX, STATE, SWAP_SUFFIX
@@ -214,8 +214,6 @@ class GivingBack:
             return True
         if seen.home is not None and seen.home.kind is Kind.LINK and seen.home.target == self.link:
             return False
-        context = apply.Context(
-            session.home, session.volume, session.ledger, session.attic, reason=Reason.REMOVED
-        )
-        apply.apply(self.entry, seen, (VOLUME_TO_ATTIC,), context)
+        context = Context(session.home, session.volume, session.ledger, session.attic, reason=Reason.REMOVED)
+        apply(self.entry, seen, (VOLUME_TO_ATTIC,), context)
         return True

@@ -15,7 +15,7 @@ from coder_ws_runtime.persist.manifest.files import available_file, available_fi
 from coder_ws_runtime.persist.manifest.load import entries_of, load_declarations
 from coder_ws_runtime.persist.manifest.paths import is_below
 from coder_ws_runtime.persist.manifest.user import UserFiles, editing
-from coder_ws_runtime.persist.reconcile.look import glance
+from coder_ws_runtime.persist.reconcile.observe import glance
 from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
 from coder_ws_runtime.persist.remove import Removal, Removed
 from coder_ws_runtime.persist.session import Session

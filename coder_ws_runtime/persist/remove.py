@@ -19,9 +19,9 @@ from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.manifest.paths import in_shell, is_below
 from coder_ws_runtime.persist.manifest.user import UserFiles, editing
 from coder_ws_runtime.persist.monitor import amount
+from coder_ws_runtime.persist.reconcile.actions import Decision
 from coder_ws_runtime.persist.reconcile.compare import kind_of
-from coder_ws_runtime.persist.reconcile.look import glance
-from coder_ws_runtime.persist.reconcile.plan import Decision
+from coder_ws_runtime.persist.reconcile.observe import glance
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic import Reason

@@ -15,7 +15,7 @@ from coder_ws_runtime.persist.manifest.entry import Child, Declarations, Entry, 
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.manifest.paths import is_below, is_own
 from coder_ws_runtime.persist.path_state import State, state_of
-from coder_ws_runtime.persist.reconcile.look import glance
+from coder_ws_runtime.persist.reconcile.observe import glance
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic import in_attic
 from coder_ws_runtime.persist.store.lease import is_held

@@ -10,7 +10,7 @@ import pytest
 
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.persist.manifest.load import load_declarations
-from coder_ws_runtime.persist.reconcile.plan import Decision
+from coder_ws_runtime.persist.reconcile.actions import Decision
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
 from tests.harness.tree import Tree, content, read, write

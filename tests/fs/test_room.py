@@ -10,7 +10,7 @@ import pytest
 from coder_ws_runtime.fs.copying import copy
 from coder_ws_runtime.fs.usage import Usage, measure
 from coder_ws_runtime.persist.manifest.load import load_declarations
-from coder_ws_runtime.persist.reconcile import apply
+from coder_ws_runtime.persist.reconcile import staged_copies
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_batch import batch_name
@@ -92,8 +92,8 @@ def test_a_copy_that_cannot_fit_is_not_begun(tree: Tree, monkeypatch: pytest.Mon
         copied.append(args)
         return copy(*args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(apply, "measure", count)
-    monkeypatch.setattr(apply, "copy", noted)
+    monkeypatch.setattr(staged_copies, "measure", count)
+    monkeypatch.setattr(staged_copies, "copy", noted)
     with Session(tree.layout, tree.settings) as session:
         for _ in range(5):
             outcome = settle(session, entries[".big"])

@@ -24,8 +24,10 @@ from coder_ws_runtime.persist.manifest.entry import Entry, Kind, Scope
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.reconcile import apply as applying
 from coder_ws_runtime.persist.reconcile import settle as settling
+from coder_ws_runtime.persist.reconcile import staged_copies
+from coder_ws_runtime.persist.reconcile.actions import Operation
 from coder_ws_runtime.persist.reconcile.event import NO_EVENT, LinkEvent, link_moved
-from coder_ws_runtime.persist.reconcile.look import look
+from coder_ws_runtime.persist.reconcile.observe import look
 from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.status import status
@@ -109,10 +111,10 @@ def test_a_mount_that_appears_during_the_copy(tree: Tree, monkeypatch: pytest.Mo
         def late(*args: object, **kwargs: object) -> object:
             done = copy(*args, **kwargs)  # type: ignore[arg-type]
             stack.enter_context(bound(tree.layout.root / "live", tree.home / ".d/mnt"))
-            monkeypatch.setattr(applying, "copy", copy)
+            monkeypatch.setattr(staged_copies, "copy", copy)
             return done
 
-        monkeypatch.setattr(applying, "copy", late)
+        monkeypatch.setattr(staged_copies, "copy", late)
         assert told(tree, ".d").code == "path.mounted"
         assert (tree.home / ".d/x").read_text() == "1"
         assert (tree.home / ".d/mnt/precious").read_text() == "live"
@@ -177,14 +179,14 @@ def test_written_in_place_during_the_copy_with_its_time_set_back(
 
     def late(*args: object, **kwargs: object) -> object:
         done = copy(*args, **kwargs)  # type: ignore[arg-type]
-        monkeypatch.setattr(applying, "copy", copy)
+        monkeypatch.setattr(staged_copies, "copy", copy)
         found = (tree.home / "image").stat()
         with (tree.home / "image").open("r+") as file:
             file.write("AFTER!")
         os.utime(tree.home / "image", ns=(found.st_atime_ns, found.st_mtime_ns))
         return done
 
-    monkeypatch.setattr(applying, "copy", late)
+    monkeypatch.setattr(staged_copies, "copy", late)
     tree.resolve()
     assert content(tree.volume) == {"image": "AFTER!"}
 
@@ -475,7 +477,7 @@ def test_saved_after_a_kill_between_publish_and_link(
         raise KilledError
 
     with monkeypatch.context() as patched:
-        patched.setattr(applying._Run, "replace_content", die)  # noqa: SLF001 - between the two steps
+        patched.setitem(applying.STEPS, Operation.REPLACE_CONTENT, die)  # between the two steps
         with pytest.raises(KilledError):
             tree.resolve()
     assert content(tree.volume) == {file: "older"}
@@ -653,7 +655,7 @@ def test_a_mode_that_was_saved_before_a_kill(tree: Tree, path: str, monkeypatch:
         raise KilledError
 
     with monkeypatch.context() as patched:
-        patched.setattr(applying._Run, "supersede", die)  # noqa: SLF001 - between the two steps
+        patched.setitem(applying.COPYING_STEPS, Operation.SUPERSEDE, die)  # between the two steps
         with pytest.raises(KilledError):
             tree.resolve()
     tree.resolve()

@@ -153,7 +153,7 @@ def test_a_path_is_moved_although_staging_went_in_between(
 ) -> None:
     """ESTALE, once: what was open on the server is gone."""
     from coder_ws_runtime.fs import copying
-    from coder_ws_runtime.persist.reconcile import apply
+    from coder_ws_runtime.persist.reconcile import staged_copies
 
     tree.manifest("f")
     (tree.home / "f").write_text("1")
@@ -166,6 +166,6 @@ def test_a_path_is_moved_although_staging_went_in_between(
             raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
         return copying.copy(*args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(apply, "copy", copy)
+    monkeypatch.setattr(staged_copies, "copy", copy)
     assert tree.resolve().errors == []
     assert (tree.volume / "f").read_text() == "1"

@@ -3,8 +3,8 @@
 import pytest
 
 from coder_ws_runtime.persist.manifest.load import load_declarations
+from coder_ws_runtime.persist.reconcile.actions import Decision
 from coder_ws_runtime.persist.reconcile.event import LINK_DELETED, LINK_DEPARTED, NO_EVENT, LinkEvent
-from coder_ws_runtime.persist.reconcile.plan import Decision
 from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
 from coder_ws_runtime.persist.session import Session
 from tests.harness.tree import Tree, content, read, write

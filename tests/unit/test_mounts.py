@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from coder_ws_runtime.persist.reconcile.plan import Decision
+from coder_ws_runtime.persist.reconcile.actions import Decision
 from coder_ws_runtime.system.mounts import mounted_in, parse_mounts
 from tests.harness.tree import Tree, content, read, write
 from tests.unit.conftest import Command

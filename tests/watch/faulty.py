@@ -11,8 +11,8 @@ loading.refuse_root = lambda layout: None
 from coder_ws_runtime.cli.home_persist import entry as home_persist  # noqa: E402 - as above
 from coder_ws_runtime.persist.manifest.entry import Entry  # noqa: E402
 from coder_ws_runtime.persist.reconcile import settle  # noqa: E402
-from coder_ws_runtime.persist.reconcile.look import look  # noqa: E402
 from coder_ws_runtime.persist.reconcile.observation import Observation  # noqa: E402
+from coder_ws_runtime.persist.reconcile.observe import look  # noqa: E402
 from coder_ws_runtime.persist.session import Session  # noqa: E402
 
 

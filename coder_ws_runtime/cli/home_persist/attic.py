@@ -23,7 +23,7 @@ from coder_ws_runtime.persist.manifest.entry import Entry, Scope
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.manifest.paths import in_shell, is_below
 from coder_ws_runtime.persist.manifest.typed import typed, working_directory
-from coder_ws_runtime.persist.reconcile.look import glance
+from coder_ws_runtime.persist.reconcile.observe import glance
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_batch import digest_of, label_of, parse_batch
 from coder_ws_runtime.persist.store.attic_bounds import Bounds, Expired, Pruned, Space, prune, to_prune

@@ -10,10 +10,10 @@ from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, ok, skipped, warning
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
-from coder_ws_runtime.persist.reconcile.look import look
+from coder_ws_runtime.persist.reconcile.actions import Decision, Plan
 from coder_ws_runtime.persist.reconcile.observation import Observation
-from coder_ws_runtime.persist.reconcile.observe import aside_name
-from coder_ws_runtime.persist.reconcile.plan import Decision, Plan, plan, points_into
+from coder_ws_runtime.persist.reconcile.observe import aside_name, look
+from coder_ws_runtime.persist.reconcile.plan import plan, points_into
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.text import plural
 

@@ -43,7 +43,7 @@ def compare(
 
     Raises:
         MountPointError: something is mounted in it.
-        BusyError, ChangedError, OSError: as :func:`coder_ws_runtime.persist.reconcile.observe.observe`.
+        BusyError, ChangedError, OSError: as :func:`coder_ws_runtime.persist.reconcile.observe.look`.
     """
     ignore_lease_breaks()
     fd, name = home_side

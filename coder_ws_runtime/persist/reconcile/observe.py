@@ -1,4 +1,4 @@
-"""Look at a declared path, in the home and on the volume. Reads, and changes nothing."""
+"""Look at a declared path of an opened workspace: quickly, or with all its content. Changes nothing."""
 
 import os
 import stat
@@ -8,9 +8,9 @@ from dataclasses import replace
 from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.reconcile.compare import compare, kind_of
-from coder_ws_runtime.persist.reconcile.event import Fate
+from coder_ws_runtime.persist.reconcile.event import NO_EVENT, Fate, LinkEvent
 from coder_ws_runtime.persist.reconcile.observation import Node, Observation, Origin, Pair
-from coder_ws_runtime.persist.store.ledger import Ledger
+from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.names import SET_ASIDE_SUFFIX
 
 _FATES = frozenset(fate.value for fate in Fate)
@@ -26,16 +26,15 @@ def origin_name(origin: Origin, name: str) -> str:
     return name if origin is Origin.HOME else aside_name(name)
 
 
-def observe(
-    entry: Entry, home: Anchor, volume: Anchor, *, ledger: Ledger, refuse_writers: bool = True
+def look(
+    session: Session, entry: Entry, event: LinkEvent = NO_EVENT, *, refuse_writers: bool = True
 ) -> Observation:
     """What is there of one path.
 
     Args:
+        session: home and volume, opened.
         entry: what is declared.
-        home: the home.
-        volume: the volume.
-        ledger: which links this container has made.
+        event: what the kernel said of the link.
         refuse_writers: refuse content that a program has open for writing.
 
     Raises:
@@ -44,28 +43,36 @@ def observe(
         ChangedError: it changed while we looked.
         OSError: what the file systems say.
     """
-    root = f"{home.path}/{entry.path}"
+    seen = glance(session, entry, event)
+    if seen.mounted is not None:  # it is not moved, so its content does not matter
+        return seen
+    root = f"{session.home.path}/{entry.path}"
 
     def content(fd: int, name: str) -> tuple[Pair, ...]:
-        return compare((fd, name), volume, entry, root=root, refuse_writers=refuse_writers)
+        return compare((fd, name), session.volume.anchor, entry, root=root, refuse_writers=refuse_writers)
 
-    seen = _look(entry, home, volume, ledger=ledger, content=content)
-    return replace(seen, records=ledger.copies(entry.path)) if seen.pairs else seen
-
-
-def glance(entry: Entry, home: Anchor, volume: Anchor, *, ledger: Ledger) -> Observation:
-    """As `observe`, without a look at the content: quick, and no basis for a plan."""
-    return _look(entry, home, volume, ledger=ledger, content=lambda _fd, _name: ())
+    looked = _look(session, entry, content)
+    if looked.pairs:
+        looked = replace(looked, records=session.ledger.copies(entry.path))
+    return replace(looked, watched=seen.watched, left=seen.left, new_name=seen.new_name)
 
 
-def _look(
-    entry: Entry,
-    home: Anchor,
-    volume: Anchor,
-    *,
-    ledger: Ledger,
-    content: Callable[[int, str], tuple[Pair, ...]],
-) -> Observation:
+def glance(session: Session, entry: Entry, event: LinkEvent = NO_EVENT) -> Observation:
+    """As `look`, without the content: quick, and no basis for a plan of copies."""
+    seen = _look(session, entry, content=lambda _fd, _name: ())
+    if session.relink:
+        seen = replace(seen, left=Fate.NONE)
+    if event.fate is Fate.MOVED:
+        seen = replace(seen, new_name=node_at(session.home, event.path))
+    if seen.home is None or seen.home.kind is Kind.LINK:
+        if seen.volume is None and entry.kind is Kind.FILE:
+            return replace(seen, watched=session.watched)
+        return seen
+    return replace(seen, mounted=session.mounted_in(entry.path))
+
+
+def _look(session: Session, entry: Entry, content: Callable[[int, str], tuple[Pair, ...]]) -> Observation:
+    home, volume, ledger = session.home, session.volume.anchor, session.ledger
     volume_node, volume_parent = _on_volume(volume, entry.on_volume)
     seen = Observation(
         link=f"{volume.path}/{entry.on_volume}",

@@ -3,138 +3,29 @@
 One rule holds in every decision: nothing is removed that is not, byte for byte, somewhere else.
 """
 
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 
-from coder_ws_runtime.identity import CopyRecord
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
+from coder_ws_runtime.persist.reconcile.actions import (
+    DROP_ASIDE,
+    DROP_LINK,
+    FORGET,
+    MAKE_LINK,
+    MAKE_TARGET,
+    MAKE_TARGET_PARENT,
+    PUT_BACK,
+    RECORD,
+    REPLACE_CONTENT,
+    REPLACE_LINK,
+    VOLUME_TO_ATTIC,
+    Action,
+    Decision,
+    Operation,
+    Plan,
+)
+from coder_ws_runtime.persist.reconcile.copy_plan import CopyPlan
 from coder_ws_runtime.persist.reconcile.event import NO_EVENT, Fate, LinkEvent
 from coder_ws_runtime.persist.reconcile.observation import Difference, Node, Observation, Origin, Pair
-from coder_ws_runtime.persist.reconcile.provenance import Newer, Reason, which_is_newer
-
-
-class Decision(Enum):
-    """The rows of the table in docs/persistence.md; the value is the stable code."""
-
-    LINKED = "path.linked"
-    CREATE = "path.created"
-    LINK = "path.link-made"
-    RELINK = "path.link-corrected"
-    SEED = "path.seeded"
-    MERGE = "path.merged"
-    VOLUME_WINS = "path.volume-wins"
-    HOME_WINS = "path.home-wins"
-    TYPE_CONFLICT = "path.other-type"
-    WAIT = "path.not-written-yet"
-    DIVERTED = "path.diverted"
-    DELETED = "path.deleted"
-    MOVED = "path.moved"
-    DEPARTED = "path.moved-away"
-    RECOVER = "path.recovered"
-    SPECIAL = "path.special"
-    PERHAPS_WRITTEN = "path.perhaps-written"
-    MOUNTED = "path.mounted"
-    FAILED = "path.failed"
-
-    @property
-    def text(self) -> str:
-        """The word in reports."""
-        return _TEXT[self]
-
-
-_TEXT = {
-    Decision.LINKED: "linked",
-    Decision.CREATE: "created",
-    Decision.LINK: "link made",
-    Decision.RELINK: "link corrected",
-    Decision.SEED: "seeded",
-    Decision.MERGE: "merged",
-    Decision.VOLUME_WINS: "volume wins",
-    Decision.HOME_WINS: "home wins",
-    Decision.TYPE_CONFLICT: "type conflict",
-    Decision.WAIT: "not written yet",
-    Decision.DIVERTED: "diverted",
-    Decision.DELETED: "deleted",
-    Decision.MOVED: "moved",
-    Decision.DEPARTED: "moved away",
-    Decision.RECOVER: "recovered",
-    Decision.SPECIAL: "not linked",
-    Decision.PERHAPS_WRITTEN: "not linked",
-    Decision.MOUNTED: "mounted",
-    Decision.FAILED: "failed",
-}
-
-
-class Operation(Enum):
-    """What one action of a plan does. Each is one mutation, so that a crash falls between two."""
-
-    MAKE_TARGET = "create the directory on the volume"
-    MAKE_TARGET_PARENT = "create the directory that is to hold the file on the volume"
-    SET_MODE = "give the target its declared mode"
-    NOTE_COPIES = "note in the ledger what home and volume both have"
-    COPY_IN = "copy what the volume lacks to it"
-    SUPERSEDE = "put the home's copies in the place of the volume's, which go to the attic"
-    COPY_METADATA = "give directories of the volume the mode, owner and attributes of the home's"
-    TO_ATTIC = "copy the home's copies to the attic"
-    VOLUME_TO_ATTIC = "move the volume's copy to the attic"
-    MAKE_LINK = "make the link where there is nothing"
-    REPLACE_LINK = "put the right link in the place of a wrong one of ours"
-    REPLACE_CONTENT = "put the link in the place of content that is safe elsewhere"
-    DROP_LINK = "remove our link, which leads nowhere"
-    DROP_ASIDE = "remove what was set aside: a link, or content that is safe elsewhere"
-    PUT_BACK = "put a link of the user's back that was set aside"
-    COPY_OUT = "put a copy of the volume's content where our link was renamed to"
-    RENAME_TARGET = "rename the content on the volume as its link was renamed in the home"
-    RECORD = "note in the ledger that this container makes the link"
-    FORGET = "note in the ledger that there is no link"
-    NOTE_LEFT = "note in the ledger that the link was deleted or renamed"
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One step for one path."""
-
-    operation: Operation
-    origin: Origin = Origin.HOME
-    """Which content of the home side is copied."""
-    paths: tuple[str, ...] = ()
-    """What is copied, or noted as copied, relative to the entry."""
-    mode: int | None = None
-    """For SET_MODE."""
-    fate: Fate = Fate.NONE
-    """For NOTE_LEFT."""
-    event: LinkEvent = NO_EVENT
-    """For COPY_OUT and RENAME_TARGET."""
-
-
-MAKE_TARGET = Action(Operation.MAKE_TARGET)
-MAKE_TARGET_PARENT = Action(Operation.MAKE_TARGET_PARENT)
-VOLUME_TO_ATTIC = Action(Operation.VOLUME_TO_ATTIC)
-MAKE_LINK = Action(Operation.MAKE_LINK)
-REPLACE_LINK = Action(Operation.REPLACE_LINK)
-REPLACE_CONTENT = Action(Operation.REPLACE_CONTENT)
-DROP_ASIDE = Action(Operation.DROP_ASIDE)
-RECORD = Action(Operation.RECORD)
-FORGET = Action(Operation.FORGET)
-DROP_LINK = Action(Operation.DROP_LINK)
-PUT_BACK = Action(Operation.PUT_BACK)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The next actions for one path; it is settled when there are none.
-
-    `problem` says what a person should know or do, empty if nothing; `refused` whether the path is
-    not as declared because of it.
-    """
-
-    decision: Decision
-    actions: tuple[Action, ...] = ()
-    problem: str = ""
-    hint: str = ""
-    refused: bool = False
-    code: str = ""
-    """The stable code of the problem, where it is not the decision's."""
 
 
 def plan(entry: Entry, seen: Observation, *, event: LinkEvent = NO_EVENT) -> Plan:
@@ -308,24 +199,24 @@ def _content(entry: Entry, seen: Observation, home: Node) -> Plan:
     if seen.mounted is not None or home.kind is Kind.SPECIAL:
         return _immovable(seen)
     held = _held(seen.pairs)
-    work = _Work(seen, Origin.HOME, stays=held is not None)
+    copies = CopyPlan(seen, Origin.HOME, stays=held is not None)
     if held is not None:
         # It goes on being written where it is; the volume is brought up to date.
-        return _left_in_place(held, work.actions())
-    actions = (*work.actions(), REPLACE_CONTENT)
+        return _left_in_place(held, copies.actions())
+    actions = (*copies.actions(), REPLACE_CONTENT)
     if seen.volume is None:
         return _as_found(Plan(Decision.SEED, actions), entry, home)
     if seen.volume.kind is not home.kind:
-        problem = _conflict(home, seen.volume, home_wins=bool(work.winners))
+        problem = _conflict(home, seen.volume, home_wins=bool(copies.winners))
         return Plan(Decision.TYPE_CONFLICT, actions, problem=problem, hint="home-persist attic list")
-    return Plan(_decision(home, work), actions)
+    return Plan(_decision(home, copies), actions)
 
 
-def _decision(home: Node, work: "_Work") -> Decision:
+def _decision(home: Node, copies: CopyPlan) -> Decision:
     """Home and volume have the same type."""
-    if work.winners:
+    if copies.winners:
         return Decision.HOME_WINS
-    return Decision.VOLUME_WINS if home.kind is Kind.FILE and work.losers else Decision.MERGE
+    return Decision.VOLUME_WINS if home.kind is Kind.FILE and copies.losers else Decision.MERGE
 
 
 def _as_found(seeded: Plan, entry: Entry, home: Node) -> Plan:
@@ -357,83 +248,11 @@ def _recover(seen: Observation) -> Plan:
         if seen.home is None or seen.ours:
             return Plan(Decision.RECOVER, (PUT_BACK,))
     held = _held(seen.pairs)
-    work = _Work(seen, Origin.ASIDE, stays=held is not None)
+    copies = CopyPlan(seen, Origin.ASIDE, stays=held is not None)
     if held is not None:
-        return _left_in_place(held, work.actions())
+        return _left_in_place(held, copies.actions())
     # It was swapped with our link, and we may have died before that was noted.
-    return Plan(Decision.RECOVER, (*work.actions(), RECORD, DROP_ASIDE))
-
-
-class _Work:
-    """The copies after which nothing of one origin of the home side exists there alone.
-
-    Args:
-        seen: what is there.
-        origin: whose content the pairs are.
-        stays: it is not removed afterwards.
-    """
-
-    def __init__(self, seen: Observation, origin: Origin, *, stays: bool) -> None:
-        self.seen = seen
-        self.origin = origin
-        self.stays = stays
-        self.missing = tuple(pair.path for pair in seen.pairs if pair.difference is Difference.MISSING)
-        self.winners: list[str] = []
-        self.losers: list[str] = []
-        self.directories: list[str] = []
-        for pair in seen.pairs:
-            if pair.difference in (Difference.DIFFERS, Difference.METADATA):
-                self._decide(pair)
-
-    def _decide(self, pair: Pair) -> None:
-        assert pair.home is not None  # noqa: S101 - what differs is on both sides
-        assert pair.volume is not None  # noqa: S101
-        verdict = which_is_newer(
-            pair.home,
-            pair.volume,
-            self.seen.records.get(pair.path),
-            replaced=self.seen.replaced,
-            aside=self.origin is Origin.ASIDE,
-            stays=self.stays,
-        )
-        metadata = pair.difference is Difference.METADATA
-        if verdict.newer is Newer.HOME:
-            (self.directories if metadata and pair.directory else self.winners).append(pair.path)
-        elif not metadata and not (self.stays and verdict.reason is Reason.COPIED):
-            self.losers.append(pair.path)
-
-    def actions(self) -> tuple[Action, ...]:
-        """What brings the volume up to date, and what keeps the losing copies in the attic."""
-        steps = (
-            (Operation.COPY_IN, self.missing),
-            (Operation.SUPERSEDE, tuple(self.winners)),
-            (Operation.COPY_METADATA, tuple(self.directories)),
-            (Operation.TO_ATTIC, tuple(self.losers)),
-        )
-        copies = tuple(Action(operation, self.origin, paths) for operation, paths in steps if paths)
-        unnoted = self._unnoted()
-        return (Action(Operation.NOTE_COPIES, self.origin, unnoted), *copies) if unnoted else copies
-
-    def _unnoted(self) -> tuple[str, ...]:
-        """Files that home and volume both have, and that the ledger does not know of this state.
-
-        Not those whose mode or owner is a save: noted, they would be older than the volume's.
-        """
-        winners = frozenset(self.winners)
-        return tuple(
-            pair.path
-            for pair in self.seen.pairs
-            if pair.safe
-            and not pair.directory
-            and pair.path not in winners
-            and not _is_noted(pair, self.seen.records.get(pair.path))
-        )
-
-
-def _is_noted(pair: Pair, record: CopyRecord | None) -> bool:
-    if record is None or pair.home != record.home or pair.volume is None:
-        return False
-    return record.volume is not None and pair.volume.has_content_of(record.volume)
+    return Plan(Decision.RECOVER, (*copies.actions(), RECORD, DROP_ASIDE))
 
 
 def _held(pairs: tuple[Pair, ...]) -> Pair | None:

@@ -1,26 +1,29 @@
 """Make one path true: look, plan, carry out, until nothing is left to do."""
 
 import errno
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from coder_ws_runtime.errors import RefusedError, UserError
-from coder_ws_runtime.fs.anchored import MountPointError
 from coder_ws_runtime.fs.copying import ChangedError
 from coder_ws_runtime.fs.writers import BusyError
 from coder_ws_runtime.persist.manifest.entry import Entry
-from coder_ws_runtime.persist.manifest.paths import in_shell
 from coder_ws_runtime.persist.monitor import amount
+from coder_ws_runtime.persist.reconcile.actions import Action, Decision, Operation, Plan
 from coder_ws_runtime.persist.reconcile.event import NO_EVENT, LinkEvent
-from coder_ws_runtime.persist.reconcile.look import glance, look
 from coder_ws_runtime.persist.reconcile.observation import Observation
+from coder_ws_runtime.persist.reconcile.observe import glance, look
 from coder_ws_runtime.persist.reconcile.outward_links import links_that_die
-from coder_ws_runtime.persist.reconcile.plan import Action, Decision, Operation, Plan, mounted, plan
+from coder_ws_runtime.persist.reconcile.plan import plan
+from coder_ws_runtime.persist.reconcile.refusals import (
+    failure_error,
+    in_use_error,
+    refusal_of,
+    unforeseen_error,
+)
 from coder_ws_runtime.persist.session import Session
-from coder_ws_runtime.persist.store.failures import failure_of
 
 # How often a path is looked at again when it changes under our hands.
 _ATTEMPTS = 12
@@ -72,15 +75,15 @@ def settle(
     try:
         run.run(event)
     except BusyError as busy:
-        run.error = _in_use(entry, busy)
+        run.error = in_use_error(entry, busy)
     except OSError as failure:
         run.now = run.acted or Plan(Decision.FAILED)
-        run.error = _failure(session, entry, failure)
+        run.error = failure_error(session, entry, failure)
     except UserError as error:
         run.error = error
     except Exception as error:  # noqa: BLE001 - a bug ends this path, and not the others
         run.now = run.acted or Plan(Decision.FAILED)
-        run.error = _unforeseen(entry, error)
+        run.error = unforeseen_error(entry, error)
     if session.attic.count > before:
         session.attic.keep_bounds()
     told = run.acted or run.now
@@ -133,7 +136,7 @@ class _Settling:
                         seen = look(self.session, self.entry, event)
                         self.now = plan(self.entry, seen, event=event)
                     if seen is None or not self.now.actions or self.now.actions == done:
-                        self.error = _refusal(self.session, self.entry, self.now)
+                        self.error = refusal_of(self.session, self.entry, self.now)
                         return
                     self.acted = self.acted or self.now
                     if self.dry_run:
@@ -157,20 +160,21 @@ class _Settling:
 
     def _apply(self, seen: Observation) -> None:
         # Loaded only when something is to be done: most runs find everything in place.
-        from coder_ws_runtime.persist.reconcile import apply  # noqa: PLC0415
+        from coder_ws_runtime.persist.reconcile.apply import apply  # noqa: PLC0415
+        from coder_ws_runtime.persist.reconcile.path_work import Context, in_home  # noqa: PLC0415
 
         session, entry, now = self.session, self.entry, self.now
         tell = self.progress or session.monitor.advance
-        context = apply.Context(session.home, session.volume, session.ledger, session.attic, tell)
+        context = Context(session.home, session.volume, session.ledger, session.attic, tell)
 
         def total() -> int:
             copying = (one for one in now.actions if one.operation is not Operation.NOTE_COPIES)
             sides = ((action.origin, path) for action in copying for path in action.paths)
-            return amount((session.home, apply.in_home(entry, path, origin)) for origin, path in sides)
+            return amount((session.home, in_home(entry, path, origin)) for origin, path in sides)
 
         try:
             with session.monitor.work(f"~/{entry.path}{entry.slash}", total):
-                apply.apply(entry, seen, now.actions, context)
+                apply(entry, seen, now.actions, context)
         finally:
             self.left_over += context.left_over
             self.links.update(context.links)
@@ -219,12 +223,13 @@ def save(session: Session, entry: Entry) -> None:
     Raises:
         ChangedError, OSError: it was not saved.
     """
-    from coder_ws_runtime.persist.reconcile import apply  # noqa: PLC0415 - as above
+    from coder_ws_runtime.persist.reconcile.apply import apply  # noqa: PLC0415 - as above
+    from coder_ws_runtime.persist.reconcile.path_work import Context  # noqa: PLC0415 - as above
 
     seen = look(session, entry, refuse_writers=False)
     actions = [action for action in plan(entry, seen).actions if action.operation in _SAVING]
-    context = apply.Context(session.home, session.volume, session.ledger, session.attic)
-    apply.apply(entry, seen, actions, context)
+    context = Context(session.home, session.volume, session.ledger, session.attic)
+    apply(entry, seen, actions, context)
 
 
 _SAVING = frozenset(
@@ -238,65 +243,5 @@ _SAVING = frozenset(
 )
 
 
-def _in_use(entry: Entry, busy: BusyError) -> UserError:
-    path = f"~/{entry.path}"
-    inside = str(busy)
-    what = f"a program is writing {inside!r} in it" if inside else "a program is writing it"
-    return RefusedError(
-        f"{what}; left as it was",
-        code="path.in-use",
-        place=path,
-        hint=f"close the program (fuser -v {in_shell(entry.path)} names it), then: home-persist resolve",
-    )
-
-
 def _is_mode_only(done: Plan) -> bool:
     return all(action.operation is Operation.SET_MODE for action in done.actions)
-
-
-def _unforeseen(entry: Entry, error: Exception) -> UserError:
-    """A bug, as the error of its path."""
-    import traceback  # noqa: PLC0415 - seldom needed
-
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{os.path.basename(frame.filename)}:{frame.lineno}"
-    return RefusedError(
-        f"{type(error).__name__}: {error} ({where}); left as it was",
-        code="path.unforeseen",
-        place=f"~/{entry.path}",
-        hint="this is a bug: report it with the output of ws-doctor bundle",
-    )
-
-
-def _failure(session: Session, entry: Entry, failure: OSError) -> UserError:
-    if isinstance(failure, MountPointError):
-        return _mounted(entry, failure.filename)
-    if not isinstance(failure, BlockingIOError):
-        return failure_of(f"~/{entry.path}", failure, within=session.within(entry))
-    return RefusedError(
-        "another command works on it",
-        code="path.busy",
-        place=f"~/{entry.path}",
-        hint="when that has ended: home-persist resolve",
-    )
-
-
-def _mounted(entry: Entry, inside: str) -> UserError:
-    """What was mounted while we worked, or is not told by the kernel's list."""
-    what, hint = mounted("" if inside == entry.path.rpartition("/")[2] else inside)
-    hint = f"{hint}; to take it out: home-persist remove"
-    return RefusedError(what, code=Decision.MOUNTED.value, place=f"~/{entry.path}", hint=hint)
-
-
-def _refusal(session: Session, entry: Entry, now: Plan) -> UserError | None:
-    """A settled plan that leaves the path other than declared, as an error."""
-    if not now.refused:
-        return None
-    hint = now.hint
-    if now.decision is Decision.PERHAPS_WRITTEN:
-        from coder_ws_runtime.persist.store.ownership import find_foreign  # noqa: PLC0415 - rarely needed
-
-        foreign = find_foreign(session.home, entry.path, session.volume.owner)
-        if foreign:
-            hint = f"{foreign.remedy(session.volume.owner)}, then: home-persist resolve"
-    return RefusedError(now.problem, code=now.code or now.decision.value, place=f"~/{entry.path}", hint=hint)

@@ -9,6 +9,7 @@ from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import Anchor
 from coder_ws_runtime.fs.usage import measure
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
+from coder_ws_runtime.persist.reconcile.actions import Decision
 from coder_ws_runtime.persist.reconcile.event import (
     LINK_DELETED,
     LINK_DEPARTED,
@@ -17,7 +18,6 @@ from coder_ws_runtime.persist.reconcile.event import (
     LinkEvent,
     link_moved,
 )
-from coder_ws_runtime.persist.reconcile.plan import Decision
 from coder_ws_runtime.persist.reconcile.settle import Outcome, save, settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_items import restore

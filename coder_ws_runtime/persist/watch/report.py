@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from coder_ws_runtime.fs.writing import replace_file
-from coder_ws_runtime.persist.reconcile.plan import Decision
+from coder_ws_runtime.persist.reconcile.actions import Decision
 from coder_ws_runtime.persist.reconcile.settle import Outcome
 from coder_ws_runtime.system import journal
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.persist.manifest.entry import Entry
-from coder_ws_runtime.persist.reconcile.plan import Decision
+from coder_ws_runtime.persist.reconcile.actions import Decision
 from coder_ws_runtime.persist.reconcile.settle import Outcome
 
 _LIMIT = 1 << 20

@@ -1,0 +1,131 @@
+"""What a plan is made of, as plain values: the decision on a path, and the actions that follow from it."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from coder_ws_runtime.persist.reconcile.event import NO_EVENT, Fate, LinkEvent
+from coder_ws_runtime.persist.reconcile.observation import Origin
+
+
+class Decision(Enum):
+    """The rows of the table in docs/persistence.md; the value is the stable code."""
+
+    LINKED = "path.linked"
+    CREATE = "path.created"
+    LINK = "path.link-made"
+    RELINK = "path.link-corrected"
+    SEED = "path.seeded"
+    MERGE = "path.merged"
+    VOLUME_WINS = "path.volume-wins"
+    HOME_WINS = "path.home-wins"
+    TYPE_CONFLICT = "path.other-type"
+    WAIT = "path.not-written-yet"
+    DIVERTED = "path.diverted"
+    DELETED = "path.deleted"
+    MOVED = "path.moved"
+    DEPARTED = "path.moved-away"
+    RECOVER = "path.recovered"
+    SPECIAL = "path.special"
+    PERHAPS_WRITTEN = "path.perhaps-written"
+    MOUNTED = "path.mounted"
+    FAILED = "path.failed"
+
+    @property
+    def text(self) -> str:
+        """The word in reports."""
+        return _TEXT[self]
+
+
+_TEXT = {
+    Decision.LINKED: "linked",
+    Decision.CREATE: "created",
+    Decision.LINK: "link made",
+    Decision.RELINK: "link corrected",
+    Decision.SEED: "seeded",
+    Decision.MERGE: "merged",
+    Decision.VOLUME_WINS: "volume wins",
+    Decision.HOME_WINS: "home wins",
+    Decision.TYPE_CONFLICT: "type conflict",
+    Decision.WAIT: "not written yet",
+    Decision.DIVERTED: "diverted",
+    Decision.DELETED: "deleted",
+    Decision.MOVED: "moved",
+    Decision.DEPARTED: "moved away",
+    Decision.RECOVER: "recovered",
+    Decision.SPECIAL: "not linked",
+    Decision.PERHAPS_WRITTEN: "not linked",
+    Decision.MOUNTED: "mounted",
+    Decision.FAILED: "failed",
+}
+
+
+class Operation(Enum):
+    """What one action of a plan does. Each is one mutation, so that a crash falls between two."""
+
+    MAKE_TARGET = "create the directory on the volume"
+    MAKE_TARGET_PARENT = "create the directory that is to hold the file on the volume"
+    SET_MODE = "give the target its declared mode"
+    NOTE_COPIES = "note in the ledger what home and volume both have"
+    COPY_IN = "copy what the volume lacks to it"
+    SUPERSEDE = "put the home's copies in the place of the volume's, which go to the attic"
+    COPY_METADATA = "give directories of the volume the mode, owner and attributes of the home's"
+    TO_ATTIC = "copy the home's copies to the attic"
+    VOLUME_TO_ATTIC = "move the volume's copy to the attic"
+    MAKE_LINK = "make the link where there is nothing"
+    REPLACE_LINK = "put the right link in the place of a wrong one of ours"
+    REPLACE_CONTENT = "put the link in the place of content that is safe elsewhere"
+    DROP_LINK = "remove our link, which leads nowhere"
+    DROP_ASIDE = "remove what was set aside: a link, or content that is safe elsewhere"
+    PUT_BACK = "put a link of the user's back that was set aside"
+    COPY_OUT = "put a copy of the volume's content where our link was renamed to"
+    RENAME_TARGET = "rename the content on the volume as its link was renamed in the home"
+    RECORD = "note in the ledger that this container makes the link"
+    FORGET = "note in the ledger that there is no link"
+    NOTE_LEFT = "note in the ledger that the link was deleted or renamed"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One step for one path."""
+
+    operation: Operation
+    origin: Origin = Origin.HOME
+    """Which content of the home side is copied."""
+    paths: tuple[str, ...] = ()
+    """What is copied, or noted as copied, relative to the entry."""
+    mode: int | None = None
+    """For SET_MODE."""
+    fate: Fate = Fate.NONE
+    """For NOTE_LEFT."""
+    event: LinkEvent = NO_EVENT
+    """For COPY_OUT and RENAME_TARGET."""
+
+
+MAKE_TARGET = Action(Operation.MAKE_TARGET)
+MAKE_TARGET_PARENT = Action(Operation.MAKE_TARGET_PARENT)
+VOLUME_TO_ATTIC = Action(Operation.VOLUME_TO_ATTIC)
+MAKE_LINK = Action(Operation.MAKE_LINK)
+REPLACE_LINK = Action(Operation.REPLACE_LINK)
+REPLACE_CONTENT = Action(Operation.REPLACE_CONTENT)
+DROP_ASIDE = Action(Operation.DROP_ASIDE)
+RECORD = Action(Operation.RECORD)
+FORGET = Action(Operation.FORGET)
+DROP_LINK = Action(Operation.DROP_LINK)
+PUT_BACK = Action(Operation.PUT_BACK)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The next actions for one path; it is settled when there are none.
+
+    `problem` says what a person should know or do, empty if nothing; `refused` whether the path is
+    not as declared because of it.
+    """
+
+    decision: Decision
+    actions: tuple[Action, ...] = ()
+    problem: str = ""
+    hint: str = ""
+    refused: bool = False
+    code: str = ""
+    """The stable code of the problem, where it is not the decision's."""

@@ -1,0 +1,78 @@
+"""Which copies are made before content is removed, and which of two versions wins. Pure."""
+
+from coder_ws_runtime.identity import CopyRecord
+from coder_ws_runtime.persist.reconcile.actions import Action, Operation
+from coder_ws_runtime.persist.reconcile.observation import Difference, Observation, Origin, Pair
+from coder_ws_runtime.persist.reconcile.provenance import Newer, Reason, which_is_newer
+
+
+class CopyPlan:
+    """The copies after which nothing of one origin of the home side exists there alone.
+
+    Args:
+        seen: what is there.
+        origin: whose content the pairs are.
+        stays: it is not removed afterwards.
+    """
+
+    def __init__(self, seen: Observation, origin: Origin, *, stays: bool) -> None:
+        self.seen = seen
+        self.origin = origin
+        self.stays = stays
+        self.missing = tuple(pair.path for pair in seen.pairs if pair.difference is Difference.MISSING)
+        self.winners: list[str] = []
+        self.losers: list[str] = []
+        self.directories: list[str] = []
+        for pair in seen.pairs:
+            if pair.difference in (Difference.DIFFERS, Difference.METADATA):
+                self._decide(pair)
+
+    def _decide(self, pair: Pair) -> None:
+        assert pair.home is not None  # noqa: S101 - what differs is on both sides
+        assert pair.volume is not None  # noqa: S101
+        verdict = which_is_newer(
+            pair.home,
+            pair.volume,
+            self.seen.records.get(pair.path),
+            replaced=self.seen.replaced,
+            aside=self.origin is Origin.ASIDE,
+            stays=self.stays,
+        )
+        metadata = pair.difference is Difference.METADATA
+        if verdict.newer is Newer.HOME:
+            (self.directories if metadata and pair.directory else self.winners).append(pair.path)
+        elif not metadata and not (self.stays and verdict.reason is Reason.COPIED):
+            self.losers.append(pair.path)
+
+    def actions(self) -> tuple[Action, ...]:
+        """What brings the volume up to date, and what keeps the losing copies in the attic."""
+        steps = (
+            (Operation.COPY_IN, self.missing),
+            (Operation.SUPERSEDE, tuple(self.winners)),
+            (Operation.COPY_METADATA, tuple(self.directories)),
+            (Operation.TO_ATTIC, tuple(self.losers)),
+        )
+        copies = tuple(Action(operation, self.origin, paths) for operation, paths in steps if paths)
+        unnoted = self._unnoted()
+        return (Action(Operation.NOTE_COPIES, self.origin, unnoted), *copies) if unnoted else copies
+
+    def _unnoted(self) -> tuple[str, ...]:
+        """Files that home and volume both have, and that the ledger does not know of this state.
+
+        Not those whose mode or owner is a save: noted, they would be older than the volume's.
+        """
+        winners = frozenset(self.winners)
+        return tuple(
+            pair.path
+            for pair in self.seen.pairs
+            if pair.safe
+            and not pair.directory
+            and pair.path not in winners
+            and not _is_noted(pair, self.seen.records.get(pair.path))
+        )
+
+
+def _is_noted(pair: Pair, record: CopyRecord | None) -> bool:
+    if record is None or pair.home != record.home or pair.volume is None:
+        return False
+    return record.volume is not None and pair.volume.has_content_of(record.volume)

@@ -1,0 +1,107 @@
+"""One path while a plan for it is carried out: what its steps are given, and what they have made safe.
+
+Each step is a function that takes a :class:`PathWork`. The steps rely on each other only through
+:attr:`PathWork.safe`: it is the only thing that allows a removal. It starts with what home and volume both
+have, and only :mod:`.staged_copies` adds to it, when a copy is durable and in its place.
+"""
+
+import os
+from dataclasses import dataclass, field
+
+from coder_ws_runtime.fs.anchored import Anchor
+from coder_ws_runtime.fs.copying import Progress
+from coder_ws_runtime.identity import Identity
+from coder_ws_runtime.persist.manifest.entry import Entry
+from coder_ws_runtime.persist.reconcile.observation import Difference, Observation, Origin
+from coder_ws_runtime.persist.reconcile.observe import origin_name
+from coder_ws_runtime.persist.store.attic import Attic, Reason
+from coder_ws_runtime.persist.store.ledger import Ledger
+from coder_ws_runtime.persist.store.volume import Volume
+
+
+@dataclass(slots=True)
+class Context:
+    """What all paths of one run share."""
+
+    home: Anchor
+    volume: Volume
+    ledger: Ledger
+    attic: Attic
+    progress: Progress | None = None
+    left_over: list[str] = field(default_factory=list)
+    """What could not be removed after it was set aside, and why: for a person."""
+    links: dict[str, str] = field(default_factory=dict)
+    """What links say that lead out of a tree that was copied to the volume."""
+    reason: Reason = Reason.DELETED
+    """Why the volume's copy moves to the attic, where it does as a whole."""
+
+
+class PathWork:
+    """What is declared of a path, what was seen of it, and what is safe by now.
+
+    Args:
+        entry: what is declared.
+        seen: what was there when the plan was made; each step checks again what it relies on.
+        context: the home, the volume, the ledger and the attic.
+    """
+
+    def __init__(self, entry: Entry, seen: Observation, context: Context) -> None:
+        self.entry = entry
+        self.seen = seen
+        self.context = context
+        self.safe: dict[str, Identity] = {
+            pair.path: pair.home for pair in seen.pairs if pair.safe and pair.home is not None
+        }
+        """What exists elsewhere, by path within the entry: only this may be removed."""
+        self.special = {pair.path for pair in seen.pairs if pair.difference is Difference.SPECIAL}
+        """What is left in place, and was left out of what was compared."""
+
+    @property
+    def home(self) -> Anchor:
+        """The home."""
+        return self.context.home
+
+    @property
+    def volume(self) -> Volume:
+        """The volume."""
+        return self.context.volume
+
+    @property
+    def anchor(self) -> Anchor:
+        """The root of the volume."""
+        return self.context.volume.anchor
+
+    def on_volume(self, path: str) -> str:
+        """Where content of the entry is, relative to the volume; `path` is relative to the entry."""
+        return joined(self.entry.on_volume, path)
+
+    def in_home(self, path: str, origin: Origin) -> str:
+        """As the function :func:`in_home`, for this entry."""
+        return in_home(self.entry, path, origin)
+
+    def is_managed_link(self, fd: int, name: str) -> bool:
+        """Whether a name in an open directory is the managed symlink, or the one that was made before."""
+        try:
+            return os.readlink(name, dir_fd=fd) in (self.seen.link, self.seen.recorded)
+        except OSError:
+            return False
+
+    def record_link(self) -> None:
+        """Note in the ledger that this container makes the link."""
+        self.context.ledger.record(self.entry.path, self.seen.link)
+
+    def forget_link(self) -> None:
+        """Note in the ledger that there is no link."""
+        self.context.ledger.forget(self.entry.path)
+
+
+def in_home(entry: Entry, path: str, origin: Origin) -> str:
+    """Where content of an entry is, relative to the home; `path` is relative to the entry."""
+    directory, slash, name = entry.path.rpartition("/")
+    base = f"{directory}{slash}{origin_name(origin, name)}"
+    return f"{base}/{path}" if path else base
+
+
+def joined(base: str, path: str) -> str:
+    """Two relative paths as one; either may be empty."""
+    return f"{base}/{path}" if base and path else base or path

@@ -1,0 +1,75 @@
+"""Why a path is not as declared, as an error with its code and its hint."""
+
+import os
+
+from coder_ws_runtime.errors import RefusedError, UserError
+from coder_ws_runtime.fs.anchored import MountPointError
+from coder_ws_runtime.fs.writers import BusyError
+from coder_ws_runtime.persist.manifest.entry import Entry
+from coder_ws_runtime.persist.manifest.paths import in_shell
+from coder_ws_runtime.persist.reconcile.actions import Decision, Plan
+from coder_ws_runtime.persist.reconcile.plan import mounted
+from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.persist.store.failures import failure_of
+
+
+def in_use_error(entry: Entry, busy: BusyError) -> UserError:
+    """A program has content of the path open for writing."""
+    path = f"~/{entry.path}"
+    inside = str(busy)
+    what = f"a program is writing {inside!r} in it" if inside else "a program is writing it"
+    return RefusedError(
+        f"{what}; left as it was",
+        code="path.in-use",
+        place=path,
+        hint=f"close the program (fuser -v {in_shell(entry.path)} names it), then: home-persist resolve",
+    )
+
+
+def unforeseen_error(entry: Entry, error: Exception) -> UserError:
+    """A bug, as the error of its path."""
+    import traceback  # noqa: PLC0415 - seldom needed
+
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{os.path.basename(frame.filename)}:{frame.lineno}"
+    return RefusedError(
+        f"{type(error).__name__}: {error} ({where}); left as it was",
+        code="path.unforeseen",
+        place=f"~/{entry.path}",
+        hint="this is a bug: report it with the output of ws-doctor bundle",
+    )
+
+
+def failure_error(session: Session, entry: Entry, failure: OSError) -> UserError:
+    """A file system refused something, or another process has the lock of the path."""
+    if isinstance(failure, MountPointError):
+        return _mounted(entry, failure.filename)
+    if not isinstance(failure, BlockingIOError):
+        return failure_of(f"~/{entry.path}", failure, within=session.within(entry))
+    return RefusedError(
+        "another command works on it",
+        code="path.busy",
+        place=f"~/{entry.path}",
+        hint="when that has ended: home-persist resolve",
+    )
+
+
+def _mounted(entry: Entry, inside: str) -> UserError:
+    """What was mounted while we worked, or is not told by the kernel's list."""
+    what, hint = mounted("" if inside == entry.path.rpartition("/")[2] else inside)
+    hint = f"{hint}; to take it out: home-persist remove"
+    return RefusedError(what, code=Decision.MOUNTED.value, place=f"~/{entry.path}", hint=hint)
+
+
+def refusal_of(session: Session, entry: Entry, now: Plan) -> UserError | None:
+    """A settled plan that leaves the path other than declared, as an error."""
+    if not now.refused:
+        return None
+    hint = now.hint
+    if now.decision is Decision.PERHAPS_WRITTEN:
+        from coder_ws_runtime.persist.store.ownership import find_foreign  # noqa: PLC0415 - rarely needed
+
+        foreign = find_foreign(session.home, entry.path, session.volume.owner)
+        if foreign:
+            hint = f"{foreign.remedy(session.volume.owner)}, then: home-persist resolve"
+    return RefusedError(now.problem, code=now.code or now.decision.value, place=f"~/{entry.path}", hint=hint)

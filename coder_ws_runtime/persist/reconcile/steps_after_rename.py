@@ -1,0 +1,85 @@
+"""The steps of a plan after the managed symlink was renamed: what has the new name gets the content."""
+
+import os
+from contextlib import ExitStack
+
+from coder_ws_runtime.fs import kernel
+from coder_ws_runtime.fs.anchored import Owner, sync_directory
+from coder_ws_runtime.fs.copying import ChangedError, copy
+from coder_ws_runtime.fs.removing import remove_tree
+from coder_ws_runtime.persist.manifest.entry import Entry
+from coder_ws_runtime.persist.reconcile.observe import aside_name, node
+from coder_ws_runtime.persist.reconcile.path_work import PathWork
+from coder_ws_runtime.persist.store.attic import Reason
+from coder_ws_runtime.persist.store.names import COPY_SUFFIX, SWAP_SUFFIX
+
+
+def copy_out(work: PathWork, path: str) -> None:
+    """Put a copy of the volume's content in the place of our link, which has another name now.
+
+    Args:
+        work: the path that the link was at.
+        path: its new name, relative to the home.
+    """
+    with (
+        work.home.parent(path) as (fd, name),
+        work.anchor.parent(work.entry.on_volume) as (there, target),
+    ):
+        partial, whole = f".{name}{COPY_SUFFIX}", f".{name}{SWAP_SUFFIX}"
+        remove_tree(fd, partial)
+        try:
+            copy(
+                (there, target),
+                (fd, partial),
+                refuse_writers=False,
+                progress=work.context.progress,
+                moving=(work.seen.link, ""),
+            )
+            kernel.rename_new(fd, partial, fd, whole)
+        except BaseException:
+            remove_tree(fd, partial)
+            raise
+        kernel.swap(fd, whole, fd, name)
+        if work.is_managed_link(fd, whole):
+            os.unlink(whole, dir_fd=fd)
+            return
+        kernel.swap(fd, whole, fd, name)  # something else has the name by now
+        remove_tree(fd, whole)
+        raise ChangedError(path)
+
+
+def rename_target(work: PathWork, entry: Entry) -> None:
+    """Rename the content on the volume to another declared path, where our link is by now.
+
+    Args:
+        work: the path that the link was at.
+        entry: what declares its new name.
+    """
+    volume, ledger, owner = work.volume, work.context.ledger, work.volume.owner
+    link = f"{volume.path}/{entry.on_volume}"
+    base = entry.on_volume.removesuffix(entry.path).rstrip("/")
+    work.anchor.make_directories(entry.on_volume.rpartition("/")[0], owner=owner, like=work.home, base=base)
+    # Until its text is right it is known at its new place by the old one.
+    ledger.record(entry.path, work.seen.link)
+    with ExitStack() as stack:
+        for path in sorted((work.entry.on_volume, entry.on_volume)):
+            stack.enter_context(volume.lock(path))
+        fd, name = stack.enter_context(work.anchor.parent(work.entry.on_volume))
+        there, target = stack.enter_context(work.anchor.parent(entry.on_volume))
+        if node(there, target) is not None:
+            with work.context.attic.place(entry.on_volume, Reason.SUPERSEDED) as (attic_fd, attic_name):
+                kernel.rename_new(there, target, attic_fd, attic_name)
+                sync_directory(attic_fd)
+        kernel.rename_new(fd, name, there, target)
+        sync_directory(there)
+        sync_directory(fd)
+    work.forget_link()
+    with work.home.parent(entry.path) as (fd, name):
+        aside = aside_name(name)
+        os.symlink(link, aside, dir_fd=fd)
+        Owner.of(work.home.fd).chown(aside, fd)
+        ledger.record(entry.path, link)
+        kernel.swap(fd, aside, fd, name)
+        if not work.is_managed_link(fd, aside):
+            kernel.swap(fd, aside, fd, name)
+        os.unlink(aside, dir_fd=fd)

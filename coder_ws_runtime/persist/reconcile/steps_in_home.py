@@ -1,0 +1,196 @@
+"""The steps of a plan in the home: the managed symlink, and removal of content that is safe elsewhere."""
+
+import errno
+import os
+import stat
+from contextlib import suppress
+
+from coder_ws_runtime.fs import kernel
+from coder_ws_runtime.fs.anchored import Anchor, Owner, open_below
+from coder_ws_runtime.fs.copying import ChangedError, copy, copy_metadata
+from coder_ws_runtime.fs.removing import check_copied, remove_copied
+from coder_ws_runtime.fs.writers import BusyError
+from coder_ws_runtime.persist.reconcile.observe import aside_name
+from coder_ws_runtime.persist.reconcile.path_work import PathWork, joined
+from coder_ws_runtime.persist.store.names import LEFT_SUFFIX
+
+_NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def make_link(work: PathWork) -> None:
+    """Make the link where there is nothing."""
+    owner = Owner.of(work.home.fd)
+    directory = work.entry.path.rpartition("/")[0]
+    if not work.seen.parent:
+        work.home.make_directories(directory, owner=owner, like=_volume_base(work))
+    with work.home.parent(work.entry.path) as (fd, name):
+        _symlink(work, fd, name)
+
+
+def _volume_base(work: PathWork) -> Anchor | None:
+    """The volume, as the pattern of the home's directories; only for paths of the owner's scope."""
+    return work.anchor if work.entry.on_volume == work.entry.path else None
+
+
+def _symlink(work: PathWork, fd: int, name: str) -> None:
+    try:
+        os.symlink(work.seen.link, name, dir_fd=fd)
+    except FileExistsError as error:
+        raise ChangedError(work.entry.path) from error
+    Owner.of(work.home.fd).chown(name, fd)
+
+
+def replace_link(work: PathWork) -> None:
+    """Put the right link in the place of a wrong one of ours."""
+    with work.home.parent(work.entry.path) as (fd, name):
+        aside = aside_name(name)
+        _symlink(work, fd, aside)
+        kernel.swap(fd, aside, fd, name)
+        # What we swapped out is looked at again: it may no longer be the link that we saw.
+        if not work.is_managed_link(fd, aside):
+            _exchange_back(work, fd, aside, name)
+            raise ChangedError(work.entry.path)
+        os.unlink(aside, dir_fd=fd)
+
+
+def replace_content(work: PathWork) -> None:
+    """Put the link in the place of content that is safe elsewhere, in one step where that can be had.
+
+    The link is made first, then the content is looked at, then both are exchanged. What comes out is
+    looked at once more: if it is another save, it is exchanged back at once, so that a program which
+    saved and reads back reads what it saved.
+    """
+    with work.home.parent(work.entry.path) as (fd, name):
+        aside = aside_name(name)
+        _symlink(work, fd, aside)
+        try:
+            check_copied(fd, name, work.safe, busy=())  # writers are looked for when it is out
+            work.record_link()
+            kernel.exchange(fd, aside, fd, name)
+        except (OSError, ChangedError, BusyError) as error:
+            os.unlink(aside, dir_fd=fd)
+            _forget_unless_seen(work)
+            if not isinstance(error, OSError) or error.errno not in kernel.CANNOT_EXCHANGE:
+                raise
+            _remove_and_link(work, fd, name)
+            return
+        try:
+            check_copied(fd, aside, work.safe, renamed=True)
+        except (OSError, ChangedError, BusyError):
+            _exchange_back(work, fd, aside, name)
+            _forget_unless_seen(work)
+            raise
+        _remove_aside(work, fd, name)
+        # Not before: what is set aside and not known as a copy would be taken for a save.
+        work.context.ledger.forget_copies(work.entry.path)
+
+
+def _exchange_back(work: PathWork, fd: int, aside: str, name: str) -> None:
+    """Give a save that we swapped out its place back."""
+    try:
+        kernel.swap(fd, aside, fd, name)
+    except FileNotFoundError:  # a program deleted our link meanwhile
+        kernel.rename_new(fd, aside, fd, name)
+        return
+    if work.is_managed_link(fd, aside):
+        os.unlink(aside, dir_fd=fd)
+    else:  # a still newer save had replaced our link: that one stays, and the next look finds the other
+        kernel.swap(fd, aside, fd, name)
+
+
+def _remove_and_link(work: PathWork, fd: int, name: str) -> None:
+    """Where nothing can be swapped: remove the content, all of it or nothing, and make the link.
+
+    Should we die in between, nobody must take that for a deleted link.
+    """
+    check_copied(fd, name, work.safe, removable=True)
+    work.forget_link()
+    try:
+        _remove(work, fd, name)
+        _symlink(work, fd, name)
+    except BaseException:
+        _fill_up(work, fd, name)
+        if work.seen.replaced:
+            work.record_link()
+        raise
+    work.record_link()
+    work.context.ledger.forget_copies(work.entry.path)
+
+
+def _remove(work: PathWork, fd: int, name: str) -> None:
+    if remove_copied(fd, name, work.safe):
+        raise ChangedError(work.entry.path)
+
+
+def _fill_up(work: PathWork, fd: int, name: str) -> None:
+    """Copy what was removed back from the volume: a program goes on using the rest."""
+    for path in sorted(work.safe):
+        with suppress(OSError, ChangedError, BusyError):
+            inside, _, last = joined(name, path).rpartition("/")
+            with (
+                open_below(fd, inside) as here,
+                work.anchor.parent(work.on_volume(path)) as (there, its),
+            ):
+                if stat.S_ISDIR(work.safe[path].kind):
+                    os.mkdir(last, 0o700, dir_fd=here)
+                    copy_metadata((there, its), (here, last))
+                else:
+                    copy((there, its), (here, last), durable=False, refuse_writers=False)
+
+
+def _forget_unless_seen(work: PathWork) -> None:
+    """The link is not in place after all."""
+    if not work.seen.replaced:
+        work.forget_link()
+
+
+def drop_link(work: PathWork) -> None:
+    """Remove our link; forgotten first, so that its event is not taken for a deletion."""
+    work.forget_link()
+    with work.home.parent(work.entry.path) as (fd, name):
+        if not work.is_managed_link(fd, name):
+            raise ChangedError(work.entry.path)
+        os.unlink(name, dir_fd=fd)
+
+
+def drop_aside(work: PathWork) -> None:
+    """Remove what was set aside: a link, or content that is safe elsewhere."""
+    with work.home.parent(work.entry.path) as (fd, name):
+        aside = aside_name(name)
+        if work.is_managed_link(fd, aside):
+            os.unlink(aside, dir_fd=fd)
+        else:
+            _remove_aside(work, fd, name)
+            work.context.ledger.forget_copies(work.entry.path)
+
+
+def _remove_aside(work: PathWork, fd: int, name: str) -> None:
+    """Remove what was set aside; what is not ours to remove gets another name, out of the way."""
+    aside = aside_name(name)
+    try:
+        kept = remove_copied(fd, aside, work.safe, renamed=True)
+    except OSError as error:
+        if error.errno not in _NOT_OURS:
+            raise
+        _leave_over(work, fd, name, error.strerror or str(error))
+        return
+    if kept:
+        raise ChangedError(work.entry.path)
+
+
+def _leave_over(work: PathWork, fd: int, name: str, why: str) -> None:
+    for number in range(1, 1000):
+        left = f".{name}{LEFT_SUFFIX}-{number}"
+        try:
+            kernel.rename_new(fd, aside_name(name), fd, left)
+        except FileExistsError:
+            continue
+        directory = work.entry.path.rpartition("/")[0]
+        work.context.left_over.append(f"~/{joined(directory, left)} ({why.lower()})")
+        return
+
+
+def put_back(work: PathWork) -> None:
+    """Put a link of the user's back that was swapped out: nothing, or our link, has its place."""
+    with work.home.parent(work.entry.path) as (fd, name):
+        _exchange_back(work, fd, aside_name(name), name)

@@ -1,0 +1,156 @@
+"""The steps of a plan on the volume: make the target, publish copies, keep replaced versions in the attic."""
+
+import os
+from contextlib import suppress
+
+from coder_ws_runtime.fs import kernel
+from coder_ws_runtime.fs.anchored import finish_directory, sync_directory
+from coder_ws_runtime.fs.copying import ChangedError, copy_metadata
+from coder_ws_runtime.identity import CopyRecord
+from coder_ws_runtime.persist.reconcile.compare import is_same_file
+from coder_ws_runtime.persist.reconcile.observation import Origin
+from coder_ws_runtime.persist.reconcile.path_work import PathWork
+from coder_ws_runtime.persist.reconcile.staged_copies import StagedCopy, staged
+from coder_ws_runtime.persist.store.attic import Reason, Winner, remove_empty, versions
+
+_DEFAULT_MODE = 0o755
+
+
+def make_target(work: PathWork) -> None:
+    """Create a directory with its declared mode; no content is at stake, so nothing is synced."""
+    make_target_parent(work)
+    with work.anchor.parent(work.entry.on_volume) as (fd, name):
+        try:
+            os.mkdir(name, 0o700, dir_fd=fd)
+        except FileExistsError as error:
+            raise ChangedError(work.entry.path) from error
+        mode = _DEFAULT_MODE if work.entry.mode is None else work.entry.mode
+        finish_directory(fd, name, mode, work.volume.owner)
+
+
+def make_target_parent(work: PathWork) -> None:
+    """Create the directories above the target, as those above the path in the home."""
+    directory = work.entry.on_volume.rpartition("/")[0]
+    base = work.entry.on_volume.removesuffix(work.entry.path).rstrip("/")
+    work.anchor.make_directories(directory, owner=work.volume.owner, like=work.home, base=base)
+
+
+def set_mode(work: PathWork, mode: int) -> None:
+    """Give the target its declared mode."""
+    with work.anchor.parent(work.entry.on_volume) as (fd, name):
+        opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=fd)
+        try:
+            os.fchmod(opened, mode)
+        finally:
+            os.close(opened)
+
+
+def copy_directory_metadata(work: PathWork, origin: Origin, paths: tuple[str, ...]) -> None:
+    """Give directories of the volume the mode, owner and attributes of the home's."""
+    for path in paths:
+        with (
+            work.home.parent(work.in_home(path, origin)) as (here, name),
+            work.anchor.parent(work.on_volume(path)) as (there, last),
+        ):
+            copy_metadata((here, name), (there, last))
+
+
+def note_copies(work: PathWork, paths: tuple[str, ...]) -> None:
+    """Note what home and volume both have: a file that changes from now on is a newer save."""
+    both = {pair.path: pair for pair in work.seen.pairs}
+    records = {
+        path: CopyRecord(home, both[path].volume) for path in paths if (home := both[path].home) is not None
+    }
+    work.context.ledger.note_copies(work.entry.path, records)
+
+
+def copy_in(work: PathWork, origin: Origin, paths: tuple[str, ...]) -> None:
+    """Stage and publish what the volume lacks."""
+    with staged(work, origin, paths, published=True) as batch:
+        make_target_parent(work)
+        with work.volume.lock(work.entry.on_volume):
+            for copy in batch:
+                with work.anchor.parent(work.on_volume(copy.path)) as (fd, last):
+                    try:
+                        kernel.rename_new(work.volume.staging.fd, copy.name, fd, last)
+                    except FileExistsError as error:
+                        raise ChangedError(copy.path) from error
+                    batch.sync_name(fd)
+
+
+def supersede(work: PathWork, origin: Origin, paths: tuple[str, ...]) -> None:
+    """Swap newer content with the volume's, which is in the attic from that moment."""
+    with staged(work, origin, paths, published=True) as batch:
+        for copy in batch:
+            with (
+                work.volume.lock(work.entry.on_volume),
+                work.context.attic.place(
+                    work.on_volume(copy.path), Reason.SUPERSEDED, _staged_winner(work, copy)
+                ) as (attic_fd, attic_name),
+                work.anchor.parent(work.on_volume(copy.path)) as (fd, last),
+            ):
+                # First whole into the attic, then swapped: at no moment is either of them missing.
+                kernel.rename_new(work.volume.staging.fd, copy.name, attic_fd, attic_name)
+                # Should we die in between, the home still has the newer content, and the attic the older.
+                try:
+                    kernel.swap(attic_fd, attic_name, fd, last)
+                except FileNotFoundError:
+                    kernel.rename_new(attic_fd, attic_name, fd, last)
+                batch.sync_name(attic_fd)
+                batch.sync_name(fd)
+
+
+def to_attic(work: PathWork, origin: Origin, paths: tuple[str, ...]) -> None:
+    """Copy content of the home side to the attic.
+
+    The very same file from before goes when its new copy is safe: an image's file that loses at every
+    start would crowd out the versions that somebody wrote.
+    """
+    with staged(work, origin, paths, published=False) as batch:
+        for copy in batch:
+            target = work.on_volume(copy.path)
+            older = "" if batch.many else _same_version(work, copy, target)
+            with work.context.attic.place(
+                target, Reason.HOME_LOST, _volume_winner(work, target), exchanged=bool(older)
+            ) as (attic_fd, attic_name):
+                kernel.rename_new(work.volume.staging.fd, copy.name, attic_fd, attic_name)
+                batch.sync_name(attic_fd)
+            if older:
+                with suppress(OSError), work.anchor.parent(older) as (fd, name):
+                    os.unlink(name, dir_fd=fd)
+                remove_empty(work.volume, older)
+
+
+def _same_version(work: PathWork, copy: StagedCopy, target: str) -> str:
+    """Where the attic has this very file already; empty if it does not."""
+    mine = (work.volume.staging.fd, copy.name)
+    for version in versions(work.anchor, target, work.context.attic.workspace):
+        with suppress(OSError), work.anchor.parent(version) as its:
+            if is_same_file(mine, its):
+                return version
+    return ""
+
+
+def _staged_winner(work: PathWork, copy: StagedCopy) -> Winner:
+    """The home's copy, as what replaces the volume's."""
+    return Winner.of("home", os.stat(copy.name, dir_fd=work.volume.staging.fd, follow_symlinks=False))
+
+
+def _volume_winner(work: PathWork, target: str) -> Winner | None:
+    """The volume's copy, as what a copy of the home lost against."""
+    found = work.anchor.status(target)
+    return Winner.of("volume", found) if found else None
+
+
+def volume_to_attic(work: PathWork) -> None:
+    """Move the volume's copy to the attic."""
+    with (
+        work.volume.lock(work.entry.on_volume),
+        work.context.attic.place(work.entry.on_volume, work.context.reason) as (attic_fd, attic_name),
+        work.anchor.parent(work.entry.on_volume) as (fd, name),
+    ):
+        try:
+            kernel.rename_new(fd, name, attic_fd, attic_name)
+        except FileNotFoundError as error:
+            raise ChangedError(work.entry.path) from error
+        sync_directory(fd)

@@ -105,14 +105,13 @@ def test_fix_shows_the_safe_remedies_applies_them_and_looks_again(space: Workspa
     todo, _, report = shown.stdout.partition("✓ system.pid1")
     assert todo.splitlines() == [
         "to fix:",
-        "  $ home-persist resolve  (home.links)",
         "  $ sudo systemctl restart home-persist-watch  (home.daemon)",
-        "  $ ws-boot jetbrains  (jetbrains.files)",
         "  $ sudo chmod 1777 /tmp  (disk.tmp)",
-        "done: home-persist resolve",
         "done: sudo systemctl restart home-persist-watch",
-        "done: ws-boot jetbrains",
         "done: sudo chmod 1777 /tmp",
+        "also to fix:",
+        "  $ ws-boot jetbrains  (jetbrains.files)",
+        "done: ws-boot jetbrains",
     ]
     assert "~/.ssh/ holds a key or a login" in report, "what is not safe is only printed"
     assert set(findings(look(space))) == {"home.unsaved"}

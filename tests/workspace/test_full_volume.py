@@ -39,15 +39,15 @@ def test_it_boots_and_says_what_is_wrong(space: Workspace) -> None:
     assert space.out("systemctl is-active coder-agent home-persist-watch") == "active\nactive"
     assert space.sh("systemctl is-failed home-persist-resolve").stdout.strip() == "failed"
     log = space.out("journalctl -o cat -u home-persist-resolve", user="root")
-    assert "~/.big: the volume is full; left as it was" in log
+    assert "~/.big: the volume is full" in log
     assert space.out("stat -c '%F %s' ~/.big; readlink ~/.fine") == f"regular file {SIZE}\n{VOLUME}/.fine"
     told = space.sh("ws-doctor --only disk.volume,home.links").stdout
     assert "the volume of the home is full" in told
-    assert "~/.big" in told
+    assert "home.links: a consequence of disk.volume-full" in told
 
 
 def test_when_there_is_room_the_next_resolve_finishes(space: Workspace) -> None:
     space.out(f"rm {VOLUME}/ballast; mount -o remount,size={64 * SIZE} {VOLUME}", user="root")
-    assert "~/.big: seeded" in space.out("home-persist resolve")
+    space.out("home-persist resolve")  # unless the daemon was quicker
     assert space.out(f"readlink ~/.big; wc -c < {VOLUME}/.big") == f"{VOLUME}/.big\n{SIZE}"
     assert space.sh("ws-doctor --only disk.volume,home.links").returncode == 0

@@ -4,7 +4,8 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import click
@@ -16,7 +17,7 @@ from coder_ws_runtime.cli.ws_doctor.look import REST_OF_LINE, Run, look
 from coder_ws_runtime.doctor.catalogue import CHECKS
 from coder_ws_runtime.doctor.engine import Check, Result
 from coder_ws_runtime.doctor.findings import Status
-from coder_ws_runtime.doctor.fixes import apply, safe_fixes
+from coder_ws_runtime.doctor.fixes import Fix, apply, safe_fixes
 from coder_ws_runtime.doctor.report import as_json as report_as_json
 from coder_ws_runtime.doctor.selection import IGNORED, select
 from coder_ws_runtime.errors import ExitStatus, UsageError
@@ -81,8 +82,7 @@ def ws_doctor(click_context: click.Context, /, layout: Layout, **options: Any) -
         return ExitStatus.DONE
     fixes: list[dict[str, Any]] = []
     if options["fix"]:
-        fixes = _fix(run, say=not options["as_json"])
-        run = look(checks, layout) if fixes else run
+        run, fixes = _fix(run, partial(look, checks, layout), say=not options["as_json"])
     if options["as_json"]:
         render.say_json(report_as_json(run.results, run.context, run.seconds, fixes))
     else:
@@ -115,22 +115,33 @@ def _list(checks: Sequence[Check], *, as_json: bool) -> int:
     return ExitStatus.DONE
 
 
-def _fix(run: Run, *, say: bool) -> list[dict[str, Any]]:
-    """Show the safe remedies, then apply them."""
+def _fix(run: Run, look_again: Callable[[], Run], *, say: bool) -> tuple[Run, list[dict[str, Any]]]:
+    """Show the safe remedies, apply them, and look again: what a cause hid shows when that is fixed."""
     todo = safe_fixes(run.results)
-    if say:
-        render.say("to fix:" if todo else "there is nothing that is safe to fix without asking")
-        for item in todo:
-            render.say(f"  {render.style(f'$ {item.command}', bold=True)}  ({', '.join(item.checks)})")
-    done = []
-    for item in todo:
-        ended = apply(item, run.context)
-        done.append({"command": item.command, "checks": list(item.checks), "status": ended.status})
-        if say and ended.ok:
-            render.say(f"done: {item.command}")
-        elif say:
-            render.warn(f"{item.command}: {ended.complaint}")
-    return done
+    if say and not todo:
+        render.say("there is nothing that is safe to fix without asking")
+    done: list[dict[str, Any]] = []
+    title = "to fix:"
+    while todo:
+        if say:
+            render.say(title)
+            for item in todo:
+                render.say(f"  {render.style(f'$ {item.command}', bold=True)}  ({', '.join(item.checks)})")
+        done += [_apply(item, run, say=say) for item in todo]
+        run = look_again()
+        tried = {item["command"] for item in done}
+        todo = [item for item in safe_fixes(run.results) if item.command not in tried]
+        title = "also to fix:"
+    return run, done
+
+
+def _apply(item: Fix, run: Run, *, say: bool) -> dict[str, Any]:
+    ended = apply(item, run.context)
+    if say and ended.ok:
+        render.say(f"done: {item.command}")
+    elif say:
+        render.warn(f"{item.command}: {ended.complaint}")
+    return {"command": item.command, "checks": list(item.checks), "status": ended.status}
 
 
 def _watch(checks: Sequence[Check], layout: Layout, pause: float) -> int:

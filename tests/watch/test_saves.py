@@ -69,23 +69,25 @@ def test_a_save_stays_in_place_until_the_path_is_quiet(make: Make) -> None:
     a = make("a", "file")
     a.resolve()
     a.start()
-    tried, number, first = 0, 0, time.monotonic()
-    gap = first
-    while time.monotonic() - first < AT_MOST - 0.3:
-        number += 1
-        began = time.monotonic()
-        a.save("file", str(number))
-        time.sleep(0.005)
-        linked = a.linked("file")
-        if time.monotonic() - began > QUIET / 2:  # the machine is busy: the path may have been quiet
-            gap = time.monotonic()
-        elif gap == first or time.monotonic() - gap > QUIET * 4:
-            tried += 1
-            assert not linked, number
-    if not tried:
-        pytest.skip("this machine is too busy to save without a pause")
-    until(lambda: a.linked("file"), seconds=5)
-    assert a.kept() == {"file": str(number)}
+    tried, number = 0, 0
+    for _ in range(20):  # on a busy machine most rounds have a pause in which the path was quiet
+        first = gap = time.monotonic()
+        while time.monotonic() - first < AT_MOST - 0.3:
+            number += 1
+            began = time.monotonic()
+            a.save("file", str(number))
+            time.sleep(0.005)
+            linked = a.linked("file")
+            if time.monotonic() - began > QUIET / 2:
+                gap = time.monotonic()
+            elif gap == first or time.monotonic() - gap > QUIET * 4:
+                tried += 1
+                assert not linked, number
+        until(lambda: a.linked("file"), seconds=5)
+        assert a.kept() == {"file": str(number)}
+        if tried:
+            return
+    raise AssertionError("this machine is too busy to save twenty times without a pause")
 
 
 def test_a_path_that_is_never_quiet_is_healed_within_a_second_or_so(make: Make) -> None:
@@ -136,6 +138,23 @@ def test_a_file_that_the_volume_lacks_is_linked_when_it_is_written(make: Make) -
     until(lambda: a.linked(".config/deep/er/file"), seconds=5)
     assert time.monotonic() - began < 3
     assert a.kept() == {"file": "first\n", ".config/deep/er/file": "second\n"}
+
+
+@pytest.mark.parametrize("later", ["a", "b"])
+def test_the_later_of_two_first_saves_wins(make: Make, later: str) -> None:
+    """Neither workspace had the file, and the second one's daemon has not seen the first one's yet."""
+    homes = {name: make(name, "file") for name in ("a", "b")}
+    for home in homes.values():
+        home.resolve()
+        home.start()
+    earlier = "b" if later == "a" else "a"
+    homes[earlier].shell("echo earlier > file")
+    until(lambda: homes[earlier].linked("file"))
+    homes[later].shell("echo later > file")
+    until(lambda: homes[later].linked("file"))
+    assert {home.shell("cat file") for home in homes.values()} == {"later\n"}
+    assert homes["a"].kept() == {"file": "later\n"}
+    assert homes["a"].attic() == ["earlier\n"]
 
 
 def test_mode_only(make: Make) -> None:

@@ -37,6 +37,7 @@ class CopyPlan:
             replaced=self.seen.replaced,
             aside=self.origin is Origin.ASIDE,
             stays=self.stays,
+            awaited=self.seen.awaited,
         )
         metadata = pair.difference is Difference.METADATA
         if verdict.newer is Newer.HOME:

@@ -135,6 +135,9 @@ class _Settling:
                     if self.now.actions:
                         seen = look(self.session, self.entry, event)
                         self.now = plan(self.entry, seen, event=event)
+                    if self.now.decision is Decision.WAIT and not (self.now.actions or self.dry_run):
+                        # What comes to the home from now on is a save, and not what the image brought.
+                        self.session.ledger.note_awaited(self.entry.path)
                     if seen is None or not self.now.actions or self.now.actions == done:
                         self.error = refusal_of(self.session, self.entry, self.now)
                         return

@@ -25,7 +25,7 @@ from coder_ws_runtime.persist.manifest.files import children_file
 from coder_ws_runtime.persist.reconcile.observe import aside_name
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
-from coder_ws_runtime.persist.store.attic import Reason
+from coder_ws_runtime.persist.store.attic_records import Reason
 from coder_ws_runtime.persist.store.failures import failure_of
 from coder_ws_runtime.persist.store.lease import held_elsewhere
 

@@ -7,9 +7,9 @@ from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.fs.anchored import BlockedPathError, sync_directory
 from coder_ws_runtime.persist.gc import WorkspaceCopies, failure_in
 from coder_ws_runtime.persist.store import names
-from coder_ws_runtime.persist.store.attic import DIRECTORY, Attic, Reason, batches, remove_records
+from coder_ws_runtime.persist.store.attic import DIRECTORY, Attic, batches, remove_records
 from coder_ws_runtime.persist.store.attic_batch import digest_of
-from coder_ws_runtime.persist.store.attic_records import Records
+from coder_ws_runtime.persist.store.attic_records import Reason, Records
 from coder_ws_runtime.persist.store.failures import failure_of
 from coder_ws_runtime.persist.store.lease import retired
 from coder_ws_runtime.persist.store.volume import Volume

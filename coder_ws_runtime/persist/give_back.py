@@ -25,7 +25,7 @@ from coder_ws_runtime.persist.reconcile.apply import apply
 from coder_ws_runtime.persist.reconcile.observe import glance, node
 from coder_ws_runtime.persist.reconcile.path_work import Context
 from coder_ws_runtime.persist.session import Session
-from coder_ws_runtime.persist.store.attic import Reason
+from coder_ws_runtime.persist.store.attic_records import Reason
 from coder_ws_runtime.persist.store.names import COPY_SUFFIX, STATE, SWAP_SUFFIX
 
 _ATTEMPTS = 8

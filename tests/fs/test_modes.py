@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from coder_ws_runtime.persist.session import Session
-from coder_ws_runtime.persist.store.attic_bounds import Bounds, prune
+from coder_ws_runtime.persist.store.attic_bounds import Bounds
 from coder_ws_runtime.persist.store.attic_items import items
+from coder_ws_runtime.persist.store.attic_pruning import prune
 from tests.conftest import missing
 from tests.fs.conftest import CODER, as_user, own
 from tests.harness.tree import Tree, content, read, write

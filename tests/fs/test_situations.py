@@ -31,7 +31,8 @@ from coder_ws_runtime.persist.reconcile.observe import look
 from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.status import status
-from coder_ws_runtime.persist.store.attic_bounds import Bounds, prune
+from coder_ws_runtime.persist.store.attic_bounds import Bounds
+from coder_ws_runtime.persist.store.attic_pruning import prune
 from tests.conftest import missing
 from tests.fs.conftest import CODER, as_user, own
 from tests.harness.tree import Tree, content, read, write

@@ -4,11 +4,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from coder_ws_runtime.persist.store.attic import Reason
 from coder_ws_runtime.persist.store.attic_batch import batch_name
 from coder_ws_runtime.persist.store.attic_bounds import Bounds, Need, Space, to_prune
 from coder_ws_runtime.persist.store.attic_items import Item
-from coder_ws_runtime.persist.store.attic_records import Record
+from coder_ws_runtime.persist.store.attic_records import Reason, Record
 
 NOW = 2e9
 DAY = 86400.0

@@ -26,7 +26,7 @@ from coder_ws_runtime.persist.manifest.typed import typed, working_directory
 from coder_ws_runtime.persist.reconcile.observe import glance
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_batch import digest_of, label_of, parse_batch
-from coder_ws_runtime.persist.store.attic_bounds import Bounds, Expired, Pruned, Space, prune, to_prune
+from coder_ws_runtime.persist.store.attic_bounds import Bounds, Expired, Space, to_prune
 from coder_ws_runtime.persist.store.attic_items import (
     Contents,
     Item,
@@ -35,6 +35,7 @@ from coder_ws_runtime.persist.store.attic_items import (
     restore,
     restore_to_home,
 )
+from coder_ws_runtime.persist.store.attic_pruning import Pruned, prune
 from coder_ws_runtime.text import plural
 
 _DAY = 86400.0

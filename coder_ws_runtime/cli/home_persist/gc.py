@@ -20,8 +20,9 @@ from coder_ws_runtime.persist.gc import Bounds, Engine, Verdict, WorkspaceCopies
 from coder_ws_runtime.persist.manifest.entry import WORKSPACE_ID_HINT
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_bounds import Bounds as AtticBounds
-from coder_ws_runtime.persist.store.attic_bounds import Space, prune, to_prune
+from coder_ws_runtime.persist.store.attic_bounds import Space, to_prune
 from coder_ws_runtime.persist.store.attic_items import contents
+from coder_ws_runtime.persist.store.attic_pruning import prune
 from coder_ws_runtime.system.docker_api import DockerApiError
 from coder_ws_runtime.text import plural
 

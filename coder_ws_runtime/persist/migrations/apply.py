@@ -18,7 +18,7 @@ from coder_ws_runtime.persist.migrations.plan import Action, Operation, Seen
 from coder_ws_runtime.persist.reconcile.compare import compare
 from coder_ws_runtime.persist.reconcile.observation import Difference, Pair
 from coder_ws_runtime.persist.session import Session
-from coder_ws_runtime.persist.store.attic import Reason
+from coder_ws_runtime.persist.store.attic_records import Reason
 
 
 def look(step: Step, session: Session, *, declared: bool, used_by: tuple[str, ...]) -> Seen:

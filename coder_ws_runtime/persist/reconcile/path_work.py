@@ -14,7 +14,8 @@ from coder_ws_runtime.identity import Identity
 from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.reconcile.observation import Difference, Observation, Origin
 from coder_ws_runtime.persist.reconcile.observe import origin_name
-from coder_ws_runtime.persist.store.attic import Attic, Reason
+from coder_ws_runtime.persist.store.attic import Attic
+from coder_ws_runtime.persist.store.attic_records import Reason
 from coder_ws_runtime.persist.store.ledger import Ledger
 from coder_ws_runtime.persist.store.volume import Volume
 

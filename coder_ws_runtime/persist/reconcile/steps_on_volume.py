@@ -11,7 +11,8 @@ from coder_ws_runtime.persist.reconcile.compare import is_same_file
 from coder_ws_runtime.persist.reconcile.observation import Origin
 from coder_ws_runtime.persist.reconcile.path_work import PathWork
 from coder_ws_runtime.persist.reconcile.staged_copies import StagedCopy, staged
-from coder_ws_runtime.persist.store.attic import Reason, Winner, remove_empty, versions
+from coder_ws_runtime.persist.store.attic import remove_empty, versions
+from coder_ws_runtime.persist.store.attic_records import Reason, Winner
 
 _DEFAULT_MODE = 0o755
 

@@ -7,12 +7,9 @@ without that end come from format 1, which did not record it. Why each item is t
 ``.home-persist/attic-records/<batch>.jsonl``, one JSON object per line.
 
 What is in the attic expires, so it never counts as kept elsewhere.
-:mod:`coder_ws_runtime.persist.store.attic_items` lists and restores, and
-:mod:`coder_ws_runtime.persist.store.attic_bounds` removes. The names of batches are in
-:mod:`coder_ws_runtime.persist.store.attic_batch`, and
-:mod:`coder_ws_runtime.persist.store.attic_records` reads the records.
-
-A little over 300 lines: the words for why an item is there belong to what puts it there.
+The names of batches are in :mod:`.attic_batch`, the reasons and the records in :mod:`.attic_records`.
+:mod:`.attic_items` lists and restores; :mod:`.attic_bounds` decides what is removed, :mod:`.attic_pruning`
+removes it.
 """
 
 import json
@@ -21,7 +18,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from enum import Enum
 from typing import TYPE_CHECKING
 
 from coder_ws_runtime.errors import UserError
@@ -30,63 +26,15 @@ from coder_ws_runtime.fs.removing import remove_tree
 from coder_ws_runtime.fs.usage import measure
 from coder_ws_runtime.persist.store import names
 from coder_ws_runtime.persist.store.attic_batch import Batch, batch_name
+from coder_ws_runtime.persist.store.attic_records import Reason, Winner
 from coder_ws_runtime.persist.store.names import STATE
 from coder_ws_runtime.persist.store.volume import Volume
 
 if TYPE_CHECKING:
-    from coder_ws_runtime.persist.store.attic_bounds import Keeper
+    from coder_ws_runtime.persist.store.attic_pruning import Keeper
     from coder_ws_runtime.persist.store.room import Room
 
 DIRECTORY = f"{STATE}/{names.ATTIC}"
-
-
-class Reason(Enum):
-    """Why something is in the attic; the value is the code in records and reports."""
-
-    SUPERSEDED = "superseded"
-    HOME_LOST = "home-lost"
-    DELETED = "deleted"
-    REMOVED = "removed"
-    MIGRATED = "migrated"
-    EXCHANGED = "exchanged"
-    INTERRUPTED = "interrupted"
-    WORKSPACE_GONE = "workspace-gone"
-    UNKNOWN = "unknown"
-
-    @property
-    def text(self) -> str:
-        """As it is written in tables."""
-        return _TEXTS[self]
-
-
-_TEXTS = {
-    Reason.SUPERSEDED: "a newer save replaced it",
-    Reason.HOME_LOST: "the volume's copy won over the home's",
-    Reason.DELETED: "a program deleted it",
-    Reason.REMOVED: "home-persist remove",
-    Reason.MIGRATED: "a migration",
-    Reason.EXCHANGED: "attic restore --force replaced it",
-    Reason.INTERRUPTED: "an interrupted run left it",
-    Reason.WORKSPACE_GONE: "its workspace is gone",
-    Reason.UNKNOWN: "-",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Winner:
-    """What a replaced version was replaced by."""
-
-    side: str
-    """``home``, ``volume`` or ``attic``."""
-    size: int
-    """Bytes."""
-    modified: float
-    """Seconds since the epoch."""
-
-    @classmethod
-    def of(cls, side: str, found: os.stat_result) -> "Winner":
-        """The winner that stat(2) found."""
-        return cls(side, found.st_size, found.st_mtime)
 
 
 def batches(volume: Anchor) -> list[Batch]:
@@ -209,9 +157,9 @@ class Attic:
         """
         if not always and not self._added:
             return []
-        from coder_ws_runtime.persist.store import attic_bounds  # noqa: PLC0415 - most runs put nothing in
+        from coder_ws_runtime.persist.store.attic_pruning import Keeper  # noqa: PLC0415 - most runs put nothing in
 
-        self._keeper = self._keeper or attic_bounds.Keeper(self.volume)
+        self._keeper = self._keeper or Keeper(self.volume)
         if always:
             self._keeper.look_through(time.time())
         else:

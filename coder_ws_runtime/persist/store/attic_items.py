@@ -13,9 +13,9 @@ from coder_ws_runtime.fs.anchored import Anchor, Owner, open_directory, sync_dir
 from coder_ws_runtime.fs.copying import copy
 from coder_ws_runtime.fs.removing import remove_tree
 from coder_ws_runtime.persist.store import names
-from coder_ws_runtime.persist.store.attic import DIRECTORY, Attic, Reason, Winner, batches, remove_empty
+from coder_ws_runtime.persist.store.attic import DIRECTORY, Attic, batches, remove_empty
 from coder_ws_runtime.persist.store.attic_batch import Batch, parse_batch
-from coder_ws_runtime.persist.store.attic_records import UNKNOWN, Record, Records
+from coder_ws_runtime.persist.store.attic_records import UNKNOWN, Reason, Record, Records, Winner
 from coder_ws_runtime.persist.store.failures import failure_of
 from coder_ws_runtime.persist.store.volume import Volume
 

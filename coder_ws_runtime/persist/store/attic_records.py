@@ -6,11 +6,60 @@ import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum
 
 from coder_ws_runtime.fs.anchored import Anchor
 from coder_ws_runtime.persist.store import names
-from coder_ws_runtime.persist.store.attic import Reason, Winner
 from coder_ws_runtime.persist.store.names import STATE
+
+
+class Reason(Enum):
+    """Why something is in the attic; the value is the code in records and reports."""
+
+    SUPERSEDED = "superseded"
+    HOME_LOST = "home-lost"
+    DELETED = "deleted"
+    REMOVED = "removed"
+    MIGRATED = "migrated"
+    EXCHANGED = "exchanged"
+    INTERRUPTED = "interrupted"
+    WORKSPACE_GONE = "workspace-gone"
+    UNKNOWN = "unknown"
+
+    @property
+    def text(self) -> str:
+        """As it is written in tables."""
+        return _TEXTS[self]
+
+
+_TEXTS = {
+    Reason.SUPERSEDED: "a newer save replaced it",
+    Reason.HOME_LOST: "the volume's copy won over the home's",
+    Reason.DELETED: "a program deleted it",
+    Reason.REMOVED: "home-persist remove",
+    Reason.MIGRATED: "a migration",
+    Reason.EXCHANGED: "attic restore --force replaced it",
+    Reason.INTERRUPTED: "an interrupted run left it",
+    Reason.WORKSPACE_GONE: "its workspace is gone",
+    Reason.UNKNOWN: "-",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Winner:
+    """What a replaced version was replaced by."""
+
+    side: str
+    """``home``, ``volume`` or ``attic``."""
+    size: int
+    """Bytes."""
+    modified: float
+    """Seconds since the epoch."""
+
+    @classmethod
+    def of(cls, side: str, found: os.stat_result) -> "Winner":
+        """The winner that stat(2) found."""
+        return cls(side, found.st_size, found.st_mtime)
 
 
 @dataclass(frozen=True, slots=True)

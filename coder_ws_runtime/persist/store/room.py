@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from coder_ws_runtime.fs.usage import Usage
-from coder_ws_runtime.persist.store.attic_bounds import Need, Space, prune
+from coder_ws_runtime.persist.store.attic_bounds import Need, Space
+from coder_ws_runtime.persist.store.attic_pruning import prune
 from coder_ws_runtime.persist.store.volume import Volume
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -1,0 +1,139 @@
+"""Remove what is beyond the attic's bounds: all of it at once, or as things are added."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from coder_ws_runtime.errors import RefusedError, UserError
+from coder_ws_runtime.fs.anchored import writable
+from coder_ws_runtime.fs.removing import remove_tree
+from coder_ws_runtime.persist.store.attic import DIRECTORY, batches, remove_empty
+from coder_ws_runtime.persist.store.attic_bounds import (
+    NOTHING,
+    Bounds,
+    Expired,
+    Need,
+    Space,
+    headroom,
+    to_prune,
+)
+from coder_ws_runtime.persist.store.attic_items import Contents, Item, contents
+from coder_ws_runtime.persist.store.failures import failure_of
+from coder_ws_runtime.persist.store.volume import Volume
+
+
+@dataclass(slots=True)
+class Pruned:
+    """What a prune did."""
+
+    gone: list[Expired] = field(default_factory=list)
+    problems: list[UserError] = field(default_factory=list)
+    """What could not be read or removed."""
+    kept: list[Item] = field(default_factory=list)
+    """What remains, the newest first."""
+
+
+def prune(
+    volume: Volume,
+    now: float,
+    bounds: Bounds | None = None,
+    need: Need = NOTHING,
+    *,
+    only: Sequence[Item] | None = None,
+) -> Pruned:
+    """Remove what is beyond the bounds. One item that cannot be removed keeps no other from it.
+
+    Args:
+        volume: the volume.
+        now: seconds since the epoch.
+        bounds: how much is kept.
+        need: what has to become free.
+        only: remove of these items only; None: of all.
+
+    Raises:
+        OSError: the volume does not say how large it is.
+    """
+    found = contents(volume) if only is None else Contents(list(only))
+    beyond = to_prune(found.items, now, bounds or Bounds(), Space.of(volume), need)
+    done = Pruned(problems=found.problems)
+    for one in beyond:
+        problem = _remove(volume, one.item)
+        if problem:
+            done.problems.append(problem)
+        else:
+            done.gone.append(one)
+    if only is None:
+        _remove_empty_batches(volume, now - (bounds or Bounds()).age)
+    gone = {(one.item.batch, one.item.path) for one in done.gone}
+    done.kept = [item for item in found.items if (item.batch, item.path) not in gone]
+    return done
+
+
+def _remove_empty_batches(volume: Volume, before: float) -> None:
+    """Remove batches without items that were made before a time: what is kept with them has expired."""
+    with suppress(OSError):
+        for batch in batches(volume.anchor):
+            if batch.time < before:
+                remove_empty(volume, f"{DIRECTORY}/{batch.name}/-")
+
+
+def _remove(volume: Volume, item: Item) -> UserError | None:
+    inside = f"{DIRECTORY}/{item.batch}/{item.path}".rstrip("/")
+    try:
+        with volume.anchor.parent(inside) as (fd, name), writable((fd, ".")):
+            remove_tree(fd, name)
+    except FileNotFoundError:  # another process was first
+        pass
+    except OSError as error:
+        place = f"{volume.path}/{inside}"
+        why = failure_of(place, error, within=((volume.anchor, inside, volume.owner),))
+        return RefusedError(
+            f"this item of the attic cannot be removed: {why.message.removesuffix('; left as it was')}",
+            code="attic.not-removable",
+            place=place,
+            hint=why.hint,
+        )
+    remove_empty(volume, inside)
+    return None
+
+
+class Keeper:
+    """Keeps the attic within its bounds as things are added, without looking through all of it each time.
+
+    Args:
+        volume: the volume.
+        bounds: how much is kept.
+    """
+
+    def __init__(self, volume: Volume, bounds: Bounds | None = None) -> None:
+        self.volume = volume
+        self.bounds = bounds or Bounds()
+        self._headroom = 0
+        """Bytes that may be added before the attic is looked through again."""
+        self._adds_left = 0
+        self.problems: list[UserError] = []
+        """What the last look could not read or remove."""
+
+    def added(self, size: int, now: float) -> None:
+        """Note that something was added, and remove what is beyond the bounds.
+
+        Args:
+            size: bytes on disk.
+            now: seconds since the epoch.
+        """
+        self._headroom -= size
+        self._adds_left -= 1
+        if self._headroom < 0 or self._adds_left < 0:
+            self.look_through(now)
+
+    def look_through(self, now: float) -> Pruned | None:
+        """Remove what is beyond the bounds; None if the volume cannot be looked at."""
+        try:
+            done = prune(self.volume, now, self.bounds)
+            space = Space.of(self.volume)
+        except OSError:
+            return None
+        self.problems = done.problems
+        self._headroom = headroom(done.kept, now, self.bounds, space)
+        self._adds_left = self.bounds.versions // 5
+        return done

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 
 from coder_ws_runtime.fs.anchored import open_below, open_directory, open_file, report_deep_nesting
 from coder_ws_runtime.fs.links import leaves, text_after_move
+from coder_ws_runtime.fs.metadata import set_metadata
 from coder_ws_runtime.fs.writers import BusyError, has_writer, ignore_lease_breaks
 from coder_ws_runtime.identity import Identity
 
@@ -170,7 +171,7 @@ class _Copy:
                     self.done.copies[path] = Identity.of(os.fstat(writing))
                 for name in os.listdir(reading):
                     self.entry(reading, name, writing, name, f"{path}/{name}" if path else name)
-                self.metadata(reading, writing, found)
+                self._metadata(reading, writing, found)
             finally:
                 os.close(writing)
         finally:
@@ -204,7 +205,7 @@ class _Copy:
             writing = os.open(target, flags, 0o600, dir_fd=target_fd)
             try:
                 _content(reading, writing, found, self.progress)
-                self.metadata(reading, writing, found)
+                self._metadata(reading, writing, found)
                 self.done.copies[path] = Identity.of(os.fstat(writing))
             finally:
                 os.close(writing)
@@ -225,22 +226,8 @@ class _Copy:
         self.done.copies[path] = self.done.copies[first]
         return True
 
-    def metadata(self, reading: int, writing: int, found: os.stat_result) -> None:
-        mode = stat.S_IMODE(found.st_mode)
-        if (found.st_uid, found.st_gid) != (self.user, self.group):
-            try:
-                os.fchown(writing, found.st_uid, found.st_gid)
-            except PermissionError:
-                # Ours now, so it must not run with the rights of its former owner.
-                mode &= ~(stat.S_ISUID | stat.S_ISGID)
-        for name in _attributes(reading):
-            try:
-                os.setxattr(writing, name, os.getxattr(reading, name))
-            except OSError as error:
-                if error.errno not in (errno.EPERM, errno.EACCES, errno.ENOTSUP):
-                    raise
-        os.fchmod(writing, mode)
-        os.utime(writing, ns=(found.st_atime_ns, found.st_mtime_ns))
+    def _metadata(self, reading: int, writing: int, found: os.stat_result) -> None:
+        set_metadata(reading, writing, found)
         if self.sync_each:
             os.fsync(writing)
 
@@ -249,62 +236,6 @@ class _Copy:
             return
         with contextlib.suppress(PermissionError):
             os.chown(name, found.st_uid, found.st_gid, dir_fd=fd, follow_symlinks=False)
-
-
-def _attributes(fd: int) -> list[str]:
-    """The names of a file's extended attributes; none where the file system has none (ENOTSUP)."""
-    try:
-        return os.listxattr(fd)
-    except OSError as error:
-        if error.errno != errno.ENOTSUP:
-            raise
-        return []
-
-
-def same_metadata(mine: int, its: int) -> bool:
-    """Whether a copy has the metadata that a copy of another file would have: mode, owner, attributes, ACLs.
-
-    What we may not set (another user's ownership, the system's attributes), or the copy's file system
-    does not keep, counts for nothing: a new copy would lack it, too.
-
-    Args:
-        mine: the original, open.
-        its: what may be its copy, open.
-    """
-    found, copied = os.fstat(mine), os.fstat(its)
-    mode = stat.S_IMODE(found.st_mode)
-    root = os.geteuid() == 0
-    owned = root or (found.st_uid == os.geteuid() and found.st_gid in (os.getegid(), *os.getgroups()))
-    if not owned:
-        mode &= ~(stat.S_ISUID | stat.S_ISGID)
-    elif (found.st_uid, found.st_gid) != (copied.st_uid, copied.st_gid):
-        return False
-    return mode == stat.S_IMODE(copied.st_mode) and _kept_attributes(mine, root) == _kept_attributes(
-        its, root
-    )
-
-
-def copy_metadata(source: tuple[int, str], target: tuple[int, str]) -> None:
-    """Give a directory the mode, owner, times and attributes of another, as a copy of it has them.
-
-    Args:
-        source: a directory's descriptor and the name in it.
-        target: likewise.
-    """
-    mine, its = open_directory(source[1], source[0]), open_directory(target[1], target[0])
-    try:
-        _Copy(target, lambda _: None, ("", ""), sync_each=True, refuse_writers=False).metadata(
-            mine, its, os.fstat(mine)
-        )
-    finally:
-        os.close(mine)
-        os.close(its)
-
-
-def _kept_attributes(fd: int, root: bool) -> dict[str, bytes]:  # noqa: FBT001 - a fact
-    """The extended attributes that a copy keeps; POSIX ACLs are among them."""
-    kinds = ("user.", "system.posix_acl_", *(("security.capability",) if root else ()))
-    return {name: os.getxattr(fd, name) for name in _attributes(fd) if name.startswith(kinds)}
 
 
 def _content(reading: int, writing: int, found: os.stat_result, progress: Progress) -> None:

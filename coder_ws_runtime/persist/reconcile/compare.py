@@ -12,8 +12,9 @@ from coder_ws_runtime.fs.anchored import (
     open_file,
     report_deep_nesting,
 )
-from coder_ws_runtime.fs.copying import ChangedError, same_metadata, wait_for_tick
+from coder_ws_runtime.fs.copying import ChangedError, wait_for_tick
 from coder_ws_runtime.fs.links import text_after_move
+from coder_ws_runtime.fs.metadata import same_metadata
 from coder_ws_runtime.fs.writers import BusyError, Writing, ignore_lease_breaks, writing
 from coder_ws_runtime.identity import Identity
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind

@@ -7,7 +7,8 @@ from contextlib import suppress
 
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.fs.anchored import Anchor, Owner, open_below
-from coder_ws_runtime.fs.copying import ChangedError, copy, copy_metadata
+from coder_ws_runtime.fs.copying import ChangedError, copy
+from coder_ws_runtime.fs.metadata import copy_metadata
 from coder_ws_runtime.fs.removing import check_copied, remove_copied
 from coder_ws_runtime.fs.writers import BusyError
 from coder_ws_runtime.persist.reconcile.observe import aside_name

@@ -1,33 +1,36 @@
-"""Stop keeping paths: out of the declarations, and their content back to the home.
-
-Over 300 lines, because a third of it says what is refused, and what the user may have meant instead.
-"""
+"""Stop keeping paths: out of the declarations, and their content back to the home."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import sync_directory
 from coder_ws_runtime.fs.writers import BusyError
-from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.give_back import GivingBack
 from coder_ws_runtime.persist.manifest.entry import Declarations, Entry, Kind, Scope, on_volume
 from coder_ws_runtime.persist.manifest.load import load_declarations
-from coder_ws_runtime.persist.manifest.paths import in_shell, is_below
+from coder_ws_runtime.persist.manifest.paths import is_below
 from coder_ws_runtime.persist.manifest.user import UserFiles, editing
 from coder_ws_runtime.persist.monitor import amount
 from coder_ws_runtime.persist.reconcile.actions import Decision
 from coder_ws_runtime.persist.reconcile.compare import kind_of
 from coder_ws_runtime.persist.reconcile.observe import glance
 from coder_ws_runtime.persist.reconcile.settle import settle
+from coder_ws_runtime.persist.remove_refusals import (
+    covered,
+    in_use,
+    not_declared,
+    not_yours,
+    only_parts_declared,
+    other_scope,
+    used_elsewhere,
+)
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_records import Reason
 from coder_ws_runtime.persist.store.failures import failure_of
 from coder_ws_runtime.persist.store.lease import held_elsewhere
-from coder_ws_runtime.text import find_nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ class Removal:
         except UserError as error:
             return Removed(path, error=error)
         except BusyError as error:
-            return Removed(path, error=_in_use(path, str(error)))
+            return Removed(path, error=in_use(path, str(error)))
         except OSError as error:
             return Removed(path, error=failure_of(f"~/{path}", error))
 
@@ -115,7 +118,7 @@ class Removal:
         self._refuse_scope(entry)
         if not self.switch_off and not _is_own(files, entry):
             if not files.has(path):
-                raise _of_another(entry, self.session.layout)
+                raise not_yours(entry, self.session.layout.available)
             self._forget(path)
             return Removed(path, still=entry)
         return self.stop_keeping(entry, lambda: self._forget(entry.path))
@@ -142,12 +145,7 @@ class Removal:
         session = self.session
         others = held_elsewhere(session.layout.volume, session.id) if self.scope is Scope.OWNER else []
         if others:
-            raise RefusedError(
-                f"the owner's copy stays: {', '.join(others)} runs and may use it",
-                code="path.used-elsewhere",
-                place=f"~/{path}",
-                hint="stop that workspace, then run this again",
-            )
+            raise used_elsewhere(path, others)
         before = session.attic.count
         with (
             session.volume.lock(former),
@@ -232,20 +230,10 @@ class Removal:
         if parent is not None and former:
             return self._drop_former(path, former, parent)
         if parent is not None:
-            raise RefusedError(
-                f"is kept as a part of ~/{parent.path}/, by {parent.source} ({parent.place})",
-                code="path.covered",
-                place=f"~/{path}",
-                hint=f"only the whole can be removed: home-persist remove {in_shell(parent.path)}",
-            )
-        inner = [in_shell(entry.path) for entry in known.entries if is_below(entry.path, path)]
+            raise covered(path, parent)
+        inner = [entry.path for entry in known.entries if is_below(entry.path, path)]
         if inner:
-            raise RefusedError(
-                f"is not declared itself, {', '.join(inner)} in it {'is' if len(inner) == 1 else 'are'}",
-                code="path.not-declared",
-                place=f"~/{path}",
-                hint=f"home-persist remove {' '.join(inner)}",
-            )
+            raise only_parts_declared(path, inner)
         for scope in Scope:
             if self.scope in (None, scope):
                 with suppress(RefusedError):  # without an id there is nothing of this workspace
@@ -257,7 +245,7 @@ class Removal:
                         return self.give_back(
                             Entry(path, kind, scope, "", "", place), lambda: self._forget(path)
                         )
-        raise _unknown(path, known)
+        raise not_declared(path, known)
 
     def _is_linked(self, path: str, place: str) -> bool:
         seen = glance(self.session, Entry(path, Kind.FILE, Scope.OWNER, "", "", place))
@@ -265,12 +253,7 @@ class Removal:
 
     def _refuse_scope(self, entry: Entry) -> None:
         if self.scope not in (None, entry.scope) and not self.switch_off:
-            raise RefusedError(
-                f"has the scope '{entry.scope.value}', by {entry.source} ({entry.place})",
-                code="path.other-scope",
-                place=f"~/{entry.path}",
-                hint=f"home-persist remove --scope {entry.scope.value} {in_shell(entry.path)}",
-            )
+            raise other_scope(entry)
 
 
 def _is_own(files: UserFiles, entry: Entry) -> bool:
@@ -280,47 +263,3 @@ def _is_own(files: UserFiles, entry: Entry) -> bool:
 
 def _parent(known: Declarations, path: str) -> Entry | None:
     return next((entry for entry in known.entries if is_below(path, entry.path)), None)
-
-
-def _of_another(entry: Entry, layout: Layout) -> UserError:
-    mend = f"home-persist remove --switch-off {in_shell(entry.path)} stops it in all your workspaces"
-    file = Path(entry.place.partition(":$")[0])
-    if file.parent == layout.available:
-        mend = f"home-persist disable {file.stem}, or: {mend}"
-    if entry.source == "template":
-        mend = f"take it out of the workspace's parameters in Coder, or: {mend}"
-    return RefusedError(
-        f"is declared by {entry.source} ({entry.place}), not by you",
-        code="path.not-yours",
-        place=f"~/{entry.path}",
-        hint=mend,
-    )
-
-
-def _unknown(path: str, known: Declarations) -> UserError:
-    off = [entry for entry in known.excepted if entry.path == path]
-    if off:
-        return RefusedError(
-            "is switched off already",
-            code="path.off",
-            place=f"~/{path}",
-            hint=f"home-persist add {in_shell(path)}",
-        )
-    near = find_nearest(path, [entry.path for entry in known.entries])
-    return RefusedError(
-        "is not declared",
-        code="path.not-declared",
-        place=f"~/{path}",
-        hint=f"did you mean '~/{near}'?" if near else "home-persist status shows what is",
-    )
-
-
-def _in_use(path: str, inside: str) -> UserError:
-    what = f"a program is writing {inside!r} in it" if inside else "a program is writing it"
-    return RefusedError(
-        f"{what}; nothing was moved",
-        code="path.in-use",
-        place=f"~/{path}",
-        hint=f"close the program (fuser -v {in_shell(path)} names it), then:"
-        f" home-persist remove {in_shell(path)}",
-    )

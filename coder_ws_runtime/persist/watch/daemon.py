@@ -215,7 +215,7 @@ class Daemon:
         if change.overflow:
             journal.log("events were lost, looking at every path", journal.NOTICE)
             self._watch(None)
-            self.healer.find_moved()
+            self.healer.events.find_moved()
             for path in self.entries:
                 if not self.healer.is_waiting(path):
                     self.healer.schedule.look_now(path)
@@ -238,7 +238,7 @@ class Daemon:
         if self.watches.inotify_error:
             self._watch(None)
         self._declare_if_changed()
-        self.healer.find_moved()
+        self.healer.events.find_moved()
         turn = time.monotonic()
         for path in list(self.entries):
             if self.stopping:

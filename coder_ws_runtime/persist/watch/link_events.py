@@ -1,0 +1,121 @@
+"""What became of each managed symlink, from what events said and from where the links are now."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+
+from coder_ws_runtime.fs.anchored import Anchor
+from coder_ws_runtime.persist.manifest.entry import Entry, Kind
+from coder_ws_runtime.persist.reconcile.event import (
+    LINK_DELETED,
+    LINK_DEPARTED,
+    NO_EVENT,
+    LinkEvent,
+    link_moved,
+)
+from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.persist.watch.links import Links, State
+from coder_ws_runtime.persist.watch.search import has_new_link, mount_points
+from coder_ws_runtime.persist.watch.watches import Change, Sign
+
+
+class LinkEvents:
+    """What is known of the link of each path since it was settled.
+
+    Args:
+        session: home and volume, opened.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.links = Links(session.home)
+        self.entries: Mapping[str, Entry] = {}
+        """What is declared, by path."""
+        self._signs: dict[str, Sign] = {}
+        """The latest event of a path itself, since it was settled."""
+        self._renamed: dict[str, str] = {}
+        self._above: set[str] = set()
+        self._departed: set[str] = set()
+        """Paths whose link may be somewhere else."""
+
+    def note(self, change: Change) -> None:
+        """Note what events said of declared paths."""
+        above = change.above & self.entries.keys()
+        self._above |= above
+        self._departed |= above
+        for path, sign in change.signs.items():
+            if path not in self.entries:
+                continue
+            if sign is not Sign.ABOVE:
+                self._signs[path] = sign
+                self._renamed.pop(path, None)
+            if sign is Sign.MOVED:
+                self._departed.add(path)
+        for path, place in change.renamed.items():
+            if path in self.entries:
+                self._renamed[path] = place
+
+    def note_again(self, path: str, sign: Sign) -> None:
+        """Note an event that was taken and not dealt with, if there is no later one."""
+        self._signs.setdefault(path, sign)
+
+    def find_moved(self) -> None:
+        """Look for links that were moved, all of them: events may have been lost."""
+        self._departed.update(self.links.moved())
+
+    def sources(self, path: str) -> Iterator[str]:
+        """The other paths whose link was renamed to this one, each once."""
+        for source in list(self._departed):
+            found = self.links.find(source)
+            if found.state is State.MOVED and found.path == path and source != path:
+                self._departed.discard(source)
+                yield source
+
+    def sign(self, path: str) -> Sign | None:
+        """The latest event of a path itself, since it was settled; None if there was none."""
+        return self._signs.get(path)
+
+    def event(self, path: str) -> LinkEvent:
+        """What became of the link of a path."""
+        found = self.links.find(path)
+        sign = self._signs.get(path)
+        if found.state is State.MOVED:
+            return self._moved(found.path)
+        if found.state is State.THERE:
+            return NO_EVENT
+        if sign is Sign.MOVED:
+            # What was renamed is not the link that was followed: a save had replaced that.
+            return self._moved(self._renamed.get(path, ""))
+        if sign is Sign.DELETED and path not in self._above:
+            return LINK_DEPARTED if self._was_copied(path) else LINK_DELETED
+        return NO_EVENT
+
+    def _was_copied(self, path: str) -> bool:
+        """Whether a link that was deleted is on another file system now: mv(1) makes a new one there."""
+        on_volume = self.entries[path].on_volume
+        if self._exists(self.session.home, path) or not self._exists(self.session.volume.anchor, on_volume):
+            return False  # then nothing is at stake
+        directories = [entry.on_volume for entry in self.entries.values() if entry.kind is Kind.DIRECTORY]
+        volume = self.session.volume.path
+        roots = [self.session.home.path, *(volume / name for name in directories), *mount_points()]
+        return has_new_link(f"{volume}/{on_volume}", roots)
+
+    @staticmethod
+    def _exists(anchor: Anchor, path: str) -> bool:
+        with suppress(OSError):
+            return anchor.status(path) is not None
+        return False
+
+    def _moved(self, place: str) -> LinkEvent:
+        return link_moved(place, self.entries.get(place)) if place else LINK_DEPARTED
+
+    def take(self, path: str) -> None:
+        """What events said of a path counts no longer."""
+        self._signs.pop(path, None)
+        self._renamed.pop(path, None)
+        self._above.discard(path)
+        self._departed.discard(path)
+
+    def forget(self, path: str) -> None:
+        """Forget a path, and follow its link no longer."""
+        self.links.forget(path)
+        self.take(path)

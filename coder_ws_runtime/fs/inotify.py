@@ -42,6 +42,14 @@ _MASK = (
     | InotifyConstants.IN_MOVE_SELF
     | InotifyConstants.IN_ONLYDIR
 )
+ARRIVALS = (
+    CREATE
+    | MOVED_TO
+    | InotifyConstants.IN_DELETE_SELF
+    | InotifyConstants.IN_MOVE_SELF
+    | InotifyConstants.IN_ONLYDIR
+)
+"""For a directory in which only what is new matters."""
 # struct inotify_event: wd, mask, cookie, len; a name padded with NULs follows.
 _HEADER = struct.Struct("iIII")
 _BUFFER = 1 << 16
@@ -69,14 +77,14 @@ class Inotify:
         fcntl.fcntl(self.fd, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
         fcntl.fcntl(self.fd, fcntl.F_SETFL, os.O_NONBLOCK)
 
-    def add(self, directory: int) -> int:
+    def add(self, directory: int, mask: int = _MASK) -> int:
         """Watch a directory, given by a descriptor (O_PATH will do); the same again gives the same number.
 
         Raises:
             OSError: ENOSPC if ``fs.inotify.max_user_watches`` is reached.
         """
         # By descriptor, so that no symlink on its path can lead elsewhere.
-        watch = inotify_add_watch(self.fd, b"/proc/self/fd/%d" % directory, _MASK)
+        watch = inotify_add_watch(self.fd, b"/proc/self/fd/%d" % directory, mask)
         if watch < 0:
             raise _error("fs.inotify.max_user_watches")
         return int(watch)

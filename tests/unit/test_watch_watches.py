@@ -13,10 +13,10 @@ DECLARED = ["f", "g", ".a/b/f", ".a/b/g", ".dir"]
 
 
 class Watched:
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.anchor = Anchor(home)
-        self.watches = Watches(self.anchor)
+    def __init__(self, home: Path, volume: Path) -> None:
+        self.home, self.volume = home, volume
+        self.anchors = [Anchor(home), Anchor(volume)]
+        self.watches = Watches(*self.anchors)
         self.watches.watch(DECLARED)
         assert self.watches.inotify_error == ""
 
@@ -29,13 +29,16 @@ class Watched:
 
     def close(self) -> None:
         self.watches.close()
-        self.anchor.close()
+        for anchor in self.anchors:
+            anchor.close()
 
 
 @pytest.fixture
 def watched(tmp_path: Path) -> Iterator[Watched]:
-    write(tmp_path, {"f": "1", "other": "1", ".a/b/f": "1", ".dir/x": "1"})
-    made = Watched(tmp_path)
+    home, volume = tmp_path / "home", tmp_path / "volume"
+    write(home, {"f": "1", "other": "1", ".a/b/f": "1", ".dir/x": "1"})
+    volume.mkdir()
+    made = Watched(home, volume)
     yield made
     made.close()
 
@@ -135,3 +138,34 @@ def test_directories_that_are_watched_no_longer_cost_no_watch(watched: Watched) 
     assert watched.watches.inotify is not None
     lines = Path(f"/proc/self/fdinfo/{watched.watches.inotify.fd}").read_text().splitlines()
     assert len([line for line in lines if line.startswith("inotify")]) == 3  # the home, .a, .a/b
+
+
+def test_what_another_workspace_writes_first(watched: Watched) -> None:
+    targets = {"g": "g", ".a/b/g": ".a/b/g", ".own": ".workspaces/w/.own"}
+    assert watched.watches.await_files(targets) == sorted(targets), "looked at once more: they may be there"
+    assert watched.watches.await_files(targets) == []
+    write(watched.volume, {"other": "1", "g": "1"})
+    assert watched.changes().arrived == {"g"}
+    (watched.volume / ".a").mkdir()
+    assert watched.changes().arrived == {".a/b/g"}
+    assert watched.watches.await_files(targets) == [".a/b/g"]
+    write(watched.volume, {".a/b/g": "1"})
+    assert watched.changes().arrived == {".a/b/g"}
+
+
+def test_a_directory_of_the_volume_that_is_made_again(watched: Watched) -> None:
+    (watched.volume / ".a").mkdir()
+    watched.watches.await_files({".a/g": ".a/g"})
+    (watched.volume / ".a").rmdir()
+    (watched.volume / ".a").mkdir()
+    assert watched.changes().arrived == {".a/g"}
+    watched.watches.await_files({".a/g": ".a/g"})
+    write(watched.volume, {".a/g": "1"})
+    assert watched.changes().arrived == {".a/g"}
+
+
+def test_nothing_is_awaited_any_more(watched: Watched) -> None:
+    watched.watches.await_files({"g": "g"})
+    assert watched.watches.await_files({}) == []
+    write(watched.volume, {"g": "1"})
+    assert watched.changes().arrived == set()

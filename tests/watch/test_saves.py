@@ -140,6 +140,19 @@ def test_a_file_that_the_volume_lacks_is_linked_when_it_is_written(make: Make) -
     assert a.kept() == {"file": "first\n", ".config/deep/er/file": "second\n"}
 
 
+@pytest.mark.parametrize("path", ["file", ".config/deep/er/file"])
+def test_what_another_workspace_of_the_host_writes_first_is_there_at_once(make: Make, path: str) -> None:
+    """Long before the sweep, and without a look at the volume while nothing happens."""
+    a, b = make("a", path), make("b", path)
+    for home in (a, b):
+        home.resolve()
+        home.start()
+    assert not os.path.lexists(b.home / path)
+    a.shell(f"mkdir -p $(dirname {path}); echo first > {path}")
+    until(lambda: b.linked(path), seconds=10)
+    assert b.shell(f"cat {path}") == "first\n"
+
+
 @pytest.mark.parametrize("later", ["a", "b"])
 def test_the_later_of_two_first_saves_wins(make: Make, later: str) -> None:
     """Neither workspace had the file, and the second one's daemon has not seen the first one's yet."""
@@ -148,9 +161,11 @@ def test_the_later_of_two_first_saves_wins(make: Make, later: str) -> None:
         home.resolve()
         home.start()
     earlier = "b" if later == "a" else "a"
+    homes[later].pause()
     homes[earlier].shell("echo earlier > file")
     until(lambda: homes[earlier].linked("file"))
     homes[later].shell("echo later > file")
+    homes[later].go_on()
     until(lambda: homes[later].linked("file"))
     assert {home.shell("cat file") for home in homes.values()} == {"later\n"}
     assert homes["a"].kept() == {"file": "later\n"}

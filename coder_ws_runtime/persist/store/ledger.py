@@ -6,9 +6,9 @@ no newer save than what the volume has.
 
 ``links``
     One line for each link, appended before it is made: the path, what the link says, and what became of it
-    if an event said so. Also one for each file that neither home nor volume had when it was looked at, with no
-    link and the word `awaited`. What other processes append is read as it comes: the daemon has to know the links
-    that a command has made since it started.
+    if an event said so. Also one for each file that neither home nor volume had when it was looked at, with
+    no link and the word `awaited`. What other processes append is read as it comes: the daemon has to know
+    the links that a command has made since it started.
 ``copied/<hash>``
     For a path that is being moved, or cannot be linked: which files of it were copied, as they were then, and
     what the volume has had since. Written before a copy is published, removed when the link is in place.

@@ -78,7 +78,7 @@ class Daemon:
             session.wait_for_locks = False  # what is locked is tried again
             session.volume.lock_wait = _LOCK_WAIT
             self.declarations = Declarations(self.layout, session)
-            self.watches = Watches(session.home)
+            self.watches = Watches(session.home, session.volume.anchor)
             self.healer = Healer(session, self.report)
             self.upkeep = Upkeep(session)
             try:
@@ -220,6 +220,8 @@ class Daemon:
                 if not self.healer.is_waiting(path):
                     self.healer.schedule.look_now(path)
         self.healer.note(change, time.monotonic())
+        for path in change.arrived & self.entries.keys():
+            self.healer.schedule.look_now(path)
         if change.manifests:
             self._declare()
 
@@ -230,6 +232,8 @@ class Daemon:
             self._declare_if_changed()
             if path in self.entries:
                 self.healer.settle(self.entries[path])
+        for path in self.watches.await_files(self.healer.awaited):
+            self.healer.schedule.look_now(path)
 
     # Sweeps ---------------------------------------------------------------------------------------
 

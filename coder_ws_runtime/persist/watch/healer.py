@@ -41,6 +41,8 @@ class Healer:
         self.events = LinkEvents(session)
         self.worker = Worker()
         self.entries: Mapping[str, Entry] = {}
+        self.awaited: dict[str, str] = {}
+        """Files that neither side has, by declared path: where they would be on the volume."""
         self._queue: dict[str, None] = {}
         """Paths that wait for the worker, in their order."""
         self._deleted: dict[str, str] = {}
@@ -55,6 +57,7 @@ class Healer:
             self.events.forget(path)
             self.report.forget(path)
             self._queue.pop(path, None)
+            self.awaited.pop(path, None)
         self.entries = self.events.entries = entries
 
     # What happened --------------------------------------------------------------------------------
@@ -163,6 +166,10 @@ class Healer:
             return
         self.events.links.follow(path, f"{self.session.volume.path}/{outcome.entry.on_volume}")
         self.report.note(path, outcome)
+        if outcome.decision is Decision.WAIT:
+            self.awaited[path] = outcome.entry.on_volume
+        else:
+            self.awaited.pop(path, None)
         if outcome.error:
             self.schedule.retry(path, now, seconds if in_worker else 0.0)
             return

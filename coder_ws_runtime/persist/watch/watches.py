@@ -1,12 +1,14 @@
 """Which directories the daemon watches, and what an event there means for which declared path.
 
 A watch on a link itself sees no rename over it, so the directory that holds it is watched; and every
-directory above that one up to the home, so that one which is deleted and made again is seen too.
+directory above that one up to the home, so that one which is deleted and made again is seen too. For a file
+that neither side has, the volume is watched, where another workspace of this host may write it.
 """
 
 import errno
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -45,6 +47,8 @@ class Change:
     """The directories that came, went or moved: what is below them is to be watched again."""
     manifests: bool = False
     """Declarations changed."""
+    arrived: set[str] = field(default_factory=set)
+    """The awaited paths that the volume may have by now."""
     overflow: bool = False
     """Events were lost: look at everything."""
 
@@ -54,10 +58,12 @@ class Watches:
 
     Args:
         home: the home.
+        volume: the volume.
     """
 
-    def __init__(self, home: Anchor) -> None:
+    def __init__(self, home: Anchor, volume: Anchor) -> None:
         self.home = home
+        self.volume = volume
         self.inotify: Inotify | None = None
         self.inotify_error = ""
         """Why the kernel does not report all changes; empty if it does."""
@@ -68,6 +74,9 @@ class Watches:
         self._manifests: set[int] = set()
         # By directory and name in it: the declared paths at or below that name.
         self._names: dict[str, dict[str, set[str]]] = {}
+        self._awaited: dict[str, str] | None = {}
+        self._on_volume: dict[int, str] = {}
+        self._names_on_volume: dict[str, dict[str, set[str]]] = {}
 
     def watch_manifests(self, directory: int) -> None:
         """Watch a directory with declarations, given by a descriptor, from the next `watch` on."""
@@ -78,12 +87,7 @@ class Watches:
 
         Where a limit of inotify is reached, which all programs of the user share, `inotify_error` says so.
         """
-        self._names = {}
-        for path in paths:
-            parts = path.split("/")
-            for depth, name in enumerate(parts):
-                inside = self._names.setdefault("/".join(parts[:depth]), {})
-                inside.setdefault(name, set()).add(path)
+        self._names = _by_directory({path: path for path in paths})
         self._try(self._names)
 
     def watch_again(self, stale: Collection[str]) -> list[str]:
@@ -140,6 +144,31 @@ class Watches:
             for number in before - self._directories.keys() - self._manifests:
                 self.inotify.remove(number)
 
+    def await_files(self, targets: Mapping[str, str]) -> list[str]:
+        """Watch the volume for these files, which neither side has, and for these only.
+
+        Without a watch of inotify to spare, or for a file that another host writes, the sweep serves.
+
+        Args:
+            targets: by declared path, where the file would be on the volume.
+
+        Returns:
+            The declared paths for which a directory is watched since now: the file may be there already.
+        """
+        if self._awaited == targets or not self.inotify:
+            return []
+        self._awaited = dict(targets)
+        self._names_on_volume = _by_directory(targets)
+        before = self._on_volume
+        self._on_volume = {}
+        for directory in self._names_on_volume:
+            with suppress(OSError), open_below(self.volume.fd, directory) as fd:
+                self._on_volume[self.inotify.add(fd, inotify.ARRIVALS)] = directory
+        for number in before.keys() - self._on_volume.keys():
+            self.inotify.remove(number)
+        new = [self._names_on_volume[self._on_volume[number]] for number in self._on_volume.keys() - before]
+        return sorted({path for names in new for paths in names.values() for path in paths})
+
     @property
     def descriptors(self) -> list[int]:
         """What becomes readable when there are changes."""
@@ -157,7 +186,20 @@ class Watches:
                     change.manifests = change.manifests or event.name.endswith(".json")
                 elif event.watch in self._directories:
                     self._interpret(event, change, departed)
+                elif event.watch in self._on_volume:
+                    self._note_arrival(event, change)
         return change
+
+    def _note_arrival(self, event: Event, change: Change) -> None:
+        """Something is new in a directory of the volume, or the directory is gone."""
+        if event.mask & inotify.GONE:
+            self._on_volume.pop(event.watch)
+        else:
+            concerned = self._names_on_volume[self._on_volume[event.watch]].get(event.name, set())
+            change.arrived |= concerned
+            if not event.mask & inotify.DIRECTORY or not concerned:
+                return
+        self._awaited = None  # the directories are not those that are watched
 
     def _interpret(self, event: Event, change: Change, departed: dict[int, str]) -> None:
         """Add what one event means. `departed` has the declared paths of renames, by their cookie."""
@@ -201,6 +243,16 @@ class Watches:
             os.close(fd)
         if self.inotify:
             self.inotify.close()
+
+
+def _by_directory(targets: Mapping[str, str]) -> dict[str, dict[str, set[str]]]:
+    """The keys whose value is at or below a name, by directory and name, from the top."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for path, target in targets.items():
+        parts = target.split("/")
+        for depth, name in enumerate(parts):
+            found.setdefault("/".join(parts[:depth]), {}).setdefault(name, set()).add(path)
+    return found
 
 
 def _sign(mask: int) -> Sign:

@@ -171,6 +171,7 @@ def test_watch_tells_what_changes_until_it_is_interrupted(space: Workspace) -> N
         assert watching.stdout.read() == ""
     finally:
         watching.kill()
+        watching.wait()
         watching.stdout.close()
 
 

@@ -1,4 +1,4 @@
-"""What the fault harness kills: one verb in a process of its own. Prints `changed PATH` for each change."""
+"""The verbs that the fault harness kills, each in a process of its own. They print `changed PATH`."""
 
 import importlib
 import os
@@ -20,10 +20,22 @@ from coder_ws_runtime.persist.store.attic_items import items, restore
 from tests.crash.world import ADDED
 
 
-def main(verb: str) -> int:
-    # What the package loads late is loaded now: an error is to strike files of the user, not modules.
+def load_everything() -> None:
+    """Load what the package loads late: an error is to strike files of the user, not modules."""
     for module in pkgutil.walk_packages(persist.__path__, f"{persist.__name__}."):
         importlib.import_module(module.name)
+
+
+def run(verb: str) -> int:
+    """Do as the commands do with a refusal; returns the exit status."""
+    try:
+        return main(verb)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def main(verb: str) -> int:
     layout = Layout.of(Path("/"), os.environ)
     values = settings.load(layout, os.environ)
     with Session(layout, values) as session:
@@ -74,10 +86,3 @@ def _remove(removal: Removal) -> int:
             failed = True
             print(f"error {done.error}")
     return 1 if failed else 0
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1]))
-    except UserError as error:  # as the commands do
-        sys.exit(f"error: {error}")

@@ -8,7 +8,6 @@ import os
 import shutil
 import stat
 import subprocess
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coder_ws_runtime.persist.store.names import COPY_SUFFIX, LEFT_SUFFIX
-from devtools.shell import ROOT
+from tests.crash.server import Ended, server
 from tests.harness.tree import write
 
 _SHM = Path("/dev/shm")
@@ -256,20 +255,13 @@ class World:
             "HOME_PERSIST_MANIFEST_DIR": str(self.base / "manifests"),
             "HOME_PERSIST_LEDGER_DIR": str(self.base / "ledger"),
             "CODER_WORKSPACE_ID": "crash",
-            "PYTHONPATH": str(ROOT),
-            "PYTHONDONTWRITEBYTECODE": "1",
         }
 
-    def run(self, verb: str, *strace: str) -> subprocess.CompletedProcess[str]:
+    def run(self, verb: str, *strace: str) -> Ended:
         """Run one verb of the driver in a process of its own, under strace if there are words for it."""
-        argv = [sys.executable, "-m", "tests.crash.driver", verb]
-        if strace or self.faults:
+        if self.faults:
             strace = (*self.faults, *(strace or ("-o", "/dev/null")))
-            # Not --seccomp-bpf: with it strace 6.1 injects nothing.
-            argv = ["strace", "-qqq", "--signal=none", *strace, *argv]
-        return subprocess.run(
-            argv, cwd=ROOT, env=self.environment(), capture_output=True, text=True, timeout=120, check=False
-        )
+        return server().run(verb, self.environment(), strace)
 
     # What must hold ---------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ SOURCES = (
     "tests/crash/driver.py",
     "tests/crash/overlay.py",
     "tests/crash/points.py",
+    "tests/crash/server.py",
     "tests/crash/world.py",
     "devtools/__init__.py",
     "devtools/shell.py",

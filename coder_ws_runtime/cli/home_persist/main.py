@@ -1,15 +1,10 @@
 """``home-persist``: what a home keeps."""
 
-from typing import TYPE_CHECKING
-
 import click
 
 from coder_ws_runtime.cli import commands
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.system import journal
-
-if TYPE_CHECKING:
-    pass
 
 
 @commands.group("home-persist")

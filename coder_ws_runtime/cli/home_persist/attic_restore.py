@@ -1,0 +1,150 @@
+"""``home-persist attic restore``."""
+
+import os
+from collections.abc import Sequence
+
+import click
+
+from coder_ws_runtime import settings
+from coder_ws_runtime.cli import commands, render
+from coder_ws_runtime.cli.completion import attic_path
+from coder_ws_runtime.cli.home_persist.attic_selection import (
+    choose,
+    of_path,
+    typed_path,
+    with_workspace,
+)
+from coder_ws_runtime.cli.loading import refuse_root
+from coder_ws_runtime.errors import RefusedError
+from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.manifest.entry import Entry
+from coder_ws_runtime.persist.manifest.load import load_declarations
+from coder_ws_runtime.persist.manifest.paths import in_shell, is_below
+from coder_ws_runtime.persist.reconcile.observe import glance
+from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.persist.store.attic_batch import parse_batch
+from coder_ws_runtime.persist.store.attic_items import (
+    Item,
+    contents,
+    restore,
+    restore_to_home,
+)
+
+
+@click.command(
+    "restore",
+    short_help="Put a path back on the volume.",
+    epilog=commands.examples(
+        ("home-persist attic restore ~/.npmrc", "the newest copy, if nothing is in its place"),
+        ("home-persist attic restore --force ~/.npmrc", "in exchange for what is there now"),
+        ("home-persist attic restore --batch 20260131T093000.000Z-dev ~/.npmrc", "an older one"),
+    ),
+)
+@click.argument("path", shell_complete=attic_path)
+@click.option("--batch", metavar="BATCH", help="From this batch; else from the newest that has the path.")
+@with_workspace
+@click.option(
+    "-f",
+    "--force",
+    is_flag=True,
+    help="Put what is there now into the attic in exchange, if PATH is declared.",
+)
+@commands.with_json
+@commands.with_layout
+def restore_(  # noqa: PLR0913 - one argument an option
+    layout: Layout, path: str, batch: str | None, workspace: str | None, *, force: bool, as_json: bool
+) -> None:
+    """Put PATH back on the volume, where the link in the home leads.
+
+    If there is something in its place, nothing is done unless --force is given; then that goes to the
+    attic, as a whole: a directory takes the place of the other and is not merged with it. What is not
+    declared (any more) is copied into the home, onto nothing.
+
+    Exit status: 0 done, 1 refused, 2 wrong usage, 3 no usable volume.
+    """
+    refuse_root(layout)
+    wanted = typed_path(layout, path, "restore")
+    values = settings.load(layout, os.environ)
+    known = load_declarations(layout, values).entries
+    with Session(layout, values) as session:
+        everything = contents(session.volume)
+        found = choose(session, everything, known, workspace)
+        entry = _declaring(known, found, wanted)
+        if batch is None:
+            batch = next((item.batch for item in of_path(found, wanted)), "")
+        else:
+            _refuse_other_workspace(parse_batch(batch).name, found, everything.items, wanted)
+        if not batch:
+            near = render.nearest_path(wanted, [item.path for item in found])
+            seen = glance(session, entry) if entry else None
+            if seen and seen.home is None and seen.volume:
+                near = "its content is on the volume; home-persist resolve makes the link that is gone"
+            raise RefusedError(
+                "is not in the attic",
+                code="attic.unknown",
+                place=f"~/{wanted}",
+                hint=near or "home-persist attic list shows what is",
+            )
+        exchanged = ""
+        if entry:
+            target = entry.on_volume + wanted.removeprefix(entry.path)
+            exchanged = restore(session.attic, batch, wanted, target, force=force)
+        else:
+            restore_to_home(session.volume, session.home, batch, wanted)
+    if as_json:
+        document = {"path": wanted, "batch": batch, "declared": entry is not None, "attic": exchanged or None}
+        render.say_document("home-persist attic restore", document)
+        return
+    if entry is None:
+        render.say(
+            f"~/{wanted}: copied into the home from {batch}; nothing declares it, so it is gone with this"
+            f" container (to keep it: home-persist add {in_shell(wanted)})",
+            {"path": wanted, "batch": batch},
+        )
+        return
+    lost = f"; what was there is in the attic: {exchanged}" if exchanged else ""
+    render.say(f"~/{wanted}: restored from {batch}{lost}", {"path": wanted, "batch": batch})
+
+
+def _refuse_other_workspace(batch: str, found: Sequence[Item], everything: Sequence[Item], path: str) -> None:
+    """Refuse a batch that has the path for another workspace only.
+
+    Raises:
+        RefusedError: that is so; the hint is how to get it all the same.
+    """
+    if any(item.batch == batch for item in found):
+        return
+    others = [item for item in everything if item.batch == batch]
+    if not of_path(others, path):
+        return
+    whose = others[0].record.workspace or others[0].origin.label
+    raise RefusedError(
+        f"batch {batch!r} has another workspace's own copy of it",
+        code="attic.other-workspace",
+        place=f"~/{path}",
+        hint=f"to take that: home-persist attic restore --workspace {whose} --batch {batch} {in_shell(path)}",
+    )
+
+
+def _declaring(known: Sequence[Entry], found: Sequence[Item], path: str) -> Entry | None:
+    """The entry that a path of the attic belongs to; None if nothing declares it.
+
+    Raises:
+        RefusedError: it is not one path of the volume, and not one of the home; the hint is what the user
+            may have meant.
+    """
+    for entry in known:
+        if path == entry.path or is_below(path, entry.path):
+            return entry
+    inner = [entry.path for entry in known if is_below(entry.path, path)]
+    if inner and of_path(found, path):
+        has = [f"~/{other}" for other in inner if of_path(found, other)]
+        raise RefusedError(
+            "is not declared, so it has no place on the volume",
+            code="path.not-declared",
+            place=f"~/{path}",
+            hint=f"what is declared in it has one: {', '.join(has)}"
+            if has
+            else "restore its parts one by one",
+        )
+    return None

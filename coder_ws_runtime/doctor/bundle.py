@@ -18,13 +18,13 @@ from coder_ws_runtime.doctor import bundle_sources as sources
 from coder_ws_runtime.doctor import systemd
 from coder_ws_runtime.doctor.bundle_sources import Source
 from coder_ws_runtime.doctor.checks import agent
-from coder_ws_runtime.doctor.checks.docker import own_container
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Result
 from coder_ws_runtime.doctor.redaction import redact, redact_json, secrets_of, secrets_of_unnamed
 from coder_ws_runtime.doctor.report import as_json
 from coder_ws_runtime.layout import WORKSPACE_ID
 from coder_ws_runtime.persist.manifest.files import manifest_files, user_files
+from coder_ws_runtime.system.container import own_container
 
 Item = tuple[str, str]
 """A name in the archive, and a text."""

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from coder_ws_runtime.doctor.checks.docker import own_container
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.system import docker_api
+from coder_ws_runtime.system.container import own_container
 from coder_ws_runtime.system.docker_api import DockerApiError
 
 _INFO = (

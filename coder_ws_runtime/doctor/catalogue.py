@@ -5,6 +5,7 @@ A new check is a decorated function, and a line here.
 
 from coder_ws_runtime.doctor.checks import (
     agent,
+    bind_mounts,
     daemon,
     disk,
     docker,
@@ -43,7 +44,7 @@ CHECKS: tuple[Check, ...] = (
     engine.engine,
     docker_client.context_,
     docker_client.credentials,
-    docker.bind_mounts,
+    bind_mounts.bind_mounts,
     home.home,
     home.volume,
     owners.owners,

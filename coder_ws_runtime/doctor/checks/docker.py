@@ -1,13 +1,7 @@
-"""Checks of Docker: the client, the socket, the groups, the server, bind mounts.
-
-Over 300 lines, because each category of checks is one module, and the remedies depend on the same plan.
-"""
+"""Checks of Docker: the client, the socket, the groups, the server."""
 
 import os
-import shlex
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from coder_ws_runtime.boot.docker_group.observation import Observed
@@ -25,19 +19,16 @@ from coder_ws_runtime.doctor.findings import (
     found,
     ok,
     skipped,
-    warning,
 )
 from coder_ws_runtime.doctor.systemd import Unit
 from coder_ws_runtime.layout import DEFAULT_USER
 from coder_ws_runtime.settings import Engine
-from coder_ws_runtime.system import docker_api, text_file
+from coder_ws_runtime.system import docker_api
 from coder_ws_runtime.system.docker_api import DockerApiError, NoAnswerError
 
 _PLUGINS = {"docker-buildx": "docker build", "docker-compose": "docker compose"}
 _OLDEST_API = (1, 24)
 """The oldest interface that the client of the image still speaks (its own minimum)."""
-_SUBPATH_API = (1, 45)
-"""The interface since which a part of a volume can be mounted (volume-subpath)."""
 
 
 def _seen(context: Context) -> Observed:
@@ -160,7 +151,7 @@ def _start_daemon(context: Context) -> Remedy:
 def _behind_the_proxy(context: Context, evidence: list[str]) -> Finding | None:
     """What is wrong beyond the proxy's socket, which takes connections whatever is behind it."""
     try:
-        context.ask(_version)
+        context.ask(server_version)
     except NoAnswerError as error:
         said = [f"through the proxy: the daemon {error}", *evidence]
     except (PermissionError, DockerApiError):
@@ -222,7 +213,8 @@ def group(context: Context) -> Verdict:
     return found(findings, f"this shell has the group {holder}")
 
 
-def _version(context: Context) -> dict[str, Any]:
+def server_version(context: Context) -> dict[str, Any]:
+    """What the daemon says of its version. Raises as :func:`coder_ws_runtime.system.docker_api.get`."""
     answer = docker_api.get(context.layout.docker_socket, "/version")
     return answer if isinstance(answer, dict) else {}
 
@@ -231,7 +223,7 @@ def _version(context: Context) -> dict[str, Any]:
 def server(context: Context) -> Verdict:
     """The host's daemon answers, and speaks a version of its interface that our client knows."""
     try:
-        version = context.ask(_version)
+        version = context.ask(server_version)
     except PermissionError:
         return skipped("the socket may not be opened; see docker.socket and docker.group")
     except NoAnswerError as error:
@@ -242,7 +234,7 @@ def server(context: Context) -> Verdict:
         return found(
             [failure("docker.server-error", f"the Docker daemon {error}", _look_at_daemon(context))], ""
         )
-    if _number(version) < _OLDEST_API:
+    if api_number(version) < _OLDEST_API:
         remedy = Remedy("use a newer Docker on the host", where=Where.HOST)
         problem = f"the Docker daemon {version.get('Version')} is too old for the client here"
         evidence = [f"interface {version.get('ApiVersion')}, needed is 1.24"]
@@ -258,81 +250,7 @@ def _look_at_daemon(context: Context) -> Remedy:
     return Remedy("look at the daemon on the host", commands, Where.HOST)
 
 
-def _number(version: dict[str, Any]) -> tuple[int, ...]:
+def api_number(version: dict[str, Any]) -> tuple[int, ...]:
+    """The version of the daemon's interface, e.g. (1, 45)."""
     parts = str(version.get("ApiVersion", "0")).split(".")
     return tuple(int(part) for part in parts if part.isdecimal())
-
-
-@check("docker.bind-mounts", "bind mounts of other containers", needs=[Need.LIVE, Need.SOCKET])
-def bind_mounts(context: Context) -> Verdict:
-    """A bind mount names a path of the host: a path of the workspace is another directory there, or none."""
-    if context.settings.engine is Engine.OWN:
-        return ok("the engine is the workspace's own, and so are the paths of bind mounts")
-    try:
-        containers = docker_api.get(context.layout.docker_socket, "/containers/json")
-        version = context.ask(_version)
-    except (PermissionError, DockerApiError):
-        return skipped("the Docker daemon does not answer; see docker.server")
-    if not isinstance(containers, list):
-        return skipped("the Docker daemon gives no list of containers; see docker.server")
-    own = own_container(context.layout.proc)
-    ours: dict[str, Any] = next((item for item in containers if item.get("Id") == own), {})
-    findings = [
-        _wrong_mount(context, other, source, ours, version)
-        for other in containers
-        if other.get("Id") != own
-        for source in _workspace_paths(context, other)
-    ]
-    return found(findings, "no container has a path of the workspace where a path of the host was meant")
-
-
-def own_container(proc: Path) -> str:
-    """The id of the container that we are in; empty if it cannot be seen.
-
-    The engine mounts the container's own hostname file from a directory that is named by the id.
-    """
-    for line in text_file.read(proc / "self/mountinfo").splitlines():
-        fields = line.split(" ")
-        parts = fields[3].split("/") if len(fields) > 4 and fields[4] == "/etc/hostname" else []  # noqa: PLR2004
-        if len(parts) > 2 and parts[-1] == "hostname":  # noqa: PLR2004 - …/containers/ID/hostname
-            return parts[-2]
-    return ""
-
-
-def _workspace_paths(context: Context, container: dict[str, Any]) -> Iterator[str]:
-    """The sources of its bind mounts that are directories of the workspace, too."""
-    inside = [context.layout.home, context.layout.volume]
-    for mount in container.get("Mounts", []):
-        source = str(mount.get("Source", ""))
-        below = any(Path(source).is_relative_to(directory) for directory in inside)
-        if mount.get("Type") == "bind" and below and os.path.lexists(source):
-            yield source
-
-
-def _wrong_mount(
-    context: Context, other: dict[str, Any], source: str, ours: dict[str, Any], version: dict[str, Any]
-) -> Finding:
-    name = str((other.get("Names") or [other.get("Id", "")])[0]).lstrip("/")
-    mounts = [item for item in ours.get("Mounts", []) if Path(source).is_relative_to(item["Destination"])]
-    volume = max(
-        (item for item in mounts if item.get("Name")), key=lambda item: len(item["Destination"]), default=None
-    )
-    if volume is None:
-        how = f"copy what it needs below {context.settings.projects or '~/projects'}, which is a volume"
-    elif _number(version) >= _SUBPATH_API:
-        subpath = os.path.relpath(source, volume["Destination"])
-        part = "" if subpath == "." else f",volume-subpath={subpath}"
-        mount = f"type=volume,source={volume['Name']},target=…{part}"
-        how = f"start it with --mount {mount} instead of -v {source}:…"
-    else:
-        ours_id = ours["Id"][:12]
-        how = (
-            f"start it with --volumes-from {ours_id}, which gives it {volume['Destination']} at the same path"
-        )
-    return warning(
-        "docker.bind-mount",
-        f"the container {name} has the host's {source}, not the workspace's: there it is another directory",
-        Remedy(f"end it, then {how}", (f"docker rm --force {shlex.quote(name)}",)),
-        evidence=[f"bind mount of {source}; paths of bind mounts are the host's"],
-        about=name,
-    )

@@ -14,30 +14,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from devtools.engine import Engine
-from devtools.images import PREFIX
-from devtools.kubernetes import build
+from devtools.kubernetes import build, configuration, host
 from devtools.kubernetes.build import LAB
 from devtools.kubernetes.certificates import ensure_certificates
 from devtools.kubernetes.daemons import Daemons
+from devtools.kubernetes.host import API, HOST, INSIDE, LINK, NAMESPACE
 from devtools.kubernetes.kubectl import Kubectl
 from devtools.shell import DevError, run
 
 NODE = "here"
-_NAMESPACE = f"{PREFIX}-kubernetes"
-# Clones on one machine have networks of their own between the machine and the namespace.
-_LINK = int(PREFIX[4:6], 16)
-_HOST, _INSIDE = f"10.97.{_LINK}.1", f"10.97.{_LINK}.2"
-_API = "10.98.0.1"
 _READY_SECONDS = 120.0
-# What a kubelet changes for the whole machine.
-_SYSCTLS = (
-    "vm/overcommit_memory",
-    "vm/panic_on_oom",
-    "kernel/panic",
-    "kernel/panic_on_oops",
-    "kernel/keys/root_maxkeys",
-    "kernel/keys/root_maxbytes",
-)
 
 
 class Cluster:
@@ -52,11 +38,11 @@ class Cluster:
         self.bin = LAB / "bin"
         self.daemons = Daemons(LAB / "run")
         self.kubectl = Kubectl(LAB / "admin.conf")
-        self.host = _HOST
+        self.host = HOST
         """This machine's address, as pods reach it."""
         self.volume_root = LAB / "volumes"
         """Where the volumes of pods are on this machine."""
-        self.socket = Path(f"/run/{_NAMESPACE}/containerd.sock")
+        self.socket = Path(f"/run/{NAMESPACE}/containerd.sock")
 
     # Start and stop -------------------------------------------------------------------------------
 
@@ -71,9 +57,9 @@ class Cluster:
         began = time.monotonic()
         for directory in (self.daemons.directory, self.volume_root, self.socket.parent):
             directory.mkdir(parents=True, exist_ok=True)
-        _save_sysctls()
-        _network()
-        ensure_certificates(LAB, [_API, _INSIDE, "127.0.0.1", "10.96.0.1"], f"https://{_INSIDE}:6443")
+        host.save_sysctls()
+        host.connect()
+        ensure_certificates(LAB, [API, INSIDE, "127.0.0.1", "10.96.0.1"], f"https://{INSIDE}:6443")
         self._control_plane()
         self._node()
         self._wait("the node", lambda: self.kubectl.node_ready(NODE))
@@ -85,7 +71,7 @@ class Cluster:
 
     def left_over(self) -> bool:
         """Whether something of a cluster that does not run is still on the machine."""
-        return Path(f"/run/netns/{_NAMESPACE}").exists() or (LAB / "sysctls.json").exists()
+        return Path(f"/run/netns/{NAMESPACE}").exists() or (LAB / "sysctls.json").exists()
 
     def stop(self) -> None:
         """End all of it, and put back what it changed on the machine. Its files stay."""
@@ -93,7 +79,7 @@ class Cluster:
             with contextlib.suppress(DevError):
                 self.kubectl.run("delete", "statefulsets,pods", "--all", "-A", "--timeout=60s", check=False)
         self.daemons.stop("kubelet")
-        for pid in _shims(self.socket):
+        for pid in host.shims(self.socket):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(os.getpgid(pid), signal.SIGKILL)
         for name in ("containerd", "kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd"):
@@ -101,10 +87,10 @@ class Cluster:
         # Further machines, of a run that was interrupted.
         for file in self.daemons.directory.glob("*.pid"):
             self.daemons.stop(file.stem)
-        _remove_cgroups()
-        run(["ip", "netns", "del", _NAMESPACE], check=False)
-        run(["ip", "link", "del", f"cws-k{_LINK}"], check=False)
-        _restore_sysctls()
+        host.remove_cgroups()
+        run(["ip", "netns", "del", NAMESPACE], check=False)
+        run(["ip", "link", "del", f"cws-k{LINK}"], check=False)
+        host.restore_sysctls()
         # Mounts of pods were in the node's own mount namespace, and have gone with it.
         for place in (LAB / "etcd", LAB / "node/kubelet", self.socket.parent):
             shutil.rmtree(place, ignore_errors=True)
@@ -171,7 +157,7 @@ class Cluster:
     # Parts ----------------------------------------------------------------------------------------
 
     def _control_plane(self) -> None:
-        inside = ["nsenter", f"--net=/run/netns/{_NAMESPACE}", "nice"]
+        inside = ["nsenter", f"--net=/run/netns/{NAMESPACE}", "nice"]
         etcd, keys = "http://127.0.0.1:2379", LAB / "keys"
         self.daemons.start(
             "etcd",
@@ -192,7 +178,7 @@ class Cluster:
                 *inside,
                 self.bin / "kube-apiserver",
                 f"--etcd-servers={etcd}",
-                f"--advertise-address={_API}",
+                f"--advertise-address={API}",
                 f"--tls-cert-file={keys}/api.crt",
                 f"--tls-private-key-file={keys}/api.key",
                 f"--token-auth-file={keys}/tokens.csv",
@@ -225,11 +211,11 @@ class Cluster:
     def _node(self) -> None:
         node = LAB / "node"
         (node / "cni").mkdir(parents=True, exist_ok=True)
-        (node / "cni/10-pods.conflist").write_text(json.dumps(_cni(node)))
-        (node / "containerd.toml").write_text(_containerd(node, self.socket))
-        (node / "kubelet.json").write_text(json.dumps(_kubelet(self.socket)))
+        (node / "cni/10-pods.conflist").write_text(json.dumps(configuration.cni(node)))
+        (node / "containerd.toml").write_text(configuration.containerd(node, self.socket))
+        (node / "kubelet.json").write_text(json.dumps(configuration.kubelet(self.socket)))
         # Not `ip netns exec`, which hides the control groups. What is mounted for pods is seen in there only.
-        words = ["nsenter", f"--net=/run/netns/{_NAMESPACE}", "unshare", "--mount", "sh", "-c"]
+        words = ["nsenter", f"--net=/run/netns/{NAMESPACE}", "unshare", "--mount", "sh", "-c"]
         script = 'mount --make-rshared / && exec nice "$@"'
         pid = self.daemons.start(
             "containerd", [*words, script, "sh", "containerd", "--config", node / "containerd.toml"]
@@ -251,7 +237,7 @@ class Cluster:
                 f"--root-dir={node}/kubelet",
                 f"--cert-dir={node}/certificates",
                 f"--hostname-override={NODE}",
-                f"--node-ip={_API}",
+                f"--node-ip={API}",
             ],
         )
 
@@ -268,116 +254,3 @@ class Cluster:
                 return
             time.sleep(0.3)
         raise DevError(f"{what} does not answer after {_READY_SECONDS:.0f} s", f"look into {LAB}/run/*.log")
-
-
-def namespace() -> str:
-    """The network namespace of this checkout's cluster."""
-    return _NAMESPACE
-
-
-def _network() -> None:
-    """A namespace with the API server's address, and a link to it from this machine."""
-    inside = ["ip", "-n", _NAMESPACE]
-    if not Path(f"/run/netns/{_NAMESPACE}").exists():
-        run(["ip", "netns", "add", _NAMESPACE])
-    link, peer = f"cws-k{_LINK}", "machine"
-    if run(["ip", "link", "show", link], check=False).returncode != 0:
-        run(["ip", "link", "add", link, "type", "veth", "peer", "name", peer, "netns", _NAMESPACE])
-        run(["ip", "addr", "add", f"{_HOST}/30", "dev", link])
-        run([*inside, "addr", "add", f"{_INSIDE}/30", "dev", peer])
-        run([*inside, "link", "add", "api", "type", "bridge"])
-        run([*inside, "addr", "add", f"{_API}/24", "dev", "api"])
-    run(["ip", "link", "set", link, "up"])
-    for name in ("lo", peer, "api"):
-        run([*inside, "link", "set", name, "up"])
-    enter = ["nsenter", f"--net=/run/netns/{_NAMESPACE}"]
-    run([*enter, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"])
-    # Pods are seen by this machine as the namespace.
-    rule = ["POSTROUTING", "-s", "10.244.0.0/16", "-o", peer, "-j", "MASQUERADE"]
-    if run([*enter, "iptables", "-t", "nat", "-C", *rule], check=False).returncode != 0:
-        run([*enter, "iptables", "-t", "nat", "-A", *rule])
-
-
-def _cni(node: Path) -> dict[str, object]:
-    addresses = {
-        "type": "host-local",
-        "dataDir": f"{node}/addresses",
-        "ranges": [[{"subnet": "10.244.1.0/24"}]],
-        "routes": [{"dst": "0.0.0.0/0"}],
-    }
-    bridge = {"type": "bridge", "bridge": "pods", "isGateway": True, "ipam": addresses, "mtu": 1450}
-    return {"cniVersion": "1.0.0", "name": "pods", "plugins": [bridge, {"type": "loopback"}]}
-
-
-def _containerd(node: Path, socket: Path) -> str:
-    return f"""version = 2
-root = "{node}/containerd"
-state = "{socket.parent}/state"
-[grpc]
-address = "{socket}"
-[plugins."io.containerd.grpc.v1.cri"]
-sandbox_image = "{build.PAUSE}"
-# A machine without CAP_SYS_RESOURCE may not lower a score.
-restrict_oom_score_adj = true
-disable_apparmor = true
-[plugins."io.containerd.grpc.v1.cri".cni]
-bin_dir = "/usr/lib/cni"
-conf_dir = "{node}/cni"
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-runtime_type = "io.containerd.runc.v2"
-"""
-
-
-def _kubelet(socket: Path) -> dict[str, object]:
-    return {
-        "apiVersion": "kubelet.config.k8s.io/v1beta1",
-        "kind": "KubeletConfiguration",
-        "failCgroupV1": False,
-        "cgroupDriver": "cgroupfs",
-        "cgroupRoot": "/",
-        "failSwapOn": False,
-        "oomScoreAdj": 0,
-        "containerRuntimeEndpoint": f"unix://{socket}",
-        "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
-        "authorization": {"mode": "AlwaysAllow"},
-        "resolvConf": "",
-        "evictionHard": {"memory.available": "50Mi"},
-        "imageGCHighThresholdPercent": 100,
-        "nodeStatusUpdateFrequency": "4s",
-    }
-
-
-def _save_sysctls() -> None:
-    kept = LAB / "sysctls.json"
-    if not kept.exists():
-        values = {name: Path("/proc/sys", name).read_text().strip() for name in _SYSCTLS}
-        kept.write_text(json.dumps(values))
-
-
-def _restore_sysctls() -> None:
-    kept = LAB / "sysctls.json"
-    if kept.exists():
-        for name, value in json.loads(kept.read_text()).items():
-            with contextlib.suppress(OSError):
-                Path("/proc/sys", name).write_text(value)
-        kept.unlink()
-
-
-def _shims(socket: Path) -> list[int]:
-    """The processes that hold our containers: containerd's shims name its socket."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            with contextlib.suppress(OSError):
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-                if words[0].endswith(b"containerd-shim-runc-v2") and str(socket).encode() in words:
-                    found.append(int(entry.name))
-    return found
-
-
-def _remove_cgroups() -> None:
-    """The kubelet's control groups, the innermost first. One that is in use stays."""
-    for top in Path("/sys/fs/cgroup").glob("**/kubepods"):
-        for directory, _, _ in os.walk(top, topdown=False):
-            with contextlib.suppress(OSError):
-                os.rmdir(directory)

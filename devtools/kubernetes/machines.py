@@ -13,8 +13,9 @@ from pathlib import Path
 from devtools.images import ensure_debian
 from devtools.kubernetes import build
 from devtools.kubernetes.build import LAB
-from devtools.kubernetes.cluster import Cluster, namespace
+from devtools.kubernetes.cluster import Cluster
 from devtools.kubernetes.daemons import Daemons
+from devtools.kubernetes.host import NAMESPACE
 from devtools.shell import ROOT, DevError, apt_install, run, say
 
 NAS = "10.98.0.20"
@@ -55,7 +56,7 @@ class Machine:
         Raises:
             DevError: it does not come up.
         """
-        inside = ["ip", "-n", namespace()]
+        inside = ["ip", "-n", NAMESPACE]
         run([*inside, "tuntap", "add", self._tap, "mode", "tap"], check=False)
         run([*inside, "link", "set", self._tap, "master", "api", "up"])
         run([*inside, "route", "replace", self._subnet, "via", self.address])
@@ -66,7 +67,7 @@ class Machine:
         console = ["con=null", "con0=null,fd:1", "con1=null,fd:1", "quiet"]
         network = f"vec0:transport=tap,ifname={self._tap},depth=128,gro=1"
         root = f"root=/dev/root rootfstype=hostfs rootflags={_ROOT} rw".split()
-        enter = ["nsenter", f"--net=/run/netns/{namespace()}", "nice"]
+        enter = ["nsenter", f"--net=/run/netns/{NAMESPACE}", "nice"]
         self.daemons.start(
             self.name,
             [*enter, "linux.uml", f"mem={memory}", f"ubd0={self.disk}", *root, *words, network, *console],
@@ -88,11 +89,11 @@ class Machine:
 
     def cut(self) -> None:
         """Pull its network cable, at the far end: an interface that goes down is an error to its driver."""
-        run(["ip", "-n", namespace(), "link", "set", self._tap, "nomaster"])
+        run(["ip", "-n", NAMESPACE, "link", "set", self._tap, "nomaster"])
 
     def plug(self) -> None:
         """Put the cable back."""
-        run(["ip", "-n", namespace(), "link", "set", self._tap, "master", "api"])
+        run(["ip", "-n", NAMESPACE, "link", "set", self._tap, "master", "api"])
 
 
 def prepare(cluster: Cluster, image: str) -> Path:

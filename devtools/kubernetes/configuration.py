@@ -1,0 +1,57 @@
+"""What the node's programs are configured with."""
+
+from pathlib import Path
+
+from devtools.kubernetes import build
+
+
+def cni(node: Path) -> dict[str, object]:
+    """The network of pods, for the CNI plugins; `node` is the directory of the node's files."""
+    addresses = {
+        "type": "host-local",
+        "dataDir": f"{node}/addresses",
+        "ranges": [[{"subnet": "10.244.1.0/24"}]],
+        "routes": [{"dst": "0.0.0.0/0"}],
+    }
+    bridge = {"type": "bridge", "bridge": "pods", "isGateway": True, "ipam": addresses, "mtu": 1450}
+    return {"cniVersion": "1.0.0", "name": "pods", "plugins": [bridge, {"type": "loopback"}]}
+
+
+def containerd(node: Path, socket: Path) -> str:
+    """The settings of containerd; `socket` is where it listens."""
+    return f"""version = 2
+root = "{node}/containerd"
+state = "{socket.parent}/state"
+[grpc]
+address = "{socket}"
+[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "{build.PAUSE}"
+# A machine without CAP_SYS_RESOURCE may not lower a score.
+restrict_oom_score_adj = true
+disable_apparmor = true
+[plugins."io.containerd.grpc.v1.cri".cni]
+bin_dir = "/usr/lib/cni"
+conf_dir = "{node}/cni"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
+"""
+
+
+def kubelet(socket: Path) -> dict[str, object]:
+    """The settings of the kubelet; `socket` is where containerd listens."""
+    return {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "failCgroupV1": False,
+        "cgroupDriver": "cgroupfs",
+        "cgroupRoot": "/",
+        "failSwapOn": False,
+        "oomScoreAdj": 0,
+        "containerRuntimeEndpoint": f"unix://{socket}",
+        "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
+        "authorization": {"mode": "AlwaysAllow"},
+        "resolvConf": "",
+        "evictionHard": {"memory.available": "50Mi"},
+        "imageGCHighThresholdPercent": 100,
+        "nodeStatusUpdateFrequency": "4s",
+    }

@@ -17,7 +17,7 @@ from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.remove import Removal
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_items import items, restore
-from tests.crash.world import ADDED
+from tests.crash.contents import ADDED
 
 
 def load_everything() -> None:

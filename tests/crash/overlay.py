@@ -12,8 +12,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.crash.contents import HOME, VIEW
 from tests.crash.points import CALLS, Point, clean, share
-from tests.crash.world import HOME, VIEW, LossError, World
+from tests.crash.world import LossError, World
 from tests.harness.tree import write
 
 WORLDS = Path("/worlds")

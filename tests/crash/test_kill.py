@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Tried
+from tests.crash.contents import HEALED, MIGRATED, RESTORED, VIEW
 from tests.crash.points import CALLS, HARMLESS, Point, clean, share
-from tests.crash.world import HEALED, MIGRATED, RESTORED, VIEW, LossError, World
+from tests.crash.world import LossError, World
 
 pytestmark = pytest.mark.programs("strace")
 

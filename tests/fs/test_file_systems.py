@@ -14,7 +14,8 @@ from coder_ws_runtime.persist.store import locks
 from coder_ws_runtime.persist.store.file_system import Support, inspect
 from tests.conftest import Tried, missing
 from tests.fs.conftest import CODER, as_user, mounted
-from tests.harness.scenarios import SCENARIOS, import_everything, make_tree
+from tests.harness.scenario_parts import import_everything, make_tree
+from tests.harness.scenarios import SCENARIOS
 
 SFTP_SERVER = "/usr/lib/openssh/sftp-server"
 _SIZE = 300 << 20

@@ -4,6 +4,8 @@ Runs as the only program of that kernel, on the host's own root file system, rea
 has a network namespace of its own, so that cutting one off is a link that goes down. The server is the
 kernel's; what mountd would answer is written into its channels, and the clients are mounted without helpers.
 Prints one line of JSON for each scenario.
+
+Over 300 lines, because it is the one program of that kernel: server, clients and scenarios end together.
 """
 
 import ctypes
@@ -23,8 +25,7 @@ from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store import locks
 from coder_ws_runtime.persist.store.file_system import Support, inspect
 from coder_ws_runtime.persist.store.lease import Lease, Renewal, leases
-from tests.harness.scenarios import (
-    SCENARIOS,
+from tests.harness.scenario_parts import (
     holding,
     import_everything,
     in_place,
@@ -33,6 +34,7 @@ from tests.harness.scenarios import (
     wait_until,
     watching,
 )
+from tests.harness.scenarios import SCENARIOS
 from tests.harness.tree import Tree, content, write
 
 LEASE = 10

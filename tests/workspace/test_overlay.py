@@ -17,6 +17,7 @@ SOURCES = (
     "tests/crash/overlay.py",
     "tests/crash/points.py",
     "tests/crash/server.py",
+    "tests/crash/contents.py",
     "tests/crash/world.py",
     "devtools/__init__.py",
     "devtools/shell.py",

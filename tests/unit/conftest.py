@@ -1,6 +1,8 @@
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +24,28 @@ class Told:
     status: int
     out: str
     err: str
+
+    @property
+    def errors(self) -> list[dict[str, Any]]:
+        """The errors of the document that a command printed with --json, in their order."""
+        return list(_errors(json.loads(self.out)))
+
+    @property
+    def codes(self) -> list[str]:
+        """The codes of those errors."""
+        return [error["code"] for error in self.errors]
+
+
+def _errors(value: object) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        if value.keys() == {"code", "message", "place", "remedy"}:
+            yield value
+        else:
+            for inner in value.values():
+                yield from _errors(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _errors(inner)
 
 
 Command = Callable[..., Told]

@@ -22,10 +22,13 @@ from coder_ws_runtime.boot.docker_group.plan import (
     Uncover,
     plan,
 )
+from coder_ws_runtime.cli import commands
+from coder_ws_runtime.cli.ws_boot.main import command as ws_boot
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.system.accounts import Group, User, parse_groups
 from coder_ws_runtime.system.process import Completed
+from tests.harness.documents import check_document
 
 CODER = User("coder", 1000, 1000)
 IN, OUT = frozenset({"coder"}), frozenset[str]()
@@ -303,7 +306,23 @@ def test_what_a_program_refuses_is_told_with_the_command(tree: Layout, foreign_s
     ) -> Completed:
         return Completed(tuple(argv), 10, "", "groupmod: cannot lock /etc/group; try again later.\n")
 
-    with pytest.raises(RefusedError, match="cannot lock /etc/group") as caught:
+    with pytest.raises(RefusedError) as caught:
         settle(tree, runner=refusing)
     assert caught.value.code == "docker-group.failed"
+    assert "groupmod: cannot lock /etc/group; try again later." in caught.value.message
     assert f"groupmod --prefix {tree.root} --gid {foreign_socket} docker" in caught.value.hint
+
+
+def test_what_is_beyond_the_workspace_is_one_document(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layout = Layout.of(tmp_path)
+    layout.docker_socket.mkdir(parents=True)
+    assert commands.run(ws_boot, ["docker-group", "--json", "--root", str(tmp_path)]) == 1
+    told = capsys.readouterr()
+    document = check_document(told.out)
+    assert (document["document"], document["error"]["code"]) == (
+        "ws-boot docker-group",
+        "docker-group.no-socket",
+    )
+    assert str(layout.docker_socket) in told.err

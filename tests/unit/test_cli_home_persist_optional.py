@@ -100,28 +100,28 @@ def test_an_image_without_it(image: Tree, run: Command) -> None:
 
 
 REFUSED = {
-    "a typo": (["enable", "dokcer"], "no optional manifest 'dokcer'", "did you mean 'docker'?"),
-    "unknown": (["enable", "zzz"], "no optional manifest 'zzz'", "known: docker, npm"),
-    "a typo of what is asked": (["available", "nmp"], "no optional manifest 'nmp'", "did you mean 'npm'?"),
-    "on for everybody": (
-        ["enable", "git"],
-        "'git' is no optional manifest: the image has it on for everybody",
-        "home-persist status shows its paths",
-    ),
-    "not on": (["disable", "npm"], "'npm' is not enabled", "home-persist available shows what is"),
-    "a typo of what is to go": (["disable", "nmp"], "no optional manifest 'nmp'", "did you mean 'npm'?"),
+    "a typo": (["enable", "dokcer"], "optional.unknown", "did you mean 'docker'?"),
+    "unknown": (["enable", "zzz"], "optional.unknown", "known: docker, npm"),
+    "a typo of what is asked": (["available", "nmp"], "optional.unknown", "did you mean 'npm'?"),
+    "on for everybody": (["enable", "git"], "optional.always", "home-persist status shows its paths"),
+    "not on": (["disable", "npm"], "optional.not-enabled", "home-persist available shows what is"),
+    "a typo of what is to go": (["disable", "nmp"], "optional.unknown", "did you mean 'npm'?"),
 }
 
 
-@pytest.mark.parametrize(("words", "message", "hint"), REFUSED.values(), ids=REFUSED.keys())
-def test_refused(image: Tree, run: Command, words: list[str], message: str, hint: str) -> None:
-    told = run(*words)
-    assert (told.status, told.err) == (1, f"error: {message}\nhint: {hint}\n")
+@pytest.mark.parametrize(("words", "code", "remedy"), REFUSED.values(), ids=REFUSED.keys())
+def test_refused(image: Tree, run: Command, words: list[str], code: str, remedy: str) -> None:
+    told = run(*words, "--json")
+    (error,) = told.errors
+    assert (told.status, error["code"], error["remedy"]) == (1, code, remedy)
+    assert repr(words[-1]) in error["message"], "the name is in it"
 
 
 def test_a_path_of_it(image: Tree, run: Command) -> None:
     run("enable", "npm")
-    assert "hint: home-persist disable npm, or: home-persist remove --switch-off" in run("remove", ".npm").err
+    (error,) = run("remove", "--json", ".npm").errors
+    assert error["code"] == "path.not-yours"
+    assert error["remedy"].startswith("home-persist disable npm, or: home-persist remove --switch-off ")
 
 
 def test_what_another_keeps_stays(image: Tree, run: Command) -> None:
@@ -143,8 +143,11 @@ def test_an_interrupted_disable_is_ended_by_the_next(image: Tree, run: Command) 
 
 def test_a_bad_one(image: Tree, run: Command) -> None:
     write(image.layout.available, {"bad.json": '{"source": "bad", "pahts": []}'})
-    told = run("available")
-    assert (told.status, "did you mean 'paths'?" in told.err) == (1, True)
+    told = run("available", "--json")
+    (error,) = told.errors
+    assert (told.status, error["code"]) == (1, "manifest.unknown-key")
+    assert "'paths'" in error["remedy"]
+    assert run("available").status == 1
     assert [item.name for item in available(image.layout, image.settings)] == ["bad", "docker", "npm"]
     assert run("enable", "bad").status == 1
     assert not (image.layout.state / OWN).exists()
@@ -152,7 +155,8 @@ def test_a_bad_one(image: Tree, run: Command) -> None:
 
 def test_an_image_that_offers_nothing(tree: Tree, run: Command) -> None:
     assert run("available").out == "0 optional, 0 on; home-persist enable NAME\n"
-    assert "hint: this image has none" in run("enable", "npm").err
+    (error,) = run("enable", "--json", "npm").errors
+    assert (error["code"], error["remedy"]) == ("optional.unknown", "this image has none")
 
 
 def test_json(image: Tree, run: Command) -> None:
@@ -177,9 +181,10 @@ def test_what_is_on_here_can_be_on_everywhere(image: Tree, run: Command) -> None
 
 
 def test_the_status_of_what_can_be_enabled_says_so(image: Tree, run: Command) -> None:
-    told = run("status", "~/.npm/_cacache")
-    assert told.status == 1
-    assert "hint: the image knows how to keep it: home-persist enable npm" in told.err
+    told = run("status", "--json", "~/.npm/_cacache")
+    (error,) = told.errors
+    assert (told.status, error["code"]) == (1, "path.not-declared")
+    assert error["remedy"].endswith(": home-persist enable npm")
 
 
 def test_one_path_of_it_is_taken_out_in_this_workspace(image: Tree, run: Command) -> None:

@@ -123,10 +123,11 @@ def _summary(done: tuple[Migrated, ...], *, total: int, dry_run: bool) -> str:
 
 
 def _list(known: list[Known], *, as_json: bool) -> int:
+    status = ExitStatus.REFUSED if any(item.error for item in known) else ExitStatus.DONE
     if as_json:
         document = {"migrations": [_known_as_dict(item) for item in known]}
         render.say_document("home-persist migrate --list", document)
-        return ExitStatus.DONE
+        return status
     rows = [[item.step.id, _what(item.step), *_ran(item)] for item in known]
     if rows:
         for line in table(["ID", "WHAT", "RAN", "IN", "RESULT"], rows):
@@ -136,7 +137,7 @@ def _list(known: list[Known], *, as_json: bool) -> int:
     for item in known:
         if item.error:
             render.complain(item.error)
-    return ExitStatus.REFUSED if any(item.error for item in known) else ExitStatus.DONE
+    return status
 
 
 def _ran(item: Known) -> list[str]:

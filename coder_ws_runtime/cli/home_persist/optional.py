@@ -159,10 +159,11 @@ def _list(layout: Layout, names: tuple[str, ...], *, as_json: bool) -> int:
                 code="optional.unknown",
                 hint=suggest(name, [item.name for item in everything]),
             )
+    status = ExitStatus.REFUSED if any(item.fault for item in found) else ExitStatus.DONE
     if as_json:
         document = {"manifests": [_as_json(item) for item in found]}
         render.say_document("home-persist available", document)
-        return ExitStatus.DONE
+        return status
     for line in _details(found) if names else _overview(found):
         render.say(line)
     for item in found:
@@ -170,7 +171,7 @@ def _list(layout: Layout, names: tuple[str, ...], *, as_json: bool) -> int:
             render.complain(item.fault)
     on = sum(item.enabled for item in found)
     render.say(f"{len(found)} optional, {on} on; home-persist enable NAME")
-    return ExitStatus.REFUSED if any(item.fault for item in found) else ExitStatus.DONE
+    return status
 
 
 def _overview(found: list[Optional]) -> list[str]:

@@ -6,7 +6,7 @@ import click
 
 from coder_ws_runtime.boot.docker_group.apply import Report, settle
 from coder_ws_runtime.cli import commands, render
-from coder_ws_runtime.errors import RefusedError
+from coder_ws_runtime.errors import ExitStatus, RefusedError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.system import journal
 
@@ -21,7 +21,7 @@ from coder_ws_runtime.system import journal
 @click.option("-n", "--dry-run", is_flag=True, help="Change nothing; say what would be done.")
 @commands.with_json
 @commands.with_layout
-def docker_group(layout: Layout, *, dry_run: bool, as_json: bool) -> None:
+def docker_group(layout: Layout, *, dry_run: bool, as_json: bool) -> int:
     """Let the user open the Docker socket.
 
     The socket is the host's, and its group has the host's number. This gives the group docker that
@@ -38,10 +38,12 @@ def docker_group(layout: Layout, *, dry_run: bool, as_json: bool) -> None:
     else:
         _say_docker(report, dry_run=dry_run)
     finding = report.after.finding
-    if finding is not None:
-        raise RefusedError(
-            finding.message, code=finding.code, place=str(layout.docker_socket), hint=finding.hint
-        )
+    if finding is None:
+        return ExitStatus.DONE
+    # Not raised: the document that was printed has it, and there is one document.
+    place = str(layout.docker_socket)
+    render.complain(RefusedError(finding.message, code=finding.code, place=place, hint=finding.hint))
+    return ExitStatus.REFUSED
 
 
 def _say_docker(report: Report, *, dry_run: bool) -> None:

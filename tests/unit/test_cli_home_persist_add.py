@@ -63,21 +63,22 @@ def test_kind(tree: Tree, run: Command, case: Case) -> None:
 def test_a_link_of_the_user_is_left_as_it_is(tree: Tree, run: Command) -> None:
     home = {".l": "->.d", ".d/x": "1", ".d/sub/y": "2"}
     write(tree.home, home)
-    told = run("add", ".l")
+    told = run("add", "--json", ".l")
     assert (told.status, own(tree)) == (0, [".l/"])
     assert read(tree.home) == home
     assert content(tree.volume) == {}
-    assert "is your own link to .d" in told.err
+    assert [one["outcome"] for one in json.loads(told.out)["paths"]] == ["path.diverted"]
 
 
 def test_what_is_behind_a_link_of_the_user_is_left_as_it_is(tree: Tree, run: Command) -> None:
     home = {".config": "->dotfiles", "dotfiles/gh/x": "1", "dotfiles/rc": "2"}
     write(tree.home, home)
-    told = run("add", ".config/gh", ".config/rc")
+    told = run("add", "--json", ".config/gh", ".config/rc")
     assert (told.status, own(tree)) == (0, [".config/gh/", ".config/rc"])
     assert read(tree.home) == home
     assert content(tree.volume) == {}
-    assert "~/.config/rc: lies behind your own link ~/.config to dotfiles" in told.err
+    assert [one["outcome"] for one in json.loads(told.out)["paths"]] == ["path.diverted"] * 2
+    assert all("~/.config to dotfiles" in one["message"] for one in json.loads(told.out)["paths"])
     assert run("resolve").status == 0
 
 
@@ -237,9 +238,10 @@ def test_a_directory_over_what_was_added_before(tree: Tree, run: Command) -> Non
 
 def test_a_directory_over_a_file_that_was_never_written(tree: Tree, run: Command) -> None:
     run("add", ".new")
-    told = run("add", ".new/")
-    assert told.status == 1
-    assert told.err.splitlines()[-1] == "hint: home-persist remove ~/.new, then home-persist add ~/.new/"
+    told = run("add", "--json", ".new/")
+    (error,) = told.errors
+    assert (told.status, error["code"]) == (1, "path.conflict")
+    assert error["remedy"] == "home-persist remove ~/.new, then home-persist add ~/.new/"
     assert own(tree) == [".new"]
     assert (run("remove", ".new").status, run("add", ".new/").status) == (0, 0)
     assert (tree.home / ".new").is_dir()
@@ -270,9 +272,10 @@ def test_the_scope_of_this_workspace(tree: Tree, run: Command) -> None:
 
 def test_without_an_id_of_the_workspace(tree: Tree, run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CODER_WORKSPACE_ID")
-    told = run("add", "--scope", "workspace", ".d/")
-    assert told.status == 1
-    assert "the workspace's id is not known\nhint: set CODER_WORKSPACE_ID" in told.err
+    told = run("add", "--json", "--scope", "workspace", ".d/")
+    (error,) = told.errors
+    assert (told.status, error["code"]) == (1, "manifest.no-workspace-id")
+    assert error["remedy"].startswith("set CODER_WORKSPACE_ID")
 
 
 def test_mode(tree: Tree, run: Command) -> None:

@@ -148,47 +148,43 @@ def test_restore(filled: Tree, run: Command, case: Put) -> None:
 REFUSED = {
     "something is in its place": (
         [".d/x"],
+        "attic.in-the-way",
         (
-            "error: ~/.d/x: the volume has something in its place\nhint: see what differs: diff -r"
+            "see what differs: diff -r"
             f" {{volume}}/.d/x {{volume}}/.home-persist/attic/{NEW}/.d/x; --force exchanges the two"
         ),
     ),
-    "it is not in the attic": (
-        [".own"],
-        "error: ~/.own: is not in the attic\nhint: home-persist attic list shows what is",
-    ),
-    "a file of it is not": ([".d/xy"], "error: ~/.d/xy: is not in the attic\nhint: did you mean '~/.d/x'?"),
-    "not in that batch": (
-        ["--batch", NEW, ".rc"],
-        f"error: ~/.rc: batch {NEW!r} does not have it\nhint: home-persist attic list",
-    ),
-    "a typo": ([".rcc"], "error: ~/.rcc: is not in the attic\nhint: did you mean '~/.rc'?"),
+    "it is not in the attic": ([".own"], "attic.unknown", "home-persist attic list shows what is"),
+    "a file of it is not": ([".d/xy"], "attic.unknown", "did you mean '~/.d/x'?"),
+    "not in that batch": (["--batch", NEW, ".rc"], "attic.unknown", "home-persist attic list"),
+    "a typo": ([".rcc"], "attic.unknown", "did you mean '~/.rc'?"),
     "what is not kept, from a batch without it": (
         ["--batch", NEW, ".gone"],
-        f"error: ~/.gone: batch {NEW!r} does not have it\nhint: home-persist attic list",
+        "attic.unknown",
+        "home-persist attic list",
     ),
-    "not below the home": (
-        ["/etc/passwd"],
-        "error: path '/etc/passwd' is absolute and not below the home\nhint: write it relative to the home",
-    ),
+    "not below the home": (["/etc/passwd"], "path.refused", "write it relative to the home"),
 }
 
 
-@pytest.mark.parametrize(("words", "said"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize(("words", "code", "remedy"), REFUSED.values(), ids=REFUSED)
 def test_restore_is_refused_and_nothing_moves(
-    filled: Tree, run: Command, words: list[str], said: str
+    filled: Tree, run: Command, words: list[str], code: str, remedy: str
 ) -> None:
     before = read(filled.volume)
-    told = run("attic", "restore", *words)
-    assert (told.status, told.err) == (1, said.replace("{volume}", str(filled.volume)) + "\n")
+    told = run("attic", "restore", "--json", *words)
+    (error,) = told.errors
+    assert (told.status, error["code"]) == (1, code)
+    assert error["remedy"] == remedy.replace("{volume}", str(filled.volume))
     content_now = {path: text for path, text in read(filled.volume).items() if "/locks/" not in path}
     assert content_now == {path: text for path, text in before.items() if "/locks/" not in path}
 
 
 def test_a_link_that_is_gone_is_told_from_content_that_is(filled: Tree, run: Command) -> None:
     (filled.home / ".own").unlink()
-    told = run("attic", "restore", ".own")
-    assert told.err.startswith("error: ~/.own: is not in the attic\nhint: its content is on the volume")
+    (error,) = run("attic", "restore", "--json", ".own").errors
+    assert error["code"] == "attic.unknown"
+    assert "home-persist resolve" in error["remedy"]
     filled.resolve()
     assert (filled.home / ".own").is_dir()
 
@@ -196,8 +192,9 @@ def test_a_link_that_is_gone_is_told_from_content_that_is(filled: Tree, run: Com
 def test_what_is_declared_within_is_named(tree: Tree, run: Command) -> None:
     tree.manifest(".cfg/a/", ".cfg/b/")
     write(tree.layout.state / "attic", {f"{NEW}/.cfg/a/x": "1"})
-    told = run("attic", "restore", ".cfg")
-    assert told.err.endswith("hint: what is declared in it has one: ~/.cfg/a\n")
+    (error,) = run("attic", "restore", "--json", ".cfg").errors
+    assert error["code"] == "path.not-declared"
+    assert error["remedy"].endswith(": ~/.cfg/a"), "and not ~/.cfg/b, of which the attic has nothing"
 
 
 def test_what_is_not_kept_any_more_is_copied_into_the_home(filled: Tree, run: Command) -> None:
@@ -215,9 +212,8 @@ def test_what_is_not_kept_any_more_is_copied_into_the_home(filled: Tree, run: Co
 
 def test_but_not_over_what_is_there(filled: Tree, run: Command) -> None:
     write(filled.home, {".gone/mine": "1"})
-    told = run("attic", "restore", "--force", ".gone")
-    assert told.status == 1
-    assert told.err.startswith("error: ~/.gone: the home has something in its place\nhint: move that away")
+    told = run("attic", "restore", "--json", "--force", ".gone")
+    assert (told.status, told.codes) == (1, ["attic.in-the-way"])
     assert {path for path in read(filled.home) if ".gone" in path} == {".gone/mine"}
 
 

@@ -112,12 +112,14 @@ def test_added_again_it_is_the_homes_that_counts(tree: Tree, run: Command) -> No
 OTHERS = {
     "of a manifest": (
         [".tool"],
-        "~/.tool: is declared by tool ({manifest}:$.paths[0]), not by you",
+        "path.not-yours",
+        "({manifest}:$.paths[0])",
         "home-persist remove --switch-off ~/.tool stops it in all your workspaces",
     ),
     "of the template": (
         [".notes"],
-        "~/.notes: is declared by template ({settings}:$.home_persist_paths[0]), not by you",
+        "path.not-yours",
+        "({settings}:$.home_persist_paths[0])",
         (
             "take it out of the workspace's parameters in Coder, or: home-persist remove --switch-off"
             " ~/.notes stops it in all your workspaces"
@@ -125,37 +127,43 @@ OTHERS = {
     ),
     "a part of what is kept": (
         [".own/x"],
-        "~/.own/x: is kept as a part of ~/.own/, by user ({user}:$.paths[0])",
+        "path.covered",
+        "~/.own/, by user ({user}:$.paths[0])",
         "only the whole can be removed: home-persist remove ~/.own",
     ),
     "what holds something that is kept": (
         [".cfg"],
-        "~/.cfg: is not declared itself, ~/.cfg/a in it is",
+        "path.not-declared",
+        "~/.cfg/a",
         "home-persist remove ~/.cfg/a",
     ),
     "in another scope": (
         ["--scope", "workspace", ".own"],
-        "~/.own: has the scope 'owner', by user ({user}:$.paths[0])",
+        "path.other-scope",
+        "'owner', by user ({user}:$.paths[0])",
         "home-persist remove --scope owner ~/.own",
     ),
-    "a typo": ([".onw"], "~/.onw: is not declared", "did you mean '~/.own'?"),
-    "something else": (["zzz"], "~/zzz: is not declared", "home-persist status shows what is"),
-    "switched off already": ([".off"], "~/.off: is switched off already", "home-persist add ~/.off"),
+    "a typo": ([".onw"], "path.not-declared", "", "did you mean '~/.own'?"),
+    "something else": (["zzz"], "path.not-declared", "", "home-persist status shows what is"),
+    "switched off already": ([".off"], "path.off", "", "home-persist add ~/.off"),
 }
 
 
-@pytest.mark.parametrize(("words", "message", "hint"), OTHERS.values(), ids=OTHERS.keys())
-def test_refused(tree: Tree, run: Command, words: list[str], message: str, hint: str) -> None:
+@pytest.mark.parametrize(("words", "code", "names", "remedy"), OTHERS.values(), ids=OTHERS.keys())
+def test_refused(tree: Tree, run: Command, words: list[str], code: str, names: str, remedy: str) -> None:
     manifest = tree.manifest(".tool/", ".off/")
     tree.layout.settings_file.parent.mkdir(parents=True)
     tree.layout.settings_file.write_text(json.dumps({"home_persist_paths": [".notes/"]}))
     user = declare(tree, ".own/", ".cfg/a", excepting=[".off/"])
     tree.resolve()
     before = read(tree.home)
-    told = run("remove", *words)
+    told = run("remove", "--json", *words)
     for key, value in {"manifest": manifest, "settings": tree.layout.settings_file, "user": user}.items():
-        message = message.replace(f"{{{key}}}", str(value))
-    assert (told.status, told.err) == (1, f"error: {message}\nhint: {hint}\n")
+        names = names.replace(f"{{{key}}}", str(value))
+    (error,) = told.errors
+    assert (told.status, error["code"], error["place"]) == (1, code, f"~/{words[-1]}")
+    assert error["remedy"] == remedy
+    assert names in error["message"], "what keeps it is named"
     assert read(tree.home) == before
 
 
@@ -224,8 +232,8 @@ def test_another_workspace_runs(tree: Tree, run: Command) -> None:
     tree.resolve()
     with Volume(tree.volume, Owner(os.getuid(), os.getgid())) as volume:
         lease = Lease(volume, "other")
-        told = run("remove", ".d")
-        assert "1 other workspace of yours runs, so the volume's copy stays for now" in told.err
+        told = run("remove", "--json", ".d")
+        assert json.loads(told.out)["paths"][0]["other_workspaces"] == ["other"]
         assert (read(tree.home), content(tree.volume)) == ({".d/x": "1"}, {".d/x": "1"})
         lease.close()
     assert run("remove", ".d").status == 0
@@ -237,9 +245,11 @@ def test_a_program_writes_it(tree: Tree, run: Command) -> None:
     write(tree.home, {".d/log": "1"})
     tree.resolve()
     with (tree.home / ".d/log").open("a"):
-        told = run("remove", ".d")
+        told = run("remove", "--json", ".d")
     assert (told.status, declared(tree)["paths"]) == (1, [".d/"])
-    assert "~/.d: a program is writing 'log' in it; nothing was moved" in told.err
+    (error,) = told.errors
+    assert (error["code"], error["place"]) == ("path.in-use", "~/.d")
+    assert "'log'" in error["message"]
     assert read(tree.home) == {".d": f"->{tree.volume}/.d"}
 
 
@@ -298,9 +308,8 @@ def tar(directory: Path) -> bytes:
 
 def test_a_scope_that_it_has_not_is_refused_also_below_a_parent(tree: Tree, run: Command) -> None:
     declare(tree, ".config/", ".config/foo/")
-    told = run("remove", "--scope", "workspace", ".config/foo")
-    assert told.status == 1
-    assert "~/.config/foo: has the scope 'owner'" in told.err
+    told = run("remove", "--json", "--scope", "workspace", ".config/foo")
+    assert (told.status, told.codes) == (1, ["path.other-scope"])
     assert declared(tree)["paths"] == [".config/", ".config/foo/"]
 
 

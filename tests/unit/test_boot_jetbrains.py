@@ -314,8 +314,8 @@ def test_one_step_that_fails_does_not_stop_the_others(space: Layout) -> None:
 
 def test_no_volume(space: Layout, capsys: pytest.CaptureFixture[str]) -> None:
     (space.volume).rename(space.volume.with_name("gone"))
-    assert commands.run(command, ["jetbrains", "--root", str(space.root)]) == 3
-    assert "there is no volume" in capsys.readouterr().err
+    assert commands.run(command, ["jetbrains", "--json", "--root", str(space.root)]) == 3
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "jetbrains.no-volume"
 
 
 # What need not last ------------------------------------------------------------------------------------
@@ -420,7 +420,7 @@ def test_another_workspace_is_named(
 ) -> None:
     file = put(space.jetbrains_data / "Daemon/d")
     assert ws_boot(space, "jetbrains") == 0
-    assert f"1 other workspace of yours ({other_workspace})" in capsys.readouterr().out
+    assert f"({other_workspace})" in capsys.readouterr().out
     assert file.exists()
 
 
@@ -495,9 +495,11 @@ def test_prune_keeps_what_runs(five: Layout) -> None:
 def test_prune_removes_nothing_while_another_workspace_runs(
     five: Layout, other_workspace: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert ws_boot(five, "jetbrains", "prune", "--keep", "1") == 1
+    assert ws_boot(five, "jetbrains", "prune", "--json", "--keep", "1") == 1
     assert left(five) == "abcd"
-    assert f"may run an IDE from there: {other_workspace}" in capsys.readouterr().err
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["code"] == "jetbrains.shared"
+    assert other_workspace in error["message"]
 
 
 def test_prune_dry_run(five: Layout, capsys: pytest.CaptureFixture[str]) -> None:
@@ -517,7 +519,7 @@ def test_prune_dry_run_while_another_workspace_runs(
 ) -> None:
     assert ws_boot(five, "jetbrains", "prune", "--keep", "2", "--dry-run") == 0
     assert other_workspace
-    assert "nothing is removed until it is stopped" in capsys.readouterr().err
+    assert capsys.readouterr().err.startswith("warning: ")
 
 
 def test_prune_says_what_it_freed(five: Layout, capsys: pytest.CaptureFixture[str]) -> None:

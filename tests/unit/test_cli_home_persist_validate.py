@@ -227,19 +227,17 @@ def test_json(tree: Tree, run: Command) -> None:
     told = run("validate", "--json", str(file))
     (source,) = json.loads(told.out)["sources"]
     assert (told.status, source["valid"], source["place"]) == (1, False, str(file))
-    assert source["errors"][0] == {
-        "code": "path.refused",
-        "message": "path '/etc/x' is absolute and not below the home",
-        "place": f"{file}:$.paths[1]",
-        "remedy": "write it relative to the home",
-    }
+    (error,) = source["errors"]
+    assert (error["code"], error["place"]) == ("path.refused", f"{file}:$.paths[1]")
+    assert "'/etc/x'" in error["message"]
+    assert error["remedy"] == "write it relative to the home"
     assert source["warnings"][0]["code"] == "trap.replaced"
 
 
 def test_a_file_that_is_not_there(run: Command) -> None:
     told = run("validate", "no-such.json")
     assert told.status == 2
-    assert "'no-such.json' does not exist" in told.err
+    assert "'no-such.json'" in told.err
 
 
 @pytest.mark.parametrize("file", sorted((Path(__file__).parents[2] / "manifests").rglob("*.json")), ids=str)

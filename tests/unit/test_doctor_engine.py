@@ -67,7 +67,7 @@ def test_a_check_that_does_not_end_is_cut_off_by_its_own_limit(context: Context)
     release.set()
     assert time.monotonic() - began < 5
     assert [item.verdict.status for item in results] == [Status.CRASHED, Status.OK]
-    assert results[0].verdict.summary == "the check did not end within 0.1 s"
+    assert "0.1 s" in results[0].verdict.summary
 
 
 def test_a_user_who_waits_learns_for_what(context: Context) -> None:

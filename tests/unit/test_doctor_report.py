@@ -260,12 +260,14 @@ def test_what_the_environment_ignores_is_ignored_beside_the_option() -> None:
     assert [item.id for item in select(SELECTION, [], ["docker"], ["home"])] == ["disk.tmp"]
     with pytest.raises(UsageError) as refused:
         select(SELECTION, [], [], ["foo"])
-    assert str(refused.value).startswith("WS_DOCTOR_IGNORE: no check is called 'foo'")
+    assert (refused.value.code, refused.value.place) == ("cli.usage", "WS_DOCTOR_IGNORE")
+    assert "'foo'" in refused.value.message
 
 
 def test_a_selection_that_leaves_nothing_is_refused() -> None:
-    with pytest.raises(UsageError, match="no check is left"):
+    with pytest.raises(UsageError) as refused:
         select(SELECTION, ["home"], ["home"])
+    assert (refused.value.code, refused.value.place) == ("cli.usage", "--ignore")
 
 
 @pytest.mark.parametrize(
@@ -354,7 +356,7 @@ def test_what_is_ignored_by_the_environment_and_by_the_option(tmp_path: Path) ->
 def test_usage_errors(tmp_path: Path) -> None:
     status, _, err = run(tmp_path, "--metadata", "--json")
     assert status == 2
-    assert "--metadata and --json do not go together" in err
+    assert "--metadata and --json " in err
     assert run(tmp_path, "--only", "nothing.such")[0] == 2
     assert run(tmp_path, "--only", "")[0] == 2, "an unset variable of a script is not all of them"
 

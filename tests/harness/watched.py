@@ -175,6 +175,12 @@ class Watched:
         found: dict[str, object] = json.loads(self.layout.watch_report.read_text())
         return found
 
+    def problems(self) -> list[str]:
+        """The paths with a problem, by the daemon's report."""
+        found = self.report()["problems"]
+        assert isinstance(found, dict)
+        return sorted(found)
+
     # What is there ----------------------------------------------------------------------------------
 
     def linked(self, path: str) -> bool:

@@ -116,65 +116,73 @@ def test_by_the_real_name_of_the_home(tree: Tree, run: Command, monkeypatch: pyt
 def test_it_is_here_and_not_in_the_home(tree: Tree, run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tree.home, {"projects/notes/x": "1"})
     monkeypatch.chdir(tree.home / "projects")
-    told = run("add", "notes")
-    assert (told.status, told.err.splitlines()) == (
-        1,
-        [
-            "error: notes: paths are relative to the home, and ~/notes is not there; ~/projects/notes is",
-            "hint: home-persist add ~/projects/notes, or home-persist add ~/notes if that is meant",
-        ],
-    )
+    told = run("add", "--json", "notes")
+    (error,) = told.errors
+    assert (told.status, error["code"], error["place"]) == (1, "path.elsewhere", "notes")
+    assert error["remedy"].startswith("home-persist add ~/projects/notes, or home-persist add ~/notes ")
     assert read(tree.volume) == {}, "nothing was done"
 
 
 REFUSED = {
-    "elsewhere": ("/etc/passwd", "path '/etc/passwd' is absolute and not below the home"),
-    "the home": ("~", "path '~' is the whole home"),
-    "the home, from where one is": (".", "path '.' is the whole home"),
-    "above the home": ("../x", "path '../x' is {above}/x, which is not in the home"),
-    "nothing": ("", "path '' is empty"),
-    "blanks": ("   ", "path '   ' is empty"),
-    "another's home": ("~ben/x", "path '~ben/x' names another user's home"),
-    "upwards": ("a/../../b", "leads upwards by '..'"),
-    "the volume's own": (".home-persist/x", "is the volume's own"),
+    "elsewhere": ("/etc/passwd", "path.refused", "'/etc/passwd'", "write it relative to the home"),
+    "the home": ("~", "path.refused", "'~'", "declare what is in it"),
+    "the home, from where one is": (".", "path.refused", "'.'", "name what is in the home"),
+    "above the home": ("../x", "path.refused", "'../x' is {above}/x", "name what is in the home"),
+    "nothing": ("", "path.refused", "''", "name a file or a directory of the home"),
+    "blanks": ("   ", "path.refused", "'   '", "name a file or a directory of the home"),
+    "another's home": ("~ben/x", "path.refused", "'~ben/x'", "write it relative to the home"),
+    "upwards": ("a/../../b", "path.refused", "'..'", "write the path without it"),
+    "the volume's own": (".home-persist/x", "path.refused", "'.home-persist/x'", "choose another name"),
     "in it another scope": (
         ".cfg",
-        "~/.cfg: ~/.cfg/own in it has the scope 'workspace', by tool ({manifest}:$.paths[1])",
+        "path.conflict",
+        "~/.cfg/own in it has the scope 'workspace', by tool ({manifest}:$.paths[1])",
+        "add it with --scope workspace, or add what else is in it one by one",
     ),
-    "below a file": (".file/x", "~/.file/x: ~/.file is declared as a file, by tool ({manifest}:$.paths[2])"),
-    "a FIFO": ("fifo", "~/fifo: is a socket, FIFO or device, which is not kept"),
+    "below a file": (
+        ".file/x",
+        "path.conflict",
+        "by tool ({manifest}:$.paths[2])",
+        "declare the directory in its place",
+    ),
+    "a FIFO": (
+        "fifo",
+        "path.special",
+        "",
+        "its program creates it again; add what is next to it one by one",
+    ),
 }
 
 
-@pytest.mark.parametrize(("typed", "message"), REFUSED.values(), ids=REFUSED.keys())
+@pytest.mark.parametrize(("typed", "code", "names", "remedy"), REFUSED.values(), ids=REFUSED.keys())
 def test_refused_and_the_others_go_on(
-    tree: Tree, run: Command, monkeypatch: pytest.MonkeyPatch, typed: str, message: str
+    tree: Tree, run: Command, monkeypatch: pytest.MonkeyPatch, typed: str, code: str, names: str, remedy: str
 ) -> None:
     monkeypatch.chdir(tree.home)
     manifest = tree.manifest(".tool/", {"path": ".cfg/own/", "scope": "workspace"}, ".file")
     write(tree.home, {".good/x": "1", "link": "->.good", ".cfg/z": "1"})
     os.mkfifo(tree.home / "fifo")
-    told = run("add", typed, ".good")
-    assert told.status == 1
-    message = message.replace("{manifest}", str(manifest)).replace("{above}", str(tree.home.parent))
-    assert message in told.err
-    assert told.err.count("error: ") == 1
-    assert "hint: " in told.err
+    told = run("add", "--json", typed, ".good")
+    (error,) = told.errors
+    assert (told.status, error["code"], error["remedy"]) == (1, code, remedy)
+    assert names.format(manifest=manifest, above=tree.home.parent) in error["message"]
     assert own(tree) == [".good/"]
+
+
+def test_what_is_refused_is_said(tree: Tree, run: Command) -> None:
+    (error,) = run("add", "--json", "/etc/passwd", ".good/").errors
+    told = run("add", "/etc/passwd", ".good/")
+    assert (told.status, told.err) == (1, f"error: {error['message']}\nhint: {error['remedy']}\n")
 
 
 def test_what_would_lose_at_once_is_refused(tree: Tree, run: Command) -> None:
     """The volume has something of another type, which nothing declares."""
     write(tree.home, {".conf": "mine"})
     write(tree.volume, {".conf/x": "old"})
-    told = run("add", ".conf")
-    assert (told.status, told.err.splitlines()) == (
-        1,
-        [
-            "error: ~/.conf: it is a file, and the volume has a directory of that name from before",
-            "hint: home-persist remove ~/.conf puts that into the attic; then add it again",
-        ],
-    )
+    told = run("add", "--json", ".conf")
+    (error,) = told.errors
+    assert (told.status, error["code"], error["place"]) == (1, "path.conflict", "~/.conf")
+    assert error["remedy"].startswith("home-persist remove ~/.conf ")
     assert read(tree.home) == {".conf": "mine"}
     assert run("remove", ".conf").status == 0
     assert run("add", ".conf").status == 0
@@ -183,40 +191,36 @@ def test_what_would_lose_at_once_is_refused(tree: Tree, run: Command) -> None:
 
 
 COVERED = {
-    "by a manifest": (
-        ["add", ".tool"],
-        0,
-        "~/.tool: it is kept already [tool, owner], declared in",
-    ),
-    "below a directory": (
-        ["add", ".tool/a/b"],
-        0,
-        "~/.tool/, where it lies, is kept already [tool",
-    ),
-    "by the other scope, which nobody minds": (
-        ["add", ".own"],
-        0,
-        "~/.own: it is kept already [tool, workspace]",
-    ),
-    "by the other scope": (
-        ["add", "--scope", "owner", ".own"],
-        1,
-        "~/.own: it has the scope 'workspace' already, by tool ({manifest}:$.paths[1])",
-    ),
-    "with another mode": (
-        ["add", "--mode", "0700", ".tool"],
-        1,
-        "its mode is what tool declares (",
-    ),
+    "by a manifest": (["add", ".tool"], ".tool", "owner"),
+    "below a directory": (["add", ".tool/a/b"], ".tool", "owner"),
+    "by the other scope, which nobody minds": (["add", ".own"], ".own", "workspace"),
 }
 
 
-@pytest.mark.parametrize(("words", "status", "message"), COVERED.values(), ids=COVERED.keys())
-def test_kept_already(tree: Tree, run: Command, words: list[str], status: int, message: str) -> None:
+@pytest.mark.parametrize(("words", "by", "scope"), COVERED.values(), ids=COVERED.keys())
+def test_kept_already(tree: Tree, run: Command, words: list[str], by: str, scope: str) -> None:
     manifest = tree.manifest(".tool/", {"path": ".own/", "scope": "workspace"})
-    told = run(*words)
-    assert told.status == status
-    assert message.replace("{manifest}", str(manifest)) in told.out + told.err
+    told = run(*words, "--json")
+    (one,) = json.loads(told.out)["paths"]
+    assert (told.status, one["added"], one["covered_by"], one["scope"]) == (0, False, by, scope)
+    assert str(manifest) in one["declared_in"]
+    assert f"~/{by}" in run(*words).out
+    assert not (tree.layout.state / "manifests/user.json").exists()
+
+
+OTHERWISE = {
+    "with the other scope": (["--scope", "owner", ".own"], "path.other-scope", 1),
+    "with another mode": (["--mode", "0700", ".tool"], "path.conflict", 0),
+}
+
+
+@pytest.mark.parametrize(("words", "code", "item"), OTHERWISE.values(), ids=OTHERWISE.keys())
+def test_kept_already_otherwise(tree: Tree, run: Command, words: list[str], code: str, item: int) -> None:
+    manifest = tree.manifest(".tool/", {"path": ".own/", "scope": "workspace"})
+    told = run("add", "--json", *words)
+    (error,) = told.errors
+    assert (told.status, error["code"], error["place"]) == (1, code, f"~/{words[-1]}")
+    assert f"({manifest}:$.paths[{item}])" in error["message"]
     assert not (tree.layout.state / "manifests/user.json").exists()
 
 

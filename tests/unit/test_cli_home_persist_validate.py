@@ -13,102 +13,138 @@ from tests.unit.conftest import Command
 FAULTS = {
     "a typo in a key": (
         '{"source": "x", "pahts": []}',
-        ":$.pahts: unknown key 'pahts'",
+        ":$.pahts",
+        "manifest.unknown-key",
         "did you mean 'paths'?",
     ),
     "a typo in a path's key": (
         '{"source": "x", "paths": [{"pth": ".x/"}]}',
-        ":$.paths[0].pth: unknown key 'pth'",
+        ":$.paths[0].pth",
+        "manifest.unknown-key",
         "did you mean 'path'?",
     ),
     "a typo in a migration's key": (
         '{"source": "x", "migrations": [{"id": "a", "renme": [".a", ".b"]}]}',
-        ":$.migrations[0].renme: unknown key 'renme'",
+        ":$.migrations[0].renme",
+        "manifest.unknown-key",
         "did you mean 'rename'?",
     ),
     "a scope that is none": (
         '{"source": "x", "scope": "ownr"}',
-        ":$.scope: 'ownr' is not known here",
+        ":$.scope",
+        "manifest.invalid",
         "did you mean 'owner'?",
     ),
-    "no source": ('{"paths": []}', ":$.source: the key 'source' is missing", "for example 'claude-code'"),
+    "no source": (
+        '{"paths": []}',
+        ":$.source",
+        "manifest.missing-key",
+        "for example 'claude-code'",
+    ),
     "a mode that is none": (
         '{"source": "x", "paths": [{"path": ".x/", "mode": "rwx"}]}',
-        ":$.paths[0].mode: 'rwx' is not of the right form",
+        ":$.paths[0].mode",
+        "manifest.invalid",
         "for example '0700'",
     ),
     "not JSON": (
         '{\n"source": "x",\n}',
-        ":3: not JSON: trailing comma (column 1)",
+        ":3",
+        "manifest.not-json",
         "remove the comma before it",
     ),
     "a comment": (
         "// mine\n{}",
-        ":1: not JSON: expected value (column 1)",
+        ":1",
+        "manifest.not-json",
         "JSON has no comments, no single quotes, and true, false and null in lower case",
     ),
     "a rename to nowhere": (
         '{"source": "x", "migrations": [{"id": "a", "rename": [".a"]}]}',
-        ":$.migrations[0].rename[1]: item 2 of the list is missing",
+        ":$.migrations[0].rename[1]",
+        "manifest.missing-key",
         "",
     ),
-    "nothing": ("\n", ": there is nothing in it", ""),
-    "not an object": ("[]", ":$: an object belongs here, not a list", ""),
+    "nothing": (
+        "\n",
+        "",
+        "manifest.not-json",
+        "",
+    ),
+    "not an object": (
+        "[]",
+        ":$",
+        "manifest.invalid",
+        "",
+    ),
     "a path that is a number": (
         '{"source": "x", "paths": [5]}',
-        ":$.paths[0]: a string belongs here, not a number",
+        ":$.paths[0]",
+        "manifest.invalid",
         "",
     ),
     "paths that are none": (
         '{"source": "x", "paths": ".x/"}',
-        ":$.paths: a list belongs here, not a string",
+        ":$.paths",
+        "manifest.invalid",
         "What is kept on the volume",
     ),
     "a source that is null": (
         '{"source": null}',
-        ":$.source: a string belongs here, not null",
+        ":$.source",
+        "manifest.invalid",
         "for example 'claude-code'",
     ),
     "a path elsewhere": (
         '{"source": "x", "paths": ["/etc/x"]}',
-        ":$.paths[0]: path '/etc/x' is absolute and not below the home",
+        ":$.paths[0]",
+        "path.refused",
         "write it relative to the home",
     ),
     "a path upwards": (
         '{"source": "x", "paths": ["a/../../b"]}',
-        ":$.paths[0]: path 'a/../../b' leads upwards by '..'",
+        ":$.paths[0]",
+        "path.refused",
         "write the path without it",
     ),
     "an exception elsewhere": (
         '{"source": "x", "except": ["/etc/x"]}',
-        ":$.except[0]: path '/etc/x' is absolute and not below the home",
+        ":$.except[0]",
+        "path.refused",
         "write it relative to the home",
     ),
     "a migration elsewhere": (
         '{"source": "x", "migrations": [{"id": "a", "remove": "~"}]}',
-        ":$.migrations[0]: path '~' is the whole home",
+        ":$.migrations[0]",
+        "path.refused",
         "declare what is in it",
     ),
     "a directory and a file": (
         '{"source": "x", "paths": [".x/", ".x"]}',
-        ":$.paths[1]: path '.x' is declared as a directory in {file}:$.paths[0]",
+        ":$.paths[1]",
+        "manifest.conflict",
         "declare it once, or with the same scope and kind",
     ),
     "a file of each workspace's own below a shared directory": (
         '{"source": "x", "paths": [".x/", {"path": ".x/y", "scope": "workspace"}]}',
-        ":$.paths[1]: path '.x/y' is below '.x', which has the scope 'owner' in {file}:$.paths[0]",
+        ":$.paths[1]",
+        "manifest.conflict",
         "only a directory can be each workspace's own there: '.x/y/', or one above it",
     ),
 }
 
 
-@pytest.mark.parametrize(("document", "message", "hint"), FAULTS.values(), ids=FAULTS.keys())
-def test_fault(tmp_path: Path, run: Command, document: str, message: str, hint: str) -> None:
+@pytest.mark.parametrize(("document", "place", "code", "remedy"), FAULTS.values(), ids=FAULTS.keys())
+def test_fault(tmp_path: Path, run: Command, document: str, place: str, code: str, remedy: str) -> None:
     file = tmp_path / "m.json"
     file.write_text(document)
+    told = run("validate", "--json", str(file))
+    (error,) = told.errors
+    assert (told.status, error["code"], error["place"]) == (1, code, f"{file}{place}")
+    assert (error["remedy"] or "") == remedy
     told = run("validate", str(file))
-    wanted = f"error: {file}{message.replace('{file}', str(file))}\n" + (f"hint: {hint}\n" if hint else "")
-    assert (told.status, told.err) == (1, wanted)
+    hint = f"hint: {remedy}\n" if remedy else ""
+    assert (told.status, told.err) == (1, f"error: {file}{place}: {error['message']}\n{hint}")
     assert told.out == "1 source, 1 refused\n"
 
 
@@ -128,10 +164,9 @@ def test_all_faults_of_a_file_are_named(tmp_path: Path, run: Command) -> None:
 def test_another_encoding(tmp_path: Path, run: Command) -> None:
     file = tmp_path / "m.json"
     file.write_bytes('{"source": "x"}'.encode("utf-16"))
-    assert (
-        run("validate", str(file)).err
-        == f"error: {file}: is not UTF-8 (byte 0)\nhint: save it in that encoding\n"
-    )
+    (error,) = run("validate", "--json", str(file)).errors
+    assert (error["code"], error["place"]) == ("manifest.unreadable", str(file))
+    assert error["remedy"] == "save it in that encoding"
 
 
 def test_paths_are_looked_at_beside_other_faults(tmp_path: Path, run: Command) -> None:
@@ -208,18 +243,19 @@ def test_what_is_enabled_counts(tree: Tree, run: Command) -> None:
     assert told.out == (
         f"{file}: valid, 0 paths\n{tree.layout.available}/npm.json: valid, 1 path\n2 sources, all valid\n"
     )
-    assert told.err.splitlines() == [
-        f"warning: {file}:$.enable[1]: {LACKING} 'gti' (did you mean 'git'?)",
-        f"warning: {file}:$.enable[2]: {LACKING} 'rustup' (another image may have it)",
-        f"warning: {tree.layout.available}/npm.json:$.paths[0]: {NPMRC}",
+    assert [line.rpartition("]: ")[0] for line in told.err.splitlines()] == [
+        f"warning: {file}:$.enable[1",
+        f"warning: {file}:$.enable[2",
+        f"warning: {tree.layout.available}/npm.json:$.paths[0",
     ]
-
-
-LACKING = "this image has no optional manifest"
-NPMRC = (
-    "path '.npmrc': npm removes it together with its last key (set NPM_CONFIG_USERCONFIG to a file in a"
-    " directory of its own, and declare that directory)"
-)
+    sources = json.loads(run("validate", "--json").out)["sources"]
+    warnings = [warning for source in sources for warning in source["warnings"]]
+    assert [warning["code"] for warning in warnings] == [
+        "optional.absent",
+        "optional.absent",
+        "trap.replaced",
+    ]
+    assert warnings[0]["remedy"] == "did you mean 'git'?"
 
 
 def test_json(tree: Tree, run: Command) -> None:

@@ -44,7 +44,9 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
     "docker.config-*": ("home.home-*",),
     "home.link-*": (*_VOLUME, *_FULL, *_STATE, "home.home-*", "home.manifests-closed"),
     "home.daemon-*": (*_VOLUME, *_STATE, "home.home-*"),
-    "home.owner-foreign": (*_VOLUME, "home.home-foreign"),
+    "home.owner-foreign": (*_VOLUME, "home.home-*"),
+    "home.mode-closed": (*_VOLUME, "home.home-*"),
+    "home.manifest-unreadable": ("home.state-*", *_VOLUME),
     "home.lock-stale": _VOLUME,
     # A file that nobody has written is linked by the daemon.
     "home.link-missing": ("home.daemon-*",),
@@ -76,7 +78,7 @@ _STEPS: Mapping[str, tuple[str, ...]] = {
 _OF_STEPS = ("system.unit-refused", "system.unit-no-volume", "system.unit-failed")
 
 _BY_PLACE: Mapping[str, tuple[str, ...]] = {
-    "home.link-*": ("home.owner-foreign", "home.lock-stale"),
+    "home.link-*": ("home.owner-foreign", "home.mode-closed", "home.lock-stale"),
     "home.unsaved-*": ("home.owner-foreign",),
     "docker.config-unreadable": ("home.owner-foreign",),
     "network.web-shell-silent": ("system.unit-restarting",),
@@ -98,9 +100,9 @@ def without_consequences(results: "Sequence[Result]") -> "list[Result]":
 def _reduced(item: "Result", present: Sequence[Finding]) -> "Result":
     verdict = item.verdict
     if verdict.status is Status.CRASHED:
-        closed = (*_VOLUME, "home.home-*")
+        closed = (*_VOLUME, "home.home-*", "home.mode-closed", "home.owner-foreign")
         unusable = next((found_.code for found_ in present if _fits(found_.code, closed)), "")
-        looks_there = item.check.category in {"home", "jetbrains", "disk"}
+        looks_there = item.check.category in {"home", "jetbrains", "programs", "disk"}
         return replace(item, verdict=_consequence(unusable)) if unusable and looks_there else item
     causes = {finding: _cause(finding, present) for finding in verdict.findings}
     if not any(causes.values()):

@@ -54,6 +54,10 @@ def follow(hint: str) -> None:
     subprocess.run(shlex.split(command), check=True)
 
 
+def _give(path: Path) -> str:
+    return f"sudo find {path} -xdev ! -user {CODER} -exec chown -h {CODER}:{CODER} {{}} +"
+
+
 def chown(path: Path, uid: int) -> None:
     subprocess.run(["chown", "-R", f"{uid}:{uid}", path], check=True)
 
@@ -66,7 +70,7 @@ def test_a_volume_of_another_uid_as_a_whole(tree: Tree) -> None:
     chown(tree.volume, OTHER)
     ((place, code, hint),) = resolve(tree)
     assert (place, code) == (str(tree.volume), "volume.not-writable")
-    assert hint == f"sudo chown -R {CODER}:{CODER} {tree.volume}"
+    assert hint == _give(tree.volume)
     follow(hint)
     assert resolve(tree) == []
     assert content(tree.volume) == {".d/x": "theirs", ".d/y": "ours"}
@@ -100,7 +104,7 @@ def test_a_part_of_another_uid(tree: Tree, part: str) -> None:
     # In the home it is not touched at all: whether a program of theirs writes it cannot be known.
     assert codes == {"path.perhaps-written" if part.startswith("home") else "path.foreign-owner"}
     hints = {hint for _, _, hint in errors}
-    assert hints == {f"sudo chown -R {CODER}:{CODER} {foreign}, then: home-persist resolve"}
+    assert hints == {f"{_give(foreign)}, then: home-persist resolve"}
     for hint in hints:
         follow(hint)
     assert resolve(tree) == []

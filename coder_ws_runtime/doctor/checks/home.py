@@ -29,11 +29,14 @@ from coder_ws_runtime.persist.manifest.entry import NO_WORKSPACE_ID, Declaration
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.store.format import refusal as format_refusal
 from coder_ws_runtime.persist.store.lease import leases
+from coder_ws_runtime.persist.store.ownership import give
 from coder_ws_runtime.system import text_file
+from coder_ws_runtime.system.accounts import User
 from coder_ws_runtime.system.mounts import find_mount, parse_mounts
 from coder_ws_runtime.text import plural
 
 _DAY = 86400.0
+_WHOLE = 0o700
 _ORPHANED_AFTER = Bounds().old
 """Seconds: what `home-persist gc --yes` removes without the word of an engine."""
 _REMOTE = ("nfs", "cifs", "smb", "fuse", "9p", "ceph", "virtiofs")
@@ -59,12 +62,41 @@ def home(context: Context) -> Verdict:
         remedy = Remedy("make it, and link what is kept", (make, again))
         return found([failure("home.home-missing", problem, remedy, evidence=evidence)], "")
     if user and status.st_uid != user.uid:
-        give = context.as_root(f"chown {DEFAULT_USER}: {shlex.quote(str(path))}")
+        owner = context.as_root(f"chown {DEFAULT_USER}: {shlex.quote(str(path))}")
         evidence = [f"{path}: uid {status.st_uid}, mode {status.st_mode & 0o7777:04o}"]
-        remedy = Remedy("give it to the user, and link what is kept", (give, again), safe=True)
+        remedy = Remedy("give it to the user, and link what is kept", (owner, again), safe=True)
         problem = f"the home directory does not belong to {user.name}, so nothing can be saved in it"
         return found([failure("home.home-foreign", problem, remedy, evidence=evidence)], "")
-    return ok(f"{path} is the user's")
+    if user and status.st_mode & _WHOLE != _WHOLE:
+        evidence = [f"{path}: mode {status.st_mode & 0o7777:04o}"]
+        remedy = Remedy(
+            "open it to the user",
+            (context.as_user(f"chmod u+rwx {shlex.quote(str(path))}"), again),
+            safe=True,
+        )
+        problem = f"{user.name} cannot use the home directory, so nothing can be saved in it"
+        return found([failure("home.home-closed", problem, remedy, evidence=evidence)], "")
+    projects = _projects_problem(context, user)
+    return found([projects] if projects else [], f"{path} is the user's")
+
+
+def _projects_problem(context: Context, user: User | None) -> Finding | None:
+    """Why the user cannot work in the directory of projects, which has a volume of its own."""
+    name = context.settings.projects
+    path = context.layout.root / name.lstrip("/")
+    if user is None or not name or not path.is_dir() or not context.ask(systemd.steps_ran):
+        return None
+    status = path.stat()
+    foreign = status.st_uid != user.uid
+    if not foreign and status.st_mode & _WHOLE == _WHOLE:
+        return None
+    quoted = shlex.quote(str(path))
+    owner = [give([str(path)], DEFAULT_USER)] if foreign else []
+    commands = (*owner, f"chmod u+rwx {quoted}")
+    remedy = Remedy("give it to the user", tuple(map(context.as_root, commands)), safe=True)
+    evidence = [f"{path}: uid {status.st_uid}, mode {status.st_mode & 0o7777:04o}"]
+    problem = f"{user.name} cannot write to the directory of projects"
+    return failure("home.projects-closed", problem, remedy, evidence=evidence, about=str(path))
 
 
 @check("home.volume", "the volume of the home")
@@ -154,12 +186,12 @@ def _owner_problem(context: Context) -> Finding | None:
         return None
     status = path.stat()
     foreign = status.st_uid != user.uid
-    if not foreign and status.st_mode & 0o700 == 0o700:  # noqa: PLR2004 - rwx
+    if not foreign and status.st_mode & _WHOLE == _WHOLE:
         return None
     commands = [f"chmod u+rwx {path}"]
     if foreign:
         # What is in it has come with the wrong owner, too, from a backup or another user's volume.
-        commands.insert(0, f"find {path} -xdev ! -user {DEFAULT_USER} -exec chown -h {DEFAULT_USER}: {{}} +")
+        commands.insert(0, give([str(path)], DEFAULT_USER))
     commands.append("systemctl restart home-persist-resolve home-persist-watch")
     evidence = [f"{path}: uid {status.st_uid}, mode {status.st_mode & 0o7777:04o}"]
     problem = f"the volume cannot be written by {user.name}"
@@ -184,15 +216,44 @@ def _refused(context: Context, error: UserError) -> Finding:
     advice = error.hint or "correct or remove it"
     if error.code == "manifest.directory-unreadable" and context.layout.manifest_dir.is_dir():
         return _closed_manifests(context, error)
+    if isinstance(error.__cause__, PermissionError):
+        return _closed_manifest(context, error)
     if error.place.startswith(f"{context.layout.settings_file}:"):
         text = f"{advice}: it is a parameter of the workspace; the restart asks for it"
         remedy = remedies.restart_workspace(context, text, ask=True)
     else:
         again = systemd.restart_command(context, systemd.RESOLVE, "home-persist resolve")
-        remedy = Remedy(f"{advice}; then look again", (again,))
+        remedy = Remedy(f"{advice}; then look again", (*_readable_again(context, error), again))
     evidence = [error.place] if error.place else []
     problem = f"not persisted: {error.message}"
     return failure("home.manifest-refused", problem, remedy, evidence=evidence, about=error.place)
+
+
+def _readable_again(context: Context, error: UserError) -> tuple[str, ...]:
+    """What makes a text of the user's own paths again; nothing where a person has to say what was meant."""
+    if not isinstance(error.__cause__, UnicodeDecodeError) or not _is_kept(context, error.place):
+        return ()
+    file, copy = shlex.quote(error.place), shlex.quote(f"{error.place}.broken")
+    convert = f"iconv --from-code=ISO-8859-1 --to-code=UTF-8 --output={file} {copy}"
+    return (context.as_user(f"cp {file} {copy}"), context.as_user(convert))
+
+
+def _is_kept(context: Context, place: str) -> bool:
+    return Path(place).is_relative_to(context.layout.volume)
+
+
+def _closed_manifest(context: Context, error: UserError) -> Finding:
+    """A manifest that the user may not read: home-persist runs as the user."""
+    file = shlex.quote(error.place)
+    commands = [f"chmod a+r {file}", "systemctl restart home-persist-resolve home-persist-watch"]
+    if _is_kept(context, error.place):
+        commands[:1] = [f"chown {DEFAULT_USER}: {file}", f"chmod u+rw {file}"]
+    remedy = Remedy(
+        "let the user read it, and link what it declares", tuple(map(context.as_root, commands)), safe=True
+    )
+    problem = f"what it declares is not persisted: it {error.message}"
+    evidence = [f"{error.place}: {error.message}"]
+    return failure("home.manifest-unreadable", problem, remedy, evidence=evidence, about=error.place)
 
 
 def _closed_manifests(context: Context, error: UserError) -> Finding:

@@ -2,6 +2,8 @@
 
 import os
 import shlex
+from collections.abc import Iterable
+from dataclasses import replace
 
 from coder_ws_runtime.doctor import systemd
 from coder_ws_runtime.doctor.checks.home import declarations, volume_problem
@@ -30,14 +32,27 @@ def links(context: Context) -> Verdict:
         return skipped("the volume cannot be used; see home.volume")
     try:
         with Session(context.layout, context.settings, writing=False) as session:
-            findings = [_link_finding(context, session, entry) for entry in odd]
+            findings = _one_for_each_link([_link_finding(context, session, entry) for entry in odd])
     except UserError as error:
         evidence = [f"~/{entry.path} is not linked" for entry in odd]
         return found([failure("home.link-not-looked-at", str(error), evidence=evidence)], "")
     diverted = [entry.path for entry in odd if (context.layout.home / entry.path).exists()]
     if diverted:
         summary = f"{plural(len(entries), 'declared path')}; your own links: ~/{', ~/'.join(diverted)}"
-    return found([item for item in findings if item], summary)
+    return found(findings, summary)
+
+
+def _one_for_each_link(findings: Iterable[Finding | None]) -> list[Finding]:
+    """The findings, those of one link of the user's as one: it may be above several declared paths."""
+    merged: dict[tuple[str, str], Finding] = {}
+    for finding in findings:
+        if finding is None:
+            continue
+        key = (finding.code, finding.about)
+        known = merged.setdefault(key, finding)
+        if known is not finding:
+            merged[key] = replace(known, evidence=(*known.evidence, *finding.evidence))
+    return list(merged.values())
 
 
 def is_linked(context: Context, entry: Entry) -> bool:
@@ -67,7 +82,7 @@ def _link_finding(context: Context, session: Session, entry: Entry) -> Finding |
         return failure("home.link-unreadable", problem, remedy, evidence=evidence, about=about)
     planned = plan(entry, seen)
     if planned.decision is Decision.DIVERTED:
-        return _diverted_finding(context, entry, planned)
+        return _diverted_finding(context, entry)
     if planned.refused:
         problem = f"{path}: {planned.problem}"
         remedy = Remedy(planned.hint)
@@ -83,17 +98,20 @@ def _link_finding(context: Context, session: Session, entry: Entry) -> Finding |
     return None
 
 
-def _diverted_finding(context: Context, entry: Entry, planned: Plan) -> Finding | None:
+def _diverted_finding(context: Context, entry: Entry) -> Finding | None:
     """A link of the user's own is a decision, and no fault; one that leads nowhere stops its program."""
     place = context.layout.home / entry.path
     if place.exists():
         return None
     link = next(parent for parent in (place, *place.parents) if parent.is_symlink() or parent.exists())
-    commands = (f"rm {shlex.quote(str(link))}", "home-persist resolve")
+    if link.exists():  # it leads to a directory, in which programs make what they need
+        return None
+    again = systemd.restart_command(context, systemd.RESOLVE, "home-persist resolve")
+    commands = (context.as_user(f"rm {shlex.quote(str(link))}"), again)
     remedy = Remedy("make what your link leads to, or go back to the volume's copy", commands)
-    problem = f"~/{entry.path} {planned.problem}, and nothing is there"
-    evidence = [f"declared in {entry.place}"]
-    return warning("home.link-diverted-nowhere", problem, remedy, evidence=evidence, about=str(place))
+    problem = f"your own link {link} leads to {os.readlink(link)}, and nothing is there"
+    evidence = [f"~/{entry.path}: declared in {entry.place}"]
+    return warning("home.link-diverted-nowhere", problem, remedy, evidence=evidence, about=str(link))
 
 
 def _next(planned: Plan) -> str:

@@ -11,6 +11,7 @@ from coder_ws_runtime.doctor import systemd
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.findings import Finding, Remedy, failure
 from coder_ws_runtime.layout import DEFAULT_USER
+from coder_ws_runtime.persist.store.ownership import give
 
 _OPEN = 0o700
 _LEDGER = ("copied", "locks")
@@ -32,12 +33,12 @@ def problems(context: Context, uid: int) -> Iterator[Finding]:
         problem = f"home-persist's own {missing[0]} is missing, {_LOST}"
         yield _failure(context, "home.state-missing", problem, "make it again", make, evidence)
     there = {path: path.stat() for path in _directories(context)}
-    foreign = find_foreign(context, uid)
+    foreign = foreign_directories(context, uid)
     if foreign:
-        give = f"find {_words(foreign)} -xdev ! -user {DEFAULT_USER} -exec chown -h {DEFAULT_USER}: {{}} +"
+        command = give(map(str, foreign), DEFAULT_USER)
         evidence = [f"{path}: uid {owner}" for path, owner in foreign.items()]
         problem = f"home-persist's own {next(iter(foreign))} is another user's, {_LOST}"
-        yield _failure(context, "home.state-foreign", problem, "give it to the user", give, evidence)
+        yield _failure(context, "home.state-foreign", problem, "give it to the user", command, evidence)
     closed = [
         path for path, status in there.items() if status.st_uid == uid and status.st_mode & _OPEN != _OPEN
     ]
@@ -48,7 +49,7 @@ def problems(context: Context, uid: int) -> Iterator[Finding]:
         yield _failure(context, "home.state-closed", problem, "open it to the user", open_up, evidence)
 
 
-def find_foreign(context: Context, uid: int) -> dict[Path, int]:
+def foreign_directories(context: Context, uid: int) -> dict[Path, int]:
     """The directories of home-persist that are not the user's, with the uid of their owner."""
     owners = {path: path.stat().st_uid for path in _directories(context)}
     return {path: owner for path, owner in owners.items() if owner != uid}

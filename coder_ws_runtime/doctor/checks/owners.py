@@ -1,21 +1,22 @@
 """The check of owners: what root or another user owns in the home, the user's programs cannot change."""
 
-import os
-import shlex
 import stat
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from coder_ws_runtime.doctor import systemd
-from coder_ws_runtime.doctor.checks import own_state
+from coder_ws_runtime.doctor.checks import modes, own_state
 from coder_ws_runtime.doctor.checks.home import declarations
 from coder_ws_runtime.doctor.context import Context, account
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, skipped
 from coder_ws_runtime.doctor.home_walk import home_walk
+from coder_ws_runtime.fs.anchored import Anchor, Owner
 from coder_ws_runtime.layout import DEFAULT_USER
+from coder_ws_runtime.persist.store.ownership import find_foreign, give
 from coder_ws_runtime.system import text_file
+from coder_ws_runtime.system.accounts import User
 from coder_ws_runtime.system.mounts import parse_mounts
 from coder_ws_runtime.text import plural
 
@@ -28,9 +29,9 @@ _FEW = 8
 """So many paths are named one by one in a command."""
 
 
-@check("home.owners", "owners of what is in the home", needs=[Need.VOLUME], made_by=Need.BOOT)
+@check("home.owners", "owners and modes of what is in the home", needs=[Need.VOLUME], made_by=Need.BOOT)
 def owners(context: Context) -> Verdict:
-    """What is in the home, and what is kept of it, belongs to the user, so that programs can change it."""
+    """What is in the home, and what is kept of it, is the user's to enter, read and change."""
     user = context.ask(account)
     if user is None:
         return skipped("the user of the workspace does not exist")
@@ -40,12 +41,12 @@ def owners(context: Context) -> Verdict:
     kept = {
         f"{context.layout.volume}/{entry.on_volume}": entry for entry in context.ask(declarations).entries
     }
-    on_volume = dict(foreign_below([Path(target) for target in kept], user.uid, time.monotonic() + _SECONDS))
-    unusable = list(own_state.problems(context, user.uid))
+    on_volume = _on_volume(context, user)
+    unusable = [*own_state.problems(context, user.uid), *modes.problems(context, user.uid)]
     every = {**in_home, **on_volume}
     if not every:
         return found(unusable, "everything is the user's")
-    own = own_state.find_foreign(context, user.uid)
+    own = own_state.foreign_directories(context, user.uid)
     if own:  # one cause: what is kept was given away together with what home-persist keeps for itself
         every |= {str(path): uid for path, uid in own.items()}
         unusable = [finding for finding in unusable if finding.code != "home.state-foreign"]
@@ -75,46 +76,20 @@ def _parents(context: Context, uid: int) -> Iterator[tuple[str, int]]:
 
 
 def _has(target: str, foreign: Iterable[str]) -> bool:
-    return any(f"{path}/".startswith(f"{target}/") for path in foreign)
+    """Whether a path that is another user's is a target, in it, or above it."""
+    return any(f"{path}/".startswith(f"{target}/") or f"{target}/".startswith(f"{path}/") for path in foreign)
 
 
-def foreign_below(tops: Iterable[Path], uid: int, deadline: float) -> Iterator[tuple[str, int]]:
-    """What is not the user's below some paths, with its owner; of a directory and its content the first.
-
-    Args:
-        tops: where to begin; links, and what is mounted below, are not followed.
-        uid: the user's.
-        deadline: when to stop, by the monotonic clock.
-    """
-    pending: list[tuple[str, int, bool]] = []
-    for top in tops:
-        try:
-            status = top.lstat()
-        except OSError:
-            continue
-        if status.st_uid != uid:
-            yield str(top), status.st_uid
-        if stat.S_ISDIR(status.st_mode):
-            pending.append((str(top), status.st_dev, status.st_uid != uid))
-    while pending and time.monotonic() < deadline:
-        directory, device, known = pending.pop()
-        for path, status in _entries(directory):
-            if status.st_dev != device:
-                continue
-            foreign = status.st_uid != uid
-            if foreign and not known:
-                yield path, status.st_uid
-            if stat.S_ISDIR(status.st_mode):
-                pending.append((path, device, known or foreign))
-
-
-def _entries(directory: str) -> Iterator[tuple[str, os.stat_result]]:
-    try:
-        with os.scandir(directory) as listing:
-            for entry in listing:
-                yield entry.path, entry.stat(follow_symlinks=False)
-    except OSError:
-        return
+def _on_volume(context: Context, user: User) -> dict[str, int]:
+    """What is not the user's of what is kept, and of the directories above it."""
+    owner = Owner(user.uid, user.gid)
+    until = time.monotonic() + _SECONDS
+    owners: dict[str, int] = {}
+    with Anchor(context.layout.volume) as volume:
+        for entry in context.ask(declarations).entries:
+            found = find_foreign(volume, entry.on_volume, owner, budget=until - time.monotonic())
+            owners |= found.owners if found else {}
+    return owners
 
 
 def _foreign(context: Context, every: dict[str, int], places: list[str]) -> Finding:
@@ -148,11 +123,9 @@ def _give(context: Context, paths: list[str]) -> str:
     tops = paths
     if len(paths) > _FEW:
         tops = sorted({str(top) for top in _tops(context, paths)})
-    words = " ".join(map(shlex.quote, tops))
     mounts = parse_mounts(text_file.read(context.layout.proc / "self/mountinfo"))
     below = [point for point in mounts if any(point.startswith(f"{top}/") for top in tops)]
-    but = "".join(f" ! -path {shlex.quote(point)}" for point in sorted(below))
-    return f"find {words} -xdev ! -user {DEFAULT_USER}{but} -exec chown -h {DEFAULT_USER}: {{}} +"
+    return give(tops, DEFAULT_USER, but=below)
 
 
 def _tops(context: Context, paths: list[str]) -> Iterator[Path]:

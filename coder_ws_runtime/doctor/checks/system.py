@@ -1,6 +1,7 @@
 """Checks of the system: systemd, the journal, our units, the settings, the locale."""
 
 import os
+import shlex
 import socket
 from collections.abc import Mapping
 
@@ -18,7 +19,7 @@ from coder_ws_runtime.doctor.findings import (
 )
 from coder_ws_runtime.doctor.systemd import Unit
 from coder_ws_runtime.doctor.template import by_template
-from coder_ws_runtime.errors import ExitStatus
+from coder_ws_runtime.errors import ExitStatus, UserError
 from coder_ws_runtime.settings import Engine
 from coder_ws_runtime.system import text_file
 from coder_ws_runtime.text import plural
@@ -233,6 +234,8 @@ def settings(context: Context) -> Verdict:
     error = context.settings_error
     file = context.layout.settings_file
     if error is not None:
+        if isinstance(error.__cause__, PermissionError):
+            return found([_closed_settings(context, error)], "")
         hint = error.hint or "the template writes this file: fix it there"
         remedy = remedies.restart_workspace(context, f"{hint}; then restart the workspace")
         problem = f"the settings do not count: {error.message}"
@@ -247,6 +250,15 @@ def settings(context: Context) -> Verdict:
         return found([failure("system.settings-missing", problem, remedy, evidence=evidence)], "")
     name = context.settings.workspace.name
     return ok(f"they are valid{f', the workspace is {name}' if name else ''}")
+
+
+def _closed_settings(context: Context, error: UserError) -> Finding:
+    file = shlex.quote(str(context.layout.settings_file))
+    units_ = " ".join(name.removesuffix(".service") for name in (systemd.RESOLVE, systemd.WATCH))
+    commands = (context.as_root(f"chmod a+r {file}"), context.as_root(f"systemctl restart {units_}"))
+    remedy = Remedy("let everybody read them, and link what they declare", commands, safe=True)
+    problem = f"the settings do not count: {error.message}"
+    return failure("system.settings-unreadable", problem, remedy, evidence=[error.place])
 
 
 @check("system.locale", "the locale")

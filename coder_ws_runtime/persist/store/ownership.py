@@ -8,7 +8,7 @@ import os
 import shlex
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -24,26 +24,48 @@ _BUDGET = 0.5
 class Foreign:
     """What belongs to other users."""
 
-    paths: tuple[str, ...]
-    """Absolute. Each is the highest: what is above it is ours."""
-    uids: frozenset[int]
-    """Whose they are."""
+    owners: Mapping[str, int]
+    """Absolute paths, and the uid of each. Each is the highest: what is above it is ours."""
     root: str
     """Where was looked."""
     complete: bool = True
     """Whether all of it was looked at."""
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """What belongs to others."""
+        return tuple(self.owners)
+
+    @property
+    def uids(self) -> frozenset[int]:
+        """Whose it is."""
+        return frozenset(self.owners.values())
+
     def remedy(self, owner: Owner) -> str:
-        """The command, for root, that gives all of it to `owner`, and nothing else."""
-        if self.complete and len(self.paths) <= _NAMED:
-            return remedy(self.paths, owner)
-        root = shlex.quote(self.root)
-        return f"sudo find {root} -xdev ! -uid {owner.uid} -exec chown -h {owner.uid}:{owner.gid} {{}} +"
+        """The command that gives all of it to `owner`, and nothing else."""
+        few = self.complete and len(self.paths) <= _NAMED
+        return remedy(self.paths if few else [self.root], owner)
 
 
-def remedy(paths: Sequence[str], owner: Owner) -> str:
-    """The command, for root, that gives the trees at `paths` to `owner`; of links, not what they lead to."""
-    return f"sudo chown -R {owner.uid}:{owner.gid} {' '.join(map(shlex.quote, paths))}"
+def remedy(paths: Iterable[str], owner: Owner) -> str:
+    """The command that gives what is not `owner`'s in some trees to `owner`."""
+    return f"sudo {give(paths, str(owner.uid), str(owner.gid))}"
+
+
+def give(paths: Iterable[str], user: str, group: str = "", *, but: Iterable[str] = ()) -> str:
+    """The command, for root, that gives what is another user's in some trees to a user.
+
+    Of links, not what they lead to; nothing of what is mounted in the trees.
+
+    Args:
+        paths: the trees.
+        user: name or number.
+        group: name or number; empty: the user's own (chown(1)).
+        but: mount points in the trees, which `-xdev` does not leave out themselves (find(1)).
+    """
+    words = " ".join(shlex.quote(path) for path in paths)
+    mounts = "".join(f" ! -path {shlex.quote(point)}" for point in sorted(but))
+    return f"find {words} -xdev ! -user {user}{mounts} -exec chown -h {user}:{group} {{}} +"
 
 
 def user_name(uid: int) -> str:
@@ -95,16 +117,14 @@ class _Search:
         self.anchor = anchor
         self.owner = owner
         self.until = until
-        self.paths: list[str] = []
-        self.uids: set[int] = set()
+        self.owners: dict[str, int] = {}
         self.complete = True
 
     def note(self, found: os.stat_result, path: str) -> bool:
         """Whether this one is foreign."""
         if found.st_uid == self.owner.uid:
             return False
-        self.paths.append(f"{self.anchor.path}/{path}".rstrip("/"))
-        self.uids.add(found.st_uid)
+        self.owners[f"{self.anchor.path}/{path}".rstrip("/")] = found.st_uid
         return True
 
     def inside(self, fd: int, path: str, device: int) -> None:
@@ -127,6 +147,4 @@ class _Search:
                             os.close(opened)
 
     def result(self) -> Foreign | None:
-        if not self.paths:
-            return None
-        return Foreign(tuple(self.paths), frozenset(self.uids), str(self.anchor.path), self.complete)
+        return Foreign(self.owners, str(self.anchor.path), self.complete) if self.owners else None

@@ -1,0 +1,85 @@
+"""Checks of what programs read when they start: shells, and Claude Code."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+from coder_ws_runtime.doctor.context import Context
+from coder_ws_runtime.doctor.engine import Need, check
+from coder_ws_runtime.doctor.findings import Finding, Verdict, found, skipped, warning
+from coder_ws_runtime.doctor.user_files import set_aside
+
+_SECONDS = 4.0
+_SHELLS = {
+    "bash": (".bashrc", ".profile", ".bash_profile", ".bash_login", ".bash_aliases"),
+    "zsh": (".zshenv", ".zprofile", ".zshrc", ".zlogin"),
+    "fish": (".config/fish/config.fish",),
+}
+_CLAUDE = (".claude.json", ".claude/settings.json")
+_SIZE = 8 << 20
+"""Bytes of a JSON file that are looked at; a larger one is not."""
+
+
+@check("programs.shell", "the shell's startup files", needs=[Need.LIVE])
+def shell(context: Context) -> Verdict:
+    """The shell reads its startup files to the end: after a mistake nothing more of them is run."""
+    findings = []
+    for name, files in _SHELLS.items():
+        there = [context.layout.home / file for file in files]
+        changed = [path for path in there if _is_users(context, path)]
+        program = shutil.which(name, path=context.env.get("PATH", os.defpath)) if changed else None
+        for path in changed if program else ():
+            done = context.run([program or name, "-n", str(path)], timeout=_SECONDS)
+            if not done.ok and str(path) in done.stderr:
+                findings.append(_broken(context, name, path, done.stderr.strip().splitlines()[:2]))
+    return found(findings, "shells read them")
+
+
+def _is_users(context: Context, path: Path) -> bool:
+    """Whether there is such a file, and it is not the image's."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return False
+    try:
+        return content != _skeleton(context, path).read_bytes()
+    except OSError:
+        return True
+
+
+def _skeleton(context: Context, path: Path) -> Path:
+    return context.layout.root / "etc/skel" / path.relative_to(context.layout.home)
+
+
+def _broken(context: Context, shell_: str, path: Path, said: list[str]) -> Finding:
+    skeleton = _skeleton(context, path)
+    remedy = set_aside(context, path, skeleton if skeleton.exists() else None)
+    problem = f"{shell_} stops in {path}, and does not run the rest of it"
+    return warning("programs.shell-file-invalid", problem, remedy, evidence=said, about=str(path))
+
+
+@check("programs.claude", "Claude Code's settings")
+def claude(context: Context) -> Verdict:
+    """Claude Code's settings are JSON: else it begins without them, and tools that change them lose them."""
+    findings = []
+    for name in _CLAUDE:
+        path = context.layout.home / name
+        try:
+            content = path.read_bytes() if path.stat().st_size <= _SIZE else b""
+        except OSError:
+            continue
+        try:
+            json.loads(content or b"{}")
+        except ValueError as error:
+            remedy = set_aside(context, path, text="{}")
+            problem = f"{path} is not JSON"
+            evidence = [f"{path}: {error}"]
+            findings.append(
+                warning(
+                    "programs.claude-settings-invalid", problem, remedy, evidence=evidence, about=str(path)
+                )
+            )
+    if not findings and not (context.layout.share / "claude-code").is_dir():
+        return skipped("not a part of this image")
+    return found(findings, "they are JSON")

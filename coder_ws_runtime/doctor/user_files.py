@@ -1,0 +1,69 @@
+"""Remedies for a file of the user's that its program cannot read: nothing that is in it is lost."""
+
+import os
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from coder_ws_runtime.doctor.context import Context
+from coder_ws_runtime.doctor.findings import Remedy
+from coder_ws_runtime.system import text_file
+
+_ROUNDS = 12
+"""How often a program is asked again for what else it cannot read."""
+_SIZE = 1 << 20
+"""Bytes; what is larger than that is no file that people write."""
+
+
+def comment_out(context: Context, file: Path, bad_lines: Callable[[str], Sequence[int]]) -> Remedy:
+    """Make comments of the lines that a program cannot read; if that does not help, set the file aside.
+
+    Args:
+        context: the workspace.
+        file: what to change; the command changes what a link leads to.
+        bad_lines: asks the program which lines of a text it cannot read, counted from 1. Many name but one.
+    """
+    text = text_file.read(file, _SIZE)
+    bad: set[int] = set()
+    for _ in range(_ROUNDS):
+        lines = text.split("\n")
+        found = {number for number in bad_lines(_commented(lines, bad)) if 0 < number <= len(lines)}
+        if not found and bad:
+            script = ";".join(f"{number}s/^/# /" for number in sorted(bad))
+            command = f"sed -i --follow-symlinks {shlex.quote(script)} {shlex.quote(str(file))}"
+            several = "lines" if len(bad) > 1 else "line"
+            numbers = ", ".join(map(str, sorted(bad)))
+            return Remedy(
+                f"make a comment of {several} {numbers}, and correct it later", (context.as_user(command),)
+            )
+        if not found - bad:
+            break
+        bad |= found
+    return set_aside(context, file)
+
+
+def _commented(lines: Sequence[str], bad: set[int]) -> str:
+    return "\n".join(f"# {line}" if number in bad else line for number, line in enumerate(lines, 1))
+
+
+def set_aside(context: Context, file: Path, instead: Path | None = None, text: str = "") -> Remedy:
+    """Copy a file, and begin it again. Not a rename: the file may be a link into the volume.
+
+    Args:
+        context: the workspace.
+        file: what to set aside; of a link, what it leads to, so that the copy lasts as long.
+        instead: the file that takes its place.
+        text: what it holds then, where no file takes its place.
+    """
+    there = Path(os.path.realpath(file))
+    name, copy = shlex.quote(str(there)), shlex.quote(f"{there}.broken")
+    if instead:
+        begin, said = context.as_user(f"cp {shlex.quote(str(instead))} {name}"), f"as {instead} is"
+    elif text:
+        begin, said = f"echo {shlex.quote(text)} | {context.as_user(f'tee {name}')}", f"with {text}"
+    else:
+        begin, said = context.as_user(f"truncate --size=0 {name}"), "without content"
+    return Remedy(
+        f"keep a copy in {there}.broken, and begin {said}",
+        (context.as_user(f"cp {name} {copy}"), begin),
+    )

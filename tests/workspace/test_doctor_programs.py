@@ -1,0 +1,139 @@
+"""ws-doctor, category programs: what stops git, ssh, a shell or Claude Code; broken and fixed as printed."""
+
+import shlex
+
+import pytest
+
+from devtools.workspace import Workspace
+from tests.conftest import Spaces
+from tests.harness.doctor import Row, prove
+
+pytestmark = pytest.mark.docker
+
+VOLUME = "/mnt/home-persist"
+_SSH = "sudo -u coder mkdir -m 0700 /home/coder/.ssh; cd /home/coder/.ssh; "
+_NO_SSH = "rm -r /home/coder/.ssh"
+
+
+def _written(path: str, text: str) -> str:
+    """A file of the user's in the home; `text` is as printf(1) takes it."""
+    place = f"/home/coder/{path}"
+    return (
+        f"sudo -u coder mkdir -p {shlex.quote(place.rpartition('/')[0])};"
+        f" printf {shlex.quote(text)} | sudo -u coder tee {shlex.quote(place)}"
+    )
+
+
+ROWS = [
+    Row(
+        "programs.git",
+        "a section has no end",
+        _written(".gitconfig", "[core]\neditor = vi\n[user\nname = Ada\n[alias]\nx = y\n"),
+        "programs.git-settings-invalid",
+        "sed -i --follow-symlinks '3s/^/# /' /home/coder/.gitconfig",
+        evidence="bad config line 3",
+        after="rm /home/coder/.gitconfig",
+    ),
+    Row(
+        "programs.git",
+        "a merge has left its marks",
+        _written(".config/git/config", "[user]\n<<<<<<< ours\nname = A\n=======\nname = B\n>>>>>>> theirs\n"),
+        "programs.git-settings-invalid",
+        "'2s/^/# /;4s/^/# /;6s/^/# /'",
+        after="rm -r /home/coder/.config/git",
+    ),
+    Row(
+        "programs.git",
+        "it is another kind of file",
+        _written(".gitconfig", "{{1..30}}\n" * 30),
+        "programs.git-settings-invalid",
+        "/home/coder/.gitconfig.broken",
+        after="rm /home/coder/.gitconfig /home/coder/.gitconfig.broken",
+    ),
+    Row(
+        "programs.git",
+        "a value that git does not know",
+        _written(".gitconfig", "[core]\nautocrlf = maybe\n"),
+        "programs.git-settings-invalid",
+        "--unset-all core.autocrlf",
+        after="rm /home/coder/.gitconfig",
+    ),
+    Row(
+        "programs.git",
+        "the settings of the whole system have such a value",
+        "git config --system core.compression much",
+        "programs.git-settings-invalid",
+        "sudo git config --file /etc/gitconfig --unset-all core.compression",
+        after="rm /etc/gitconfig",
+    ),
+    Row(
+        "programs.ssh",
+        "others may read a key",
+        f"{_SSH}ssh-keygen -q -t ed25519 -N '' -f work; chown coder: work*; chmod 0644 work",
+        "programs.ssh-key-open",
+        "chmod go= /home/coder/.ssh/work",
+        after=_NO_SSH,
+    ),
+    Row(
+        "programs.ssh",
+        "others may change its settings",
+        f"{_SSH}{_written('.ssh/config', 'Host x')}; chmod 0666 config",
+        "programs.ssh-settings-open",
+        "chmod go= /home/coder/.ssh/config",
+        after=_NO_SSH,
+    ),
+    Row(
+        "programs.ssh",
+        "its settings have options that it does not know",
+        _SSH + _written(".ssh/config", "Host x\n Colour red\n User a\n Port\n") + "; chmod 0600 config",
+        "programs.ssh-settings-invalid",
+        "'2s/^/# /;4s/^/# /'",
+        after=_NO_SSH,
+    ),
+    Row(
+        "programs.shell",
+        "a block in .bashrc has no end",
+        "echo 'if true; then' >> /home/coder/.bashrc",
+        "programs.shell-file-invalid",
+        "cp /etc/skel/.bashrc /home/coder/.bashrc",
+        status="warning",
+        after="rm /home/coder/.bashrc.broken",
+    ),
+    Row(
+        "programs.shell",
+        "a file that the image does not have is no script",
+        _written(".bash_aliases", "alias a=(\n"),
+        "programs.shell-file-invalid",
+        "truncate --size=0 /home/coder/.bash_aliases",
+        status="warning",
+        after="rm /home/coder/.bash_aliases /home/coder/.bash_aliases.broken",
+    ),
+    Row(
+        "programs.claude",
+        "Claude Code's settings were cut off",
+        _written(".claude/settings.json", '{"hooks": {'),
+        "programs.claude-settings-invalid",
+        f"tee {VOLUME}/.claude/settings.json",
+        status="warning",
+        after=f"rm {VOLUME}/.claude/settings.json.broken",
+    ),
+    Row(
+        "programs.git",
+        "the settings are a link into the volume",
+        f"{_written('.gitconfig', '[user')}; sudo -u coder mv /home/coder/.gitconfig {VOLUME}/.gitconfig;"
+        f" sudo -u coder ln -s {VOLUME}/.gitconfig /home/coder/.gitconfig",
+        "programs.git-settings-invalid",
+        "sed -i --follow-symlinks '1s/^/# /' /home/coder/.gitconfig",
+        after=f"test -L /home/coder/.gitconfig; rm /home/coder/.gitconfig {VOLUME}/.gitconfig",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def space(spaces: Spaces) -> Workspace:
+    return spaces.new("doctor-programs").without_coder().boot()
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.check}: {row.broken}")
+def test_what_is_broken_is_found_and_fixed_as_printed(row: Row, space: Workspace) -> None:
+    prove(row, space)

@@ -1,0 +1,105 @@
+"""The check of sudo: what the doctor prints for root is of no use without it."""
+
+import os
+import re
+import shlex
+import shutil
+import stat
+from pathlib import Path
+
+from coder_ws_runtime.doctor import remedies
+from coder_ws_runtime.doctor.checks.docker import own_container
+from coder_ws_runtime.doctor.context import Context
+from coder_ws_runtime.doctor.engine import Need, check
+from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, ok, skipped, warning
+from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.settings import Engine
+from coder_ws_runtime.system.process import TIMED_OUT
+
+_SECONDS = 4.0
+_NO_FAULT = ("a password is required", "unable to resolve host")
+"""What sudo says, too, where its settings are in order."""
+_BAD_LINE = re.compile(r"^(/[^:]+):(\d+):\d+: ", re.MULTILINE)
+_OTHERS_WRITE = 0o022
+_TEXT = "give its files the owner and the mode that it wants, and make comments of lines that it cannot read"
+
+
+@check("system.sudo", "sudo", needs=[Need.LIVE])
+def sudo(context: Context) -> Verdict:
+    """The user can become root by sudo, as the commands for root that are printed here do."""
+    if context.uid == 0:
+        return skipped("this is root")
+    program = shutil.which("sudo", path=context.env.get("PATH", os.defpath))
+    if program is None:
+        remedy = remedies.change_template(context, remedies.TOO_OLD)
+        problem = "there is no sudo, so nobody can become root from within the workspace"
+        return found([failure("system.sudo-missing", problem, remedy)], "")
+    # To list is not logged, unlike to run: the doctor looks every minute.
+    done = context.run([program, "-n", "-l", "true"], timeout=_SECONDS, env={**context.env, "LC_ALL": "C"})
+    if done.status == TIMED_OUT:
+        return skipped("it did not answer in time")
+    said = [line for line in done.stderr.splitlines() if line.strip() and not any(map(line.count, _NO_FAULT))]
+    if not said:
+        return ok("the user may become root" if done.ok else "it asks for a password")
+    fixes = [*_closing(context.layout, Path(program)), *_commenting(done.stderr)]
+    evidence = list(dict.fromkeys(said))[:4]
+    if done.ok:
+        remedy = Remedy(_TEXT, tuple(map(context.as_root, fixes))) if fixes else _restart(context)
+        problem = "sudo complains at each call, and leaves out a part of its settings"
+        return found([warning("system.sudo-complains", problem, remedy, evidence=evidence)], "")
+    return found([_broken(context, fixes, evidence)], "")
+
+
+def _broken(context: Context, fixes: list[str], evidence: list[str]) -> Finding:
+    """Root is reached through the engine then, which the user may use."""
+    container = own_container(context.layout.proc) if context.settings.engine is Engine.HOST_SOCKET else ""
+    if fixes and container and os.access(context.layout.docker_socket, os.W_OK):
+        commands = tuple(f"docker exec --user root {container[:12]} {command}" for command in fixes)
+        remedy = Remedy(f"{_TEXT}, as root by the Docker engine", commands)
+    else:
+        remedy = _restart(context)
+    problem = "sudo does not work, so no command for root does, also none that is printed here"
+    return failure("system.sudo-broken", problem, remedy, evidence=evidence)
+
+
+def _restart(context: Context) -> Remedy:
+    return remedies.restart_workspace(context, "restart the workspace: that takes the image's files again")
+
+
+def _closing(layout: Layout, program: Path) -> list[str]:
+    """What gives sudo and its settings the owner and the mode that it wants."""
+    commands = []
+    settings = [
+        layout.root / "etc/sudo.conf",
+        layout.root / "etc/sudoers",
+        *_files(layout.root / "etc/sudoers.d"),
+    ]
+    for path in settings:
+        try:
+            status = path.stat()
+        except OSError:
+            continue
+        if status.st_uid != 0 or status.st_gid != 0:
+            commands.append(f"chown root:root {shlex.quote(str(path))}")
+        if status.st_mode & _OTHERS_WRITE:
+            mode = "0755" if stat.S_ISDIR(status.st_mode) else "0440"
+            commands.append(f"chmod {mode} {shlex.quote(str(path))}")
+    status = program.stat()
+    if status.st_uid != 0 or not status.st_mode & stat.S_ISUID:
+        commands += [f"chown root:root {program}", f"chmod 4755 {program}"]
+    return commands
+
+
+def _files(directory: Path) -> list[Path]:
+    try:
+        return [directory, *sorted(directory.iterdir())]
+    except OSError:
+        return [directory]
+
+
+def _commenting(said: str) -> list[str]:
+    """What makes comments of the lines that sudo cannot read."""
+    bad: dict[str, list[str]] = {}
+    for file, line in _BAD_LINE.findall(said):
+        bad.setdefault(file, []).append(f"{line}s/^/# /")
+    return [f"sed -i {shlex.quote(';'.join(edits))} {shlex.quote(file)}" for file, edits in bad.items()]

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, ok, warning
+from coder_ws_runtime.doctor.variables import take_out
 from coder_ws_runtime.layout import DEFAULT_USER
 from coder_ws_runtime.system import docker_config
 from coder_ws_runtime.system.docker_config import ChosenBy, Config, Endpoint
@@ -63,38 +64,35 @@ def _config_problem(context: Context, config: Config) -> Finding | None:
 
 
 def _endpoint_problem(context: Context, config: Config, endpoint: Endpoint) -> Finding | None:
-    remedy = _use_default(context, config, endpoint.by)
     if endpoint.missing:
-        source = "DOCKER_CONTEXT" if endpoint.by is ChosenBy.CONTEXT_VARIABLE else str(config.file)
+        remedy, named_by = _use_default(context, config, endpoint.by)
         problem = f"every docker command fails: the context {endpoint.context!r} does not exist"
-        return failure("docker.context-missing", problem, remedy, evidence=[f"named by {source}"])
+        return failure("docker.context-missing", problem, remedy, evidence=named_by)
     why = _deadness(endpoint.host) if endpoint.host and not _is_mounted(context, endpoint.host) else ""
     if not why:
         return None
+    remedy, named_by = _use_default(context, config, endpoint.by)
     if endpoint.by is ChosenBy.HOST_VARIABLE:
         problem = f"every docker command fails: DOCKER_HOST is {endpoint.host}, and nobody answers there"
-        return failure("docker.host-variable-dead", problem, remedy, evidence=[why])
+        return failure("docker.host-variable-dead", problem, remedy, evidence=[why, *named_by])
     problem = (
         f"every docker command fails: the context {endpoint.context!r} leads to {endpoint.host}, and nobody"
         " answers there"
     )
-    return failure("docker.context-dead", problem, remedy, evidence=[why])
+    return failure("docker.context-dead", problem, remedy, evidence=[why, *named_by])
 
 
-def _use_default(context: Context, config: Config, by: ChosenBy) -> Remedy:
-    if by is ChosenBy.CONFIG:
-        config_dir = config.file.parent
-        option = (
-            ""
-            if config_dir == context.layout.home / ".docker"
-            else f"--config {shlex.quote(str(config_dir))} "
-        )
-        command = context.as_user(f"docker {option}context use default")
-        return Remedy("use the mounted socket", (command,))
-    return Remedy(
-        "use the mounted socket; for new shells, remove the variable where it is set, e.g. in ~/.profile",
-        (f"unset {by.value}",),
+def _use_default(context: Context, config: Config, by: ChosenBy) -> tuple[Remedy, list[str]]:
+    """How docker uses the mounted socket again, and what has it go elsewhere."""
+    text = "use the mounted socket"
+    if by is not ChosenBy.CONFIG:
+        return take_out(context, by.value, text)
+    config_dir = config.file.parent
+    option = (
+        "" if config_dir == context.layout.home / ".docker" else f"--config {shlex.quote(str(config_dir))} "
     )
+    command = context.as_user(f"docker {option}context use default")
+    return Remedy(text, (command,)), [f"named by {config.file}"]
 
 
 def _is_mounted(context: Context, host: str) -> bool:
@@ -128,12 +126,9 @@ def _tls_problem(context: Context, config: Config) -> Finding | None:
     missing = [str(directory / name) for name in _TLS_FILES if not os.access(directory / name, os.R_OK)]
     if not missing:
         return None
-    remedy = Remedy(
-        "the mounted socket needs none; for new shells, remove the variable where it is set",
-        ("unset DOCKER_TLS_VERIFY",),
-    )
+    remedy, set_in = take_out(context, "DOCKER_TLS_VERIFY", "the mounted socket needs none")
     problem = "every docker command fails: DOCKER_TLS_VERIFY is set, and there are no certificates"
-    evidence = [f"{name}: cannot be read" for name in missing]
+    evidence = [*(f"{name}: cannot be read" for name in missing), *set_in]
     return failure("docker.tls-files-missing", problem, remedy, evidence=evidence)
 
 

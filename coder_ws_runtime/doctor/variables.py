@@ -1,0 +1,124 @@
+"""Where a variable of the environment is set, and what takes it out: `unset` helps one shell only."""
+
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from coder_ws_runtime.doctor import remedies
+from coder_ws_runtime.doctor.context import Context
+from coder_ws_runtime.doctor.findings import Remedy
+from coder_ws_runtime.doctor.template import by_template
+from coder_ws_runtime.system import text_file
+
+_OF_USER = (
+    ".profile",
+    ".bash_profile",
+    ".bash_login",
+    ".bashrc",
+    ".bash_aliases",
+    ".zshenv",
+    ".zprofile",
+    ".zshrc",
+    ".zlogin",
+    ".config/fish/config.fish",
+    ".config/environment.d",
+)
+_OF_SYSTEM = (
+    "etc/environment",
+    "etc/profile",
+    "etc/profile.d",
+    "etc/bash.bashrc",
+    "etc/zsh",
+    "etc/fish/conf.d",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line that sets a variable."""
+
+    file: Path
+    line: int
+    """Counted from 1."""
+    whole: bool
+    """Whether the line does nothing else."""
+
+    def __str__(self) -> str:
+        return f"{self.file}, line {self.line}"
+
+
+def take_out(context: Context, name: str, text: str) -> tuple[Remedy, list[str]]:
+    """How to get rid of a variable in this shell and in new ones, and where it is set, as evidence.
+
+    Args:
+        context: the workspace.
+        name: of the variable.
+        text: what is so without it.
+    """
+    places = list(_places(context, name))
+    unset = f"set --erase {name}" if _shell(context) == "fish" else f"unset {name}"
+    if places:
+        commands = tuple(_without(context, place) for place in places if place.whole)
+        rest = [str(place) for place in places if not place.whole]
+        also = f"; take it out of {', '.join(rest)}, too" if rest else ""
+        return Remedy(f"{text}{also}", (*commands, unset)), [f"{name} is set in {place}" for place in places]
+    if not _is_inherited(context, name):
+        return Remedy(text, (unset,)), [f"{name} is set in this shell only"]
+    template = remedies.change_template(
+        context,
+        f"take {name} out of the env of the template's coder_agent, or of its "
+        + by_template(context, "docker_container", "container"),
+    )
+    evidence = [f"{name} is in the environment that this shell was started with"]
+    return Remedy(f"{text}; this is for this shell", (unset,), then=template), evidence
+
+
+def _without(context: Context, place: Place) -> str:
+    # ':' does nothing: a branch of an `if` may not be empty.
+    # /etc/environment and environment.d(5) are no scripts.
+    inert = "# " if place.file.name == "environment" or place.file.suffix == ".conf" else ": # "
+    change = (
+        f"sed -i --follow-symlinks {shlex.quote(f'{place.line}s/^/{inert}/')} {shlex.quote(str(place.file))}"
+    )
+    of_user = place.file.is_relative_to(context.layout.home)
+    return context.as_user(change) if of_user else context.as_root(change)
+
+
+def _places(context: Context, name: str) -> Iterator[Place]:
+    assigned = re.compile(
+        rf"^\s*(?:(?:export|declare\s+-\S+|typeset\s+-\S+)\s+)?{name}=|^\s*set\s+(?:-\S+\s+)+{name}\s"
+    )
+    mentioned = re.compile(rf"(?:^|[\s;&]){name}=|\bset\s+(?:-\S+\s+)+{name}\s")
+    tops = [
+        *(context.layout.home / file for file in _OF_USER),
+        *(context.layout.root / file for file in _OF_SYSTEM),
+    ]
+    for file in _files(tops):
+        for number, line in enumerate(text_file.read(file).split("\n"), 1):
+            if not line.lstrip().removeprefix(": ").startswith("#") and mentioned.search(line):
+                alone = bool(assigned.match(line)) and not line.endswith("\\")
+                yield Place(file, number, alone and not re.search(r"\b(then|do|fi|done)\b", line))
+
+
+def _files(tops: list[Path]) -> Iterator[Path]:
+    for top in tops:
+        try:
+            yield from sorted(path for path in top.iterdir() if path.is_file())
+        except NotADirectoryError:
+            yield top
+        except OSError:
+            continue
+
+
+def _shell(context: Context) -> str:
+    """What the program is called that called us."""
+    return text_file.read(context.layout.proc / f"{os.getppid()}/comm").strip()
+
+
+def _is_inherited(context: Context, name: str) -> bool:
+    """Whether the shell that called us had the variable when it was started (proc(5), environ)."""
+    environment = text_file.read(context.layout.proc / f"{os.getppid()}/environ")
+    return any(pair.startswith(f"{name}=") for pair in environment.split("\0"))

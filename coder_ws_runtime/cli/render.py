@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from coder_ws_runtime import text as sizes
 from coder_ws_runtime.cli import width
+from coder_ws_runtime.documents.published import publish
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.system import journal
 from coder_ws_runtime.text import find_nearest, plural
@@ -112,10 +113,6 @@ def complain(error: UserError) -> None:
         _print(f"{style('hint:', fg='cyan')} {error.hint}", sys.stderr)
 
 
-VERSION = 2
-"""Of the JSON documents; see :mod:`coder_ws_runtime.cli.contract`."""
-
-
 def say_document(name: str, content: Mapping[str, object]) -> None:
     """A document of the contract on stdout, for programs: never to the journal in its place.
 
@@ -123,7 +120,7 @@ def say_document(name: str, content: Mapping[str, object]) -> None:
         name: one of :data:`coder_ws_runtime.cli.contract.DOCUMENTS`.
         content: what it has beside its name and version.
     """
-    say_json({"document": name, "version": VERSION, **content})
+    say_json(publish(name, content))
 
 
 def say_json(value: object) -> None:

@@ -1,4 +1,4 @@
-"""The report as a JSON object; report.schema.json says what it holds."""
+"""The report as a JSON document; :mod:`coder_ws_runtime.cli.contract` says what it holds."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,9 +7,10 @@ from coder_ws_runtime import __version__
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Result
 from coder_ws_runtime.doctor.findings import Finding, Remedy, Status
+from coder_ws_runtime.documents.published import publish
 
-VERSION = 2
-"""Of the format: it changes when a reader of the old one would be wrong about the new one."""
+DOCUMENT = "ws-doctor"
+"""The name of the report among the JSON documents of the commands."""
 
 
 def counts(results: Sequence[Result]) -> dict[str, int]:
@@ -29,8 +30,7 @@ def as_json(
         fixes: what was done before, each with its command, checks and exit status.
     """
     workspace = context.settings.workspace
-    return {
-        "version": VERSION,
+    content = {
         "runtime": __version__,
         "workspace": {"id": workspace.id, "name": workspace.name, "owner": workspace.owner},
         "seconds": round(seconds, 3),
@@ -38,6 +38,7 @@ def as_json(
         "fixes": list(fixes),
         "checks": [_result(item) for item in results],
     }
+    return publish(DOCUMENT, content)
 
 
 def _result(item: Result) -> dict[str, Any]:

@@ -1,19 +1,15 @@
 """Breaks one thing in a real workspace, and fixes it by the remedy that the doctor prints."""
 
 import copy
-import json
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.resources import files
 from typing import Any
-
-import jsonschema
 
 from devtools.kubernetes.workspace import KubernetesWorkspace
 from devtools.workspace import Workspace
+from tests.harness.documents import check_document
 
-SCHEMA = json.loads(files("coder_ws_runtime.doctor").joinpath("report.schema.json").read_text())
 _MARK = "--- report ---"
 _BAD = ("failure", "crashed")
 
@@ -71,8 +67,8 @@ def look(
 
 def parsed(document: str) -> dict[str, Any]:
     """A JSON report, which has to be as its schema says."""
-    report: dict[str, Any] = json.loads(document)
-    jsonschema.validate(report, SCHEMA)
+    report = check_document(document)
+    assert report["document"] == "ws-doctor"
     return report
 
 

@@ -22,6 +22,12 @@ def test_the_command_prints_a_schema(run: Command) -> None:
     assert json.loads(run("schema", root=False).out)["title"].startswith("Manifest")
 
 
+@pytest.mark.parametrize("document", contract.DOCUMENTS)
+def test_the_schema_of_each_document_is_printed(document: str, run: Command) -> None:
+    printed = json.loads(run("schema", document.removeprefix("home-persist "), root=False).out)
+    assert printed == contract.schema(document)
+
+
 def test_an_error_is_a_document_too(run: Command) -> None:
     printed = json.loads(run("status", "~/nothing-like-it", "--json").out)
     assert printed["document"] == "error"

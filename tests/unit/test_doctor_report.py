@@ -9,11 +9,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from coder_ws_runtime.cli import commands, render
+from coder_ws_runtime.cli import commands, contract, render
 from coder_ws_runtime.cli.ws_doctor import main as command
 from coder_ws_runtime.cli.ws_doctor import text as doctor_text
 from coder_ws_runtime.cli.ws_doctor.main import ws_doctor
-from coder_ws_runtime.doctor import report_model
 from coder_ws_runtime.doctor.catalogue import CHECKS
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Check, Result
@@ -33,8 +32,7 @@ from coder_ws_runtime.doctor.fixes import safe_fixes
 from coder_ws_runtime.doctor.report import as_json
 from coder_ws_runtime.doctor.selection import select
 from coder_ws_runtime.errors import UsageError
-
-SCHEMA = Path(report_model.__file__).with_name("report.schema.json")
+from tests.harness.documents import check_document
 
 
 def result(id_: str, verdict: Verdict) -> Result:
@@ -58,20 +56,16 @@ BROKEN = [
 ]
 
 
-def test_the_schema_is_that_of_the_models() -> None:
-    assert SCHEMA.read_text() == report_model.schema(), "write it again: see docs/doctor.md"
-
-
 def test_a_report_validates_against_the_schema(tmp_path: Path) -> None:
     fixes = [{"command": "home-persist resolve", "checks": ["home.links"], "status": 0}]
     document = as_json(BROKEN, Context.of(tmp_path, {}), 0.5, fixes)
-    jsonschema.validate(document, json.loads(SCHEMA.read_text()))
+    check_document(json.dumps(document))
     assert document["counts"] == {"ok": 1, "skipped": 2, "warning": 1, "failure": 2, "crashed": 1}
 
 
 def test_the_schema_refuses_what_is_no_report() -> None:
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({"version": 3}, json.loads(SCHEMA.read_text()))
+        jsonschema.validate({"document": "ws-doctor", "version": 3}, contract.schema("ws-doctor"))
 
 
 def text(results: list[Result], *, quiet: bool = False, verbose: bool = False) -> str:
@@ -307,9 +301,8 @@ def run(tmp_path: Path, *args: str, **env: str) -> tuple[int, str, str]:
 
 def test_an_empty_tree_is_looked_over_without_a_crash(tmp_path: Path) -> None:
     status, out, _ = run(tmp_path, "--json")
-    document = json.loads(out)
+    document = check_document(out)
     assert status == 1
-    jsonschema.validate(document, json.loads(SCHEMA.read_text()))
     assert [item["id"] for item in document["checks"] if item["status"] == "crashed"] == []
     assert {item["id"] for item in document["checks"] if item["status"] == "failure"} == {
         "agent.init-script",
@@ -366,7 +359,7 @@ def test_without_a_terminal_there_are_no_colours(tmp_path: Path) -> None:
 
 
 def test_list_names_every_check(tmp_path: Path) -> None:
-    listed = json.loads(run(tmp_path, "--list", "--json")[1])
+    listed = check_document(run(tmp_path, "--list", "--json")[1])
     assert [item["id"] for item in listed["checks"]] == [item.id for item in CHECKS]
     assert all(item["explanation"] for item in listed["checks"])
 
@@ -378,7 +371,7 @@ def test_the_schema_is_printed(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert json.loads(done.stdout) == json.loads(SCHEMA.read_text())
+    assert json.loads(done.stdout) == contract.schema("ws-doctor")
 
 
 def test_the_command_keeps_heavy_libraries_out_of_its_start() -> None:

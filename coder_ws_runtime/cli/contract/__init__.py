@@ -21,6 +21,7 @@ from coder_ws_runtime.cli.contract.boot import (
     JetBrainsPrune,
 )
 from coder_ws_runtime.cli.contract.declarations import Add, Available, Disable, Enable, Remove, Validate
+from coder_ws_runtime.cli.contract.doctor import Doctor, DoctorList
 from coder_ws_runtime.cli.contract.resolve import Migrate, MigrateList, Resolve, Status
 from coder_ws_runtime.cli.contract.shared import ErrorDocument
 from coder_ws_runtime.cli.contract.volume import AtticList, AtticPrune, AtticRestore, Gc
@@ -49,6 +50,8 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
         JetBrains,
         JetBrainsList,
         JetBrainsPrune,
+        Doctor,
+        DoctorList,
     )
 }
 """The model of each document, by the name that it has in itself."""

@@ -1,11 +1,9 @@
 """``ws-doctor bundle`` and ``ws-doctor schema``."""
 
-import json
 import os
 import re
 import sys
 import time
-from importlib.resources import files
 from pathlib import Path
 
 import click
@@ -17,6 +15,7 @@ from coder_ws_runtime.doctor.catalogue import CHECKS
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import examine
 from coder_ws_runtime.doctor.redaction import redact
+from coder_ws_runtime.doctor.report import DOCUMENT
 from coder_ws_runtime.errors import ExitStatus, RefusedError
 from coder_ws_runtime.layout import Layout
 
@@ -79,6 +78,7 @@ def _file_name(workspace: str) -> str:
 @click.command("schema", epilog=commands.examples(("ws-doctor schema > report.schema.json", "keep it")))
 def schema() -> int:
     """Print the JSON Schema of the report that --json gives."""
-    document = files("coder_ws_runtime.doctor").joinpath("report.schema.json").read_text()
-    render.say_json(json.loads(document))
+    from coder_ws_runtime.cli import contract  # noqa: PLC0415 - pydantic is slow to import
+
+    render.say_json(contract.schema(DOCUMENT))
     return ExitStatus.DONE

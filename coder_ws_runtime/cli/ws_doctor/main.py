@@ -108,7 +108,7 @@ def _list(checks: Sequence[Check], *, as_json: bool) -> int:
     listed = doctor_text.listing(checks)
     if as_json:
         checks_ = [{"id": id_, "title": title, "explanation": said} for id_, title, said in listed]
-        render.say_json({"version": 1, "checks": checks_})
+        render.say_document("ws-doctor --list", {"checks": checks_})
     else:
         for line in table(("CHECK", "LOOKS AT"), [(id_, said) for id_, _, said in listed]):
             render.say(line)

@@ -1,22 +1,17 @@
-"""The model of the doctor's JSON report; report.schema.json is made from it, for programs that read it."""
+"""The documents of `ws-doctor`."""
 
-import json
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-_Status = Literal["ok", "skipped", "warning", "failure", "crashed"]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
+from coder_ws_runtime.cli.contract.shared import Model
 
 CODE = r"^[a-z]+\.[a-z0-9-]+$"
+"""What ids of the doctor's checks and codes of its findings look like."""
 
 
-class Remedy(_Model):
-    """How to fix something."""
+class Remedy(Model):
+    """How to fix what a check found."""
 
     text: str = Field(description="One sentence.")
     commands: list[str] = Field(description="Lines to paste into a shell, in order.")
@@ -27,7 +22,7 @@ class Remedy(_Model):
     then: "Remedy | None" = Field(description="What is to be done after it, in another place.")
 
 
-class Finding(_Model):
+class Finding(Model):
     """One thing that is wrong."""
 
     code: str = Field(pattern=CODE, description="Stable over versions: which kind of thing is wrong.")
@@ -38,20 +33,22 @@ class Finding(_Model):
     remedy: Remedy | None
 
 
-class Check(_Model):
+class CheckResult(Model):
     """One check, and how it ended."""
 
     id: str = Field(pattern=CODE, description="Stable over versions.")
     category: str
     title: str
-    status: _Status = Field(description="The worst of the findings; crashed: the check itself failed.")
+    status: Literal["ok", "skipped", "warning", "failure", "crashed"] = Field(
+        description="The worst of the findings; crashed: the check itself failed."
+    )
     cause: str | None = Field(description="Skipped because of the finding with this code.")
     summary: str = Field(description="What is so, why it was skipped, or the worst problem.")
     seconds: float
     findings: list[Finding]
 
 
-class Fix(_Model):
+class AppliedFix(Model):
     """A command that `--fix` has run."""
 
     command: str
@@ -59,7 +56,7 @@ class Fix(_Model):
     status: int = Field(description="Its exit status.")
 
 
-class Workspace(_Model):
+class WorkspaceNames(Model):
     """Which workspace this is; empty: not known."""
 
     id: str
@@ -67,7 +64,7 @@ class Workspace(_Model):
     owner: str
 
 
-class Counts(_Model):
+class CheckCounts(Model):
     """How many checks ended in each status."""
 
     ok: int
@@ -77,22 +74,30 @@ class Counts(_Model):
     crashed: int
 
 
-class Report(_Model):
-    """The report of `ws-doctor --json`."""
+class Doctor(Model):
+    """`ws-doctor --json`."""
 
-    version: Literal[2] = Field(description="Of this format.")
+    document: Literal["ws-doctor"]
+    version: Literal[2]
     runtime: str = Field(description="Version of the runtime.")
-    workspace: Workspace
+    workspace: WorkspaceNames
     seconds: float
-    counts: Counts
-    fixes: list[Fix]
-    checks: list[Check]
+    counts: CheckCounts
+    fixes: list[AppliedFix]
+    checks: list[CheckResult]
 
 
-def schema() -> str:
-    """The JSON Schema, as it is kept in report.schema.json."""
-    document: dict[str, Any] = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **Report.model_json_schema(),
-    }
-    return json.dumps(document, indent=2) + "\n"
+class ListedCheck(Model):
+    """One check that the doctor has."""
+
+    id: str = Field(pattern=CODE)
+    title: str
+    explanation: str = Field(description="What is so if the check is ok.")
+
+
+class DoctorList(Model):
+    """`ws-doctor --list --json`."""
+
+    document: Literal["ws-doctor --list"]
+    version: Literal[2]
+    checks: list[ListedCheck]

@@ -1,1 +1,1 @@
-"""The boot steps: each a unit, and a line of the template's script."""
+"""The boot steps: each is a unit, and a line in the template's script."""

@@ -1,4 +1,4 @@
-"""How the workspace's own Docker engine is started: `dockerd`, on the socket that systemd hands over."""
+"""How the workspace starts its own Docker engine: `dockerd`, on the socket that systemd passes to it."""
 
 from pathlib import Path
 
@@ -7,33 +7,33 @@ from coder_ws_runtime.settings import Docker
 
 _DEFAULT_ROUTE = "00000000"
 _SUBGROUP = "/engine"
-"""Where the unit has systemd put the engine itself (DelegateSubgroup=), below the unit's control group."""
+"""The sub-cgroup into which systemd puts the engine itself (DelegateSubgroup=)."""
 
 
 def command(layout: Layout, options: Docker, *, cgroup: str, unified: bool, network_mtu: int) -> list[str]:
     """The command line of dockerd. Pure.
 
     Args:
-        layout: where the program is, and its data.
+        layout: says where the program and its data are.
         options: the workspace's settings.
-        cgroup: the control group that the engine runs in, as the process sees it.
-        unified: whether control groups are those of version 2.
-        network_mtu: the MTU of the workspace's own network in bytes; 0: not known.
+        cgroup: the engine's control group, as the process sees it.
+        unified: whether the kernel uses cgroup v2.
+        network_mtu: the MTU of the workspace's own network in bytes; 0 if unknown.
 
     Returns:
-        the words, the program first.
+        the argument vector, program first.
     """
     words = [
         str(layout.dockerd),
         "--host=fd://",
         f"--data-root={layout.docker_data}",
-        # Without it dockerd falls back to copying each layer where it cannot use overlay2, and says nothing.
+        # Without this, where overlay2 does not work, dockerd silently uses a driver that copies each layer.
         "--storage-driver=overlay2",
-        # The other driver asks systemd by paths that are right only where the workspace sees its own root.
+        # The systemd driver names control groups by paths that need the workspace to see its own root.
         "--exec-opt=native.cgroupdriver=cgroupfs",
     ]
     if unified and cgroup.endswith(_SUBGROUP):
-        # What containers use belongs to the workspace, also where it sees the node's control groups.
+        # Containers count against the workspace, even if it sees the node's control groups.
         words.append(f"--cgroup-parent={cgroup.removesuffix(_SUBGROUP)}/containers")
     mtu = options.mtu or network_mtu
     if mtu:
@@ -43,19 +43,19 @@ def command(layout: Layout, options: Docker, *, cgroup: str, unified: bool, netw
 
 
 def own_cgroup(lines: str) -> str:
-    """The control group of version 2 in a file as /proc/self/cgroup; empty if there is none (cgroups(7))."""
+    """The cgroup v2 path in a file like /proc/self/cgroup; empty if there is none (cgroups(7))."""
     return next((line[3:] for line in lines.splitlines() if line.startswith("0::")), "")
 
 
 def network_mtu(routes: str, interfaces: Path) -> int:
-    """The MTU of the interface that leads out, in bytes.
+    """The MTU of the interface with the default route, in bytes.
 
     Args:
-        routes: a table as /proc/net/route; without a default route there, the smallest MTU counts.
-        interfaces: a directory as /sys/class/net.
+        routes: a table like /proc/net/route; if it has no default route, the smallest MTU counts.
+        interfaces: a directory like /sys/class/net.
 
     Returns:
-        0 if it cannot be told.
+        0 if it cannot be determined.
     """
     rows = [line.split() for line in routes.splitlines()[1:]]
     leading = [row[0] for row in rows if len(row) > 7 and row[1] == row[7] == _DEFAULT_ROUTE]  # noqa: PLR2004 - Mask

@@ -1,8 +1,8 @@
-"""What happens when programs want more memory than the workspace has.
+"""What happens when programs need more memory than the workspace has.
 
-Kubernetes has the kernel end all programs of a container at once (`memory.oom.group`, since 1.28, on
-version 2 of control groups), which is right for one service and wrong for a workspace: a compiler that wants
-too much would end the editor, the terminals and the daemon with it. So the workspace asks for one program
+Since 1.28, on cgroup v2, Kubernetes has the kernel end all programs of a container at once
+(`memory.oom.group`). That is right for one service and wrong for a workspace: a compiler that needs too much
+would end the editor, the terminals and the daemon with it. So the workspace has the kernel end one program
 at a time.
 """
 
@@ -13,7 +13,7 @@ from coder_ws_runtime.system.cgroups import own_groups
 
 
 class Ending(Enum):
-    """Whom the kernel ends, and whether that was changed."""
+    """Which programs the kernel ends, and whether we changed that."""
 
     ONE = "one program at a time"
     CHANGED = "one program at a time, no longer all at once"
@@ -21,14 +21,14 @@ class Ending(Enum):
 
 
 def end_one_at_a_time(layout: Layout) -> Ending:
-    """Ask the kernel to end one program at a time, where it would end them all. Needs root."""
+    """Have the kernel end one program at a time, if it would end them all. Needs root."""
     file = own_groups(layout) / "memory.oom.group"
     try:
         if file.read_text().strip() != "1":
             return Ending.ONE
         file.write_text("0")
     except FileNotFoundError:
-        # Version 1 of control groups, or the kernel's root, which has no such file.
+        # cgroup v1, or the root control group, which has no such file.
         return Ending.ONE
     except OSError:
         return Ending.ALL

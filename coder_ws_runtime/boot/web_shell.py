@@ -1,4 +1,4 @@
-"""How web-shell is started: where its terminals begin, and what its page is called."""
+"""How web-shell is started: where its terminals open, and the title of its page."""
 
 import errno
 import socket
@@ -11,13 +11,13 @@ HOST, PORT = "127.0.0.1", "4000"
 
 
 def environment(layout: Layout, settings: Settings) -> dict[str, str]:
-    """The variables of the server, by which it is configured (github.com/SoureCode/web-shell, README).
+    """The environment variables that configure the server (github.com/SoureCode/web-shell, README).
 
-    A directory that is not there yet, e.g. a repository that is still being cloned, would end each terminal
-    at once. Until it is there, terminals begin in the home, and their shell looks for it each time.
+    A directory that does not exist yet, e.g. of a repository that is still being cloned, would end each
+    terminal at once. Until it exists, terminals open in the home, and each shell checks again.
 
     Args:
-        layout: where the home is, and web-shell's own directory.
+        layout: says where the home and web-shell's own directory are.
         settings: the workspace's.
     """
     directory = settings.web_shell.directory or settings.projects
@@ -33,7 +33,7 @@ def environment(layout: Layout, settings: Settings) -> dict[str, str]:
 
 
 def is_taken() -> bool:
-    """Whether something listens where it is to listen."""
+    """Whether a process listens on web-shell's address."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Node.js does
         try:

@@ -206,7 +206,7 @@ def test_a_directory_in_place_of_the_socket(directory: Path, spaces: Spaces) -> 
     """What Docker does where the path does not exist on the host."""
     space = at(spaces.new("docker-directory"), directory / "no-such-socket").boot()
     told = refused(space)
-    assert "what is mounted as the Docker socket is not a socket" in told
+    assert "the file that is mounted as the Docker socket is not a socket" in told
     assert "hint: check the socket's path on the host" in told
 
 
@@ -215,7 +215,7 @@ def test_hidden_socket(spaces: Spaces) -> None:
     space = at(spaces.new("docker-hidden"), Path(SOCKET))
     del space.attributes["tmpfs"]
     told = refused(space.boot())
-    assert "another mount lies over it" in told
+    assert "another mount covers it" in told
     assert "hint: start the workspace's container with a tmpfs at /run" in told
 
 
@@ -231,7 +231,7 @@ def stale(directory: Path, spaces: Spaces) -> Iterator[tuple[Workspace, HostSock
 def test_a_daemon_that_does_not_run(stale: tuple[Workspace, HostSocket]) -> None:
     told = refused(stale[0])
     assert "nobody answers at the Docker socket" in told
-    assert "start it there" in told
+    assert "start it, then restart the workspace" in told
 
 
 def test_stale_socket(stale: tuple[Workspace, HostSocket]) -> None:
@@ -295,7 +295,7 @@ def test_a_proxy_that_was_stopped_is_started_again(directory: Path, spaces: Spac
     assert space.container in space.out("docker ps"), "systemd has started it again"
     space.out("sudo systemctl stop ws-docker-proxy.socket ws-docker-proxy.service 2>&1")
     assert space.sh("docker ps").returncode != 0
-    assert "take the dead proxy away" in space.out("sudo ws-boot docker-group")
+    assert "remove the dead proxy" in space.out("sudo ws-boot docker-group")
     assert space.container in space.out("docker ps")
     space.stop()
     space.start()

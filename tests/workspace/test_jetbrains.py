@@ -152,7 +152,7 @@ def test_another_workspace_of_the_owner_is_respected(second: Workspace, spaces: 
     backend(second, "pycharm-old", "PY", "231.1", "2023.1")
     done = second.exec("ws-boot", "jetbrains", "prune", "--keep", "1")
     assert done.returncode == 1
-    assert f"may run an IDE from there: {other.workspace_id}" in done.stderr
+    assert f"may use an IDE from there: {other.workspace_id}" in done.stderr
     other.stop()
     second.out("ws-boot jetbrains && ws-boot jetbrains prune --keep 1")
     for gone in (f"{DATA}/Daemon/theirs", f"{CONFIG}/GoLand2024.3/.lock", f"{DIST}/pycharm-old"):

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.docker
 VOLUME = "/mnt/home-persist"
 NONE = f"error: {VOLUME}: the volume is not there"
 READ_ONLY = f"error: {VOLUME}: the volume is mounted read-only"
-FOR_IDES = f"error: {VOLUME}: the volume for IDEs and their settings cannot be written"
+FOR_IDES = f"error: {VOLUME}: the volume for IDEs and their settings is not writable"
 
 
 @dataclass(frozen=True)

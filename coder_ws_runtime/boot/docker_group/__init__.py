@@ -1,5 +1,5 @@
-"""The group `docker` can open the mounted Docker socket.
+"""Give the user access to the mounted Docker socket, through the group `docker`.
 
-The socket is the host's file: it is never changed. What changes is who is in which group here, and
-where no group helps, a proxy with a socket of our own covers it.
+The socket is the host's file, and is never changed. This step changes who is in which group here. Where
+no group helps, it starts a proxy, whose socket covers the host's.
 """

@@ -1,4 +1,4 @@
-"""Carry a plan out, by the programs that are made for it, and look whether it helped."""
+"""Apply a plan with the standard programs, then check whether it helped."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,17 +24,17 @@ from coder_ws_runtime.system.process import Runner, run
 PROXY_UNIT = "ws-docker-proxy.socket"
 
 _ROUNDS = 3
-"""Somebody else may take a GID between our look and our step; then there is a new plan."""
+"""Another process may take a GID after we looked; then the step plans again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How it went. `plan` is the first one, whose actions were carried out unless it was a dry run."""
+    """The result. `plan` is the first plan; its actions were applied unless it was a dry run."""
 
     plan: Plan
     done: tuple[Action, ...]
     after: Plan
-    """What is left to be said once they were."""
+    """The plan after that: empty of actions if all is done."""
 
 
 def settle(layout: Layout, *, runner: Runner = run, dry_run: bool = False) -> Report:
@@ -43,10 +43,10 @@ def settle(layout: Layout, *, runner: Runner = run, dry_run: bool = False) -> Re
     Args:
         layout: the workspace.
         runner: runs groupmod, usermod, groupadd, mount, umount and systemctl.
-        dry_run: only look and plan.
+        dry_run: only observe and plan.
 
     Raises:
-        RefusedError: there is something to do and we are not root, or a step failed.
+        RefusedError: something has to be done and we are not root, or a step failed.
     """
     seen = observe(layout)
     first = after = plan(seen)
@@ -71,7 +71,7 @@ def settle(layout: Layout, *, runner: Runner = run, dry_run: bool = False) -> Re
             break
     if after.actions:
         raise failure or RefusedError(
-            f"{after.reason}, and it is still to be done: {after.actions[0].describe()}",
+            f"{after.reason}, and this remains to be done: {after.actions[0].describe()}",
             code="docker-group.no-effect",
         )
     return Report(first, tuple(done), after)
@@ -84,14 +84,14 @@ def _carry_out(action: Action, layout: Layout, runner: Runner) -> RefusedError |
             return RefusedError(
                 f"cannot {action.describe()}: {ended.complaint}",
                 code="docker-group.failed",
-                hint=f"try it by hand, as root: {' '.join(argv)}",
+                hint=f"try it by hand as root: {' '.join(argv)}",
             )
     return None
 
 
 def _commands(action: Action, layout: Layout) -> Iterator[list[str]]:
-    """The programs that carry `action` out, in order."""
-    # --prefix of shadow-utils works on a tree without chroot(2).
+    """The commands that apply `action`, in order."""
+    # --prefix of shadow-utils works on a directory tree without chroot(2).
     tree = [] if layout.root == Path("/") else ["--prefix", str(layout.root)]
     match action:
         case Create(None):
@@ -108,8 +108,8 @@ def _commands(action: Action, layout: Layout) -> Iterator[list[str]]:
             yield ["install", "-D", "--mode=0600", "/dev/null", str(layout.docker_host_socket)]
             yield ["mount", "--bind", str(layout.docker_socket), str(layout.docker_host_socket)]
         case StartProxy():
-            # So every client finds a socket that it can open where it looks first, whatever its
-            # environment: docs/decisions has why neither DOCKER_HOST nor a context would do.
-            # restart: one that is left over listens on a socket that may no longer be there.
+            # Every client looks here first, whatever its environment, and finds a socket that it can open.
+            # docs/decisions explains why neither DOCKER_HOST nor a context would do.
+            # restart: a proxy from an earlier run may listen on a socket that was deleted.
             yield ["systemctl", "restart", PROXY_UNIT]
             yield ["mount", "--bind", str(layout.docker_proxy_socket), str(layout.docker_socket)]

@@ -1,4 +1,4 @@
-"""What was seen of the socket, the groups and the programs that run: plain values, the input of the plan."""
+"""What was seen of the socket, the groups and the running programs: plain values, the plan's input."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -6,22 +6,22 @@ from enum import Enum
 from coder_ws_runtime.system.accounts import Group, User
 
 OVERFLOW_GID = 65534
-"""What a group looks like that this user namespace does not know (user_namespaces(7))."""
+"""The GID that stands for groups this user namespace does not map (user_namespaces(7))."""
 
 
 class Sight(Enum):
-    """What is found where the socket belongs."""
+    """What is at the socket's path."""
 
     SOCKET = "socket"
     ABSENT = "absent"
     HIDDEN = "hidden"
-    """It is mounted, and another mount lies over it."""
+    """It is mounted, but another mount covers it."""
     NO_SOCKET = "no socket"
-    """A file or a directory: Docker makes a directory of a bind source that does not exist."""
+    """A file or a directory: Docker makes a directory if a bind source does not exist."""
 
 
 class Reach(Enum):
-    """What a connection to the socket meets."""
+    """What happens on a connection to the socket."""
 
     ANSWERS = "answers"
     REFUSED = "refused"
@@ -29,17 +29,17 @@ class Reach(Enum):
 
 
 class Cover(Enum):
-    """Whether the proxy's socket lies over the host's."""
+    """Whether the proxy's socket covers the host's."""
 
     NONE = "none"
     WORKING = "working"
     DEAD = "dead"
-    """Nobody listens behind it any more."""
+    """No process listens on it any longer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Socket:
-    """The host's socket, as it looks in here. `mode` holds the permission bits."""
+    """The host's socket, as seen from here. `mode` holds the permission bits."""
 
     uid: int
     gid: int
@@ -50,7 +50,7 @@ class Socket:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A running program of the user that hands its groups on to what it starts."""
+    """A running program of the user whose child processes inherit its groups."""
 
     pid: int
     name: str
@@ -59,7 +59,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """All that the plan needs to know."""
+    """Everything that the plan needs."""
 
     sight: Sight
     socket: Socket | None

@@ -1,4 +1,4 @@
-"""What there is: the socket, the groups, and the programs that run."""
+"""Look at the socket, the groups and the running programs."""
 
 import contextlib
 import os
@@ -14,11 +14,11 @@ from coder_ws_runtime.system.accounts import User, read_groups, read_user
 from coder_ws_runtime.system.mounts import parse_mounts
 
 CONNECT_LIMIT = 2.0
-"""Seconds that the daemon may take to accept a connection."""
+"""How many seconds the daemon may take to accept a connection."""
 
 
 def observe(layout: Layout, *, user: str = DEFAULT_USER) -> Observed:
-    """Look at the workspace below `layout.root`; changes nothing."""
+    """Look at the workspace below `layout.root`. Changes nothing."""
     mounts = parse_mounts(text_file.read(layout.proc / "self/mountinfo"))
     cover = _cover(layout, mounts)
     host = layout.docker_socket if cover is Cover.NONE else layout.docker_host_socket
@@ -38,7 +38,7 @@ def observe(layout: Layout, *, user: str = DEFAULT_USER) -> Observed:
 
 
 def _cover(layout: Layout, mounts: dict[str, str]) -> Cover:
-    """The top mount over the socket is ours if its root is the proxy's socket, even a deleted one."""
+    """The top mount on the socket is the proxy's if its root is the proxy's socket, even a deleted one."""
     ours = f"/{layout.docker_proxy_socket.parent.name}/{layout.docker_proxy_socket.name}"
     top = mounts.get(str(layout.docker_socket), "").removesuffix("//deleted")
     if not top.endswith(ours):
@@ -73,7 +73,7 @@ def _reach(path: Path) -> Reach:
         except PermissionError:
             return Reach.DENIED
         except TimeoutError:
-            # Someone listens, and is slow to accept.
+            # A process listens, but is slow to accept.
             return Reach.ANSWERS
         except OSError:
             return Reach.REFUSED
@@ -81,23 +81,23 @@ def _reach(path: Path) -> Reach:
 
 
 def _programs(proc: Path, user: User) -> Iterator[Program]:
-    """The agent, what has a terminal, and who called us: what they start inherits their groups.
+    """The agent, processes with a terminal, and our caller: their child processes inherit their groups.
 
-    sudo(8) is not meant: it is root by its effective id, and hands on the groups of the user that it becomes.
+    Not sudo(8): its effective user is root, and it sets the groups of the user that it changes to.
     """
     callers = set(_ancestors(proc, os.getppid()))
     for entry in os.listdir(proc):
         if not entry.isdecimal():
             continue
-        # A program may end while we look.
+        # A program may end while we read it.
         with contextlib.suppress(OSError, ValueError, KeyError, IndexError):
             lines = (line.split() for line in text_file.read(proc / entry / "status").splitlines())
             status = {key: rest for key, *rest in lines}
-            # A user chooses the names of programs; ours is a line for root's terminal.
+            # Users choose the names of programs; this name is printed on root's terminal.
             name = "".join(char for char in status["Name:"][0] if char.isprintable())
             if int(status["Uid:"][1]) != user.uid:
                 continue
-            # proc_pid_stat(5): tty_nr is the fifth field after the name, which may hold anything.
+            # proc_pid_stat(5): tty_nr is the fifth field after the name, which may contain anything.
             terminal = int(text_file.read(proc / entry / "stat").rpartition(")")[2].split()[4])
             if terminal or name == "coder" or int(entry) in callers:
                 gids = {int(gid) for gid in (*status["Gid:"][1:2], *status["Groups:"])}
@@ -105,7 +105,7 @@ def _programs(proc: Path, user: User) -> Iterator[Program]:
 
 
 def _ancestors(proc: Path, pid: int) -> Iterator[int]:
-    """A process, and what it was started by, up to the first one that can be seen."""
+    """A process and its ancestors, up to the first one that cannot be seen."""
     while pid > 0:
         yield pid
         # proc_pid_stat(5): the parent is the second field after the name.

@@ -1,4 +1,4 @@
-"""What is to be done, and nothing else: no clock, no environment, no file system."""
+"""Decide what to do. No clock, no environment, no file system."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -20,7 +20,7 @@ _WRITE = 0o2
 
 
 class Case(Enum):
-    """Which case of the table this is."""
+    """The row of the decision table that applies."""
 
     ABSENT = "no socket"
     HIDDEN = "socket hidden by a mount"
@@ -41,21 +41,21 @@ class Create:
     """Make the group `docker`."""
 
     gid: int | None
-    """None: any free one."""
+    """None: any free GID."""
 
     def describe(self) -> str:
-        """What this does, as a sentence's end."""
+        """What this does, for the end of a sentence."""
         return f"create the group {GROUP}" + (f" with GID {self.gid}" if self.gid is not None else "")
 
 
 @dataclass(frozen=True, slots=True)
 class Renumber:
-    """Give the group `docker` the socket's GID, which is free."""
+    """Give the group `docker` the socket's GID, which no group has yet."""
 
     gid: int
 
     def describe(self) -> str:
-        """What this does, as a sentence's end."""
+        """What this does, for the end of a sentence."""
         return f"give the group {GROUP} the GID {self.gid}"
 
 
@@ -67,34 +67,34 @@ class Join:
     group: str
 
     def describe(self) -> str:
-        """What this does, as a sentence's end."""
+        """What this does, for the end of a sentence."""
         return f"add {self.user} to the group {self.group}"
 
 
 @dataclass(frozen=True, slots=True)
 class Uncover:
-    """Take a dead proxy's socket off the host's."""
+    """Unmount a dead proxy's socket from the host's."""
 
     def describe(self) -> str:
-        """What this does, as a sentence's end."""
-        return "take the dead proxy away"
+        """What this does, for the end of a sentence."""
+        return "remove the dead proxy"
 
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Mount the host's socket at a second place, where it stays reachable."""
+    """Mount the host's socket at a second path, where the proxy reaches it."""
 
     def describe(self) -> str:
-        """What this does, as a sentence's end."""
+        """What this does, for the end of a sentence."""
         return "keep the host's socket reachable for a proxy"
 
 
 @dataclass(frozen=True, slots=True)
 class StartProxy:
-    """Start the proxy and lay its socket over the host's."""
+    """Start the proxy and mount its socket over the host's."""
 
     def describe(self) -> str:
-        """What this does, as a sentence's end."""
+        """What this does, for the end of a sentence."""
         return f"cover the socket with a proxy that the group {GROUP} can open"
 
 
@@ -103,7 +103,7 @@ Action = Create | Renumber | Join | Uncover | Keep | StartProxy
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What cannot be fixed from inside the workspace."""
+    """Something that cannot be fixed from inside the workspace."""
 
     code: str
     message: str
@@ -112,33 +112,33 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What this case asks for."""
+    """What to do in this case."""
 
     case: Case
     reason: str
-    """Why the user can open the socket once `actions` are done, or that there is none."""
+    """Why the user can open the socket once `actions` are applied; or that there is no socket."""
     actions: tuple[Action, ...] = ()
     finding: Finding | None = None
     gid: int | None = None
-    """The group by which the user opens the socket; None if it is not by a group."""
+    """The group that lets the user open the socket; None if it is not because of a group."""
     without_group: tuple[Program, ...] = ()
-    """Programs that were started before, and do not have that group."""
+    """Programs that were started earlier and do not have that group."""
 
 
 def plan(seen: Observed) -> Plan:
-    """Decide. The table is that of the tests and of docs/boot.md."""
+    """Choose the row of the table, which tests and docs/boot.md share."""
     if seen.socket is None:
         return _nothing_there(seen.sight)
     if seen.user is None:
         return _refused(
             Case.NO_USER,
-            "the user of the workspace does not exist",
-            "the image has to create it: build on one of the images of this project",
+            "the workspace's user does not exist",
+            "the image has to create it: build on one of this project's images",
         )
     if seen.root and seen.socket.reach is Reach.DENIED:
         return _refused(
             Case.UNREACHABLE,
-            "not even root may open the Docker socket",
+            "not even root can open the Docker socket",
             "the host's daemon runs containers in a user namespace (userns-remap): start the workspace"
             ' with userns_mode = "host"',
         )
@@ -147,7 +147,7 @@ def plan(seen: Observed) -> Plan:
     without = () if gid is None else tuple(p for p in seen.programs if gid not in p.gids)
     finding = _dead(seen.socket)
     if finding is not None:
-        # No proxy can reach a dead socket; who is in which group is made right all the same.
+        # No proxy can reach a dead socket; the group memberships are set all the same.
         actions = tuple(action for action in actions if not isinstance(action, Keep | StartProxy))
     return Plan(case, reason, actions, finding, gid, without)
 
@@ -157,14 +157,14 @@ def _nothing_there(sight: Sight) -> Plan:
         case Sight.HIDDEN:
             return _refused(
                 Case.HIDDEN,
-                "the Docker socket is mounted, but another mount lies over it",
-                "start the workspace's container with a tmpfs at /run (main.tf has it): without one"
+                "the Docker socket is mounted, but another mount covers it",
+                "start the workspace's container with a tmpfs at /run, as main.tf does: without one"
                 " systemd mounts its own over the socket",
             )
         case Sight.NO_SOCKET:
             return _refused(
                 Case.NO_SOCKET,
-                "what is mounted as the Docker socket is not a socket",
+                "the file that is mounted as the Docker socket is not a socket",
                 "check the socket's path on the host: Docker makes a directory of a path that does not"
                 " exist; remove that directory there and start the workspace again",
             )
@@ -181,7 +181,7 @@ Access = tuple[Case, str, Group | None, tuple[Action, ...]]
 
 
 def _access(seen: Observed, sock: Socket, user: User) -> Access:
-    """How the user gets access to the socket; the kernel asks the owner's bits first (path_resolution(7))."""
+    """How the user gets access to the socket; the kernel checks the owner first (path_resolution(7))."""
     if sock.uid == user.uid and _may(sock.mode >> 6):
         return Case.OWNER, f"the Docker socket belongs to {user.name}", None, ()
     if sock.uid != user.uid and _may(sock.mode):
@@ -204,10 +204,10 @@ def _by_group(seen: Observed, sock: Socket, user: User) -> Access:
         # Several groups may share a GID; the kernel knows only the number.
         holder = next((group for group in holders if user.name in group.members), holders[0])
         join = _joined(user, holder)
-        member = "" if join else f", and {user.name} is in that"
-        reason = f"GID {sock.gid} of the Docker socket is taken by the group {holder.name}{member}"
+        member = "" if join else f", and {user.name} is in it"
+        reason = f"the Docker socket's GID {sock.gid} belongs to the group {holder.name}{member}"
         return Case.TAKEN, reason, holder, join
-    reason = f"GID {sock.gid} of the Docker socket is free"
+    reason = f"no group has the Docker socket's GID {sock.gid} yet"
     group = docker or Group(GROUP, sock.gid)
     numbered = Create(sock.gid) if docker is None else Renumber(sock.gid)
     return Case.FREE, reason, Group(GROUP, sock.gid), (numbered, *_joined(user, group))
@@ -215,7 +215,7 @@ def _by_group(seen: Observed, sock: Socket, user: User) -> Access:
 
 def _by_proxy(seen: Observed, sock: Socket, user: User) -> Access:
     closed = f"GID {sock.gid}" if _may(sock.mode >> 3) else f"mode {sock.mode:04o}"
-    why = f"{closed} of the Docker socket lets no group of ours in, so a proxy stands before it"
+    why = f"{closed} of the Docker socket gives no group access, so a proxy is needed"
     docker = _docker(seen)
     group = docker or Group(GROUP, -1)
     actions: list[Action] = [] if docker else [Create(None)]
@@ -230,9 +230,9 @@ def _by_proxy(seen: Observed, sock: Socket, user: User) -> Access:
 
 
 def _dead(sock: Socket) -> Finding | None:
-    """Nobody answers at the socket; its groups are made right all the same."""
+    """No process answers on the socket; the group memberships are set all the same."""
     if sock.links == 0 and sock.reach is not Reach.ANSWERS:
-        # Also where we may not try: a daemon that still runs has not removed its socket.
+        # Also if we may not try: a daemon that still runs has not removed its socket.
         return Finding(
             "docker-group.stale",
             "the Docker socket is dead: the host's Docker daemon made a new one after this workspace started",
@@ -242,8 +242,8 @@ def _dead(sock: Socket) -> Finding | None:
         return None
     return Finding(
         "docker-group.silent",
-        "nobody answers at the Docker socket",
-        "the host's Docker daemon does not run: start it there, then restart the workspace, because the"
+        "no process answers on the Docker socket",
+        "the host's Docker daemon does not run: start it, then restart the workspace, because the"
         " daemon makes a new socket",
     )
 
@@ -257,5 +257,5 @@ def _joined(user: User, group: Group) -> tuple[Action, ...]:
 
 
 def _may(bits: int) -> bool:
-    """Connecting asks for write permission, and for nothing else (unix(7))."""
+    """Connecting needs write permission and nothing else (unix(7))."""
     return bool(bits & _WRITE)

@@ -1,1 +1,1 @@
-"""Post-create hooks: what a tool of the image does for the user at every start."""
+"""Post-create hooks: what each tool of the image does for the user at every start."""

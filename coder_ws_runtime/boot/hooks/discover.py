@@ -1,4 +1,4 @@
-"""Which hooks there are: every ``/usr/local/share/<id>/post-create.sh``, found, not listed."""
+"""Find the hooks: every ``/usr/local/share/<id>/post-create.sh``."""
 
 import os
 import stat
@@ -17,12 +17,12 @@ class Trouble(Enum):
     NOT_EXECUTABLE = "is not executable"
     NOT_A_FILE = "is not a file"
     DANGLING = "is a link that leads nowhere"
-    UNREADABLE = "cannot be read, and a script has to be"
+    UNREADABLE = "cannot be read, but a script has to be readable"
 
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """One hook. `trouble` is None if it can be run."""
+    """One hook. `trouble` is None if it can run."""
 
     id: str
     path: Path
@@ -30,20 +30,20 @@ class Hook:
 
     @property
     def remedy(self) -> str:
-        """How to fix its trouble; empty if it has none."""
+        """How to fix what is wrong with it; empty if nothing is."""
         match self.trouble:
             case Trouble.NOT_EXECUTABLE | Trouble.UNREADABLE:
                 return (
-                    f"run: sudo chmod 0755 {self.path}; for the next start, do so in the recipe of the tool"
+                    f"run: sudo chmod 0755 {self.path}; for the next start, set the mode in the tool's recipe"
                 )
             case Trouble.NOT_A_FILE | Trouble.DANGLING:
-                return "put a script there in the recipe of the tool, or remove it"
+                return "put a script there in the tool's recipe, or remove it"
             case None:
                 return ""
 
 
 def discover(layout: Layout) -> list[Hook]:
-    """The hooks in the order in which they run: by id, as bytes, whatever the locale."""
+    """The hooks in the order in which they run: by ID, as bytes, in every locale."""
     try:
         ids = [name for name in os.listdir(layout.share) if not name.startswith(".")]
     except OSError:

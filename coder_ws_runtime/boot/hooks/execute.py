@@ -1,4 +1,4 @@
-"""Run the hooks, one after the other."""
+"""Run the hooks, one after another."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,31 +12,31 @@ from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.system import process
 
 PATIENCE = 10.0
-"""Seconds after which a user hears that a hook still runs."""
+"""After this many seconds, the user learns that a hook still runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Watcher:
-    """Who wants to know while hooks run."""
+    """Callbacks while hooks run."""
 
     slow: Callable[[Hook], None] = lambda _hook: None
     """A hook has been running for `PATIENCE` seconds."""
     output: Callable[[bytes], None] = lambda _data: None
-    """What hooks say, as they say it."""
+    """Output of a hook, as it arrives."""
     ended: Callable[[Result], None] = lambda _result: None
     blocked: Callable[[], None] = lambda: None
-    """Another run has to be waited for."""
+    """This run has to wait for another one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be run, and how.
+    """What to run, and how.
 
     Args:
-        hooks: in their order.
-        env: what they inherit; ``HOME`` is set to the home.
-        time_limit: seconds for each.
-        once: leave out what has run since the boot, however it ended.
+        hooks: in the order to run them.
+        env: the environment that they inherit; ``HOME`` is set to the home.
+        time_limit: seconds for each hook.
+        once: leave out hooks that have run since the boot, whatever their result.
     """
 
     hooks: Sequence[Hook]
@@ -46,10 +46,10 @@ class Order:
 
 
 def run_hooks(layout: Layout, order: Order, watcher: Watcher | None = None) -> list[Result]:
-    """Run the hooks in their order; one that fails does not stop the next.
+    """Run the hooks in order; one that fails does not stop the next.
 
-    Two runs at once would meet in the same home: the later one waits, and takes what the other did
-    meanwhile for its own. Every hook has one result, whichever run it comes from.
+    Two runs at once would both work in the home. So the later one waits, and takes over the results of
+    hooks that ran in the meantime. Every hook has one result, from either run.
     """
     watcher = watcher or Watcher()
     results = []
@@ -78,7 +78,7 @@ def _run(layout: Layout, hook: Hook, order: Order, watcher: Watcher) -> Result:
         log.take(data)
         watcher.output(data)
 
-    # A hook may fix things, too: it starts even where the home is missing.
+    # A hook may also repair things: it starts even if the home is missing.
     start_in = layout.home if layout.home.is_dir() else layout.root
     program = process.Program((str(hook.path),), {**order.env, "HOME": str(layout.home)}, str(start_in))
     waiting = [(PATIENCE, lambda: watcher.slow(hook))]
@@ -96,15 +96,15 @@ def _run(layout: Layout, hook: Hook, order: Order, watcher: Watcher) -> Result:
 
 
 def _ending(hook: Hook, done: process.Completed, last_words: str) -> tuple[Ending, int | None, str, str]:
-    """Ending, status, detail and remedy."""
+    """Ending, exit status, detail and remedy."""
     match done.status:
         case 0:
             return Ending.DONE, 0, "", ""
         case process.TIMED_OUT if done.stderr:
-            return Ending.TIMED_OUT, None, last_words, f"look what it waits for: ws-boot hooks run {hook.id}"
+            return Ending.TIMED_OUT, None, last_words, f"see what it waits for: ws-boot hooks run {hook.id}"
         case process.NOT_STARTED if done.stderr:
             detail = f"{hook.path} cannot be started: {done.stderr}"
-            return Ending.NOT_RUN, None, detail, "its first line has to name a program, e.g. #!/bin/sh"
+            return Ending.NOT_RUN, None, detail, "its first line has to name an interpreter, e.g. #!/bin/sh"
         case status:
             return Ending.FAILED, status, last_words, ""
 

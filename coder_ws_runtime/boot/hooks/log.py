@@ -1,29 +1,29 @@
-"""The log of one hook: its first words and its last, however much it says."""
+"""The log of one hook: the beginning and the end of its output, which may be of any length."""
 
 import os
 from pathlib import Path
 
 HEAD = 512 * 1024
 TAIL = 64 * 1024
-"""Bytes that are kept of the beginning and of the end; a log is hardly larger than both."""
+"""How many bytes of the beginning, and of the end, are kept."""
 
 _LAST_WORDS = 200
 
 
 class BoundedLog:
-    """Takes what a program says. A log that cannot be written is no reason not to run the program.
+    """Records the output of a program. If the log cannot be written, the program runs all the same.
 
-    The beginning is in the file at once, so one can follow it; the end is added by :meth:`close`.
+    The beginning is in the file at once, so it can be followed. :meth:`close` adds the end.
 
     Args:
-        path: the file; what it held before is gone.
+        path: the file; its old content is removed.
         title: its first line.
     """
 
     def __init__(self, path: Path, title: str) -> None:
         self.path = path
         self.problem = ""
-        """Why there is no log, or not the whole; empty if there is."""
+        """Why there is no log or only a part of it; empty if it is complete."""
         self._room = HEAD
         self._recent = bytearray()
         self._beyond = 0
@@ -37,7 +37,7 @@ class BoundedLog:
         self._write(f"# {title}\n".encode())
 
     def take(self, data: bytes) -> None:
-        """The next piece of what the program says."""
+        """Add a piece of output."""
         head = data[: self._room]
         self._room -= len(head)
         self._beyond += len(data) - len(head)
@@ -54,7 +54,7 @@ class BoundedLog:
         return printable if len(printable) <= _LAST_WORDS else f"{printable[: _LAST_WORDS - 1]}…"
 
     def close(self, ending: str) -> None:
-        """Write the end and `ending` as the last line."""
+        """Write the end of the output, and `ending` as the last line."""
         if self._beyond > TAIL:
             self._write(f"\n# {self._beyond - TAIL} bytes are left out here\n".encode())
         if self._beyond:
@@ -67,7 +67,7 @@ class BoundedLog:
             self._fd = None
 
     def _write(self, data: bytes) -> None:
-        """All of `data`, or a problem: a full disk does not end the program."""
+        """Write all of `data`, or note a problem: a full disk does not stop the program."""
         if self._fd is None or self.problem:
             return
         try:

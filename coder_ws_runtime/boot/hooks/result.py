@@ -1,4 +1,4 @@
-"""How a hook ended, and the record of it until the next boot."""
+"""How a hook ended, and the record of it, which is kept until the next boot."""
 
 import contextlib
 import fcntl
@@ -34,12 +34,12 @@ class Result:
     id: str
     ending: Ending
     stamp: str = ""
-    """Which version of the script this was."""
+    """Identifies the version of the script."""
     status: int | None = None
-    """Its exit status, minus the signal's number if a signal ended it; None if it did not end by itself."""
+    """Its exit status, or minus the signal that ended it; None if it was stopped or did not start."""
     seconds: float = 0.0
     detail: str = ""
-    """Why it did not run, or the last line that it wrote before it failed."""
+    """Why it did not run, or the last line it wrote before it failed."""
     remedy: str = ""
     log: str = ""
     """Its log, or why there is none."""
@@ -48,12 +48,12 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        """Whether it did what it should."""
+        """Whether it succeeded."""
         return self.ending is Ending.DONE
 
 
 def stamp(hook: Hook) -> str:
-    """What tells one version of a script from another."""
+    """A value that differs between two versions of a script."""
     try:
         found = hook.path.stat()
     except OSError:
@@ -62,7 +62,7 @@ def stamp(hook: Hook) -> str:
 
 
 def recall(layout: Layout) -> dict[str, Result]:
-    """The last result of each hook since the boot, by id; what cannot be read is not there."""
+    """The last result of each hook since the boot, by ID; unreadable records are left out."""
     known = {field.name for field in fields(Result)}
     try:
         items = json.loads((layout.runtime_dir / _RECORD).read_bytes())["hooks"]
@@ -77,7 +77,7 @@ def _typed(result: Result) -> Result:
 
 
 def remember(layout: Layout, result: Result) -> None:
-    """Add a result to the record. Without a record the hooks run all the same."""
+    """Add a result to the record. If that fails, the hooks run all the same."""
     record = {**recall(layout), result.id: result}
     document = {"version": 1, "hooks": [asdict(item) for item in record.values()]}
     with contextlib.suppress(OSError):
@@ -86,14 +86,14 @@ def remember(layout: Layout, result: Result) -> None:
 
 @contextmanager
 def alone(layout: Layout, waiting: Callable[[], None]) -> Iterator[float]:
-    """Hold the lock of the hooks, so that no two runs work on one home at once.
+    """Hold the lock of the hooks, so that two runs never work on one home at once.
 
     Args:
-        layout: where the lock is; a directory that cannot be written means no lock.
-        waiting: called if another run has to be waited for.
+        layout: says where the lock is; if its directory is not writable, there is no lock.
+        waiting: called if this run has to wait for another.
 
     Yields:
-        When this run was asked for, in seconds since the epoch: what ended later is fresh.
+        The time of this call in seconds since the epoch: what ended later is fresh.
     """
     asked = time.time()
     try:

@@ -1,1 +1,1 @@
-"""JetBrains IDEs: settings and plugins last, caches stay in the container, old backends go."""
+"""JetBrains IDEs: keep settings and plugins, leave caches in the container, remove old backends."""

@@ -1,4 +1,4 @@
-"""Carry a plan out. Each step looks first whether things are still as the plan saw them."""
+"""Apply a plan. Each step first checks that things are still as the plan saw them."""
 
 import contextlib
 import os
@@ -27,7 +27,7 @@ from coder_ws_runtime.layout import Layout
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How it went."""
+    """The result."""
 
     plan: Plan
     done: tuple[Action, ...]
@@ -42,8 +42,8 @@ def settle(
     Args:
         layout: the workspace.
         allow_updates: whether Toolbox may update IDEs.
-        others: tells the ids of the owner's other workspaces that run now.
-        dry_run: only look and plan.
+        others: returns the IDs of the owner's other workspaces that are running.
+        dry_run: only observe and plan.
 
     Raises:
         NoVolumeError: there is no volume for IDEs and their settings.
@@ -53,11 +53,11 @@ def settle(
             "there is no volume for IDEs and their settings",
             code="jetbrains.no-volume",
             place=str(layout.volume),
-            hint="the template mounts it; without Docker volumes, make the directory",
+            hint="the template mounts it; without Docker volumes, create the directory",
         )
     if not os.access(layout.volume, os.W_OK):
         raise NoVolumeError(
-            "the volume for IDEs and their settings cannot be written",
+            "the volume for IDEs and their settings is not writable",
             code="jetbrains.no-volume",
             place=str(layout.volume),
             hint="ws-doctor --only home.volume says why",
@@ -71,7 +71,7 @@ def settle(
                 done.append(action)
         except OSError as error:
             if isinstance(error, FileNotFoundError) and isinstance(action, Empty | RemoveLock):
-                # Gone meanwhile: there is nothing left to do here.
+                # It was removed in the meantime: nothing is left to do.
                 continue
             failed.append(
                 RefusedError(
@@ -84,7 +84,7 @@ def settle(
 
 
 def places(layout: Layout) -> Places:
-    """The paths as the IDEs will call them."""
+    """The paths, written as IDEs will use them."""
     return Places(
         dist=layout.inside(layout.jetbrains_dist),
         volume=layout.inside(layout.volume),
@@ -95,12 +95,12 @@ def places(layout: Layout) -> Places:
 
 
 def _carry_out(action: Action, others: Callable[[], list[str]]) -> bool:
-    """Do it, unless things have changed; whether it was done."""
+    """Apply the action unless things have changed; returns whether it was applied."""
     match action:
         case MakeDirectory(path):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         case Write(path, content, before):
-            # Toolbox may have written meanwhile: its file counts, and the next start adds to it.
+            # Toolbox may have written the file since: its version counts, and the next start adds to it.
             if _content(path) != before:
                 return False
             replace_users_file(path, content)
@@ -109,7 +109,7 @@ def _carry_out(action: Action, others: Callable[[], list[str]]) -> bool:
                 return False
             _set_aside(path)
         case Empty(path):
-            # The other workspaces come first: one of them may have started meanwhile.
+            # Ask about the other workspaces first: one may have started since.
             return not others() and _empty(path)
         case RemoveLock(path, changed, shared):
             if (shared and others()) or path.lstat().st_mtime != changed:
@@ -125,7 +125,7 @@ def _content(path: Path) -> bytes | None:
 
 
 def _set_aside(path: Path) -> None:
-    """Rename, and replace nothing by that: link(2) refuses a name that is taken."""
+    """Rename without replacing anything: link(2) refuses a name that exists."""
     real = Path(os.path.realpath(path))
     os.link(real, real.with_name(f"{real.name}.{time.strftime('%Y%m%d-%H%M%S')}.broken"))
     real.unlink()

@@ -1,4 +1,4 @@
-"""Old IDE backends on the volume: which they are, and removing them."""
+"""Old IDE backends on the volume: find and remove them."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ from coder_ws_runtime.layout import Layout
 PRODUCT_INFO = "product-info.json"
 
 _LEAVING = ".pruned-"
-"""Prefix of what is being removed: Toolbox takes it for an IDE no more."""
+"""Prefix of a backend that is being removed; Toolbox no longer takes it for an IDE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Backend:
 
     path: Path
     product: str
-    """Its code, e.g. ``GO``: versions are compared within one product."""
+    """Its product code, e.g. ``GO``: versions are compared within one product."""
     name: str
     version: str
     build: tuple[int, ...]
@@ -35,13 +35,13 @@ class Backend:
 
     @property
     def title(self) -> str:
-        """For people."""
+        """Name and version, for people."""
         return f"{self.name} {self.version}".strip()
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What is to become of one backend, and why."""
+    """Whether to keep a backend, and why."""
 
     backend: Backend
     keep: bool
@@ -49,7 +49,7 @@ class Choice:
 
 
 def backends(layout: Layout) -> list[Backend]:
-    """The backends on the volume. What does not say what it is, is none, and is left alone."""
+    """The backends on the volume. A directory without a readable description is ignored."""
     found = []
     used = paths_in_use(layout.proc)
     for path in children(layout.jetbrains_dist):
@@ -67,7 +67,7 @@ def backends(layout: Layout) -> list[Backend]:
 
 
 def choose(found: Sequence[Backend], keep: int) -> list[Choice]:
-    """Keep the newest `keep` of each product, and what is in use; by product, newest first."""
+    """Keep the newest `keep` of each product and those in use. Sorted by product, newest first."""
     choices = []
     for product in sorted({backend.product for backend in found}):
         same = [backend for backend in found if backend.product == product]
@@ -84,10 +84,10 @@ def choose(found: Sequence[Backend], keep: int) -> list[Choice]:
 def remove(
     layout: Layout, chosen: Sequence[Choice], *, others: Callable[[], list[str]]
 ) -> Iterator[tuple[Choice, int]]:
-    """Remove what is not to be kept; yields each with the bytes that it took, once it is gone.
+    """Remove the backends that are not kept; yields each with its size in bytes after it is removed.
 
     Raises:
-        RefusedError: another workspace of the owner runs, and may run an IDE from there; or a
+        RefusedError: another workspace of the owner runs and may use an IDE from there; or a
             backend cannot be removed.
     """
     if not layout.jetbrains_dist.is_dir():
@@ -109,7 +109,7 @@ def remove(
                     f"cannot remove it: {error.strerror}", code="jetbrains.failed", place=str(path)
                 ) from error
             yield choice, usage.size if usage else 0
-        # What an earlier run was removing when it was stopped.
+        # Left by an earlier run that was stopped while it removed this.
         for name in os.listdir(fd):
             if name.startswith(_LEAVING):
                 _refuse_if_shared(others())
@@ -121,17 +121,17 @@ def remove(
 def _refuse_if_shared(others: list[str]) -> None:
     if others:
         raise RefusedError(
-            f"other workspaces of yours are running, and may run an IDE from there: {', '.join(others)}",
+            f"your other workspaces are running and may use an IDE from there: {', '.join(others)}",
             code="jetbrains.shared",
             hint="stop them, and try again",
         )
 
 
 def measured(backend: Backend, *, until: float | None = None) -> Usage | None:
-    """What a backend takes; None if it is gone.
+    """The size of a backend; None if it was removed.
 
     Args:
-        backend: which.
+        backend: the backend to measure.
         until: as of :func:`coder_ws_runtime.fs.usage.measure`.
     """
     try:

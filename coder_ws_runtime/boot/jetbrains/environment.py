@@ -1,4 +1,4 @@
-"""Toolbox's ``environment.json``: what Toolbox may do on this machine, and where IDEs are.
+"""Toolbox's ``environment.json``: what Toolbox may do on this machine, and where IDEs are installed.
 
 JetBrains documents it on the page "Add remotely installed IDE to the Toolbox App".
 """
@@ -9,19 +9,19 @@ from typing import Any
 
 
 class BrokenError(ValueError):
-    """The file is not what Toolbox takes."""
+    """Toolbox would not accept the file."""
 
 
 def merged(text: bytes | None, *, dist: str, allow_updates: bool) -> bytes:
-    """The file with our settings in it; every other key is kept.
+    """The file with our settings added; every other key is kept.
 
     Args:
-        text: what it is now; None if there is none.
-        dist: the directory that holds IDEs.
+        text: its present content; None if there is no file.
+        dist: the directory of the IDEs.
         allow_updates: whether Toolbox may update IDEs.
 
     Returns:
-        `text` itself if it says all that already, however it is formatted.
+        `text` itself if it already has these settings, whatever its formatting.
 
     Raises:
         BrokenError: it is not JSON, or not an object with an object `tools`.
@@ -29,7 +29,7 @@ def merged(text: bytes | None, *, dist: str, allow_updates: bool) -> bytes:
     document = _parsed(text) if text is not None and text.strip() else {}
     wanted = copy.deepcopy(document)
     tools = wanted.get("tools")
-    if tools is None:  # also null, which Toolbox takes as nothing said
+    if tools is None:  # also null, which Toolbox reads as not set
         tools = wanted["tools"] = {}
     if not isinstance(tools, dict):
         raise BrokenError("$.tools is not an object")
@@ -52,7 +52,7 @@ def _parsed(text: bytes) -> dict[str, Any]:
 
 
 def _locations(tools: dict[str, Any]) -> list[Any]:
-    """Where else the user has IDEs. Toolbox takes null as none."""
+    """Other directories in which the user has IDEs. Toolbox reads null as none."""
     locations = tools.get("location")
     if locations is None:
         return []

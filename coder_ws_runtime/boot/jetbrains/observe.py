@@ -1,4 +1,4 @@
-"""What there is: IDEs, their files, what need not last, and who uses it."""
+"""Look at IDEs, their files, the data that need not be kept, and who uses it."""
 
 import contextlib
 import os
@@ -12,10 +12,10 @@ from coder_ws_runtime.layout import Layout
 PROPERTIES = "idea.properties"
 
 IDE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*\d{4}\.\d+[A-Za-z0-9.-]*")
-"""Product and version, as in ``IntelliJIdea2024.3``: what tells an IDE's directory from others."""
+"""Product and version, as in ``IntelliJIdea2024.3``: the name of an IDE's directory."""
 
 PER_PROJECT = "RemoteDev-"
-"""Before 2024 a backend had a directory of this name, with one directory per project in it."""
+"""Before 2024, a backend had a directory of this name, with one directory per project in it."""
 
 _TRANSIENT = ("Daemon", "Toolbox/download", "Toolbox/backup")
 _TRANSIENT_OF_IDE = ("caches", "logs")
@@ -24,20 +24,20 @@ _LOCK_FILES = (".lock", ".port")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A file of settings. `ide` is empty if it serves all of them, `content` None if it is not there."""
+    """A settings file. `ide` is empty if it applies to all IDEs, `content` is None if there is no file."""
 
     path: Path
     ide: str
     content: bytes | None
     problem: str = ""
-    """Why it cannot be read; empty if it can, or is not there."""
+    """Why it cannot be read; empty if it can be or does not exist."""
     dangling: Path | None = None
-    """The user's link by which it leads to what is not there; what we made there would be in the way."""
+    """The user's link in its path that leads nowhere yet; a directory made there would be in the way."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transient:
-    """Something on the volume that need not last. `used` tells whether a program here has it open."""
+    """Something on the volume that need not be kept. `used`: whether a program here has it open."""
 
     path: Path
     used: bool
@@ -45,50 +45,50 @@ class Transient:
 
 @dataclass(frozen=True, slots=True)
 class LockFile:
-    """A file by which an IDE says that it runs. `changed` is its time of modification."""
+    """A file that shows that an IDE runs. `changed` is its modification time."""
 
     path: Path
     changed: float
     shared: bool
-    """Whether other workspaces of the owner see it, too."""
+    """Whether the owner's other workspaces see it too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """All that the plan needs to know."""
+    """Everything that the plan needs."""
 
     environment: Settings
     """Toolbox's ``environment.json``."""
     properties: tuple[Settings, ...]
     missing: tuple[Path, ...]
-    """Directories that should be there."""
+    """Directories that should exist."""
     transients: tuple[Transient, ...]
     locks: tuple[LockFile, ...]
     born: float
-    """When this container started, in seconds since the epoch; 0 if that is not known."""
+    """When this container started, in seconds since the epoch; 0 if unknown."""
     others: tuple[str, ...]
-    """The owner's other workspaces that run now, by id."""
+    """IDs of the owner's other workspaces that are running."""
     cache_lasts: bool
     """Whether ``~/.cache/JetBrains`` is on the volume."""
     properties_last: bool = True
-    """Whether the file in the home is on the volume, so that what a user wrote in it lasts."""
+    """Whether the file in the home is on the volume, so that the user's changes are kept."""
 
 
 def environment_file(layout: Layout) -> Path:
-    """Where Toolbox reads what it may do."""
+    """The file in which Toolbox reads what it may do."""
     return layout.jetbrains_data / "Toolbox/environment.json"
 
 
 def observe(layout: Layout, *, others: Callable[[], list[str]]) -> Observed:
-    """Look at the workspace; changes nothing.
+    """Look at the workspace. Changes nothing.
 
     Args:
         layout: the workspace.
-        others: tells the ids of the owner's other workspaces that run now.
+        others: returns the IDs of the owner's other workspaces that are running.
     """
     config, data = _ide_directories(layout.jetbrains_config), _ide_directories(layout.jetbrains_data)
-    # Only where there are settings already: an IDE that finds a directory of its version does not
-    # take over the settings of the version before. The file in the home serves it until then.
+    # Only where settings exist: an IDE that finds a directory for its version does not import the
+    # settings of the previous version. Until then the file in the home applies to it.
     files = [(layout.home, ""), *((path, path.name) for path in config)]
     per_project = [
         path for parent in children(layout.jetbrains_config, PER_PROJECT) for path in children(parent)
@@ -96,7 +96,7 @@ def observe(layout: Layout, *, others: Callable[[], list[str]]) -> Observed:
     system = _ide_directories(layout.jetbrains_tmp / "system")
     places = [layout.jetbrains_data / name for name in _TRANSIENT]
     places += [path / name for path in (*config, *data) for name in _TRANSIENT_OF_IDE]
-    # What a link leads to is the user's.
+    # A link's target is the user's business.
     found = [path for path in places if not path.is_symlink() and _has_content(path)]
     used = paths_in_use(layout.proc) if found else frozenset[str]()
     return Observed(
@@ -121,9 +121,9 @@ def _is_on_volume(layout: Layout, path: Path) -> bool:
 
 
 def paths_in_use(proc: Path) -> frozenset[str]:
-    """Every path that a program of this container runs from, stands in, maps or has open.
+    """Every path that a program of this container executes, maps, has open, or has as working directory.
 
-    Of programs whose /proc entries we may not read we know nothing.
+    Programs whose /proc entries we may not read are left out.
     """
     paths: set[str] = set()
     for entry in proc.iterdir() if proc.is_dir() else ():
@@ -142,7 +142,7 @@ def paths_in_use(proc: Path) -> frozenset[str]:
 
 
 def is_used(directory: Path, used: frozenset[str]) -> bool:
-    """Whether one of the paths `used` is `directory` or lies below it."""
+    """Whether one of the paths `used` is `directory` or is below it."""
     real = os.path.realpath(directory)
     return any(path == real or path.startswith(f"{real}/") for path in used)
 
@@ -159,7 +159,7 @@ def _ide_directories(parent: Path) -> list[Path]:
 
 
 def children(parent: Path, prefix: str = "") -> list[Path]:
-    """The directories in `parent`, sorted; none if it is not there or cannot be read."""
+    """The directories in `parent`, sorted; empty if it does not exist or cannot be read."""
     try:
         found = sorted(parent.iterdir())
     except OSError:
@@ -193,7 +193,7 @@ def _dangling_link(path: Path, home: Path) -> Path | None:
 
 
 def container_start(proc: Path) -> float:
-    """When PID 1 started: its start time in clock ticks after the boot of the kernel (proc(5))."""
+    """When PID 1 started: its start time in clock ticks after the kernel booted (proc(5))."""
     try:
         boot = next(
             int(line.split()[1])

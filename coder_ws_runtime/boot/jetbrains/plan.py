@@ -1,4 +1,4 @@
-"""What is to be done: no clock, no environment, no file system."""
+"""Decide what to do. No clock, no environment, no file system."""
 
 import shlex
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from coder_ws_runtime.text import plural
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where things are, as the IDEs will call them."""
+    """Where things are, written as IDEs will use them."""
 
     dist: str
     volume: str
@@ -24,18 +24,18 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class MakeDirectory:
-    """Make a directory that only the user can read."""
+    """Create a directory that only the user can read."""
 
     path: Path
 
     def describe(self, *, done: bool = False) -> str:
         """What this does, or did."""
-        return f"{'made' if done else 'make'} {self.path}"
+        return f"{'created' if done else 'create'} {self.path}"
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Write a file that holds `before`, or is not there."""
+    """Write a file whose content is still `before`, or which does not exist."""
 
     path: Path
     content: bytes
@@ -49,7 +49,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """Rename a file that we cannot use, so that a good one can take its place."""
+    """Rename an unusable file, so that a good one can replace it."""
 
     path: Path
     before: bytes
@@ -61,7 +61,7 @@ class SetAside:
 
 @dataclass(frozen=True, slots=True)
 class Empty:
-    """Remove what is in a directory, which programs make again."""
+    """Empty a directory whose content programs create again."""
 
     path: Path
 
@@ -72,7 +72,7 @@ class Empty:
 
 @dataclass(frozen=True, slots=True)
 class RemoveLock:
-    """Remove the lock of an IDE whose container is gone."""
+    """Remove the lock of an IDE whose container no longer exists."""
 
     path: Path
     changed: float
@@ -80,7 +80,7 @@ class RemoveLock:
 
     def describe(self, *, done: bool = False) -> str:
         """What this does, or did."""
-        return f"{'removed' if done else 'remove'} {self.path}, whose IDE is gone"
+        return f"{'removed' if done else 'remove'} {self.path}, the lock of an IDE that no longer runs"
 
 
 Action = MakeDirectory | Write | SetAside | Empty | RemoveLock
@@ -95,12 +95,12 @@ class Note:
     hint: str = ""
     warning: bool = True
     about: Path | None = None
-    """The file or link that is meant."""
+    """The file or link that it is about."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do, in this order, and what to say."""
+    """What to do, in this order, and what to report."""
 
     actions: tuple[Action, ...]
     notes: tuple[Note, ...]
@@ -124,8 +124,8 @@ def plan(seen: Observed, places: Places, *, allow_updates: bool) -> Plan:
         notes.append(
             Note(
                 "jetbrains.cache-lasts",
-                "~/.cache/JetBrains is on the volume, where caches of several workspaces mix",
-                "take it out of the persisted paths",
+                "~/.cache/JetBrains is on the volume, where the caches of several workspaces mix",
+                "remove it from the persisted paths",
             )
         )
     ides = tuple(file.ide for file in seen.properties if file.ide)
@@ -143,7 +143,7 @@ def _environment(seen: Observed, places: Places, allow_updates: bool) -> Iterato
     try:
         content = environment.merged(before, dist=places.dist, allow_updates=allow_updates)
     except environment.BrokenError as error:
-        hint = "it is kept beside the new one; move what you need of it"
+        hint = "it is kept next to the new one; copy over what you need from it"
         yield (
             SetAside(path, before or b""),
             Note("jetbrains.environment", f"{path}: {error}", hint, about=path),
@@ -161,9 +161,9 @@ def _all_properties(seen: Observed, places: Places) -> Iterator[Step]:
 
 def _unreadable(file: Settings) -> Note:
     if file.dangling:
-        # Dotfiles may come later: a directory made in their place would be in their way.
+        # The dotfiles may arrive later: a directory created in their place would be in the way.
         message = f"{file.path} is not written: {file.dangling} is a link that leads nowhere yet"
-        hint = f"make what it leads to, or remove the link: rm {shlex.quote(str(file.dangling))}"
+        hint = f"create its target, or remove the link: rm {shlex.quote(str(file.dangling))}"
         return Note("jetbrains.dangling-link", message, hint, about=file.dangling)
     return Note(
         "jetbrains.unreadable",
@@ -184,7 +184,7 @@ def _properties(file: Settings, places: Places, *, lasts: bool) -> Iterator[Step
         SYSTEM: f"{places.tmp}/system/{ide}",
         LOG: f"{places.tmp}/log/{ide}",
     }
-    # IDEs read UTF-8; bytes that are none pass through unchanged.
+    # IDEs read UTF-8; other bytes pass through unchanged.
     text = None if file.content is None else file.content.decode(errors="surrogateescape")
     try:
         done = properties.completed(text, wanted, ours=f"{places.tmp}/", in_home=not file.ide)
@@ -201,7 +201,7 @@ def _properties(file: Settings, places: Places, *, lasts: bool) -> Iterator[Step
     system = done.theirs.get(SYSTEM, "")
     on_volume = system.startswith(f"{places.volume}/")
     if done.edited and not lasts and not on_volume:
-        message = f"{file.path} has lines of yours, which are gone at the next start"
+        message = f"{file.path} has lines of yours, which are lost at the next start"
         yield (
             None,
             Note(
@@ -217,14 +217,14 @@ def _properties(file: Settings, places: Places, *, lasts: bool) -> Iterator[Step
             Note(
                 "jetbrains.system-lasts",
                 f"{file.path}: {SYSTEM} is on the volume, where IDEs of other workspaces would use it too",
-                f"remove that line, and the IDE uses {wanted[SYSTEM]}",
+                f"remove that line; the IDE then uses {wanted[SYSTEM]}",
                 about=file.path,
             ),
         )
 
 
 def _pruned(seen: Observed) -> tuple[list[Action], Note | None]:
-    """What need not last, unless somebody may be using it."""
+    """Remove what need not be kept, unless a program may be using it."""
     idle = [transient.path for transient in seen.transients if not transient.used]
     stale = [
         RemoveLock(lock.path, lock.changed, lock.shared) for lock in seen.locks if lock.changed < seen.born
@@ -236,7 +236,7 @@ def _pruned(seen: Observed) -> tuple[list[Action], Note | None]:
         who = f"{plural(len(seen.others), 'other workspace')} of yours ({', '.join(seen.others[:3])})"
         return list(ours), Note(
             "jetbrains.not-pruned",
-            f"caches, logs and locks of IDEs are left as they are: {who} may be using them",
+            f"caches, logs and locks of IDEs are left alone: {who} may be using them",
             warning=False,
         )
     return [*map(Empty, idle), *stale], None

@@ -1,10 +1,10 @@
-"""``idea.properties``: where an IDE keeps what.
+"""``idea.properties``: where an IDE keeps its files.
 
-An IDE takes the first value that it finds: from a file named on its command line, from
+An IDE takes the first value that it finds: in a file named on its command line, in
 ``~/.config/JetBrains/<IDE>/idea.properties``, from ``~/idea.properties``, from its own ``bin/``
-(PathManager.loadProperties of the IntelliJ platform). In a value ``${name}`` stands for a system
+(PathManager.loadProperties in the IntelliJ platform). In a value, ``${name}`` stands for a system
 property; `idea.paths.selector` is the IDE's product and version, e.g. ``GoLand2024.3``. So the file
-in the home serves every IDE, also one that nobody has installed yet.
+in the home applies to every IDE, including those that are not installed yet.
 """
 
 from collections.abc import Mapping
@@ -18,25 +18,25 @@ SYSTEM = "idea.system.path"
 LOG = "idea.log.path"
 
 _HEADER = """\
-# Where this IDE keeps what, written by `ws-boot jetbrains` at every start of the workspace: settings
-# and plugins last, caches and logs do not. To change a path, change its line: it is kept.
+# Where this IDE keeps its files. `ws-boot jetbrains` writes this at every start of the workspace:
+# settings and plugins are kept, caches and logs are not. You may change a path; your line is kept.
 """
 _HOME_HEADER = """\
-# Where IDEs keep what, written by `ws-boot jetbrains` at every start of the workspace: settings and
-# plugins last, caches and logs do not. To change a path, change its line, and keep this file by
-# `home-persist add idea.properties`: without that it is a new one at the next start.
+# Where IDEs keep their files. `ws-boot jetbrains` writes this at every start of the workspace: settings
+# and plugins are kept, caches and logs are not. You may change a path; to keep this file, run
+# `home-persist add idea.properties`. Otherwise the next start writes a new one.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A property file that says all that it has to."""
+    """A property file with all the lines that it needs."""
 
     text: str
     theirs: Mapping[str, str]
-    """Keys of ours to which the user gave another value, which is kept."""
+    """Keys of ours for which the user set another value, which is kept."""
     edited: bool = False
-    """Whether it holds anything that we did not write."""
+    """Whether it has anything that we did not write."""
 
 
 class BrokenError(ValueError):
@@ -44,22 +44,22 @@ class BrokenError(ValueError):
 
 
 def completed(text: str | None, wanted: Mapping[str, str], *, ours: str, in_home: bool = False) -> Completed:
-    """The file with what it lacks of `wanted`; every line that a user wrote is kept as it is.
+    """The file with the missing keys of `wanted` added; the user's lines are kept as they are.
 
     Args:
-        text: what the file holds; None if there is none.
+        text: its content; None if there is no file.
         wanted: values by key; ASCII, without what would need an escape.
-        ours: values that begin with this were written by us, and are corrected.
-        in_home: whether it is the file in the home, which does not last by itself.
+        ours: values with this prefix were written by us, and are corrected.
+        in_home: whether it is the file in the home, which is not kept by default.
 
     Raises:
-        BrokenError: it holds an escape that is none.
+        BrokenError: it has an invalid escape.
     """
     lines = "".join(f"{key}={value}\n" for key, value in wanted.items())
     fresh = (_HOME_HEADER if in_home else _HEADER) + lines
     if text is None or text in {fresh, _HEADER + lines} or not text.strip():
         return Completed(fresh, {})
-    # Slow to import, and only a file that a user has edited needs it.
+    # Slow to import, and needed only for a file that a user has edited.
     from javaproperties import InvalidUEscapeError, PropertiesFile  # noqa: PLC0415
 
     try:

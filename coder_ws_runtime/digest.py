@@ -1,4 +1,4 @@
-"""SHA-256 of a name. Locks and batches of the attic are called by it, so all versions on a volume agree."""
+"""SHA-256 of a name. It names locks and attic batches, so all versions that use a volume have to agree."""
 
 from functools import cache
 from typing import Any
@@ -13,7 +13,7 @@ def hex_digest(data: bytes) -> str:
 @cache
 def _sha256() -> Any:  # noqa: ANN401 - a function of a module that has no stubs
     try:
-        # CPython's own, since 3.12. hashlib loads OpenSSL: 4 MiB, which would stay in the daemon's memory.
+        # CPython's own module, since 3.12. hashlib loads OpenSSL: 4 MiB that stay in the daemon's memory.
         from _sha2 import sha256  # type: ignore[import-not-found]  # noqa: PLC0415 - most runs need none
     except ImportError:
         from hashlib import sha256  # noqa: PLC0415 - as above

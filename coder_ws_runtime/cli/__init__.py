@@ -1,1 +1,1 @@
-"""The commands. Only here anything is printed or exits."""
+"""The commands. Only this package prints or exits."""

@@ -1,4 +1,4 @@
-"""How the commands are declared and run: their groups, the options they share, their exit statuses."""
+"""How the commands are declared and run: groups, shared options, exit statuses."""
 
 import functools
 import importlib
@@ -18,14 +18,14 @@ R = TypeVar("R")
 
 
 class Group(click.Group):
-    """A command with subcommands: they are listed in the order of the source, the nearest is named."""
+    """A command with subcommands, listed in the order of the source. It suggests the nearest name."""
 
     def add_lazy(self, name: str, module: str, attribute: str) -> None:
-        """Add a subcommand that is imported only when it is used: start-up is measured."""
+        """Add a subcommand whose module is imported only when it is used: start-up time is measured."""
         self._lazy = {**getattr(self, "_lazy", {}), name: (module, attribute)}
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The subcommand of a name, None if there is none."""
+        """The subcommand with this name; None if there is none."""
         if cmd_name in getattr(self, "_lazy", {}):
             module, attribute = self._lazy[cmd_name]
             command: click.Command = getattr(importlib.import_module(module), attribute)
@@ -33,11 +33,11 @@ class Group(click.Group):
         return super().get_command(ctx, cmd_name)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """The subcommands as they were added: the author's order, not the alphabet's."""
+        """The subcommands in the order in which they were added, not sorted."""
         return [*self.commands, *getattr(self, "_lazy", {})]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Without any argument show the help, with the status of a usage error in every click."""
+        """Without arguments, show the help and exit as for a usage error, in every version of click."""
         if not args and not self.invoke_without_command and not ctx.resilient_parsing:
             click.echo(ctx.get_help(), err=True)
             ctx.exit(ExitStatus.USAGE)
@@ -46,7 +46,7 @@ class Group(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The subcommand that `args` begins with.
+        """The subcommand at the start of `args`.
 
         Raises:
             UsageError: there is no such subcommand; the hint names the nearest.
@@ -62,11 +62,11 @@ class Group(click.Group):
 
 
 def group(name: str, *, invoke_without_command: bool = False) -> Callable[[Callable[..., Any]], Group]:
-    """Declare the top command `name`, with ``-h``, ``--help`` and ``--version``.
+    """Declare the top-level command `name`, with ``-h``, ``--help`` and ``--version``.
 
     Args:
-        name: what the user calls it.
-        invoke_without_command: whether it does something by itself, without a subcommand.
+        name: what users call it.
+        invoke_without_command: whether it does something without a subcommand.
     """
 
     def declare(function: Callable[..., Any]) -> Group:
@@ -80,14 +80,14 @@ def group(name: str, *, invoke_without_command: bool = False) -> Callable[[Calla
 
 
 def with_layout(command: Callable[..., R]) -> Callable[..., R]:
-    """Give `command` the option ``--root``, which it gets as its argument `layout`."""
+    """Give `command` the option ``--root``, which it receives as the argument `layout`."""
 
     @click.option(
         "--root",
         type=click.Path(exists=True, file_okay=False, path_type=Path),
         default="/",
         metavar="DIR",
-        help="Work on the tree below DIR as if it were /.",
+        help="Work on the directory tree DIR as if it were /.",
     )
     @functools.wraps(command)
     def with_root(*args: Any, root: Path, **kwargs: Any) -> R:  # noqa: ANN401 - whatever `command` takes
@@ -97,9 +97,9 @@ def with_layout(command: Callable[..., R]) -> Callable[..., R]:
 
 
 def with_json(command: Callable[..., R]) -> Callable[..., R]:
-    """Give `command` the flag ``--json``, which it gets as its argument `as_json`.
+    """Give `command` the flag ``--json``, which it receives as the argument `as_json`.
 
-    An error that ends the command becomes a document, too: ``error``.
+    An error that ends the command becomes a document too: ``error``.
     """
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
@@ -116,22 +116,22 @@ def with_json(command: Callable[..., R]) -> Callable[..., R]:
 
 
 def with_quiet(command: Callable[..., R]) -> Callable[..., R]:
-    """Give `command` the flag ``--quiet``, which it gets as its argument `quiet`."""
-    return click.option("-q", "--quiet", is_flag=True, help="Say nothing but warnings and errors.")(command)
+    """Give `command` the flag ``--quiet``, which it receives as the argument `quiet`."""
+    return click.option("-q", "--quiet", is_flag=True, help="Print only warnings and errors.")(command)
 
 
 def examples(*rows: tuple[str, str]) -> str:
-    """The end of a command's help: each row is a command line, and what it is for."""
+    """The examples at the end of a command's help: each row has a command line and what it does."""
     width = max(len(line) for line, _ in rows)
     shown = "\n".join(f"  {line:{width}}  {what}" for line, what in rows)
     return f"\b\nExamples:\n{shown}"
 
 
 def has_no_subcommand(context: click.Context) -> bool:
-    """Whether a group that does something by itself is to do that: no subcommand was given.
+    """Whether a group that works without a subcommand should do so: no subcommand was given.
 
     Raises:
-        UsageError: an option of the group stands before a subcommand, which would not heed it.
+        UsageError: an option of the group is before a subcommand, which would ignore it.
     """
     if context.invoked_subcommand is None:
         return True
@@ -139,7 +139,7 @@ def has_no_subcommand(context: click.Context) -> bool:
         source = context.get_parameter_source(parameter.name or "")
         if source is click.core.ParameterSource.COMMANDLINE:
             raise UsageError(
-                f"{parameter.opts[-1]} is not for {context.invoked_subcommand} where it stands",
+                f"{parameter.opts[-1]} has no effect before {context.invoked_subcommand}",
                 code="cli.usage",
                 hint=f"options of a subcommand come after it: {context.command_path}"
                 f" {context.invoked_subcommand} --help shows them",
@@ -150,13 +150,13 @@ def has_no_subcommand(context: click.Context) -> bool:
 def run(
     command: click.Command, args: Sequence[str] | None = None, *, name: str = "", interrupted: str = ""
 ) -> int:
-    """Run `command` to its end and return its exit status; bugs keep their traceback.
+    """Run `command` to its end and return its exit status. Bugs keep their traceback.
 
     Args:
-        command: what it returns is its exit status; None means done.
+        command: returns its exit status; None means success.
         args: its arguments; None means those of this process.
-        name: what the user calls it, if that is another name than its own.
-        interrupted: what to tell a user who pressed Ctrl-C, beside that it was interrupted.
+        name: what users call it, if not by its own name.
+        interrupted: what to tell a user who pressed Ctrl-C, in addition to "interrupted".
     """
     try:
         status = command.main(
@@ -180,7 +180,7 @@ def run(
 
 
 def _usage(error: click.UsageError) -> UsageError:
-    """What click found wrong with the command line, in our words."""
+    """What click found wrong with the command line, in our style."""
     if isinstance(error, click.NoSuchOption):
         message = f"no such option {error.option_name}"
         hint = _nearest_option(error)
@@ -202,7 +202,7 @@ _PLAINLY = {
 
 
 def _nearest_option(error: click.NoSuchOption) -> str:
-    """A hint that names the nearest option; click offers what has hardly a letter in common."""
+    """A hint that names the nearest option; click suggests options that hardly resemble it."""
     known = {option.lstrip("-"): option for option in error.possibilities or ()}
     near = find_nearest(error.option_name.lstrip("-"), list(known), similarity=0.7)
     if near:
@@ -210,11 +210,11 @@ def _nearest_option(error: click.NoSuchOption) -> str:
     if error.option_name.startswith("--") or error.ctx is None:
         return ""
     if any(isinstance(one, click.Argument) for one in error.ctx.command.params):
-        return f"what begins with '-' and is no option comes after --: {error.ctx.command_path} -- …"
+        return f"put an argument that begins with '-' after --: {error.ctx.command_path} -- …"
     return ""
 
 
 def _sentence(text: str) -> str:
-    """As our messages are: no capital at the beginning, no full stop at the end, one line."""
+    """In the style of our messages: one line, no capital at the beginning, no full stop at the end."""
     text = " ".join(text.split()).removesuffix(".")
     return text[:1].lower() + text[1:]

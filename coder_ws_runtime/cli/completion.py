@@ -1,4 +1,4 @@
-"""What a shell offers after TAB: declared paths, and the names of optional manifests."""
+"""What a shell offers after TAB: declared paths, optional manifests, hooks, checks."""
 
 import os
 import re
@@ -28,8 +28,8 @@ def any_path(context: click.Context, _: click.Parameter, word: str) -> list[str]
 
 
 def attic_path(context: click.Context, _: click.Parameter, word: str) -> list[str]:
-    """What is in the attic, and the declared paths that it has something of."""
-    # Most completions need neither.
+    """The contents of the attic, and the declared paths that it has versions of."""
+    # Most completions need neither of these modules.
     from coder_ws_runtime.persist.session import Session  # noqa: PLC0415
     from coder_ws_runtime.persist.store.attic_items import items  # noqa: PLC0415
 
@@ -44,7 +44,7 @@ def attic_path(context: click.Context, _: click.Parameter, word: str) -> list[st
 
 
 def removable_path(context: click.Context, _: click.Parameter, word: str) -> list[str]:
-    """What `remove` takes: the user's own, with ``--switch-off`` every declared path."""
+    """What `remove` accepts: the user's own paths; with ``--switch-off``, every declared path."""
     layout, workspace_id, found = _declared(context)
     entries = found.entries
     if not context.params.get("switch_off"):
@@ -54,7 +54,7 @@ def removable_path(context: click.Context, _: click.Parameter, word: str) -> lis
 
 
 def optional_name(context: click.Context, _: click.Parameter, word: str) -> list[str]:
-    """What `enable` takes: what is not on yet; and `disable` what is."""
+    """What `enable` accepts: manifests that are off; and `disable`: those that are on."""
     layout, _id, found = _declared(context)
     on = context.info_name == "disable"
     names = found.enabled if on else (file.stem for file in available_files(layout))
@@ -76,7 +76,7 @@ def hook_id(context: click.Context, _: click.Parameter, word: str) -> list[str]:
 
 
 def check_id(_: click.Context, __: click.Parameter, word: str) -> list[str]:
-    """What ``--only`` and ``--ignore`` take: ids and categories of checks, also after a comma."""
+    """What ``--only`` and ``--ignore`` accept: IDs and categories of checks, also after a comma."""
     from coder_ws_runtime.doctor.catalogue import CHECKS  # noqa: PLC0415 - for ws-doctor only
 
     before, comma, last = word.rpartition(",")
@@ -85,7 +85,7 @@ def check_id(_: click.Context, __: click.Parameter, word: str) -> list[str]:
 
 
 def _declared(context: click.Context) -> tuple[Layout, str, Declarations]:
-    """The workspace, its id, and what is declared; nothing where that cannot be told."""
+    """The workspace, its ID, and what is declared; nothing if that cannot be determined."""
     layout = Layout.of(Path(context.params.get("root") or "/"), os.environ)
     try:
         values = workspace_settings(layout)[0]
@@ -99,9 +99,9 @@ def _names(entries: Iterable[Entry]) -> list[str]:
 
 
 def _offered(layout: Layout, paths: Iterable[str], word: str) -> list[str]:
-    """Paths written as the user began to write them, as the shell takes them.
+    """Paths in the form that the user began to type, quoted for the shell.
 
-    bash puts a completion into the command line as it is; zsh and fish quote it themselves.
+    bash inserts a completion into the command line as it is; zsh and fish quote it themselves.
     """
     if _asks("fish"):
         word = _unquoted(word)
@@ -112,13 +112,13 @@ def _offered(layout: Layout, paths: Iterable[str], word: str) -> list[str]:
 
 
 def _asks(shell: str) -> bool:
-    """Whether this shell asks; a variable says so, e.g. ``_WS_BOOT_COMPLETE=bash_complete``."""
+    """Whether a shell asks for completions; a variable says so, e.g. ``_WS_BOOT_COMPLETE=bash_complete``."""
     told = (value for name, value in os.environ.items() if re.fullmatch(r"_[A-Z_]+_COMPLETE", name))
     return any(value.startswith(f"{shell}_") for value in told)
 
 
 def _unquoted(word: str) -> str:
-    """A word as it is meant that fish gives as it was typed; one that cannot be split, as it is."""
+    """Remove the quotes: fish passes a word as it was typed. A word that cannot be parsed stays as it is."""
     try:
         return next(iter(shlex.split(word)), "")
     except ValueError:

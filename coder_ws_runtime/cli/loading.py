@@ -1,4 +1,4 @@
-"""What the commands read before they begin."""
+"""What the commands load before they start."""
 
 import os
 import sys
@@ -11,9 +11,9 @@ from coder_ws_runtime.settings import Settings, Workspace
 
 
 def refuse_root(layout: Layout) -> None:
-    """Refuse to write into a user's home and volume as root, whose files the user could not change.
+    """Refuse to write into a user's home and volume as root: the user could not change those files.
 
-    A home and a volume that are root's own, as in an image with ``_REMOTE_USER=root``, are root's to keep.
+    If home and volume belong to root, as in an image with ``_REMOTE_USER=root``, root may write them.
 
     Raises:
         UsageError: we are root, and this is the running system.
@@ -25,24 +25,24 @@ def refuse_root(layout: Layout) -> None:
         called = " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]])
         command = context.command_path if context else called
         raise UsageError(
-            "this writes what is the user's, so it runs as the user, not as root",
+            "this writes the user's files, so run it as the user, not as root",
             code="cli.root",
             hint=f"run it without sudo; in root's shell: sudo -H -u {DEFAULT_USER} {command}",
         )
 
 
 def _are_roots(*places: Path) -> bool:
-    """Whether all of these places that are there belong to root."""
+    """Whether all of these that exist belong to root."""
     return all(place.stat().st_uid == 0 for place in places if place.exists())
 
 
 def workspace_settings(layout: Layout) -> tuple[Settings, list[UserError]]:
-    """The settings, and the reasons why all or some of them have their defaults.
+    """The settings, and the reasons why all or some of them have their default values.
 
-    A bad document must not keep a home from being there: what does not need it still works.
+    A bad document must not stop the home from being set up: what does not need it still works.
 
     Raises:
-        UsageError: CODER_WORKSPACE_ID is no id.
+        UsageError: CODER_WORKSPACE_ID is not a valid ID.
     """
     named = settings.identifier(os.environ)
     try:

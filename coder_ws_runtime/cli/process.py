@@ -1,4 +1,4 @@
-"""The process of a command: which workspace it works on, and how it ends. No click: every boot loads this."""
+"""The process of a command: its workspace and how it ends. Without click: every boot loads this."""
 
 import os
 import pwd
@@ -11,36 +11,36 @@ from coder_ws_runtime.errors import ExitStatus, UserError
 from coder_ws_runtime.layout import Layout
 
 INTERRUPTED = 130
-"""128 and the number of SIGINT, as a shell reports it."""
+"""128 plus the number of SIGINT, as a shell reports it."""
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error of the command's
-    """The user pressed Ctrl-C, or SIGTERM came; the user has been told."""
+    """The user pressed Ctrl-C, or SIGTERM arrived. The user has been informed."""
 
 
 def find_layout(root: Path = Path("/")) -> Layout:
-    """The layout of the workspace below `root`, with what the environment overrides."""
+    """The layout of the workspace at `root`, with what the environment overrides."""
     return Layout.of(root, _environment())
 
 
 def _environment() -> Mapping[str, str]:
-    """The environment. root's own home is not the one that persists: what root looks at is the user's."""
+    """The environment. root's own home is not persisted: root works on the user's."""
     if os.geteuid() == 0 and os.environ.get("HOME") == pwd.getpwuid(0).pw_dir:
         return {name: value for name, value in os.environ.items() if name != "HOME"}
     return os.environ
 
 
 def is_plain(*words: str) -> bool:
-    """Whether this process was called with just these words, away from a terminal, as a unit calls it.
+    """Whether this process was called with exactly these words and without a terminal, as by a unit.
 
-    Such a call needs no click, which takes longer to load than the work takes.
+    Such a call does not need click, which takes longer to load than the work takes.
     """
     completing = any(name.endswith("_COMPLETE") for name in os.environ)
     return sys.argv[1:] == list(words) and not completing and not render.terminal(sys.stdout)
 
 
 def run_plain(function: Callable[[Layout], int]) -> int:
-    """Run the work of a command without click, and return its exit status; bugs keep their traceback.
+    """Run the work of a command without click, and return its exit status. Bugs keep their traceback.
 
     Args:
         function: the work; it returns the exit status.
@@ -56,6 +56,6 @@ def run_plain(function: Callable[[Layout], int]) -> int:
         render.complain(UserError("interrupted", code="cli.interrupted"))
         return INTERRUPTED
     except BrokenPipeError:
-        # Who read stdout has had enough; Python flushes it once more when it ends.
+        # The reader of stdout has closed it; Python flushes it once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return ExitStatus.REFUSED

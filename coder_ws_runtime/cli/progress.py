@@ -1,4 +1,4 @@
-"""Long work, shown: a bar on a terminal, a line every few seconds elsewhere; and what Ctrl-C does to it."""
+"""Progress of long work: a bar on a terminal, otherwise a line every few seconds. And handling of Ctrl-C."""
 
 import signal
 import sys
@@ -19,28 +19,28 @@ if TYPE_CHECKING:
     import threading
 
 _FIRST = 1.0
-"""Seconds that work may take before anything is shown."""
+"""How many seconds work may take before anything is shown."""
 _BAR_PERIOD = 0.2
 _LINE_PERIOD = 5.0
 _WIDE = 80
 _BAR, _SHORT_BAR = 20, 6
-"""Columns of the bar itself, on a terminal that is wide and on others."""
+"""Columns of the bar itself, on a wide terminal and on others."""
 _BESIDE = 24
-"""Columns of what is on the same line beside the label: brackets, per cent, the time that is left."""
+"""Columns of the rest of the line apart from the label: brackets, percentage, remaining time."""
 _FLUSHING = ", waiting for the disk"
 _ERASE = "\r\x1b[K\x1b[?25h"
 """Erases the line and shows the cursor, which click hides (console_codes(4))."""
 
 
 class Progress(Monitor):
-    """Shows work that lasts.
+    """Shows the progress of long work.
 
-    A thread of its own shows it: what takes long at the end is one system call, the one that waits for
-    the disk.
+    It uses a thread of its own: the last step, which may take long, is one system call that waits for the
+    disk.
 
     Args:
         first: seconds before anything is shown.
-        period: seconds between lines where there is no terminal.
+        period: seconds between two lines if there is no terminal.
     """
 
     def __init__(self, *, first: float = _FIRST, period: float = _LINE_PERIOD) -> None:
@@ -53,11 +53,11 @@ class Progress(Monitor):
         self._thread: threading.Thread | None = None
 
     def advance(self, count: int) -> None:
-        """So many bytes, or files, more are done."""
+        """This many more bytes, or files, are done."""
         self._done += count
 
     def begin(self, total: Callable[[], int] | None, *, files: bool) -> None:
-        """Work begins at `at`."""
+        """Work on `at` starts."""
         import threading  # noqa: PLC0415 - most runs have nothing to show
 
         self._done = 0
@@ -83,7 +83,7 @@ class Progress(Monitor):
         if over.wait(self._first):
             return
         if total is None:
-            render.note(f"{what}: waits for the daemon or another command, which works on it")
+            render.note(f"{what}: waiting for the daemon or another command that works on it")
             return
         whole = max(total(), self._done, 1)
         if self._bar_wanted:
@@ -109,7 +109,7 @@ class Progress(Monitor):
             bar.update(done - shown)
             bar.render_progress()
             shown = done
-        # What was done is said by the command; a bar that stays would have the last number that was drawn.
+        # The command itself reports what was done; a bar that stays would show an outdated number.
         sys.stderr.write(_ERASE)
         sys.stderr.flush()
 
@@ -127,15 +127,15 @@ class Progress(Monitor):
 def show_progress(
     *, rerun: str, quiet: bool = False, interrupted: Callable[[], str] = str
 ) -> Iterator[Monitor]:
-    """A monitor for the work of a command, which Ctrl-C and SIGTERM end in good order.
+    """A monitor for the work of a command. Ctrl-C and SIGTERM end the work cleanly.
 
     Args:
-        rerun: the command that goes on with the work.
+        rerun: the command that continues the work.
         quiet: show nothing.
-        interrupted: says what else a user should know who interrupted it; by default nothing.
+        interrupted: what else to tell a user who interrupted it; by default nothing.
 
     Raises:
-        Interrupted: it was interrupted; what is done and how to go on has been said.
+        Interrupted: it was interrupted; the user has been told what is done and how to continue.
     """
     monitor = Monitor() if quiet else Progress()
     former = _let_sigterm_interrupt()
@@ -148,7 +148,7 @@ def show_progress(
             UserError(
                 _how_far(monitor),
                 code="cli.interrupted",
-                hint=f"nothing is lost; to go on: {rerun}{interrupted()}",
+                hint=f"nothing is lost; to continue: {rerun}{interrupted()}",
             )
         )
         raise Interrupted from None
@@ -165,7 +165,7 @@ def _how_far(monitor: Monitor) -> str:
 
 
 def _let_sigterm_interrupt() -> Any:  # noqa: ANN401 - what signal.signal returns
-    """What SIGTERM did before; None if it was not changed."""
+    """The former handler of SIGTERM; None if it was not changed."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -1,8 +1,8 @@
-"""How the commands speak: reports, warnings, errors, JSON.
+"""How the commands print: reports, warnings, errors, JSON.
 
-A report line goes to one place only. Where stderr is the journal it becomes a record with fields,
-elsewhere it is printed; so nothing is logged twice, and what a user sees in Coder's log is what the
-journal has.
+A report line goes to one place only. If stderr is the journal, the line becomes a record with fields;
+otherwise it is printed. So nothing is logged twice, and the journal has what a user sees in Coder's
+log.
 """
 
 import json
@@ -27,7 +27,7 @@ plain = width.plain
 
 
 def usage(found: "Usage | None") -> str:
-    """What a tree takes; with '>' in front where it was not counted to the end."""
+    """The size of a tree, with '>' in front if it was not measured completely."""
     if found is None:
         return "-"
     return f"{'' if found.complete else '> '}{size(found.size)}"
@@ -39,19 +39,19 @@ _LONE = re.compile("[\ud800-\udfff]")
 
 
 def terminal(stream: TextIO | None) -> bool:
-    """Whether `stream` is a terminal that takes escape sequences; one that was closed (None) is none."""
+    """Whether `stream` is a terminal that understands escape sequences. None, a closed stream, is not."""
     return stream is not None and stream.isatty() and os.environ.get("TERM", "") != "dumb"
 
 
 def coloured(stream: TextIO) -> bool:
-    """Whether `stream` is a terminal that shows colours, and its user wants them (no-color.org)."""
+    """Whether `stream` is a terminal that shows colours, and the user wants them (no-color.org)."""
     return terminal(stream) and not os.environ.get("NO_COLOR")
 
 
 def style(text: str, **how: Any) -> str:  # noqa: ANN401 - what click.style takes
-    """`text` in colour. What prints it takes the colour out again where it is not wanted.
+    """`text` in colour. The print functions remove the colour where it is not wanted.
 
-    Bright black is dimmed instead: Solarized and other palettes have the background's colour there.
+    Instead of bright black this uses dim: in Solarized and other palettes, bright black is the background.
     """
     if not any(coloured(stream) for stream in (sys.stdout, sys.stderr) if stream is not None):
         return text
@@ -63,13 +63,13 @@ def style(text: str, **how: Any) -> str:  # noqa: ANN401 - what click.style take
 
 
 class Fixed(str):
-    """A line that is laid out already: a row of a table. It is not wrapped."""
+    """A line with a fixed layout, such as a row of a table. It is not wrapped."""
 
     __slots__ = ()
 
 
 def columns_of(stream: TextIO) -> int:
-    """How wide the terminal is that `stream` is; COLUMNS counts, as everywhere."""
+    """The width of the terminal that `stream` is; COLUMNS overrides it."""
     told = os.environ.get("COLUMNS", "")
     if told.isdecimal() and int(told) > 0:
         return int(told)
@@ -83,26 +83,26 @@ _COLUMNS = 80
 
 
 def say(message: str, fields: Fields | None = None, priority: int = journal.INFO) -> None:
-    """One line of the report: to the journal with its fields, or to stdout.
+    """Print one line of the report: to the journal with its fields, or to stdout.
 
-    On a terminal a sentence is wrapped at its width; a line that is indented or :class:`Fixed` is as it is.
+    On a terminal, a sentence is wrapped at its width; an indented or :class:`Fixed` line is not.
     """
     _write(message, sys.stdout, fields, priority)
 
 
 def warn(message: str, fields: Fields | None = None) -> None:
-    """One line about something that is not as it should be: to the journal, or to stderr."""
+    """Print one line about a problem: to the journal, or to stderr."""
     prefix = "" if journal.connected() else style("warning: ", fg="yellow")
     _write(f"{prefix}{message}", sys.stderr, fields, journal.WARNING)
 
 
 def note(message: str, fields: Fields | None = None) -> None:
-    """One line about work that goes on: to the journal, or to stderr."""
+    """Print one line about work in progress: to the journal, or to stderr."""
     _write(message, sys.stderr, fields, journal.INFO)
 
 
 def complain(error: UserError) -> None:
-    """What a user caused: ``error: …``, and ``hint: …`` if there is one."""
+    """Print an error that a user can fix: ``error: …``, and ``hint: …`` if it has one."""
     where = f"{error.place}: " if error.place else ""
     if journal.connected():
         fields = {"code": error.code, "place": error.place, "hint": error.hint}
@@ -114,17 +114,17 @@ def complain(error: UserError) -> None:
 
 
 def say_document(name: str, content: Mapping[str, object]) -> None:
-    """A document of the contract on stdout, for programs: never to the journal in its place.
+    """Print a document of the contract to stdout, for programs; never to the journal.
 
     Args:
         name: one of :data:`coder_ws_runtime.cli.contract.DOCUMENTS`.
-        content: what it has beside its name and version.
+        content: its fields apart from name and version.
     """
     say_json(publish(name, content))
 
 
 def say_json(value: object) -> None:
-    """One JSON value on stdout."""
+    """Print one JSON value to stdout."""
     document = json.dumps(value, indent=2, ensure_ascii=False)
     if _LONE.search(document):  # from names that are not UTF-8
         document = json.dumps(value, indent=2)
@@ -142,8 +142,8 @@ def _print(message: str, stream: TextIO | None) -> None:
     """Print a line.
 
     Raises:
-        UserError: stdout does not take it; where stderr does not, nobody is left to be told.
-        BrokenPipeError: who read stdout has had enough.
+        UserError: stdout cannot be written. If stderr cannot be written, there is no place for an error.
+        BrokenPipeError: the reader of stdout has closed it.
     """
     if stream is None:  # closed by the caller
         return
@@ -160,18 +160,16 @@ def _print(message: str, stream: TextIO | None) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        # What is still buffered would fail again at our end.
+        # What is still buffered would fail again when we exit.
         with open(os.devnull, "w") as nowhere:
             os.dup2(nowhere.fileno(), stream.fileno())
         if stream is sys.stdout:
-            raise UserError(
-                f"what there is to say cannot be written: {error.strerror}", code="cli.output"
-            ) from error
+            raise UserError(f"the output cannot be written: {error.strerror}", code="cli.output") from error
 
 
 def nearest_path(path: str, known: Sequence[str]) -> str:
-    """A hint that names the nearest of paths relative to the home; empty if none is near."""
-    near = find_nearest(path, known)  # without the ~/ that all have in common
+    """A hint that names the nearest of these paths, which are relative to the home; empty if none is near."""
+    near = find_nearest(path, known)  # without ~/, which all have in common
     return f"did you mean '~/{near}'?" if near else ""
 
 
@@ -179,13 +177,13 @@ _SHOWN = 5
 
 
 def paths(found: Sequence[str]) -> str:
-    """Paths relative to the home in one line; of many the first."""
+    """Paths relative to the home in one line; if there are many, the first few."""
     shown = ", ".join(f"~/{path}" for path in found[:_SHOWN])
     return f"{shown} and {len(found) - _SHOWN} more" if len(found) > _SHOWN else shown
 
 
 def ago(seconds: float) -> str:
-    """How long ago something was, in one number; what lies ahead, by a clock that was wrong, is just now."""
+    """The age of something, in one unit; a time in the future, from a wrong clock, is "just now"."""
     for length, word in ((86400, "day"), (3600, "hour"), (60, "minute")):
         count = int(seconds // length)
         if count > 0:

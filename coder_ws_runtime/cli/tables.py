@@ -1,4 +1,4 @@
-"""Tables: as wide as their widest cells, or on a terminal as wide as that."""
+"""Tables: as wide as their widest cells, but on a terminal not wider than that."""
 
 import sys
 from collections.abc import Sequence
@@ -8,16 +8,16 @@ from coder_ws_runtime.cli.render import Fixed, columns_of, plain, style, termina
 from coder_ws_runtime.cli.width import pad, width, wrap
 
 _GAP = 2
-"""Blanks between two columns."""
+"""Spaces between two columns."""
 _NARROWEST = 8
-"""Columns that a cell keeps although its words are broken for it."""
+"""The least width of a cell whose words are broken."""
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """The lines of a table; cells may be styled.
+    """The lines of a table. Cells may contain colours.
 
-    On a terminal that is narrower, the widest columns are folded, at their blanks as long as that is enough.
-    Elsewhere a row is one line, so that grep(1) finds the whole of it.
+    On a narrower terminal, the widest columns are folded, at spaces if possible. Elsewhere a row is one line,
+    so that grep(1) finds all of it.
     """
     cells: list[Sequence[str]] = [[style(title, bold=True) for title in head], *rows]
     columns = list(zip(*cells, strict=True))
@@ -33,7 +33,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _fitted(widths: Sequence[int], least: Sequence[int], room: int) -> list[int]:
-    """Narrower columns, the widest first, until they fit or all are as narrow as they may be."""
+    """Narrower columns: the widest are reduced first, until the table fits or none can be reduced further."""
     fitted = list(widths)
     while sum(fitted) + _GAP * (len(fitted) - 1) > room:
         loose = [index for index, found in enumerate(fitted) if found > least[index]]
@@ -44,7 +44,7 @@ def _fitted(widths: Sequence[int], least: Sequence[int], room: int) -> list[int]
 
 
 def _folded(row: Sequence[str], widths: Sequence[int]) -> list[Sequence[str]]:
-    """The lines of one row: more than one where a cell is folded."""
+    """The lines of one row: several if a cell is folded."""
     parts = [
         [cell] if width(cell) <= room else wrap(plain(cell), room, "", breaking=True)
         for cell, room in zip(row, widths, strict=True)

@@ -1,7 +1,7 @@
-"""How wide text is on a terminal, and text in lines of a width.
+"""The width of text on a terminal, and text wrapped to a width.
 
-A character takes no, one or two columns: wide ones of East Asian scripts and emoji take two, marks that
-combine with the one before take none (Unicode Standard Annex 11).
+A character takes zero, one or two columns: wide East Asian characters and emoji take two, combining marks
+take none (Unicode Standard Annex 11).
 """
 
 import re
@@ -12,12 +12,12 @@ _JOINER, _EMOJI, _TONES = "\u200d", "\ufe0f", range(0x1F3FB, 0x1F400)
 
 
 def plain(text: str) -> str:
-    """`text` without escape sequences for colours."""
+    """`text` without the escape sequences of colours."""
     return _ESCAPES.sub("", text) if "\x1b" in text else text
 
 
 def width(text: str) -> int:
-    """How many columns `text` takes; escape sequences for colours take none."""
+    """How many columns `text` takes; escape sequences of colours take none."""
     text = plain(text)
     if text.isascii():
         return len(text)
@@ -26,7 +26,7 @@ def width(text: str) -> int:
     total = last = 0
     joined = False
     for char in text:
-        if char == _EMOJI:  # the character before is to be shown as an emoji
+        if char == _EMOJI:  # the previous character is shown as an emoji
             total += 2 - last if last == 1 else 0
             last = 2
         elif char == _JOINER:
@@ -40,18 +40,18 @@ def width(text: str) -> int:
 
 
 def pad(text: str, columns: int) -> str:
-    """`text` with blanks after it, so that it takes so many columns."""
+    """`text` padded with spaces to this many columns."""
     return text + " " * (columns - width(text))
 
 
 def wrap(text: str, columns: int, indent: str = "  ", *, breaking: bool = False) -> list[str]:
-    """`text` in lines of at most so many columns, broken at blanks.
+    """`text` in lines of at most this many columns, broken at spaces.
 
     Args:
-        text: may have escape sequences.
-        columns: of a line.
-        indent: of all lines but the first.
-        breaking: whether a word that is wider than a line is broken, too; after "/" or "-" if it has them.
+        text: may contain escape sequences.
+        columns: of each line.
+        indent: of all lines except the first.
+        breaking: whether to break a word that is wider than a line, too; after "/" or "-" if it has them.
     """
     lines: list[str] = []
     line = ""
@@ -72,7 +72,7 @@ def wrap(text: str, columns: int, indent: str = "  ", *, breaking: bool = False)
 
 
 def _pieces(word: str, columns: int) -> Sequence[str]:
-    """A word without blanks, in pieces of at most so many columns."""
+    """A word in pieces of at most this many columns."""
     pieces = []
     while width(word) > columns:
         end = len(word)
@@ -86,7 +86,7 @@ def _pieces(word: str, columns: int) -> Sequence[str]:
 
 
 def shorten(text: str, columns: int) -> str:
-    """`text`, or an ellipsis and its end if it takes more than so many columns; a path's end tells most."""
+    """`text`; if it is wider than this, an ellipsis and its end, because the end of a path says most."""
     if width(text) <= columns:
         return text
     while text and width(text) > columns - 1:

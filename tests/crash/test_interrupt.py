@@ -101,7 +101,7 @@ def test_interrupted_in_the_middle_and_resolved_again(
     assert "Traceback" not in said
     assert said.splitlines()[0 if words else -2 :] == [
         "error: interrupted at ~/.big/; 1 of 3 paths are in place",
-        "hint: nothing is lost; to go on: home-persist resolve",
+        "hint: nothing is lost; to continue: home-persist resolve",
     ]
     home = seed.base / "home"
     assert (home / ".a").is_symlink()

@@ -317,8 +317,8 @@ def test_summary_names_what_failed(
 @pytest.mark.parametrize(
     ("args", "status", "stdout", "stderr"),
     [
-        pytest.param(["hooks"], 0, "all ended well", "", id="all"),
-        pytest.param(["hooks", "--once"], 0, "all ended well", "", id="once"),
+        pytest.param(["hooks"], 0, "all succeeded", "", id="all"),
+        pytest.param(["hooks", "--once"], 0, "all succeeded", "", id="once"),
         pytest.param(["hooks", "list"], 0, "not run yet", "", id="list"),
         pytest.param(["hooks", "run", "rtk"], 0, "hello from rtk\n", "", id="run shows what it says"),
         pytest.param(["hooks", "run", "rtkk"], 2, "", "'rtkk'\nhint: did you mean 'rtk'?", id="nearest"),

@@ -542,7 +542,9 @@ def test_prune_finishes_what_was_interrupted(five: Layout) -> None:
         pytest.param(["prune"], "missing option '--keep'", id="no number"),
         pytest.param(["prune", "--keep", "0"], "0 is not in the range", id="zero"),
         pytest.param(
-            ["--dry-run", "prune", "--keep", "1"], "--dry-run is not for prune", id="dry run of what"
+            ["--dry-run", "prune", "--keep", "1"],
+            "--dry-run has no effect before prune",
+            id="dry run of what",
         ),
         pytest.param(["purne"], "did you mean 'prune'?", id="typo"),
     ],

@@ -35,7 +35,7 @@ def test_a_pod_of_which_all_would_end(tmp_path: Path, place: str, cgroup: str) -
     assert (made.cgroups / place / "memory.oom.group").read_text().strip() == "0"
 
 
-@pytest.mark.parametrize("group", ["0", None], ids=["it is so already", "version 1"])
+@pytest.mark.parametrize("group", ["0", None], ids=["it is already so", "version 1"])
 def test_nothing_to_do(tmp_path: Path, group: str | None) -> None:
     assert end_one_at_a_time(layout(tmp_path, group)) is Ending.ONE
 

@@ -52,5 +52,5 @@ def test_where_something_listens_already_it_is_said(
         monkeypatch.setattr(web_shell, "PORT", str(taken.getsockname()[1]))
         assert commands.run(command, ["web-shell", "--root", str(tmp_path)]) == 2
     told = capsys.readouterr().err
-    assert f"listens on {HOST}:{web_shell.PORT} already\n" in told
+    assert f"already listens on {HOST}:{web_shell.PORT}\n" in told
     assert not web_shell.is_taken()

@@ -286,7 +286,7 @@ def test_the_user_declares_one(homes: Homes, run: Command) -> None:
         assert (told.status, told.err) == (0, "")
         assert read(tree.home / ".x/own/") == {"a": "1"}
         assert read(tree.volume / ".workspaces/w1") == {".x/own/a": "1"}
-        assert run("add", "--scope", "workspace", "~/.x/own").out.startswith("~/.x/own: it is kept already")
+        assert run("add", "--scope", "workspace", "~/.x/own").out.startswith("~/.x/own: is already kept")
         for path in ("~/.x/file", "~/.x/unwritten"):
             assert run("add", "--scope", "workspace", path).status == 1
         assert run("add", "--scope", "workspace", "~/.x/unwritten/").status == 0

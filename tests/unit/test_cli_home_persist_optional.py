@@ -60,13 +60,13 @@ def test_on_and_off(image: Tree, run: Command) -> None:
     told = run("enable", "npm")
     assert (told.status, told.out) == (0, "npm: is on\n~/.npm/: seeded\n~/.npmrc: seeded\n")
     assert (own(image), content(image.volume)) == (["npm"], {".npm/x": "1", ".npmrc": "2"})
-    assert run("enable", "npm").out == "npm: is on already\n"
+    assert run("enable", "npm").out == "npm: is already on\n"
     image.lose_container()
     image.resolve()
     assert (image.home / ".npm/x").read_text() == "1", "it lasts"
     told = run("disable", "npm")
     assert (told.status, own(image)) == (0, [])
-    assert told.out.startswith("npm: is off\n~/.npm: is kept no more; its content is back in the home")
+    assert told.out.startswith("npm: is off\n~/.npm: is no longer kept; its content is back in the home")
     assert {path: text for path, text in read(image.home).items() if "npm" in path} == {
         ".npm/x": "1",
         ".npmrc": "2",
@@ -177,7 +177,7 @@ def test_what_is_on_here_can_be_on_everywhere(image: Tree, run: Command) -> None
     assert run("enable", "docker").out.startswith("docker: is on\n")
     assert own(image) == ["docker"]
     assert own(image, f"manifests/workspace-{image.settings.workspace.id}.json") == []
-    assert run("enable", "docker").out == "docker: is on already\n"
+    assert run("enable", "docker").out == "docker: is already on\n"
 
 
 def test_the_status_of_what_can_be_enabled_says_so(image: Tree, run: Command) -> None:

@@ -63,7 +63,7 @@ ROWS = {
     ),
     "a file": Case(".f", {}, {".f": "1"}, {".f": "1"}, {".f": "1"}),
     "a file below directories": Case("a/b/f", {}, {"a/b/f": "1"}, {"a/b/f": "1"}, {"a/b/f": "1"}),
-    "a file that was never written": Case(".f", said="there was nothing of it"),
+    "a file that was never written": Case(".f", said="it had no content"),
     "a link": Case(".l", {}, {".l": "->x"}, {".l": "->x"}, {".l": "->x"}),
     "what is in the home only": Case(".d/", {".d/x": "1"}, {}, {".d/x": "1"}, {".d/x": "1"}),
     "two copies": Case(".f", {".f": "home"}, {".f": "volume"}, {".f": "volume"}, {".f": "volume"}),
@@ -77,7 +77,7 @@ def test_row(tree: Tree, run: Command, case: Case) -> None:
     write(tree.volume, case.volume)
     told = run("remove", case.path)
     assert (told.status, told.err) == (0, "")
-    assert told.out.startswith(f"~/{case.path.rstrip('/')}: is kept no more; {case.said}")
+    assert told.out.startswith(f"~/{case.path.rstrip('/')}: is no longer kept; {case.said}")
     assert read(tree.home) == case.back
     assert {path: text for path, text in content(tree.volume).items() if not path.endswith("/")} == {}
     assert case.attic.items() <= tree.attic().items()

@@ -125,5 +125,5 @@ def test_gc_does_not_ask_an_engine_that_knows_no_other_workspace(tmp_path: Path)
     assert json.loads(done.output)["engine"] == {
         "answers": False,
         "knows_all": False,
-        "message": "knows no other workspace here",
+        "message": "does not know other workspaces",
     }

@@ -191,7 +191,7 @@ def test_what_interrupted_runs_left_and_what_the_attic_has_too_much(left: Tree, 
     write(left.layout.state / "attic", {"20200101T000000.000Z-dev/file": "long ago"})
     told = run("gc")
     assert "left by interrupted runs" in told.out
-    assert "1 file (4.0 KiB) in the attic beyond its bounds" in told.out
+    assert "1 file (4.0 KiB) in the attic beyond its limits" in told.out
     run("gc", "--yes")
     assert not list((left.layout.state / "staging").iterdir())
     assert left.attic() == {".cache/x": "old"}, "what was collected, and nothing older"

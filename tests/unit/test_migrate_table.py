@@ -249,13 +249,13 @@ def test_the_command(tree: Tree, run: Command) -> None:
     told = run("migrate", "--dry-run")
     assert told.out.splitlines() == [
         "migration m: remove ~/.old: would be moved to the attic",
-        "1 migration would be run, 1 would move something",
+        "1 migration would run, 1 would move something",
     ]
-    assert "yet to be run" in run("migrate", "--list").out
+    assert "not run yet" in run("migrate", "--list").out
     told = run("resolve")
     assert told.status == 0
     assert "migration m: remove ~/.old: moved to the attic; in the attic: 2" in told.out
-    assert run("migrate").out == "all migrations were run before; home-persist migrate --list shows when\n"
+    assert run("migrate").out == "all migrations have run before; home-persist migrate --list shows when\n"
     listed = json.loads(run("migrate", "--list", "--json").out)["migrations"]
     assert [(one["ran"]["outcome"], one["ran"]["workspace"]) for one in listed] == [
         ("removed", "w1"),

@@ -96,8 +96,7 @@ def end(how: str) -> None:
         pytest.param(
             ["read", "-dash"],
             2,
-            "error: no such option -d\n"
-            "hint: what begins with '-' and is no option comes after --: tool read -- …\n",
+            "error: no such option -d\nhint: put an argument that begins with '-' after --: tool read -- …\n",
             id="a name that begins as options do",
         ),
         pytest.param(
@@ -186,7 +185,7 @@ UNHEARD = {
     "a full disk": (
         "> /dev/full",
         1,
-        "error: what there is to say cannot be written: No space left on device\n",
+        "error: the output cannot be written: No space left on device\n",
     ),
     "stdout is closed": (">&-", 0, ""),
     "stderr is closed, too": (">&- 2>&-", 0, ""),

@@ -281,7 +281,7 @@ def test_an_interrupted_add_says_what_stays_declared(
     assert commands.run(add.add, ["--root", str(tmp_path), "~/big one"]) == INTERRUPTED
     told = capsys.readouterr().err
     assert "nothing is lost" in told
-    assert "home-persist watch goes on with it;" in told
+    assert "home-persist watch continues with it;" in told
     assert "home-persist remove ~/'big one'" in told
 
 

@@ -43,12 +43,10 @@ class Row:
 ROWS = [
     Row("equal", OURS, "equal", "the group docker has the Docker socket's GID"),
     Row("free", 4242, "equal", "the group docker has the Docker socket's GID 4242"),
-    Row("taken", 39, "taken", "GID 39 of the Docker socket is taken by the group irc, and coder is in that"),
-    Row(
-        "zero", 0, "proxy", "GID 0 of the Docker socket lets no group of ours in, so a proxy stands before it"
-    ),
+    Row("taken", 39, "taken", "the Docker socket's GID 39 belongs to the group irc, and coder is in it"),
+    Row("zero", 0, "proxy", "GID 0 of the Docker socket gives no group access, so a proxy is needed"),
     Row("own", 1000, "primary", "the Docker socket belongs to coder's own group coder"),
-    Row("rootonly", 4242, "proxy", "mode 0600 of the Docker socket lets no group of ours in", mode=0o600),
+    Row("rootonly", 4242, "proxy", "mode 0600 of the Docker socket gives no group access", mode=0o600),
     Row("open", 0, "open", "the Docker socket is open to everyone", mode=0o666),
     Row("mine", 0, "owner", "the Docker socket belongs to coder", uid=1000),
 ]
@@ -267,7 +265,8 @@ def test_without_root_it_says_what_is_needed(plain: Workspace) -> None:
     done = plain.exec("ws-boot", "docker-group")
     assert done.returncode == 1
     assert done.stderr == (
-        "error: GID 4244 of the Docker socket is free, and only root can give the group docker the GID 4244\n"
+        "error: no group has the Docker socket's GID 4244 yet, and only root can give"
+        " the group docker the GID 4244\n"
         "hint: run: sudo ws-boot docker-group\n"
     )
 
@@ -283,7 +282,7 @@ def test_a_shell_from_before_is_told_to_log_in_again(plain: Workspace) -> None:
     plain.engine.docker("exec", "-d", "-t", "-u", "coder", plain.container, "bash", "-c", "sleep 600; true")
     done = plain.exec("ws-boot", "docker-group", user="root")
     assert done.stdout.endswith("done: give the group docker the GID 4244\n")
-    assert "started before and without the group yet: bash (PID " in done.stderr
+    assert "started earlier, without the group: bash (PID " in done.stderr
     assert "log in again there" in done.stderr
     assert plain.container in plain.out("docker ps"), "a new login has it"
 

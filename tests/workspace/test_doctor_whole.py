@@ -135,7 +135,7 @@ def test_fix_by_root_does_what_is_the_user_s_as_the_user(space: Workspace) -> No
 def test_fix_where_nothing_is_to_be_done(space: Workspace) -> None:
     shown = space.sh("ws-doctor --fix")
     assert shown.returncode == 0
-    assert shown.stdout.startswith("there is nothing that is safe to fix without asking\n")
+    assert shown.stdout.startswith("nothing can be fixed safely without asking\n")
 
 
 def test_fix_tells_programs_what_it_did(space: Workspace) -> None:
@@ -179,7 +179,7 @@ def test_watch_on_a_terminal_draws_over_what_it_drew(space: Workspace) -> None:
     command = "timeout --signal=INT 6 script --quiet --command 'ws-doctor --watch 1' /dev/null"
     shown = space.exec("bash", "-c", command, env={"TERM": "xterm"}).stdout
     assert shown.count("\x1b[H") >= 2, "more than one look"
-    assert "again in 1 s; Ctrl-C ends" in shown
+    assert "again in 1 s; press Ctrl-C to stop" in shown
     assert "Traceback" not in shown
 
 

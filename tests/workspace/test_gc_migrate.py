@@ -107,7 +107,7 @@ def test_gc_by_age_where_docker_does_not_answer(
     assert verdicts(done.stdout, ids) == {**RUNNING, **{other.name: other.by_age for other in OTHERS}}
     done = pair[0].exec("home-persist", "gc", user=NO_GROUPS, env={"HOME": "/home/coder"})
     assert (
-        "Docker may not be asked by this user: only the time when each workspace was last seen counts"
+        "Docker does not accept requests from this user: only when each workspace was last seen counts"
         in done.stderr
     )
 
@@ -168,7 +168,7 @@ def test_migrations_run_once_for_both(pair: tuple[Workspace, Workspace]) -> None
     listed = one.out("home-persist migrate --list")
     ours = [name for name in (line.split()[0] for line in listed.splitlines()) if name in ("xdg", "junk")]
     assert ours == ["xdg", "xdg", "junk", "junk"]
-    assert "yet to be run" not in listed
+    assert "not run yet" not in listed
 
 
 MANY = "import os\nos.makedirs('{0}')\nfor i in range(30000): open('{0}/%d' % i, 'w').write(str(i))"
@@ -191,7 +191,7 @@ def test_ctrl_c_in_a_long_seed_and_then_its_lines(pair: tuple[Workspace, Workspa
     told = one.out("cat /tmp/err")
     assert done.returncode == 130, told
     assert "error: interrupted at ~/.many/; " in told
-    assert "hint: nothing is lost; to go on: home-persist resolve" in told
+    assert "hint: nothing is lost; to continue: home-persist resolve" in told
     assert one.out(COUNT) == "30000"
 
     done = one.sh("home-persist resolve")

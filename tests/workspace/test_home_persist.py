@@ -97,7 +97,7 @@ ROWS = {
     ),
     "add: it is kept already": Row(
         "home-persist add ~/.claude/projects",
-        r"~/.claude/, where it lies, is kept already \[claude-code, owner\], declared in /etc/",
+        r"is already kept as part of ~/.claude/ \[claude-code, owner\], declared in /etc/",
     ),
     "add: here, and not in the home": Row(
         "cd ~/projects && home-persist add five",
@@ -119,7 +119,7 @@ ROWS = {
     ),
     "remove: what was added": Row(
         "home-persist remove ~/.six",
-        r"~/.six: is kept no more; its content is back in the home, and the volume's copy is in the attic: ",
+        r"~/.six: is no longer kept; its content is back in the home; the volume's copy is in the attic: ",
         before="mkdir -p ~/.six && echo 6 > ~/.six/x && home-persist add ~/.six",
         check=f"sleep 2; stat -c %F ~/.six; cat ~/.six/x; ls -d {VOLUME}/.six 2>&1 | grep -c 'No such'",
         shows="directory\n6\n1",
@@ -143,7 +143,7 @@ ROWS = {
     ),
     "remove: switched off in this workspace": Row(
         "home-persist remove --switch-off --scope workspace ~/.config/rtk",
-        r"back in the home, and your other workspaces keep the volume's copy",
+        r"back in the home; your other workspaces keep the volume's copy",
         before="echo 1 > ~/.config/rtk/mine",
         check=f"stat -c %F ~/.config/rtk; cat ~/.config/rtk/mine {VOLUME}/.config/rtk/mine;"
         " home-persist add ~/.config/rtk > /dev/null",
@@ -301,7 +301,7 @@ def test_what_was_added_counts_in_another_workspace(space: Workspace, spaces: Sp
     other = spaces.new("other", owner="commands").boot()
     assert other.out("cat ~/.keep") == "1"
     done = space.sh("home-persist remove ~/.keep")
-    assert "1 other workspace of yours runs, so the volume's copy stays for now" in done.stderr
+    assert "1 other workspace of yours is running, so the volume's copy stays for now" in done.stderr
     assert (space.out("cat ~/.keep"), other.out("cat ~/.keep")) == ("1", "1")
 
 

@@ -81,12 +81,12 @@ def test_the_unit_failed_and_the_agent_came_up(space: Workspace) -> None:
     "says",
     [
         "20-fails: failed with status 3",
-        "it said last: no such tool",
+        "its last line: no such tool",
         f"log: {LOGS}/20-fails.log",
-        "30-hangs: stopped after 2 s, its time limit was over; it said last: waiting",
+        "30-hangs: stopped after 2 s, its time limit; its last line: waiting",
         "50-no-interpreter/post-create.sh cannot be started: Exec format error",
         "run: sudo chmod 0755 /usr/local/share/60-plain/post-create.sh",
-        "4 did not end well: 20-fails, 30-hangs, 50-no-interpreter, 60-plain",
+        "4 did not succeed: 20-fails, 30-hangs, 50-no-interpreter, 60-plain",
     ],
 )
 def test_the_journal_says_what_failed_and_how_to_mend_it(says: str, space: Workspace) -> None:
@@ -124,9 +124,7 @@ def test_home_and_docker_are_ready_for_a_hook(space: Workspace) -> None:
 def test_the_template_s_run_shows_how_it_went_and_does_not_hang_again(space: Workspace) -> None:
     done = space.exec("ws-boot", "hooks", "--once")
     assert done.returncode == 1
-    assert own(done.stdout)[-1].endswith(
-        "4 did not end well: 20-fails, 30-hangs, 50-no-interpreter, 60-plain"
-    )
+    assert own(done.stdout)[-1].endswith("4 did not succeed: 20-fails, 30-hangs, 50-no-interpreter, 60-plain")
     assert space.out("grep -c 30-hangs ~/order") == "1"
 
 
@@ -163,7 +161,7 @@ def test_the_unit_of_good_hooks_is_done(good: Workspace) -> None:
 def test_two_runs_at_once_are_one(good: Workspace) -> None:
     good.out("rm ~/runs")
     done = good.out("ws-boot hooks run tool & sleep 0.3; ws-boot hooks run tool; wait")
-    assert "another run of the hooks is under way; waiting for it" in done
+    assert "another run of the hooks is in progress; waiting for it" in done
     assert good.out("cat ~/runs") == "ran"
 
 

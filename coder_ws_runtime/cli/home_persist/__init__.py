@@ -1,1 +1,1 @@
-"""The command home-persist, one module for each of its subcommands."""
+"""The command home-persist, with one module for each subcommand."""

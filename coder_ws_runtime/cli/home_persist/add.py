@@ -1,4 +1,4 @@
-"""``home-persist add``: paths of the user's own."""
+"""``home-persist add``: keep paths of the user's choice."""
 
 import os
 import re
@@ -26,7 +26,7 @@ def _mode(_: click.Context, __: click.Parameter, value: str | None) -> int | Non
     if value is None:
         return None
     if not re.fullmatch("0?[0-7]{3}", value):
-        raise click.BadParameter(f"{value!r} is not a mode in octal, e.g. 0700")
+        raise click.BadParameter(f"{value!r} is not an octal mode, e.g. 0700")
     return int(value, 8)
 
 
@@ -34,31 +34,31 @@ def _mode(_: click.Context, __: click.Parameter, value: str | None) -> int | Non
     short_help="Keep a path from now on.",
     epilog=commands.examples(
         ("home-persist add ~/.config/gh", "keep a directory, for all your workspaces"),
-        ("home-persist add .terraformrc .aws", "several; without ~/ they are relative to the home"),
-        ("home-persist add --scope workspace .cache/ccache/", "one copy for this workspace alone"),
-        ("home-persist add --mode 0700 .gnupg", "and nobody else may look into it"),
+        ("home-persist add .terraformrc .aws", "two paths; without ~/, they are relative to the home"),
+        ("home-persist add --scope workspace .cache/ccache/", "one copy for this workspace only"),
+        ("home-persist add --mode 0700 .gnupg", "readable by nobody else"),
     ),
 )
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path())
 @click.option(
     "--scope",
     type=click.Choice([scope.value for scope in Scope]),
-    help="owner: one copy for all your workspaces (default); workspace: one for this workspace alone.",
+    help="owner: one copy for all your workspaces (default); workspace: one copy for this workspace.",
 )
-@click.option("--mode", callback=_mode, metavar="OCTAL", help="The mode that it is to have, e.g. 0700.")
+@click.option("--mode", callback=_mode, metavar="OCTAL", help="The mode to give it, e.g. 0700.")
 @commands.with_quiet
 @commands.with_json
 @commands.with_layout
 def add(  # noqa: PLR0913 - one argument an option
     layout: Layout, paths: tuple[str, ...], scope: str | None, mode: int | None, *, quiet: bool, as_json: bool
 ) -> int:
-    """Keep PATH from now on: its content moves to the volume, and a link takes its place.
+    """Keep PATH from now on: move its content to the volume, and replace it with a link.
 
-    This is remembered on the volume, so it lasts, and counts in all your workspaces, or with --scope
-    workspace in this one. A directory is kept as a directory, a file as a file; what is not there yet is
-    a file, or with a trailing / a directory. A path that is kept already stays as it is.
+    The volume remembers PATH, so it is kept in all your workspaces, or with --scope workspace in this
+    one. A directory is kept as a directory, a file as a file. If PATH does not exist yet, it is kept as a
+    file; with a trailing /, as a directory. A path that is already kept does not change.
 
-    Exit status: 0 all are kept, 1 some were refused, 2 wrong usage, 3 no usable volume.
+    Exit status: 0 all paths are kept, 1 some were refused, 2 wrong usage, 3 no usable volume.
     """
     refuse_root(layout)
     values, faults = workspace_settings(layout)
@@ -101,7 +101,7 @@ def _wishes(
 
 
 def _already_declared(layout: Layout, values: Settings, wishes: list[Wish]) -> str:
-    """What stays of an interrupted `add`: the declaration, which the daemon works on, too."""
+    """What an interrupted `add` leaves: the declaration, which the daemon works on too."""
     declared = {entry.path for entry in load_declarations(layout, values).entries}
     paths = [f"~/{wish.path}" for wish in wishes if wish.path in declared]
     if not paths:
@@ -109,8 +109,8 @@ def _already_declared(layout: Layout, values: Settings, wishes: list[Wish]) -> s
     many = len(paths) > 1
     names = " ".join(shlex.quote(path).replace("'~/", "~/'") for path in paths)
     return (
-        f"; {' and '.join(paths)} {'are' if many else 'is'} declared, and home-persist watch goes on"
-        f" with {'them' if many else 'it'}; to take that back: home-persist remove {names}"
+        f"; {' and '.join(paths)} {'are' if many else 'is'} declared, and home-persist watch continues"
+        f" with {'them' if many else 'it'}; to undo that: home-persist remove {names}"
     )
 
 
@@ -118,7 +118,7 @@ def _say(one: Added, *, quiet: bool) -> None:
     if one.error:
         render.complain(one.error)
         if one.new:
-            render.say(f"~/{one.wish.path}: is declared, and linked as soon as that is fixed")
+            render.say(f"~/{one.wish.path}: is declared, and will be linked as soon as that is fixed")
         return
     entry = one.entry
     if entry is None:
@@ -126,14 +126,15 @@ def _say(one: Added, *, quiet: bool) -> None:
     name = f"~/{entry.path}{entry.slash}"
     by = f"{entry.source}, {entry.scope.value}"
     if not one.new and not quiet:
-        what = "it" if entry.path == one.wish.path else f"{name}, where it lies,"
-        render.say(f"~/{one.wish.path}: {what} is kept already [{by}], declared in {entry.place}")
+        what = "" if entry.path == one.wish.path else f" as part of {name}"
+        render.say(f"~/{one.wish.path}: is already kept{what} [{by}], declared in {entry.place}")
     if not one.new:
         return
     how = f"; {one.outcome.decision.text}" if one.outcome and one.outcome.changed else ""
-    lost = f"; what lost is in the attic: {one.outcome.attic}" if one.outcome and one.outcome.attic else ""
+    attic = one.outcome.attic if one.outcome else None
+    lost = f"; the replaced version is in the attic: {attic}" if attic else ""
     if not quiet:
-        inner = f"; with it, as a part of it, {render.paths(one.within)}" if one.within else ""
+        inner = f"; this includes {render.paths(one.within)}" if one.within else ""
         render.say(f"{name}: is kept from now on [{by}]{how}{inner}{lost}", {"path": entry.path})
     if one.note:
         render.warn(f"{name}: {one.note}")

@@ -1,4 +1,4 @@
-"""``home-persist compile``: what an image build runs when the manifests are in place."""
+"""``home-persist compile``: an image build runs it after it has installed the manifests."""
 
 import click
 
@@ -14,18 +14,18 @@ from coder_ws_runtime.text import plural
 @click.command(
     short_help="For image builds: validate the image's manifests.",
     epilog=commands.examples(
-        ("RUN home-persist compile", "in a Dockerfile, after its COPY of manifests"),
-        ("home-persist validate FILE", "a manifest on your own machine"),
+        ("RUN home-persist compile", "in a Dockerfile, after it has copied the manifests"),
+        ("home-persist validate FILE", "check a manifest on your own machine"),
     ),
 )
 @commands.with_layout
 def compile(layout: Layout) -> int:  # noqa: A001 - the command's name
-    """Validate the image's manifests, and write what they say into one file.
+    """Validate the image's manifests, and write the result into one file.
 
-    With that file the first start of a container has nothing to validate, which saves most of its time. A
-    manifest that is changed or added later is validated when a container starts.
+    With that file, the first start of a container has nothing to validate and is faster. A manifest that
+    is changed or added later is validated when a container starts.
 
-    Exit status: 0 done, 1 a manifest is refused and nothing was written, 2 wrong usage.
+    Exit status: 0 done, 1 a manifest was refused and nothing was written, 2 wrong usage.
     """
     from coder_ws_runtime.persist.manifest import model  # noqa: PLC0415 - pydantic is slow to import
 

@@ -1,4 +1,4 @@
-"""The work of ``home-persist watch``. No click: it would stay in the memory of every workspace."""
+"""The work of ``home-persist watch``. Without click, which would stay in memory in every workspace."""
 
 import os
 
@@ -14,7 +14,7 @@ def run(layout: Layout) -> int:
     """Watch until SIGTERM, and return the exit status.
 
     Raises:
-        UserError: nothing could be done.
+        UserError: it cannot start.
     """
     refuse_root(layout)
 

@@ -1,4 +1,4 @@
-"""The entry points of ``home-persist``: what a unit calls does without click."""
+"""The entry points of ``home-persist``: what units call runs without click."""
 
 import sys
 
@@ -21,7 +21,7 @@ def main() -> None:
 
 
 def resolve_main() -> None:
-    """Entry point of ``home-persist-resolve``, the name that the shell resolver had."""
+    """Entry point of ``home-persist-resolve``, the name of the former shell script."""
     from coder_ws_runtime.cli.home_persist.main import resolve_main as run_command  # noqa: PLC0415 - as above
 
     sys.exit(run_command())

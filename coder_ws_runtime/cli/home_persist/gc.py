@@ -29,33 +29,33 @@ from coder_ws_runtime.text import plural
 _DAY = 86400.0
 _EPILOG = """\b
 Examples:
-  home-persist gc                     what would be removed, and what is kept and why
+  home-persist gc                     show what would be removed, and what is kept and why
   home-persist gc --yes               move it to the attic
-  home-persist gc --older-than 30     30 days without the workspace are enough
+  home-persist gc --older-than 30     also remove copies of workspaces not seen for 30 days
 """
 
 
 @dataclass(slots=True)
 class _Found:
-    """All that a run is about."""
+    """Everything that a run needs."""
 
     workspaces: Sequence[tuple[WorkspaceCopies, Verdict]]
     staging: int
     """Bytes that interrupted runs left."""
     attic_files: int
     attic: int
-    """Bytes of the attic beyond its bounds."""
+    """Bytes in the attic beyond its limits."""
     engine: Engine | None
     engine_problem: str
-    """Why Docker does not tell."""
+    """Why Docker gives no answer."""
     problems: list[UserError]
-    """What could not be looked at or removed."""
+    """What could not be read or removed."""
     batches: dict[str, str] = field(default_factory=dict)
-    """Where the copies are now, by workspace id."""
+    """Where the copies are now, by workspace ID."""
 
 
 @click.command(epilog=_EPILOG)
-@click.option("--yes/--dry-run", " /-n", help="Do it, or only say it, which is the default.")
+@click.option("--yes/--dry-run", " /-n", help="Do it, or only show it (the default).")
 @click.option(
     "--older-than",
     type=click.FloatRange(min=0),
@@ -68,26 +68,25 @@ class _Found:
 @commands.with_json
 @commands.with_layout
 def gc(layout: Layout, *, yes: bool, older_than: float, quiet: bool, as_json: bool) -> int:
-    """Remove what workspaces that are gone have left on the volume.
+    """Remove what deleted workspaces have left on the volume.
 
-    Paths with the scope 'workspace' have a copy for each workspace. Those of a workspace that was not seen
-    for 90 days are removed; every start of a workspace and every 'home-persist resolve' in it counts.
+    A path with the scope 'workspace' has one copy for each workspace. This removes the copies of a workspace
+    that was not seen for 90 days. Each start of a workspace counts, and each 'home-persist resolve' in it.
 
-    Where the settings say that this Docker engine knows all workspaces (engine_knows_all_workspaces), a
-    workspace also counts as gone if the engine has no container and no projects volume of it, and it was
-    not seen for 24 hours. This workspace's copies, and those of one that is running or has a container, are
-    always kept.
+    If the settings say that this Docker engine knows all workspaces (engine_knows_all_workspaces), a
+    workspace also counts as deleted if the engine has neither a container nor a projects volume of it, and
+    it was not seen for 24 hours. The copies of this workspace, and of any that is running or has a
+    container, are always kept.
 
-    What is removed goes to the attic, as a whole, for 30 days:
-    'home-persist attic list --workspace ID' lists it. The owner's copies, which all workspaces share, are
-    not touched. What interrupted runs left is removed, too, and of the attic what is beyond its bounds
-    (home-persist attic prune).
+    What is removed stays in the attic for 30 days: 'home-persist attic list --workspace ID' lists it. The
+    owner's copies, which all workspaces share, are not touched. This also removes what interrupted runs
+    left, and versions beyond the limits of the attic (see 'home-persist attic prune').
     """
     if yes:
         refuse_root(layout)
     values = settings.load(layout, os.environ)
     if not values.workspace.id:
-        raise UsageError("the id of this workspace is not known", code="gc.no-id", hint=WORKSPACE_ID_HINT)
+        raise UsageError("the ID of this workspace is not known", code="gc.no-id", hint=WORKSPACE_ID_HINT)
     again = f"home-persist gc{' --yes' if yes else ''}"
     shown = progress.show_progress(rerun=again, quiet=quiet)
     with shown as monitor, Session(layout, values, monitor, writing=yes) as session:
@@ -105,16 +104,16 @@ def gc(layout: Layout, *, yes: bool, older_than: float, quiet: bool, as_json: bo
 def _look(layout: Layout, session: Session, bounds: Bounds) -> _Found:
     engine, problem = None, ""
     try:
-        # An engine of the workspace's own has none of the others' containers.
+        # The workspace's own engine has no containers of other workspaces.
         if session.settings.engine is settings.Engine.HOST_SOCKET:
             knows_all = session.settings.engine_knows_all_workspaces
             engine = collecting.query_engine(layout.docker_socket, knows_all=knows_all)
         else:
-            problem = "knows no other workspace here"
+            problem = "does not know other workspaces"
     except DockerApiError as error:
         problem = str(error)
     except PermissionError:
-        problem = "may not be asked by this user"
+        problem = "does not accept requests from this user"
     now = time.time()
     workspaces, problems = collecting.find_copies(session.volume)
     attic = contents(session.volume)
@@ -131,7 +130,7 @@ def _look(layout: Layout, session: Session, bounds: Bounds) -> _Found:
 
 
 def _collect(session: Session, found: _Found) -> int:
-    """Remove what goes; returns how many workspaces could not be moved."""
+    """Remove what is to be removed; returns how many workspaces could not be moved."""
     failed = 0
     for copies, verdict in found.workspaces:
         if verdict.removed:
@@ -166,15 +165,15 @@ def _say(found: _Found, *, done: bool, failed: int) -> None:
         for line in table(["WORKSPACE", "NAME", "LAST SEEN", "SIZE", "STATE"], rows):
             render.say(line)
     if found.engine_problem:
-        render.warn(f"Docker {found.engine_problem}: only the time when each workspace was last seen counts")
+        render.warn(f"Docker {found.engine_problem}: only when each workspace was last seen counts")
     if found.staging:
         render.say(f"{render.size(found.staging)} left by interrupted runs")
     if found.attic_files:
         files = plural(found.attic_files, "file")
-        render.say(f"{files} ({render.size(found.attic)}) in the attic beyond its bounds")
+        render.say(f"{files} ({render.size(found.attic)}) in the attic beyond its limits")
     render.say(_summary(found, failed, done=done))
     if any(found.batches.values()):
-        render.say("what the workspaces had is in the attic for 30 days: home-persist attic list --all")
+        render.say("the removed copies stay in the attic for 30 days: home-persist attic list --all")
 
 
 def _last_seen(copies: WorkspaceCopies, verdict: Verdict, now: float) -> str:

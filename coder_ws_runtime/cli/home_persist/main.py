@@ -1,4 +1,4 @@
-"""``home-persist``: what a home keeps."""
+"""``home-persist``: keeps declared paths of the home."""
 
 import click
 
@@ -9,36 +9,36 @@ from coder_ws_runtime.system import journal
 
 @commands.group("home-persist")
 def home_persist() -> None:
-    """Keep files of the home beyond the life of its container.
+    """Keep files of your home when its container is replaced.
 
-    Every container has a new home. What is declared lasts: its content is on the volume,
-    a file system of yours that every container mounts, and the home has a link to it. Paths are declared
-    by manifests of the image (/etc/home-persist.d), by the template, and by you ('add', 'enable').
+    Every container starts with a new home. Declared paths are kept: their content is on a volume, which
+    all your containers mount, and the home has links to it. Paths are declared by manifests of the image
+    (/etc/home-persist.d), by the template, and by you ('add', 'enable').
 
     Exit status: 0 done, 1 some paths or manifests were refused, 2 wrong usage, 3 no usable volume.
-    How it works, and why: /usr/local/share/doc/coder-ws-runtime/persistence.md
+    More: /usr/local/share/doc/coder-ws-runtime/persistence.md
     """
 
 
 @home_persist.command(
-    context_settings={"help_option_names": ["-h", "--help"]},  # it is a program of its own, too
+    context_settings={"help_option_names": ["-h", "--help"]},  # it is also a program of its own
     epilog=commands.examples(
-        ("home-persist resolve --dry-run", "what would be done"),
+        ("home-persist resolve --dry-run", "show what would be done"),
         ("home-persist resolve", "do it"),
     ),
 )
-@click.option("-n", "--dry-run", is_flag=True, help="Change nothing; say what would be done.")
+@click.option("-n", "--dry-run", is_flag=True, help="Change nothing; show what would be done.")
 @commands.with_quiet
 @commands.with_json
 @commands.with_layout
 def resolve(layout: Layout, *, dry_run: bool, quiet: bool, as_json: bool) -> int:
     """Make every declared path a link into the volume.
 
-    What the home has and the volume lacks is moved there first. Where both have something, the volume's
-    wins, but what took the place of our link since this container began is the newer save and wins over
-    the volume's; directories are merged. What loses goes to the attic (home-persist attic list). Nothing
-    is ever removed that exists nowhere else. Run it as often as you like; interrupted, it goes on when it
-    is run again.
+    Content that is only in the home is moved to the volume first. If the home and the volume both have
+    content, directories are merged; of two files, the volume's wins. One exception: a file that replaced a
+    managed link since this container started is the newer save, and wins. The other version goes to the
+    attic (home-persist attic list). Nothing is removed unless the same bytes exist somewhere else. You can
+    run this at any time; after an interruption, run it again to continue.
 
     Exit status: 0 done, 1 some paths or manifests were refused, 2 wrong usage, 3 no usable volume.
     """
@@ -47,7 +47,7 @@ def resolve(layout: Layout, *, dry_run: bool, quiet: bool, as_json: bool) -> int
     return run(layout, dry_run=dry_run, quiet=quiet, as_json=as_json)
 
 
-# In the order of --help. `resolve` is here, because it is what every boot waits for.
+# In the order of --help. `resolve` is in this module because every boot waits for it.
 for _module, *_names in (
     ("status", "status"),
     ("add", "add"),
@@ -68,18 +68,18 @@ Words:
   seeded     moved to the volume for the first time
   merged     both had content: what the volume lacked was moved to it
   owner      the scope of a path with one copy for all your workspaces
-  workspace  the scope of a path with a copy for each of them
+  workspace  the scope of a path with one copy for each workspace
   attic      where replaced versions are kept for 30 days
 """
 _EXAMPLES = commands.examples(
-    ("home-persist status", "what is kept, and how it is"),
-    ("home-persist add ~/.config/gh", "keep a path of your own"),
-    ("home-persist available", "what the image can keep besides"),
-    ("home-persist add --help", "more of a command"),
+    ("home-persist status", "show what is kept, and its state"),
+    ("home-persist add ~/.config/gh", "keep another path"),
+    ("home-persist available", "list the tools whose files the image can keep too"),
+    ("home-persist add --help", "help for one command"),
 )
 home_persist.epilog = f"{_WORDS}\n{_EXAMPLES}"
 
-_INTERRUPTED = "nothing is lost: run it again to go on"
+_INTERRUPTED = "nothing is lost: run it again to continue"
 
 
 def main() -> int:
@@ -88,6 +88,6 @@ def main() -> int:
 
 
 def resolve_main() -> int:
-    """Run ``home-persist-resolve``, the name that the shell resolver had, and return its exit status."""
+    """Run ``home-persist-resolve``, the name of the former shell script, and return its exit status."""
     journal.log("home-persist-resolve is the old name of 'home-persist resolve'", journal.DEBUG)
     return commands.run(resolve, name="home-persist-resolve", interrupted=_INTERRUPTED)

@@ -1,4 +1,4 @@
-"""``home-persist migrate``: the one-shot steps of manifests."""
+"""``home-persist migrate``: steps of manifests that run once."""
 
 import time
 from collections.abc import Iterable
@@ -21,11 +21,11 @@ from coder_ws_runtime.text import plural
 
 _EPILOG = """\b
 Examples:
-  home-persist migrate --dry-run   what would be moved
+  home-persist migrate --dry-run   show what would be moved
   home-persist migrate             move it
-  home-persist migrate --list      what was moved when, and what waits
+  home-persist migrate --list      show what was moved when, and what waits
 \b
-A manifest has them as data:
+A manifest declares them as data:
   "migrations": [
     {"id": "cache-is-not-kept", "remove": ".cache/tool/"},
     {"id": "xdg", "rename": [".toolrc", ".config/tool/rc"]},
@@ -35,8 +35,8 @@ A manifest has them as data:
 
 
 @click.command(epilog=_EPILOG)
-@click.option("-n", "--dry-run", is_flag=True, help="Change nothing; say what would be done.")
-@click.option("-l", "--list", "listing", is_flag=True, help="Show all steps, and which ran when.")
+@click.option("-n", "--dry-run", is_flag=True, help="Change nothing; show what would be done.")
+@click.option("-l", "--list", "listing", is_flag=True, help="Show all migrations, and when each ran.")
 @click.option("-f", "--force", is_flag=True, help="Do not wait for other workspaces that are running.")
 @commands.with_quiet
 @commands.with_json
@@ -44,15 +44,15 @@ A manifest has them as data:
 def migrate(  # noqa: PLR0913 - one argument an option
     layout: Layout, *, dry_run: bool, listing: bool, force: bool, quiet: bool, as_json: bool
 ) -> int:
-    """Run the migrations of manifests that are yet to be run.
+    """Run the migrations of manifests that have not run yet.
 
-    A migration removes, renames or rescopes a path on the volume: once for the owner's copy, and once
-    for the own copy of each workspace. What it removes goes to the attic; what a rename finds in its
-    new place stays, and the other copy goes to the attic (home-persist attic list). A removal waits
-    while another workspace of the owner is running, because programs there may use it.
+    A migration removes a path from the volume, renames it, or changes its scope: once for the owner's copy,
+    and once for each workspace's own copy. What it removes goes to the attic. If a rename finds something
+    at the new path, that stays, and the renamed copy goes to the attic (home-persist attic list). A removal
+    waits while another workspace of yours is running, because programs there may use the path.
 
-    home-persist resolve does the same at every start before it makes the links. Killed at any moment,
-    it goes on when it is run again.
+    'home-persist resolve' does the same at every start, before it makes the links. If this is killed, run it
+    again: it continues.
     """
     if not (dry_run or listing):
         refuse_root(layout)
@@ -79,10 +79,10 @@ def migrate(  # noqa: PLR0913 - one argument an option
 
 
 def say_migrated(done: Iterable[Migrated], *, dry_run: bool, quiet: bool) -> None:
-    """One line for each migration that moved something or waits; errors are the caller's to say."""
+    """One line for each migration that moved something or waits; the caller reports errors."""
     for item in done:
         if item.decision is Decision.WAITS:
-            hint = "it runs when that has stopped, or now by home-persist migrate --force"
+            hint = "it runs when that workspace has stopped; to run it now: home-persist migrate --force"
             render.warn(f"migration {item.step.id} waits: {item.problem} ({hint})", _fields(item))
         elif item.changed and not quiet:
             word = f"would be {item.decision.text}" if dry_run else item.decision.text
@@ -91,7 +91,7 @@ def say_migrated(done: Iterable[Migrated], *, dry_run: bool, quiet: bool) -> Non
 
 
 def _what(step: Step) -> str:
-    """What a step is about, as a user says it."""
+    """What a migration does, in a user's words."""
     match step.verb:
         case "remove":
             said = f"remove ~/{step.path}"
@@ -111,14 +111,14 @@ def _summary(done: tuple[Migrated, ...], *, total: int, dry_run: bool) -> str:
     if not total:
         return "no manifest has a migration"
     changed = len({item.step.id for item in done if item.changed})
-    word = "would be run" if dry_run else "run"
+    word = "would run" if dry_run else "ran"
     waiting = len({item.step.id for item in done if item.decision is Decision.WAITS})
     parts = [f"{changed} moved something" if not dry_run else f"{changed} would move something"]
     if waiting:
         parts.append(f"{waiting} waiting")
     fresh = len({item.step.id for item in done if item.decision not in (Decision.WAITS, Decision.FAILED)})
     if not done:
-        return "all migrations were run before; home-persist migrate --list shows when"
+        return "all migrations have run before; home-persist migrate --list shows when"
     return f"{plural(fresh, 'migration')} {word}, {', '.join(parts)}"
 
 
@@ -143,9 +143,9 @@ def _list(known: list[Known], *, as_json: bool) -> int:
 def _ran(item: Known) -> list[str]:
     record = item.record
     if record is None:
-        return ["-", "-", "cannot be run" if item.error else "yet to be run"]
+        return ["-", "-", "cannot run" if item.error else "not run yet"]
     clock = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.time))
-    # A newer version may have written a word that this one does not know.
+    # A newer version may have written a value that this one does not know.
     known = Decision.__members__.get(record.row.upper())
     result = known.text if known else record.row
     return [clock, record.workspace or "-", f"{result} ({record.attic})" if record.attic else result]

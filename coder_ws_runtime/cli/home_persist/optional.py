@@ -32,8 +32,8 @@ def _settings(layout: Layout) -> Settings:
 
 @click.command(
     epilog=commands.examples(
-        ("home-persist available", "what the image knows how to keep"),
-        ("home-persist available npm", "its paths, for whom there is a copy of each, and why"),
+        ("home-persist available", "list the tools whose files the image can keep"),
+        ("home-persist available npm", "show its paths, their scopes, and why"),
         ("home-persist enable npm", "keep it from now on"),
     )
 )
@@ -41,21 +41,22 @@ def _settings(layout: Layout) -> Settings:
 @commands.with_json
 @commands.with_layout
 def available(layout: Layout, names: tuple[str, ...], *, as_json: bool) -> int:
-    """List what the image knows how to keep, and what of it is on.
+    """List the tools whose files the image can keep.
 
-    What most people want kept is on for everybody ('home-persist status' shows it). For the rest the
-    image has optional manifests, one for each tool, that you enable by name. With NAME you see each of its
-    paths: whether there is one copy for all your workspaces (owner) or one for each (workspace), and why.
+    What most people want to keep is on for everybody ('home-persist status' shows it). For other tools, the
+    image has optional manifests, which you enable by name. This shows which of them are on. With NAME, it
+    shows each path: whether it has one copy for all your workspaces (owner) or one for each (workspace),
+    and why.
     """
     return _list(layout, names, as_json=as_json)
 
 
 @click.command(
-    short_help="Keep what an optional manifest declares.",
+    short_help="Keep the paths of an optional manifest.",
     epilog=commands.examples(
-        ("home-persist available", "what there is"),
+        ("home-persist available", "list them"),
         ("home-persist enable git gh", "keep both, for all your workspaces"),
-        ("home-persist enable --scope workspace npm", "… for this one alone"),
+        ("home-persist enable --scope workspace npm", "keep it in this workspace only"),
     ),
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=optional_name)
@@ -64,16 +65,16 @@ def available(layout: Layout, names: tuple[str, ...], *, as_json: bool) -> int:
     type=click.Choice([scope.value for scope in Scope]),
     default=Scope.OWNER.value,
     show_default=True,
-    help="Where it is to count: in all your workspaces, or in this one.",
+    help="Where it applies: in all your workspaces, or in this one.",
 )
 @commands.with_quiet
 @commands.with_json
 @commands.with_layout
 def enable(layout: Layout, names: tuple[str, ...], scope: str, *, quiet: bool, as_json: bool) -> int:
-    """Keep what the optional manifest NAME of the image declares; without NAME, list them.
+    """Keep the paths of the image's optional manifest NAME; without NAME, list the manifests.
 
-    The name is remembered on the volume, so it lasts, and a newer image may know better what the tool
-    keeps where. Content moves to the volume at once.
+    The volume remembers the name, not the paths: a newer image may know better what the tool keeps where.
+    Content moves to the volume at once.
 
     Exit status: 0 done, 1 some were refused, 2 wrong usage, 3 no usable volume.
     """
@@ -87,14 +88,14 @@ def enable(layout: Layout, names: tuple[str, ...], scope: str, *, quiet: bool, a
         Session(layout, values, monitor) as session,
     ):
         done = run_enable(session, names, Scope(scope))
-    return _tell("enable", done, ("is on", "is on already"), quiet=quiet, as_json=as_json)
+    return _tell("enable", done, ("is on", "is already on"), quiet=quiet, as_json=as_json)
 
 
 @click.command(
-    short_help="Stop keeping what an optional manifest declares.",
+    short_help="Stop keeping the paths of an optional manifest.",
     epilog=commands.examples(
         ("home-persist disable docker", "stop keeping it"),
-        ("home-persist available", "what is on"),
+        ("home-persist available", "see what is on"),
     ),
 )
 @click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=optional_name)
@@ -102,16 +103,16 @@ def enable(layout: Layout, names: tuple[str, ...], scope: str, *, quiet: bool, a
 @commands.with_json
 @commands.with_layout
 def disable(layout: Layout, names: tuple[str, ...], *, quiet: bool, as_json: bool) -> int:
-    """Stop keeping what the optional manifest NAME declares, in all your workspaces.
+    """Stop keeping the paths of the optional manifest NAME, in all your workspaces.
 
-    In this one alone 'home-persist remove --switch-off --scope workspace' takes a path out. Content comes
-    back to the home, as with 'home-persist remove', which says more of that.
+    To stop in this workspace only: 'home-persist remove --switch-off --scope workspace PATH'. Content comes
+    back to the home, as with 'home-persist remove'; see its help.
 
     Exit status: 0 done, 1 some were refused, 2 wrong usage, 3 no usable volume.
     """
     refuse_root(layout)
     values = _settings(layout)
-    again = "home-persist disable, with the same words"
+    again = "home-persist disable, with the same arguments"
     with (
         progress.show_progress(rerun=again, quiet=quiet) as monitor,
         Session(layout, values, monitor) as session,
@@ -121,7 +122,7 @@ def disable(layout: Layout, names: tuple[str, ...], *, quiet: bool, as_json: boo
 
 
 def _tell(command: str, done: list[Switched], words: tuple[str, str], *, quiet: bool, as_json: bool) -> int:
-    """Say what became of each; `words` are for what is so now, and for what was so already."""
+    """Report each result; `words` say what is on or off now, and what already was."""
     if as_json:
         document = {"manifests": [_switched_as_json(one) for one in done]}
         render.say_document(f"home-persist {command}", document)

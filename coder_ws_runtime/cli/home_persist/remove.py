@@ -21,33 +21,32 @@ from coder_ws_runtime.text import plural
 @click.command(
     short_help="Stop keeping a path; its content comes back.",
     epilog=commands.examples(
-        ("home-persist remove ~/.config/gh", "stop keeping what was added"),
-        ("home-persist remove --switch-off ~/.claude", "… and what the image or the template declares"),
+        ("home-persist remove ~/.config/gh", "stop keeping a path that you added"),
+        ("home-persist remove --switch-off ~/.claude", "… that the image or the template declares"),
         ("home-persist add ~/.claude", "switch it on again"),
-        ("home-persist attic list ~/.config/gh", "the volume's copy, for 30 days"),
+        ("home-persist attic list ~/.config/gh", "see the volume's copy, which is kept for 30 days"),
     ),
 )
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", shell_complete=removable_path)
 @click.option(
     "--scope",
     type=click.Choice([scope.value for scope in Scope]),
-    help="Only if it has this scope; with --switch-off, where that counts (default: owner).",
+    help="Only if it has this scope; with --switch-off: where to switch it off (default: owner).",
 )
-@click.option("--switch-off", is_flag=True, help="Also what the image or the template declares.")
+@click.option("--switch-off", is_flag=True, help="Also paths that the image or the template declares.")
 @commands.with_quiet
 @commands.with_json
 @commands.with_layout
 def remove(  # noqa: PLR0913 - one argument an option
     layout: Layout, paths: tuple[str, ...], scope: str | None, *, switch_off: bool, quiet: bool, as_json: bool
 ) -> int:
-    """Stop keeping PATH: its content comes back to the home, and is gone with this container.
+    """Stop keeping PATH: its content comes back to the home, and is lost when this container is replaced.
 
-    The content is copied first, and the copy swapped with the link; then the volume's copy goes to the
-    attic for 30 days. While another of your workspaces runs, its links may lead to that copy, so it stays
-    on the volume; remove PATH again when none does to put it into the attic. It stays, too, where
-    --switch-off counts in this workspace alone.
+    First the content is copied to the home, then the volume's copy goes to the attic for 30 days. While
+    another workspace of yours is running, its link may lead to that copy, so it stays on the volume; run
+    this again later to move it to the attic. It also stays if --switch-off applies to this workspace only.
 
-    What you did not add yourself is refused, unless you switch it off.
+    A path that you did not add yourself is refused, unless you use --switch-off.
 
     Exit status: 0 done, 1 some were refused, 2 wrong usage, 3 no usable volume.
     """
@@ -56,7 +55,7 @@ def remove(  # noqa: PLR0913 - one argument an option
     for fault in faults:
         render.complain(fault)
     wanted, refused = _wanted(layout, paths)
-    again = "home-persist remove, with the same words"
+    again = "home-persist remove, with the same arguments"
     with (
         progress.show_progress(rerun=again, quiet=quiet) as monitor,
         Session(layout, values, monitor) as session,
@@ -88,7 +87,7 @@ def _wanted(layout: Layout, paths: tuple[str, ...]) -> tuple[list[str], list[Use
 
 
 def say_removed(one: Removed, *, quiet: bool) -> None:
-    """What became of one path."""
+    """The result for one path."""
     if one.error:
         render.complain(one.error)
         return
@@ -98,30 +97,30 @@ def say_removed(one: Removed, *, quiet: bool) -> None:
         count = len(one.others)
         render.warn(
             f"~/{one.path}: {plural(count, 'other workspace')} of yours"
-            f" {'runs' if count == 1 else 'run'}, so the volume's copy stays for now"
-            f" (when none does: home-persist remove {in_shell(one.path)})"
+            f" {'is' if count == 1 else 'are'} running, so the volume's copy stays for now"
+            f" (when none is: home-persist remove {in_shell(one.path)})"
         )
 
 
 def _became(one: Removed) -> str:
     if one.still and one.former:
         by = f"[{one.still.source}, {one.still.scope.value}]"
-        return f"the copy of its former scope is in the attic: {one.attic}; it is kept as before {by}"
+        return f"its copy of the former scope is in the attic: {one.attic}; it is still kept as before {by}"
     if one.still:
         by = f"[{one.still.source}, {one.still.scope.value}], declared in {one.still.place}"
-        what = "it" if one.still.path == one.path else f"~/{one.still.path}/, where it lies,"
-        return f"is not yours any more, but {what} is still kept {by}"
+        what = "" if one.still.path == one.path else f"as part of ~/{one.still.path}/ "
+        return f"you no longer declare it, but it is still kept {what}{by}"
     content = one.attic or one.others or one.shared
-    there = "the home had no link to it" if content else "there was nothing of it"
+    there = "the home had no link to it" if content else "it had no content"
     where = "its content is back in the home" if one.returned else there
     if one.mounted:
-        where = "what is mounted stays as it is"
+        where = "what is mounted there stays as it is"
     if one.attic:
-        where += f", and the volume's copy is in the attic: {one.attic}"
+        where += f"; the volume's copy is in the attic: {one.attic}"
     if one.shared:
-        where += ", and your other workspaces keep the volume's copy"
-    inner = f"; in it is still kept {render.paths(one.within)}" if one.within else ""
-    return f"is kept no more; {where}{inner}"
+        where += "; your other workspaces keep the volume's copy"
+    inner = f"; still kept inside it: {render.paths(one.within)}" if one.within else ""
+    return f"is no longer kept; {where}{inner}"
 
 
 def _as_json(one: Removed) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The work of ``home-persist resolve``. No click: every boot runs this, and waits for it."""
+"""The work of ``home-persist resolve``. Without click: every boot waits for this."""
 
 from collections import Counter
 from dataclasses import replace
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 def run(layout: Layout, *, dry_run: bool = False, quiet: bool = False, as_json: bool = False) -> int:
-    """Make all declared paths true, report, and return the exit status.
+    """Make every declared path a link, report the result, and return the exit status.
 
     Raises:
-        UserError: nothing could be done.
-        Interrupted: the user has been told how far it came.
+        UserError: it cannot begin.
+        Interrupted: the progress has been reported to the user.
     """
     if not dry_run:
         refuse_root(layout)
@@ -59,7 +59,7 @@ def _say(report: Report, *, dry_run: bool, quiet: bool) -> None:
 
 def _say_outcome(outcome: Outcome, *, dry_run: bool) -> None:
     entry = outcome.entry
-    lost = f"; what lost is in the attic: {outcome.attic}" if outcome.attic else ""
+    lost = f"; the replaced version is in the attic: {outcome.attic}" if outcome.attic else ""
     word = f"would be {outcome.decision.text}" if dry_run else outcome.decision.text
     render.say(f"~/{entry.path}: {word} [{entry.source}, {entry.scope.value}]{lost}", _fields(outcome))
 

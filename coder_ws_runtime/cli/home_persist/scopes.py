@@ -1,4 +1,4 @@
-"""What a resolve says of scopes: those that changed, and each workspace's own below shared directories."""
+"""What a resolve reports about scopes: those that changed, and workspaces' parts of shared directories."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def say_scopes(report: Report, *, dry_run: bool, quiet: bool) -> None:
-    """One line for each of them that changed, or is not as declared; errors are the caller's to say."""
+    """One line for each that changed or is not as declared; the caller reports errors."""
     for change in report.scope_changes:
         if not change.error:
             _say_scope_change(change, dry_run=dry_run)
@@ -32,24 +32,24 @@ def scopes_as_json(report: Report) -> dict[str, Any]:
 def _say_scope_change(change: ScopeChange, *, dry_run: bool) -> None:
     entry = change.entry
     done = f"{'would be' if dry_run else 'was'} {'merged' if entry.scope is Scope.OWNER else 'copied'}"
-    lost = f"; what lost is in the attic: {change.attic}" if change.attic else ""
+    lost = f"; the replaced version is in the attic: {change.attic}" if change.attic else ""
     rest = "" if entry.scope is Scope.OWNER else "; the owner's copy stays for your other workspaces"
     render.warn(
-        f"~/{entry.path}: its scope is {entry.scope.value} now and was {change.was.value}, and {entry.source}"
-        f" has no migration for that: its content {done}{lost}{rest}",
+        f"~/{entry.path}: {entry.source} changed its scope from {change.was.value} to {entry.scope.value}"
+        f" without a migration: its content {done}{lost}{rest}",
         {"path": entry.path, "code": SCOPE_CHANGED},
     )
 
 
 def _say_child(child: "ChildOutcome", *, dry_run: bool, quiet: bool) -> None:
-    """What became of a directory that is each workspace's own below a shared one."""
+    """The result for a directory that is each workspace's own inside a shared one."""
     name = f"~/{child.child.entry.path}/"
     fields: dict[str, object] = {"path": child.child.entry.path, "code": child.state.value}
     if child.problem:
         render.warn(f"{name}: {child.problem} ({child.hint})", fields)
     elif child.changed and not quiet:
         whose = "this workspace's own" if child.child.kept else "not kept"
-        lost = f"; what was there is in the attic: {child.attic}" if child.attic else ""
+        lost = f"; its former content is in the attic: {child.attic}" if child.attic else ""
         render.say(f"{name}: {'would be' if dry_run else 'is'} {whose}{lost}", fields)
 
 

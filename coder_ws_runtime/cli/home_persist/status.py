@@ -1,4 +1,4 @@
-"""``home-persist status``: how things are."""
+"""``home-persist status``: the state of every declared path."""
 
 import os
 from collections.abc import Sequence
@@ -31,24 +31,24 @@ _COLOURS = {
 
 @click.command(
     epilog=commands.examples(
-        ("home-persist status", "everything"),
-        ("home-persist status ~/.config", "what is kept below it"),
+        ("home-persist status", "show everything"),
+        ("home-persist status ~/.config", "show what is kept below it"),
         ("home-persist status --json", "for programs"),
     )
 )
 @click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=any_path)
-@click.option("--exact", is_flag=True, help="Count every size to the end, however long it takes.")
+@click.option("--exact", is_flag=True, help="Measure every size completely, however long it takes.")
 @commands.with_json
 @commands.with_layout
 def status(layout: Layout, paths: tuple[str, ...], *, exact: bool, as_json: bool) -> int:
     """Show every declared path, its state and its size.
 
-    With PATH only that one and what is below it. The source is the manifest that declares it, template
-    or user. Scope owner means one copy for all your workspaces,
-    workspace one for this workspace alone. A state that is not plain is explained below the table. A
-    size with '>' in front was not counted to the end: it is at least that much.
+    With PATH, only that path and what is below it. SOURCE is the manifest that declares it, template or
+    user. With the scope owner, all your workspaces share one copy; with workspace, each has its own. States
+    that need an explanation have one below the table. A size that begins with '>' was not measured
+    completely: it is at least that much.
 
-    Exit status: 0 all is as declared, 1 something is not, 2 wrong usage, 3 no usable volume.
+    Exit status: 0 everything is as declared, 1 something is not, 2 wrong usage, 3 no usable volume.
     """
     values, faults = workspace_settings(layout)
     found = read_status(layout, values, exact=exact)
@@ -68,10 +68,10 @@ def status(layout: Layout, paths: tuple[str, ...], *, exact: bool, as_json: bool
 def _chosen(
     layout: Layout, values: Settings, items: tuple[PathStatus, ...], paths: tuple[str, ...]
 ) -> tuple[PathStatus, ...]:
-    """What the user asked for.
+    """The paths that the user asked for.
 
     Raises:
-        RefusedError: there is nothing of that name; the hint names the nearest.
+        RefusedError: nothing has that name; the hint names the nearest.
     """
     cwd = working_directory(os.environ.get("PWD", ""))
     wanted = [typed(path, layout.home, cwd, command="home-persist status") for path in paths]
@@ -85,13 +85,13 @@ def _chosen(
                 code="path.not-declared",
                 place=f"~/{path}",
                 hint=hint
-                or f"home-persist status shows what is; to keep it: home-persist add {in_shell(path)}",
+                or f"home-persist status lists what is; to keep it: home-persist add {in_shell(path)}",
             )
     return tuple(item for item in items if not wanted or any(_concerns(item, path) for path in wanted))
 
 
 def _offered(layout: Layout, values: Settings, path: str) -> str:
-    """How to keep a path that an optional manifest of the image has; empty if none has it."""
+    """How to keep a path that an optional manifest of the image declares; empty if none does."""
     from coder_ws_runtime.persist.optional import available  # noqa: PLC0415 - only a mistake needs it
 
     for offer in available(layout, values):
@@ -124,8 +124,8 @@ def _say(found: Status) -> None:
         render.complain(error)
     if found.paths and not found.watched:
         render.warn(
-            "home-persist watch does not run, so what programs save in the place of a link is in this"
-            " container only (sudo systemctl start home-persist-watch; ws-doctor says why it does not)"
+            "home-persist watch does not run, so a file that a program saves in place of a link stays only in"
+            " this container (sudo systemctl start home-persist-watch; ws-doctor says why it stopped)"
         )
     render.say(_summary(found))
 

@@ -1,4 +1,4 @@
-"""``home-persist validate`` and ``home-persist schema``: for those who write manifests."""
+"""``home-persist validate`` and ``home-persist schema``: for authors of manifests."""
 
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ from coder_ws_runtime.text import plural
 
 @click.command(
     epilog=commands.examples(
-        ("home-persist validate my-tool.json", "a manifest, before it goes into an image"),
-        ("home-persist validate manifests/*.json", "several, each by itself and against one another"),
-        ("home-persist validate", "all that counts in this workspace"),
+        ("home-persist validate my-tool.json", "check a manifest before it goes into an image"),
+        ("home-persist validate manifests/*.json", "check several, each alone and against the others"),
+        ("home-persist validate", "check everything that is declared in this workspace"),
     )
 )
 @click.argument(
@@ -27,13 +27,13 @@ from coder_ws_runtime.text import plural
 @commands.with_json
 @commands.with_layout
 def validate(layout: Layout, files: tuple[Path, ...], *, as_json: bool) -> int:
-    """Say what is wrong with manifests, and how to fix it.
+    """Check manifests: report what is wrong and how to fix it.
 
-    Without FILE it looks at every source of this workspace: the image's manifests, the paths of the
-    template, and your own. A warning is no fault: the path is kept, but its program handles a link
-    badly, and there is a better way. 'home-persist schema' prints what a manifest may have.
+    Without FILE, this checks all sources of this workspace: the image's manifests, the template's paths, and
+    yours. A warning is not an error: the path is kept, but its program does not handle a link well, and
+    there is a better way. 'home-persist schema' prints the format of a manifest.
 
-    Exit status: 0 all are valid, 1 something is refused, 2 wrong usage.
+    Exit status: 0 all are valid, 1 something was refused, 2 wrong usage.
     """
     values, faults = workspace_settings(layout)
     if files:
@@ -112,10 +112,10 @@ _OF_OTHERS = (
 
 @click.command(
     epilog=commands.examples(
-        ("home-persist schema > schema.json", "of manifests, for an editor or another validator"),
-        ('{"$schema": "./schema.json", "source": …', "how a manifest names it"),
-        ("home-persist schema settings", "of the document that a template uploads"),
-        ("home-persist schema status", "of what 'home-persist status --json' prints"),
+        ("home-persist schema > schema.json", "the schema of manifests, for an editor or a validator"),
+        ('{"$schema": "./schema.json", "source": …', "how a manifest names its schema"),
+        ("home-persist schema settings", "the schema of the document that a template uploads"),
+        ("home-persist schema status", "the schema of the output of 'home-persist status --json'"),
     )
 )
 @click.argument(
@@ -125,14 +125,13 @@ _OF_OTHERS = (
     metavar="[DOCUMENT]",
 )
 def schema(document: str) -> None:
-    """Print the JSON Schema of a document: of manifests by default.
+    """Print the JSON Schema of a document; by default, of manifests.
 
-    DOCUMENT is manifest, settings, the words of a command for what it prints with --json ('attic list', or
-    'ws-doctor' and 'ws-boot hooks' of the other programs), or error for what a command prints with --json
-    when an error ends it.
+    DOCUMENT is manifest, settings, a command for the output of its --json ('attic list', 'ws-doctor',
+    'ws-boot hooks'), or error for the output of --json when a command fails.
 
-    The schema says which keys a document has and what each means. What it cannot say, for example that a
-    path has to be below the home, 'home-persist validate' checks.
+    The schema says which keys a document has and what each means. 'home-persist validate' also checks what
+    a schema cannot express, for example that a path is below the home.
     """
     if document == "settings":
         render.say_json(settings.schema())

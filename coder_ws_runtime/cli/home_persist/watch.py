@@ -9,10 +9,10 @@ from coder_ws_runtime.layout import Layout
 @click.command()
 @commands.with_layout
 def watch(layout: Layout) -> None:
-    """Keep the links true while programs run, until SIGTERM.
+    """Keep the links in place while programs run, until SIGTERM.
 
-    A program that saves by renaming a new file over the old one replaces the link; the new content is
-    moved to the volume, and the link put back. This runs as the unit home-persist-watch.service.
+    A program that saves a file by renaming a new one over it replaces the link. This moves the new content to
+    the volume and restores the link. The unit home-persist-watch.service runs it.
     """
     from coder_ws_runtime.cli.home_persist.daemon import run  # noqa: PLC0415 - not for --help
 

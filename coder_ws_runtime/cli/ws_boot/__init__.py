@@ -1,1 +1,1 @@
-"""The command ws-boot, one module for each of its subcommands."""
+"""The command ws-boot, with one module for each subcommand."""

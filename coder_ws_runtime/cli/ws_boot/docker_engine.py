@@ -22,8 +22,8 @@ from coder_ws_runtime.settings import Engine
 def docker_engine(layout: Layout, *, dry_run: bool) -> None:
     """Become dockerd, the Docker engine of this workspace.
 
-    It takes the socket that systemd hands over, the MTU of the workspace's network, and the address pools of
-    the settings. The unit ws-docker-engine.service runs this, in images that have an engine.
+    It uses the socket that systemd passes to it, the MTU of the workspace's network, and the address pools
+    from the settings. The unit ws-docker-engine.service runs this, in images that have an engine.
     """
     values, faults = workspace_settings(layout)
     for fault in faults:
@@ -33,7 +33,7 @@ def docker_engine(layout: Layout, *, dry_run: bool) -> None:
             f"the settings say that the engine is {values.engine.value!r}, not the workspace's own",
             code="docker-engine.not-own",
             place=str(layout.settings_file),
-            hint="use the stack's image without an engine, or the template that has one in each workspace",
+            hint="use the image without an engine, or the template that gives each workspace its own engine",
         )
     words = boot.command(
         layout,
@@ -51,7 +51,7 @@ def docker_engine(layout: Layout, *, dry_run: bool) -> None:
         raise UsageError(
             f"{words[0]} cannot be started: {error.strerror}",
             code="docker-engine.missing",
-            hint="images whose tag ends in -engine bring it",
+            hint="images whose tag ends in -engine have it",
         ) from error
 
 

@@ -14,23 +14,23 @@ from coder_ws_runtime.system import journal
 @click.command(
     "docker-group",
     epilog=commands.examples(
-        ("ws-boot docker-group", "how things are"),
-        ("sudo ws-boot docker-group", "fix them"),
+        ("ws-boot docker-group", "show whether the user can open the socket"),
+        ("sudo ws-boot docker-group", "give the user access"),
     ),
 )
-@click.option("-n", "--dry-run", is_flag=True, help="Change nothing; say what would be done.")
+@click.option("-n", "--dry-run", is_flag=True, help="Change nothing; show what would be done.")
 @commands.with_json
 @commands.with_layout
 def docker_group(layout: Layout, *, dry_run: bool, as_json: bool) -> int:
-    """Let the user open the Docker socket.
+    """Give the user access to the Docker socket.
 
-    The socket is the host's, and its group has the host's number. This gives the group docker that
-    number; if another group has it, the user joins that group; if it is 0, a proxy is started. The
-    socket itself is never changed. Only root can do this; without root it says how things are.
+    The socket is the host's, and its group has a number of the host. This gives the group docker that
+    number. If another group has the number, the user joins that group; if it is 0, a proxy is started. The
+    socket itself is never changed. Only root can do this; without root, it shows what has to be done.
 
-    Programs get their groups when they start: those that run already are named, and need a new login.
+    Programs get their groups when they start. Those that already run are listed; they need a new login.
 
-    Exit status: 0 the user can open the socket, or there is none; 1 not, and it says why; 2 wrong usage.
+    Exit status: 0 the user can open the socket or there is none, 1 the user cannot, 2 wrong usage.
     """
     report = settle(layout, dry_run=dry_run)
     if as_json:
@@ -57,7 +57,7 @@ def _say_docker(report: Report, *, dry_run: bool) -> None:
         names = ", ".join(f"{program.name} (PID {program.pid})" for program in report.after.without_group[:5])
         more = len(report.after.without_group) - 5
         render.warn(
-            f"started before and without the group yet: {names}{f' and {more} more' if more > 0 else ''};"
+            f"started earlier, without the group: {names}{f' and {more} more' if more > 0 else ''};"
             " log in again there, or restart the workspace",
             {"step": "docker-group", "gid": report.after.gid},
         )

@@ -37,12 +37,12 @@ def _with_time_limit(command: Any) -> Any:  # noqa: ANN401 - what click.option t
     invoke_without_command=True,
     epilog=commands.examples(
         ("ws-boot hooks", "run them all again"),
-        ("ws-boot hooks list", "which there are, and how each ended"),
-        ("ws-boot hooks run rtk", "run one, and show what it says"),
-        ("ws-boot hooks --once", "run what has not been run since the start"),
+        ("ws-boot hooks list", "list them, and how each ended"),
+        ("ws-boot hooks run rtk", "run one, and show its output"),
+        ("ws-boot hooks --once", "run only those that have not run since the start"),
     ),
 )
-@click.option("--once", is_flag=True, help="Do not run again what has run since the start; show how it went.")
+@click.option("--once", is_flag=True, help="Do not run again what has run since the start; show its result.")
 @_with_time_limit
 @commands.with_json
 @commands.with_layout
@@ -53,10 +53,10 @@ def hooks(
     """Run the tools' post-create hooks.
 
     A hook is what a tool of the image does for the user at every start: the script
-    /usr/local/share/ID/post-create.sh. They run in the order of their ids. Each has a time limit and
-    a log of its own in /var/log/coder-ws/hooks; one that fails does not stop the next.
+    /usr/local/share/ID/post-create.sh. Hooks run in the order of their IDs. Each has a time limit, and its
+    own log in /var/log/coder-ws/hooks. If one fails, the others still run.
 
-    Exit status: 0 all ended well, 1 some did not, 2 wrong usage.
+    Exit status: 0 all succeeded, 1 some did not, 2 wrong usage.
     """
     if not commands.has_no_subcommand(context):
         return None
@@ -100,7 +100,7 @@ def list_hooks(layout: Layout, *, as_json: bool) -> None:
     "run",
     epilog=commands.examples(
         ("ws-boot hooks run rtk", "the hook of one tool"),
-        ("ws-boot hooks run --time-limit 600 rtk", "which may take ten minutes"),
+        ("ws-boot hooks run --time-limit 600 rtk", "allow it ten minutes"),
     ),
 )
 @click.argument("ids", nargs=-1, metavar="[ID]...", shell_complete=hook_id)
@@ -108,7 +108,7 @@ def list_hooks(layout: Layout, *, as_json: bool) -> None:
 @commands.with_json
 @commands.with_layout
 def run_some(layout: Layout, *, ids: tuple[str, ...], time_limit: float | None, as_json: bool) -> int:
-    """Run these hooks, or all, and show what they say."""
+    """Run these hooks, or all, and show their output."""
     found = {hook.id: hook for hook in discover(layout)}
     for name in ids:
         if name not in found:
@@ -120,13 +120,13 @@ def run_some(layout: Layout, *, ids: tuple[str, ...], time_limit: float | None, 
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """How the user wants the hooks run."""
+    """How to run the hooks."""
 
     time_limit: float | None
     as_json: bool
     once: bool = False
     aloud: bool = False
-    """Show what the hooks say."""
+    """Run the hooks and show their output."""
 
 
 def _run(layout: Layout, chosen: Sequence[Hook], wish: _Wish) -> int:
@@ -134,7 +134,7 @@ def _run(layout: Layout, chosen: Sequence[Hook], wish: _Wish) -> int:
     values, faults = workspace_settings(layout)
     for fault in faults:
         render.complain(fault)
-    # What stops us stops the hook, too: it has a process group of its own.
+    # A signal that stops us has to stop the hook too, which has its own process group.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     quiet = wish.as_json
     watcher = Watcher(
@@ -142,7 +142,7 @@ def _run(layout: Layout, chosen: Sequence[Hook], wish: _Wish) -> int:
         output=_show if wish.aloud and not journal.connected() else lambda _data: None,
         ended=lambda result: None if quiet else _say(result),
         blocked=lambda: (
-            None if quiet else render.say("another run of the hooks is under way; waiting for it")
+            None if quiet else render.say("another run of the hooks is in progress; waiting for it")
         ),
     )
     limit = wish.time_limit or values.hooks.time_limit
@@ -165,10 +165,10 @@ def _say(result: Result) -> None:
     if result.ok:
         render.say(f"{result.id}: done in {result.seconds:.1f} s", fields)
         return
-    said = f"; it said last: {result.detail}" if result.detail else ""
+    said = f"; its last line: {result.detail}" if result.detail else ""
     what = {
         Ending.NOT_RUN: f"not run: {result.detail}",
-        Ending.TIMED_OUT: f"stopped after {result.seconds:.0f} s, its time limit was over{said}",
+        Ending.TIMED_OUT: f"stopped after {result.seconds:.0f} s, its time limit{said}",
         Ending.FAILED: f"failed with status {result.status} after {result.seconds:.1f} s{said}",
     }[result.ending]
     more = "; ".join(part for part in (result.remedy, result.log and f"log: {result.log}") if part)
@@ -181,7 +181,7 @@ def _say_summary(layout: Layout, results: Sequence[Result]) -> None:
         return
     failed = [result.id for result in results if not result.ok]
     count = plural(len(results), "hook")
-    how = f"{len(failed)} did not end well: {', '.join(failed)}" if failed else "all ended well"
+    how = f"{len(failed)} did not succeed: {', '.join(failed)}" if failed else "all succeeded"
     fields = {"step": "hooks", "hooks": len(results), "failed": len(failed)}
     render.say(f"{count}, {how}", fields, journal.WARNING if failed else journal.INFO)
 

@@ -20,7 +20,7 @@ from coder_ws_runtime.text import plural
 
 _STEP = {"step": "jetbrains"}
 _BUDGET = 3.0
-"""Seconds to count sizes in."""
+"""Seconds for measuring sizes."""
 
 
 @click.group(
@@ -28,22 +28,22 @@ _BUDGET = 3.0
     cls=commands.Group,
     invoke_without_command=True,
     epilog=commands.examples(
-        ("ws-boot jetbrains", "set up what has been added since the start"),
-        ("ws-boot jetbrains list", "which IDEs are on the volume, and how large they are"),
+        ("ws-boot jetbrains", "set up IDEs that were added since the start"),
+        ("ws-boot jetbrains list", "list the IDEs on the volume, with their sizes"),
         ("ws-boot jetbrains prune --keep 1", "remove the older ones"),
     ),
 )
-@click.option("-n", "--dry-run", is_flag=True, help="Change nothing; say what would be done.")
+@click.option("-n", "--dry-run", is_flag=True, help="Change nothing; show what would be done.")
 @commands.with_json
 @commands.with_layout
 @click.pass_context
 def jetbrains(context: click.Context, layout: Layout, *, dry_run: bool, as_json: bool) -> int | None:
     """Set up JetBrains IDEs and Toolbox.
 
-    Toolbox learns where IDEs are and whether it may update them. Each IDE learns to keep settings
-    and plugins where they last, caches and logs in /tmp/jetbrains. What need not last is removed
-    from the volume, and so are locks of IDEs whose container is gone, unless another workspace of
-    yours runs. Lines and keys of your own are kept.
+    This sets where Toolbox finds IDEs, and whether it may update them. It sets up each IDE to keep settings
+    and plugins on the volume, and caches and logs in /tmp/jetbrains. It removes caches and logs from the
+    volume, and locks of IDEs whose container no longer exists, unless another workspace of yours is
+    running. Your own lines and keys are kept.
 
     Exit status: 0 done, 1 some files were refused, 2 wrong usage, 3 no usable volume.
     """
@@ -69,16 +69,16 @@ def jetbrains(context: click.Context, layout: Layout, *, dry_run: bool, as_json:
 @jetbrains.command(
     "list",
     epilog=commands.examples(
-        ("ws-boot jetbrains list", "which IDEs are on the volume, and how large"),
+        ("ws-boot jetbrains list", "list the IDEs on the volume, with their sizes"),
         ("ws-boot jetbrains list --json", "for programs"),
     ),
 )
 @commands.with_json
 @commands.with_layout
 def list_backends(layout: Layout, *, as_json: bool) -> None:
-    """List the IDE backends on the volume, and what each takes.
+    """List the IDE backends on the volume, and the size of each.
 
-    A size with '>' in front was not counted to the end: it is at least that much.
+    A size that begins with '>' was not measured completely: it is at least that much.
     """
     found = [choice.backend for choice in choose(backends(layout), 1)]
     until = time.monotonic() + _BUDGET
@@ -118,7 +118,7 @@ def list_backends(layout: Layout, *, as_json: bool) -> None:
 
 @jetbrains.command(
     epilog=commands.examples(
-        ("ws-boot jetbrains prune --keep 1 --dry-run", "what would be removed"),
+        ("ws-boot jetbrains prune --keep 1 --dry-run", "show what would be removed"),
         ("ws-boot jetbrains prune --keep 1", "remove all but the newest of each IDE"),
     ),
 )
@@ -129,14 +129,14 @@ def list_backends(layout: Layout, *, as_json: bool) -> None:
     metavar="N",
     help="How many versions of each IDE to keep.",
 )
-@click.option("-n", "--dry-run", is_flag=True, help="Change nothing; say what would be removed.")
+@click.option("-n", "--dry-run", is_flag=True, help="Change nothing; show what would be removed.")
 @commands.with_json
 @commands.with_layout
 def prune(layout: Layout, *, keep: int, dry_run: bool, as_json: bool) -> None:
     """Remove old IDE backends from the volume.
 
-    Of each product the N newest builds are kept, and what runs in this workspace. While another
-    workspace of yours runs, nothing is removed: it may run an IDE from there.
+    This keeps the N newest builds of each product, and those that run in this workspace. While another
+    workspace of yours is running, it removes nothing: an IDE there may run from the same files.
 
     Exit status: 0 done, 1 something was not removed, 2 wrong usage.
     """
@@ -157,7 +157,7 @@ def prune(layout: Layout, *, keep: int, dry_run: bool, as_json: bool) -> None:
         if not as_json:
             _say_pruned(choice, size, dry_run=dry_run)
     if dry_run and freed and others():
-        render.warn("another workspace of yours runs: nothing is removed until it is stopped", _STEP)
+        render.warn("another workspace of yours is running: nothing is removed until it stops", _STEP)
     if as_json:
         items = [_choice_as_json(choice) for choice in choices]
         document = {"dry_run": dry_run, "freed_bytes": sum(freed), "backends": items}

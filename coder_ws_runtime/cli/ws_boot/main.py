@@ -7,10 +7,10 @@ from coder_ws_runtime.cli import commands
 
 @commands.group("ws-boot")
 def command() -> None:
-    """The steps that make a workspace ready at every start.
+    """The steps that prepare a workspace at every start.
 
-    systemd runs them before the agent starts, and the template's script runs them again, to show
-    what they say. Each does only what is still to be done, so running one by hand is harmless.
+    systemd runs them before the agent starts. The template's script runs them again, to show their output.
+    Each does only what is not done yet, so you can run one by hand at any time.
 
     Exit status: 0 done, 1 something could not be fixed, 2 wrong usage, 3 no usable volume.
     """
@@ -25,9 +25,9 @@ command.add_lazy("web-shell", "coder_ws_runtime.cli.ws_boot.web_shell", "web_she
 
 
 command.epilog = commands.examples(
-    ("sudo ws-boot docker-group", "let the user open the Docker socket"),
-    ("ws-boot hooks list", "how the tools' hooks ended"),
-    ("ws-boot hooks --help", "more of a step"),
+    ("sudo ws-boot docker-group", "give the user access to the Docker socket"),
+    ("ws-boot hooks list", "see how the tools' hooks ended"),
+    ("ws-boot hooks --help", "help for one step"),
 )
 
 

@@ -9,15 +9,14 @@ from coder_ws_runtime.layout import Layout
 
 @click.command(
     "memory",
-    epilog=commands.examples(("sudo ws-boot memory", "let one program end, not the workspace")),
+    epilog=commands.examples(("sudo ws-boot memory", "end one program, not the workspace")),
 )
 @commands.with_layout
 def memory(layout: Layout) -> None:
-    """Let one program end when memory runs out, not the whole workspace.
+    """End one program when memory runs out, not the whole workspace.
 
-    Kubernetes has the kernel end all programs of a container at once. This asks it to end the one that
-    wants too much. Where that is so already, or cannot be changed, it says so. The unit ws-memory.service
-    runs this.
+    Kubernetes has the kernel end all programs of a container at once. This changes it to end only one. If
+    that is already so or cannot be changed, this says so. The unit ws-memory.service runs it.
     """
     ending = end_one_at_a_time(layout)
     render.say(f"when memory runs out, the kernel ends {ending.value}", {"step": "memory"})

@@ -14,10 +14,10 @@ from coder_ws_runtime.layout import Layout
 @click.command("web-shell")
 @commands.with_layout
 def web_shell(layout: Layout) -> None:
-    """Become web-shell, the terminals in the browser.
+    """Become web-shell, which provides terminals in the browser.
 
-    It listens on 127.0.0.1:4000, for Coder's proxy. Its terminals begin in the directory of the settings, and
-    its page has their title. The unit web-shell.service runs this.
+    It listens on 127.0.0.1:4000, for Coder's proxy. The settings give the directory in which its terminals
+    open, and the title of its page. The unit web-shell.service runs this.
     """
     refuse_root(layout)
     values, faults = workspace_settings(layout)
@@ -25,7 +25,7 @@ def web_shell(layout: Layout) -> None:
         render.complain(fault)
     if boot.is_taken():
         raise UsageError(
-            f"something listens on {boot.HOST}:{boot.PORT} already",
+            f"a process already listens on {boot.HOST}:{boot.PORT}",
             code="web-shell.taken",
             hint="systemctl status web-shell shows whether it is web-shell",
         )
@@ -36,5 +36,5 @@ def web_shell(layout: Layout) -> None:
         raise UsageError(
             f"{program} cannot be started: {error.strerror}",
             code="web-shell.missing",
-            hint="the image brings it; restart the workspace",
+            hint="it is part of the image; restart the workspace",
         ) from error

@@ -1,1 +1,1 @@
-"""The command ws-doctor, one module for each of its subcommands."""
+"""The command ws-doctor, with one module for each subcommand."""

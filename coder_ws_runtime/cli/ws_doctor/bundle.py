@@ -36,15 +36,14 @@ from coder_ws_runtime.layout import Layout
 )
 @commands.with_layout
 def bundle(layout: Layout, output: Path | None) -> int:
-    """Write one archive for the person who is asked for help.
+    """Write an archive for the person who helps you.
 
-    It has the doctor's report, the journal of the units, logs of the agent and of hooks, what is
-    persisted, the engine, the network, disks and versions. Of variables and settings it has the values
-    of known fields, of others the names; in logs everything that may be a secret is replaced by
-    [redacted].
+    It has the doctor's report, the journal of the units, logs of the agent and of hooks, the persisted
+    paths, the engine, the network, disks and versions. Of environment variables and settings, it has values
+    only for fields that are known to be harmless. In logs, whatever may be a secret becomes [redacted].
     """
     if render.terminal(sys.stderr):
-        render.note("collecting; this takes some seconds")
+        render.note("collecting, which takes a few seconds")
     began = time.monotonic()
     context = Context.of(layout.root, os.environ)
     results = examine(CHECKS, context)
@@ -60,24 +59,24 @@ def bundle(layout: Layout, output: Path | None) -> int:
             f"the archive cannot be written: {error.strerror}",
             code="bundle.not-written",
             place=str(file),
-            hint="name a new file in a directory that you may write to: ws-doctor bundle -o FILE",
+            hint="choose a new file in a directory that you may write to: ws-doctor bundle -o FILE",
         ) from error
     for item, content in items:
         render.say(f"  {item} ({render.size(len(content.encode(errors='replace')))})")
     render.say(f"{file.absolute()}: {render.size(file.stat().st_size)}")
-    render.say("Look it through before you send it.")
+    render.say("Read it before you send it.")
     return ExitStatus.DONE
 
 
 def _file_name(workspace: str) -> str:
-    """A name of a workspace as a part of a file's name."""
+    """A workspace's name as a part of a file name."""
     clean = redact(workspace)
     return re.sub(r"[^A-Za-z0-9._-]+", "-", clean).strip("-") or "workspace"
 
 
-@click.command("schema", epilog=commands.examples(("ws-doctor schema > report.schema.json", "keep it")))
+@click.command("schema", epilog=commands.examples(("ws-doctor schema > report.schema.json", "save it")))
 def schema() -> int:
-    """Print the JSON Schema of the report that --json gives."""
+    """Print the JSON Schema of the report that --json prints."""
     from coder_ws_runtime.cli import contract  # noqa: PLC0415 - pydantic is slow to import
 
     render.say_json(contract.schema(DOCUMENT))

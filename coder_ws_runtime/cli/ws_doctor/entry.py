@@ -1,4 +1,4 @@
-"""The entry point of ``ws-doctor``: what the agent calls every minute does without click."""
+"""The entry point of ``ws-doctor``: the call that the agent makes every minute runs without click."""
 
 import sys
 

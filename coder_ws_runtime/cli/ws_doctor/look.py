@@ -1,6 +1,6 @@
-"""One look of the doctor at the workspace, and its line for Coder's metadata.
+"""One examination of the workspace, and its summary for Coder's metadata.
 
-No click: every workspace runs ``ws-doctor --metadata`` once a minute.
+Without click: every workspace runs ``ws-doctor --metadata`` once a minute.
 """
 
 import os
@@ -25,7 +25,7 @@ REST_OF_LINE = "\x1b[K"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One look at the workspace."""
+    """One examination of the workspace."""
 
     context: Context
     results: list[Result]
@@ -33,7 +33,7 @@ class Run:
 
 
 def look(checks: Sequence[Check], layout: Layout) -> Run:
-    """Run `checks`; a terminal is told what is waited for."""
+    """Run `checks`; on a terminal, show which ones are still running."""
     began = time.monotonic()
     context = Context.of(layout.root, os.environ)
     waiting = _say_waiting if render.terminal(sys.stderr) else None
@@ -42,10 +42,10 @@ def look(checks: Sequence[Check], layout: Layout) -> Run:
 
 
 def say_metadata(layout: Layout) -> int:
-    """Run all checks but those that the environment leaves out, and say the result in one line.
+    """Run all checks except those that the environment excludes, and print the result in one line.
 
     Raises:
-        UsageError: the environment leaves out what does not exist, or everything.
+        UsageError: the environment excludes a check that does not exist, or all checks.
     """
     checks = select(CHECKS, (), (), os.environ.get(IGNORED, "").split())
     render.say(doctor_text.metadata(look(checks, layout).results))
@@ -53,7 +53,7 @@ def say_metadata(layout: Layout) -> int:
 
 
 def _say_waiting(ids: Sequence[str]) -> None:
-    """One line on the terminal, which is erased when nothing is left to wait for."""
+    """Show one line on the terminal; it is erased when no check is left."""
     line = f"waiting for {', '.join(ids)} …" if ids else ""
     columns = shutil.get_terminal_size().columns
     sys.stderr.write(f"\r{line[: max(columns - 1, 1)]}{REST_OF_LINE}")

@@ -1,4 +1,4 @@
-"""``ws-doctor``: what is wrong with a workspace, and how to fix it."""
+"""``ws-doctor``: finds what is wrong with a workspace, and how to fix it."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ from coder_ws_runtime.doctor.selection import IGNORED, select
 from coder_ws_runtime.errors import ExitStatus, UsageError
 from coder_ws_runtime.layout import Layout
 
-# Control sequences of terminals (console_codes(4)): to the upper left, and what to erase from there.
+# Control sequences of terminals (console_codes(4)): cursor to the upper left, erase from there.
 _HOME, _REST_OF_SCREEN = "\x1b[H", "\x1b[J"
 
 
@@ -33,43 +33,43 @@ _HOME, _REST_OF_SCREEN = "\x1b[H", "\x1b[J"
     multiple=True,
     metavar="CHECK",
     shell_complete=completion.check_id,
-    help="Only these: an id, a category, docker.*, a,b.",
+    help="Run only these checks: an ID, a category, docker.*, a,b.",
 )
 @click.option(
     "--ignore",
     multiple=True,
     metavar="CHECK",
     shell_complete=completion.check_id,
-    help="All but these; WS_DOCTOR_IGNORE has more, with blanks.",
+    help="Run all checks but these; WS_DOCTOR_IGNORE adds more, separated by spaces.",
 )
-@click.option("--strict", is_flag=True, help="Warnings count as failures.")
-@click.option("-q", "--quiet", is_flag=True, help="Say only what is wrong.")
-@click.option("-v", "--verbose", is_flag=True, help="Say of each check what it saw.")
+@click.option("--strict", is_flag=True, help="Exit with status 1 for warnings too.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only what is wrong.")
+@click.option("-v", "--verbose", is_flag=True, help="Print what each check found.")
 @click.option("--list", "list_", is_flag=True, help="List the checks; run none.")
-@click.option("--fix", is_flag=True, help="Apply the remedies that are safe, then look again.")
-@click.option("--metadata", is_flag=True, help="One line for Coder's metadata; the exit status is 0.")
+@click.option("--fix", is_flag=True, help="Apply the remedies that are safe, then check again.")
+@click.option("--metadata", is_flag=True, help="Print one line for Coder's metadata; exit with status 0.")
 @click.option(
     "--watch",
     type=click.FloatRange(min=1),
     is_flag=False,
     flag_value=5.0,
     metavar="[SECONDS]",
-    help="Look again and again, every 5 seconds or as said.",
+    help="Check again and again, every SECONDS (default: 5).",
 )
 @commands.with_json
 @commands.with_layout
 @click.pass_context
 def ws_doctor(click_context: click.Context, /, layout: Layout, **options: Any) -> int | None:  # noqa: ANN401
-    """Look the workspace over; say what is wrong and how to fix it.
+    """Check the workspace; report what is wrong and how to fix it.
 
-    Exit status: 0 no failure, 1 failures, 2 wrong usage.
+    Exit status: 0 no failures, 1 failures, 2 wrong usage.
     """
     if not commands.has_no_subcommand(click_context):
         return None
     modes = [name for name in ("list_", "fix", "metadata", "watch") if options[name]]
     if len(modes) > 1 or (options["as_json"] and modes in (["metadata"], ["watch"])):
         names = [f"--{name.rstrip('_')}" for name in modes] + (["--json"] if options["as_json"] else [])
-        raise UsageError(f"{' and '.join(names)} do not go together", code="cli.usage")
+        raise UsageError(f"{' and '.join(names)} cannot be combined", code="cli.usage")
     always = os.environ.get(IGNORED, "").split()
     checks = select(CHECKS, options["only"], options["ignore"], always)
     if options["list_"]:
@@ -93,7 +93,7 @@ def ws_doctor(click_context: click.Context, /, layout: Layout, **options: Any) -
 
 
 def _columns() -> int:
-    """How wide the terminal is; 0 if there is none."""
+    """The width of the terminal; 0 if there is none."""
     return shutil.get_terminal_size().columns if render.terminal(sys.stdout) else 0
 
 
@@ -116,10 +116,10 @@ def _list(checks: Sequence[Check], *, as_json: bool) -> int:
 
 
 def _fix(run: Run, look_again: Callable[[], Run], *, say: bool) -> tuple[Run, list[dict[str, Any]]]:
-    """Show the safe remedies, apply them, and look again: what a cause hid shows when that is fixed."""
+    """Show the safe remedies, apply them, and check again: a fixed cause may have hidden other findings."""
     todo = safe_fixes(run.results)
     if say and not todo:
-        render.say("there is nothing that is safe to fix without asking")
+        render.say("nothing can be fixed safely without asking")
     done: list[dict[str, Any]] = []
     title = "to fix:"
     while todo:
@@ -145,7 +145,7 @@ def _apply(item: Fix, run: Run, *, say: bool) -> dict[str, Any]:
 
 
 def _watch(checks: Sequence[Check], layout: Layout, pause: float) -> int:
-    """Until Ctrl-C: on a terminal the whole report, elsewhere what changes; the status is the last look's."""
+    """Show the whole report on a terminal, elsewhere only changes, until Ctrl-C; return the last status."""
     before: list[Result] = []
     try:
         while True:
@@ -161,11 +161,11 @@ def _watch(checks: Sequence[Check], layout: Layout, pause: float) -> int:
 
 
 def _redraw(run: Run, pause: float) -> None:
-    """What fits the screen, the findings first, over what was drawn before, without a flicker."""
+    """Draw over the previous report, without flicker, as much as fits the screen, findings first."""
     columns, rows = shutil.get_terminal_size()
     last = [
         doctor_text.total(run.results, run.seconds),
-        f"{time.strftime('%H:%M:%S')}, again in {pause:g} s; Ctrl-C ends",
+        f"{time.strftime('%H:%M:%S')}, again in {pause:g} s; press Ctrl-C to stop",
     ]
     report = doctor_text.screen(run.results, columns=columns, rows=rows - len(last) - 1)
     shown = [line if render.coloured(sys.stdout) else render.plain(line) for line in [*report, *last]]
@@ -182,11 +182,11 @@ def _tell_changes(before: Sequence[Result], run: Run) -> None:
 
 
 ws_doctor.epilog = commands.examples(
-    ("ws-doctor", "what is wrong, and the commands that fix it"),
-    ("ws-doctor -v --only docker", "what the checks of Docker saw"),
-    ("ws-doctor --fix", "apply the remedies that are safe, and look again"),
+    ("ws-doctor", "show what is wrong, and the commands that fix it"),
+    ("ws-doctor -v --only docker", "show what the checks of Docker found"),
+    ("ws-doctor --fix", "apply the remedies that are safe, then check again"),
     ("ws-doctor --json", "for programs"),
-    ("ws-doctor bundle", "an archive to send to support, without secrets"),
+    ("ws-doctor bundle", "write an archive for support, without secrets"),
 )
 
 ws_doctor.add_lazy("bundle", "coder_ws_runtime.cli.ws_doctor.bundle", "bundle")

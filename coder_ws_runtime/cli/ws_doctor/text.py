@@ -31,7 +31,7 @@ _FIX = "fix:"
 _THEN = "then:"
 
 _METADATA_LENGTH = 120
-"""Characters that one reads at a glance; Coder takes 2048 bytes of a metadata value."""
+"""Characters that one reads at a glance; Coder accepts 2048 bytes for a metadata value."""
 
 
 def lines(
@@ -46,10 +46,10 @@ def lines(
 
     Args:
         results: of the checks.
-        seconds: how long they took together.
+        seconds: how long they took in total.
         quiet: only what is wrong, and the total.
-        verbose: what each check saw, in a line of its own.
-        columns: of the terminal, for whose width sentences are broken; 0: they are not.
+        verbose: what each check found, on a line of its own.
+        columns: the terminal's width, at which sentences are wrapped; 0: they are not.
     """
     shown = [item for item in results if not (quiet and item.verdict.status in _DULL)]
     for category, items in groupby(shown, key=lambda item: item.check.category):
@@ -62,12 +62,12 @@ def lines(
 
 
 def screen(results: Sequence[Result], *, columns: int, rows: int) -> list[str]:
-    """The report as far as it fits: the findings first, failures before warnings, then what is ok.
+    """As much of the report as fits: findings first, failures before warnings, then what is ok.
 
     Args:
         results: of the checks.
         columns: of the terminal.
-        rows: how many lines there may be; a last one says how many more there would be.
+        rows: the most lines to return; the last one says how many are left out.
     """
     wrong = [item for item in results if item.verdict.status not in _DULL]
     wrong.sort(key=lambda item: not item.verdict.status.bad)
@@ -83,7 +83,7 @@ def screen(results: Sequence[Result], *, columns: int, rows: int) -> list[str]:
 
 
 def _cut(line: str, columns: int) -> str:
-    """A line that does not wrap: only its end is cut, and colour is ended there."""
+    """A line that does not wrap: if it is too long, its end is cut off and colours are reset."""
     bare = plain(line)
     return line if len(bare) <= columns else f"{bare[: columns - 1]}…"
 
@@ -96,7 +96,7 @@ def _each(items: list[Result], width: int, columns: int) -> Iterator[str]:
 
 
 def _together(items: list[Result], columns: int) -> Iterator[str]:
-    """A category: what is ok in one line, each reason to skip in one, what is wrong in full."""
+    """A category: one line for what is ok, one for each reason to skip, full text for what is wrong."""
     lines_: dict[str, list[Result]] = {}
     for item in items:
         dull = item.verdict.status in _DULL
@@ -121,7 +121,7 @@ def _named(status: Status, words: str, indent: str = "", columns: int = 0) -> It
 
 
 def _findings(verdict: Verdict, indent: str, columns: int) -> Iterator[str]:
-    """What is wrong; the remedy of several of them stands once, below the last."""
+    """What is wrong; a remedy that several findings share is shown once, below the last."""
     for remedy, together in groupby(verdict.findings, key=lambda finding: finding.remedy):
         for finding in together:
             lesser = "" if finding.status is verdict.status else f"{finding.status.value}: "
@@ -146,7 +146,7 @@ def _remedy(remedy: Remedy, indent: str, columns: int, label: str = _FIX) -> Ite
 
 
 def _broken(sentence: str, indent: str, columns: int) -> list[str]:
-    """A sentence in lines for a terminal. Commands are not broken: they are to be copied."""
+    """A sentence wrapped for a terminal. Commands are not wrapped, so that they can be copied."""
     if not columns:
         return [indent + sentence]
     return textwrap.wrap(
@@ -160,7 +160,7 @@ def _broken(sentence: str, indent: str, columns: int) -> list[str]:
 
 
 def total(results: Sequence[Result], seconds: float) -> str:
-    """One line: how many checks, and how they ended."""
+    """One line: how many checks ran, and their results."""
     numbers = counts(results)
     parts = [f"{numbers['ok']} ok", *_numbers(results)]
     if numbers["skipped"]:
@@ -178,7 +178,7 @@ def _numbers(results: Sequence[Result]) -> list[str]:
 
 
 def metadata(results: Sequence[Result]) -> str:
-    """The report in one short line, the worst first."""
+    """The report in one short line, the worst result first."""
     wrong = [item for item in results if item.verdict.findings or item.verdict.status.bad]
     if not wrong:
         return "well"
@@ -188,7 +188,7 @@ def metadata(results: Sequence[Result]) -> str:
 
 
 def changes(before: Sequence[Result], now: Sequence[Result]) -> Iterator[str]:
-    """What is other than before, line by line."""
+    """What has changed since the previous report, line by line."""
     known = {item.check.id: (item.verdict.status, item.verdict.findings) for item in before}
     for item in now:
         then = known.get(item.check.id)
@@ -199,5 +199,5 @@ def changes(before: Sequence[Result], now: Sequence[Result]) -> Iterator[str]:
 
 
 def listing(checks: Sequence[Check]) -> list[tuple[str, str, str]]:
-    """Id, title and explanation of each check."""
+    """ID, title and explanation of each check."""
     return [(item.id, item.title, item.explanation) for item in checks]

@@ -251,8 +251,8 @@ def test_what_is_enabled_counts(tree: Tree, run: Command) -> None:
     sources = json.loads(run("validate", "--json").out)["sources"]
     warnings = [warning for source in sources for warning in source["warnings"]]
     assert [warning["code"] for warning in warnings] == [
-        "optional.absent",
-        "optional.absent",
+        "trap.not-available",
+        "trap.not-available",
         "trap.replaced",
     ]
     assert warnings[0]["remedy"] == "did you mean 'git'?"

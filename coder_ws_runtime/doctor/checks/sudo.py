@@ -8,12 +8,12 @@ import stat
 from pathlib import Path
 
 from coder_ws_runtime.doctor import remedies
-from coder_ws_runtime.doctor.checks.docker import own_container
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, ok, skipped, warning
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.settings import Engine
+from coder_ws_runtime.system.container import own_container
 from coder_ws_runtime.system.process import TIMED_OUT
 
 _SECONDS = 4.0

@@ -88,9 +88,15 @@ class Anchor:
             return False
 
     def make_directories(
-        self, directory: str, *, owner: "Owner", like: "Anchor | None" = None, base: str = ""
+        self,
+        directory: str,
+        *,
+        owner: "Owner",
+        like: "Anchor | None" = None,
+        base: str = "",
+        durable: bool = True,
     ) -> None:
-        """Create what is missing of the path of a directory, durably.
+        """Create what is missing of the path of a directory.
 
         Args:
             directory: relative path; the empty path is the anchor itself.
@@ -98,31 +104,19 @@ class Anchor:
             like: where owner and mode of a new directory are taken from, if it has the same path
                 there; else the mode is 0755.
             base: a path here that stands for the root of `like`.
+            durable: make the new names durable; a home is not: it dies with its container.
         """
         missing: list[str] = []
         while not self.has_directory(directory):
             missing.append(directory)
             directory = directory.rpartition("/")[0]
-        while missing:
-            self._make_directory(missing.pop(), owner, like, base)
-
-    def _make_directory(self, directory: str, owner: "Owner", like: "Anchor | None", base: str) -> None:
-        name = directory.rpartition("/")[2]
-        mode = 0o755
-        pattern: os.stat_result | None = None
-        if like and (not base or directory.startswith(base + "/")):
-            with suppress(BlockedPathError):  # a link on the way there: it is no pattern
-                pattern = like.status(directory.removeprefix(base).lstrip("/"))
-        if pattern and stat.S_ISDIR(pattern.st_mode):
-            mode = stat.S_IMODE(pattern.st_mode)
-            owner = Owner(pattern.st_uid, pattern.st_gid)
-        with self.parent(directory) as (fd, _):
-            try:
+        for new in reversed(missing):
+            mode, its_owner = _as_pattern(new, owner, like, base)
+            with self.parent(new) as (fd, name), suppress(FileExistsError):
                 os.mkdir(name, 0o700, dir_fd=fd)
-            except FileExistsError:
-                return
-            finish_directory(fd, name, mode, owner)
-            sync_directory(fd)
+                finish_directory(fd, name, mode, its_owner)
+                if durable:
+                    sync_directory(fd)
 
     def status(self, relative: str) -> os.stat_result | None:
         """What lstat(2) says of a path, None if it or its directory is not there."""
@@ -131,6 +125,16 @@ class Anchor:
                 return os.stat(name, dir_fd=fd, follow_symlinks=False)
         except FileNotFoundError:
             return None
+
+
+def _as_pattern(directory: str, owner: "Owner", like: "Anchor | None", base: str) -> "tuple[int, Owner]":
+    """Mode and owner of a new directory: those of the same path below `like`, if it is there."""
+    if like and (not base or directory.startswith(base + "/")):
+        with suppress(BlockedPathError):  # a link on the way there: it is no pattern
+            pattern = like.status(directory.removeprefix(base).lstrip("/"))
+            if pattern and stat.S_ISDIR(pattern.st_mode):
+                return stat.S_IMODE(pattern.st_mode), Owner(pattern.st_uid, pattern.st_gid)
+    return 0o755, owner
 
 
 @contextmanager

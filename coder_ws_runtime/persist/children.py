@@ -209,7 +209,7 @@ def _make_unkept(session: Session, child: Child) -> bool:
             os.unlink(name, dir_fd=fd)
         session.ledger.forget(path)
         found = None
-    session.home.make_directories(path, owner=Owner.of(session.home.fd))
+    session.home.make_directories(path, owner=Owner.of(session.home.fd), durable=False)
     return found is None
 
 

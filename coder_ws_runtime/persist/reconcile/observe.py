@@ -43,8 +43,11 @@ def look(
         ChangedError: it changed while we looked.
         OSError: what the file systems say.
     """
+    session.ledger.refresh()
     seen = glance(session, entry, event)
     if seen.mounted is not None:  # it is not moved, so its content does not matter
+        return seen
+    if seen.aside is None and (seen.home is None or seen.home.kind is Kind.LINK):
         return seen
     root = f"{session.home.path}/{entry.path}"
 
@@ -58,7 +61,10 @@ def look(
 
 
 def glance(session: Session, entry: Entry, event: LinkEvent = NO_EVENT) -> Observation:
-    """As `look`, without the content: quick, and no basis for a plan of copies."""
+    """As `look`, without the content, and as the ledger was when it was read last.
+
+    Quick, and no basis for a plan of copies.
+    """
     seen = _look(session, entry, content=lambda _fd, _name: ())
     if session.relink:
         seen = replace(seen, left=Fate.NONE)
@@ -124,7 +130,12 @@ def _on_volume(volume: Anchor, path: str) -> tuple[Node | None, bool]:
     """The volume's side, and whether its directory is there."""
     try:
         with volume.parent(path) as (fd, name):
-            return node(fd, name), True
+            try:
+                found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            except FileNotFoundError:
+                return None, True
+            # Unlike in the home, hardly anything here is a link.
+            return node(fd, name) if stat.S_ISLNK(found.st_mode) else _node(found), True
     except FileNotFoundError:
         return None, False
 
@@ -151,4 +162,9 @@ def node(fd: int, name: str) -> Node | None:
         found = os.stat(name, dir_fd=fd, follow_symlinks=False)
     except FileNotFoundError:
         return None
+    return _node(found)
+
+
+def _node(found: os.stat_result) -> Node:
+    """What lstat(2) found of something that is no link."""
     return Node(kind_of(found), stat.S_IMODE(found.st_mode))

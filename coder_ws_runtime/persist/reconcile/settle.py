@@ -170,13 +170,18 @@ class _Settling:
         tell = self.progress or session.monitor.advance
         context = Context(session.home, session.volume, session.ledger, session.attic, tell)
 
+        copied = [
+            (action.origin, path)
+            for action in now.actions
+            if action.operation is not Operation.NOTE_COPIES
+            for path in action.paths
+        ]
+
         def total() -> int:
-            copying = (one for one in now.actions if one.operation is not Operation.NOTE_COPIES)
-            sides = ((action.origin, path) for action in copying for path in action.paths)
-            return amount((session.home, in_home(entry, path, origin)) for origin, path in sides)
+            return amount((session.home, in_home(entry, path, origin)) for origin, path in copied)
 
         try:
-            with session.monitor.work(f"~/{entry.path}{entry.slash}", total):
+            with session.monitor.work(f"~/{entry.path}{entry.slash}", total) if copied else nullcontext():
                 apply(entry, seen, now.actions, context)
         finally:
             self.left_over += context.left_over

@@ -23,7 +23,7 @@ def make_link(work: PathWork) -> None:
     owner = Owner.of(work.home.fd)
     directory = work.entry.path.rpartition("/")[0]
     if not work.seen.parent:
-        work.home.make_directories(directory, owner=owner, like=_volume_base(work))
+        work.home.make_directories(directory, owner=owner, like=_volume_base(work), durable=False)
     with work.home.parent(work.entry.path) as (fd, name):
         _symlink(work, fd, name)
 

@@ -7,8 +7,8 @@ no newer save than what the volume has.
 ``links``
     One line for each link, appended before it is made: the path, what the link says, and what became of it
     if an event said so. Also one for each file that neither home nor volume had when it was looked at, with
-    no link and the word `awaited`. What other processes append is read as it comes: the daemon has to know
-    the links that a command has made since it started.
+    no link and the word `awaited`. What other processes append is read before a
+    decision: the daemon has to know the links that a command has made since it started.
 ``copied/<hash>``
     For a path that is being moved, or cannot be linked: which files of it were copied, as they were then, and
     what the volume has had since. Written before a copy is published, removed when the link is in place.
@@ -48,28 +48,37 @@ class Ledger:
         self._links: dict[str, str] = {}
         self._left: dict[str, str] = {}
         self._read_to = 0
+        self._loaded = False
         self._fd: int | None = None
 
-    def _read(self) -> dict[str, str]:
-        """The links, with what was appended since the last call."""
+    def refresh(self) -> None:
+        """Read what other processes have appended since the last time; the first use of all reads it, too."""
+        self._loaded = True
         try:
             if os.stat(self.directory / _FILE).st_size == self._read_to:
-                return self._links
+                return
             with open(self.directory / _FILE, "rb") as file:
                 file.seek(self._read_to)
                 text = file.read()
         except OSError:
-            return self._links
+            return
         # A line without its newline is being written, or a crash cut it short; it is not whole.
         whole = text[: text.rfind(b"\n") + 1]
         self._read_to += len(whole)
-        for line in whole.decode(errors="replace").split("\n"):
+        self._note(whole)
+
+    def _note(self, lines: bytes) -> None:
+        for line in lines.decode(errors="replace").split("\n"):
             path, separator, rest = line.partition("\t")
             target, _, fate = rest.partition("\t")
             if separator:
                 self._links[path] = target
                 self._left[path] = fate
-        return self._links
+
+    def _known(self, lines: dict[str, str], path: str) -> str:
+        if not self._loaded:
+            self.refresh()
+        return lines.get(path, "")
 
     def make(self) -> None:
         """Make its directory if need be.
@@ -91,16 +100,15 @@ class Ledger:
 
     def link(self, path: str) -> str:
         """What the link says that this container made at `path`; empty if it made none."""
-        return self._read().get(path, "")
+        return self._known(self._links, path)
 
     def left(self, path: str) -> str:
         """What became of the recorded link at `path`, as `note_left` was given it; empty if it was not."""
-        self._read()
-        return self._left.get(path, "")
+        return self._known(self._left, path)
 
     def has(self, path: str, target: str) -> bool:
         """Whether this container has made the link at `path` with the text `target`."""
-        return self._read().get(path) == target
+        return self.link(path) == target
 
     def record(self, path: str, target: str) -> None:
         """Note a link that is about to be made.
@@ -118,8 +126,7 @@ class Ledger:
 
     def is_awaited(self, path: str) -> bool:
         """Whether neither home nor volume had the file when this container looked at it last."""
-        self._read()
-        return self._left.get(path) == _AWAITED
+        return self.left(path) == _AWAITED
 
     def note_awaited(self, path: str) -> None:
         """Note that neither home nor volume has the file. Raises OSError as `record`."""
@@ -139,6 +146,11 @@ class Ledger:
         text = f"\n{line}\n".encode()
         if os.write(self._fd, text) < len(text):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if os.lseek(self._fd, 0, os.SEEK_CUR) == self._read_to + len(text):
+            self._read_to += len(text)
+            self._note(text)
+        else:  # another process has appended, too
+            self.refresh()
 
     # Copies ---------------------------------------------------------------------------------------
 
@@ -184,10 +196,13 @@ class Ledger:
             BlockingIOError: another process has it, and `wait` is false.
             OSError: the directory cannot be written.
         """
-        directory = self.directory / "locks"
-        directory.mkdir(parents=True, exist_ok=True)
+        directory = f"{self.directory}/locks"
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        lock = os.open(directory / _hash(path), flags, 0o600)
+        try:
+            lock = os.open(f"{directory}/{_hash(path)}", flags, 0o600)
+        except FileNotFoundError:
+            os.makedirs(directory, exist_ok=True)
+            lock = os.open(f"{directory}/{_hash(path)}", flags, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             yield

@@ -134,6 +134,7 @@ class Healer:
         return True
 
     def _try(self, entry: Entry, event: LinkEvent) -> Outcome:
+        self.session.ledger.refresh()  # commands make links, too
         try:
             return settle(self.session, entry, event=event)
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends this path and not the daemon

@@ -21,6 +21,7 @@ from coder_ws_runtime.persist.reconcile.settle import save, settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_items import items, restore
 from tests.fs.conftest import CODER, as_user, own
+from tests.harness.scenario_parts import import_everything
 from tests.harness.tree import Tree, write
 
 SECRET = "the secret outside"
@@ -75,6 +76,7 @@ class Place:
 @pytest.fixture(scope="module", autouse=True)
 def _all_is_imported(tmp_path_factory: pytest.TempPathFactory) -> None:
     """What is imported late is imported now: `coder` may not be able to read this Python."""
+    import_everything()
     tree = Tree.at(tmp_path_factory.mktemp("warm"))
     write(tree.home, HOME)
     write(tree.volume, VOLUME)

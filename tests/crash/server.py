@@ -86,6 +86,7 @@ def _run(
     main: Callable[[str], int], verb: str, environment: Mapping[str, str], strace: Sequence[str]
 ) -> Ended:
     reading, writing = os.pipe()
+    is_ready, ready = os.pipe()
     with os.fdopen(os.memfd_create("stdout"), "w+") as out, os.fdopen(os.memfd_create("stderr"), "w+") as err:
         child = os.fork()
         if child == 0:
@@ -95,9 +96,13 @@ def _run(
             os.dup2(err.fileno(), 2)
             os.environ.clear()
             os.environ.update(environment)
+            os.write(ready, b"1")
             os.read(reading, 1)  # until strace is attached
             os._exit(_status(main, verb))
         os.close(reading)
+        os.read(is_ready, 1)
+        os.close(is_ready)
+        os.close(ready)
         if strace:
             _trace(child, strace, writing)
         else:

@@ -30,6 +30,7 @@ def test_what_another_process_forgot(tmp_path: Path) -> None:
     one.record("f", "/volume/f")
     assert other.has("f", "/volume/f")
     other.forget("f")
+    one.refresh()
     assert not one.has("f", "/volume/f")
 
 

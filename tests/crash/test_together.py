@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -155,6 +156,9 @@ def test_a_long_seed_blocks_no_other_path(tmp_path: Path, volume: Path) -> None:
 
 
 SAVED = ["one", ".a/b/c/x", ".a/b/c/y/z"]
+SAVES = 10
+"""How often a home saves one file: the attic keeps 50 versions, and what is beyond them is rightly gone."""
+FILES = [f"one-{number}" for number in range(40)]
 SECONDS = 8.0
 """How long they go on; `--whole`: a minute."""
 
@@ -164,7 +168,7 @@ def test_homes_that_heal_the_same_paths_and_are_killed(
 ) -> None:
     """Four homes save and heal at once, half of the heals are killed, and one more restores what it finds."""
     until = time.monotonic() + (60 if whole else SECONDS)
-    bases = [home(tmp_path / str(number), ["one", ".a/b/c/"], {}) for number in range(4)]
+    bases = [home(tmp_path / str(number), [*FILES, ".a/b/c/"], {}) for number in range(4)]
     children = [forked(partial(save_and_heal, base, volume, until)) for base in bases]
     children.append(forked(lambda: restore_anything(home(tmp_path / "other", [], {}), volume, until)))
     assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 5
@@ -177,7 +181,7 @@ def test_homes_that_heal_the_same_paths_and_are_killed(
     tried("kill points tried", sum(report["kills"] for report in reports))
     tried("losses", len(lost))
     assert lost == set()
-    assert all((base / "home" / path).is_symlink() for base in bases for path in ("one", ".a/b/c"))
+    assert all((base / "home" / path).is_symlink() for base in bases for path in (*FILES, ".a/b/c"))
     assert not list(tmp_path.rglob("*.home-persist*"))
     assert not list((volume / ".home-persist/staging").iterdir())
 
@@ -204,6 +208,7 @@ def save_and_heal(base: Path, volume: Path, until: float) -> None:
     """Save over links, heal, and be killed while healing; at the end, report what must be somewhere."""
     draw = random.Random(base.name)
     living: set[str] = set()
+    saves: Counter[str] = Counter()
     heals = kills = 0
 
     def heal() -> None:
@@ -215,7 +220,8 @@ def save_and_heal(base: Path, volume: Path, until: float) -> None:
 
     while time.monotonic() < until:
         name = draw.choice(SAVED)
-        target = base / "home" / name
+        target = base / "home" / f"{name}-{saves[name] // SAVES}"
+        saves[name] += 1
         link = base / "home/.a/b/c"
         if link.is_symlink() and name != "one":
             link.unlink()

@@ -27,7 +27,8 @@ def comment_out(context: Context, file: Path, bad_lines: Callable[[str], Sequenc
     bad: set[int] = set()
     for _ in range(_ROUNDS):
         lines = text.split("\n")
-        found = {number for number in bad_lines(_commented(lines, bad)) if 0 < number <= len(lines)}
+        # At an end without a line break some count one more.
+        found = {min(number, len(lines)) for number in bad_lines(_commented(lines, bad))}
         if not found and bad:
             script = ";".join(f"{number}s/^/# /" for number in sorted(bad))
             command = f"sed -i --follow-symlinks {shlex.quote(script)} {shlex.quote(str(file))}"

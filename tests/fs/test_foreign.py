@@ -127,6 +127,27 @@ def test_files_of_root_that_hinder_nothing_are_found_all_the_same(tree: Tree) ->
         assert find_foreign(anchor, "", Owner(CODER, CODER)) is None
 
 
+def test_a_tree_that_is_nested_too_deeply_is_looked_at_as_far_as_it_goes(tree: Tree) -> None:
+    write(tree.volume, {".d/theirs": "x"})
+    own(tree.layout.root)
+    chown(tree.volume / ".d/theirs", 0)
+    fd = os.open(tree.volume / ".d", os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=fd)
+        inner = os.open("d", os.O_RDONLY, dir_fd=fd)
+        os.chown(inner, CODER, CODER)
+        os.close(fd)
+        fd = inner
+    os.close(fd)
+    try:
+        with Anchor(tree.volume) as anchor:
+            found = find_foreign(anchor, ".d", Owner(CODER, CODER), budget=60)
+        assert found is not None
+        assert found.paths == (f"{tree.volume}/.d/theirs",)
+    finally:
+        subprocess.run(["rm", "-rf", tree.volume / ".d/d"], check=True)
+
+
 def test_many_of_them_are_given_back_by_one_command(tree: Tree) -> None:
     names = [f".d/f {number}" for number in range(20)]
     write(tree.volume, dict.fromkeys(names, "x"))

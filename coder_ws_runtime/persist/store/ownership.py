@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from coder_ws_runtime.fs.anchored import Anchor, Owner, open_directory
+from coder_ws_runtime.fs.anchored import Anchor, Owner, open_directory, report_deep_nesting
 
 _NAMED = 5
 """Paths that a remedy names one by one; more are found by find(1)."""
@@ -134,7 +134,7 @@ class _Search:
             return
         with os.scandir(fd) as listing:
             for entry in listing:
-                with suppress(OSError):
+                with suppress(OSError), report_deep_nesting():
                     found = entry.stat(follow_symlinks=False)
                     inner = f"{path}/{entry.name}" if path else entry.name
                     if found.st_dev != device or self.note(found, inner):

@@ -3,7 +3,6 @@
 import queue
 import threading
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -153,6 +152,8 @@ def _work(item: Check, context: Context, done: "queue.SimpleQueue[Result]") -> N
         if verdict.findings and item.made_by and not _is_met(item.made_by, context):
             verdict = skipped(item.made_by.value)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other checks are still wanted
+        import traceback  # noqa: PLC0415 - slow to import, and rarely needed
+
         last = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{last.filename.rpartition('/')[2]}:{last.lineno}"
         verdict = Verdict(

@@ -22,12 +22,12 @@ from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import BlockedPathError, Owner, sync_directory
 from coder_ws_runtime.persist.manifest.entry import DETOURS, Child, Scope
 from coder_ws_runtime.persist.manifest.files import children_file
-from coder_ws_runtime.persist.reconcile.observe import aside_name
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_records import Reason
 from coder_ws_runtime.persist.store.failures import failure_of
 from coder_ws_runtime.persist.store.lease import held_elsewhere
+from coder_ws_runtime.persist.store.names import aside_name
 
 _VERSION = 1
 

@@ -6,7 +6,8 @@ kernel and cannot be interrupted. A thread that waits so keeps its process from 
 
 import os
 import select
-import shutil
+
+from coder_ws_runtime.system.process import find_program
 
 LIMIT = 2.0
 """Seconds that a change may take."""
@@ -21,7 +22,7 @@ def takes_changes(directory: str, *, limit: float = LIMIT) -> bool:
         directory: an absolute path; it is not looked at by this process.
         limit: seconds; the child is left to itself after them.
     """
-    touch = shutil.which("touch", path="/usr/bin:/bin")
+    touch = find_program("touch", "/usr/bin:/bin")
     if touch is None:
         return True
     nowhere = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]

@@ -1,10 +1,11 @@
-"""The one way to run another program."""
+"""The one way to run another program.
+
+Modules that start and attend programs are imported there: a boot step that has nothing to do loads faster.
+"""
 
 import contextlib
 import os
-import selectors
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -62,6 +63,20 @@ class Runner(Protocol):
         """Run `argv` to its end, `timeout` seconds at most, and return how it ended."""
 
 
+def find_program(name: str, path: str | None) -> str | None:
+    """Where a program is, as :func:`shutil.which` finds it; that module takes longer to load than to do this.
+
+    Args:
+        name: without a slash.
+        path: directories with colons between; None: the system's default.
+    """
+    for directory in (os.defpath if path is None else path).split(os.pathsep):
+        file = os.path.join(directory, name)
+        if os.path.isfile(file) and os.access(file, os.X_OK):
+            return file
+    return None
+
+
 def run(
     argv: Sequence[str],
     *,
@@ -77,6 +92,8 @@ def run(
         env: its whole environment, or None for ours.
         stdin: what it reads; None closes its standard input.
     """
+    import subprocess  # noqa: PLC0415 - see the module's docstring
+
     args = tuple(argv)
     try:
         done = subprocess.run(
@@ -129,6 +146,8 @@ def supervise(
         output: takes what it writes to stdout and stderr.
         waiting: what to call while it runs, each after so many seconds.
     """
+    import subprocess  # noqa: PLC0415 - see the module's docstring
+
     args = program.argv
     # A signal that came between the start and the `try` below would leave the program running.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
@@ -179,6 +198,8 @@ def _attend(
     waiting: list[tuple[float, Callable[[], None]]],
 ) -> bool:
     """Pass on what the child says until it ends or `timeout` is over; whether it ended."""
+    import selectors  # noqa: PLC0415 - see the module's docstring
+
     began = time.monotonic()
     os.set_blocking(pipe, False)
     with selectors.DefaultSelector() as ready:
@@ -214,6 +235,8 @@ def _pass_on(pipe: int, output: Callable[[bytes], None]) -> bool:
 
 def _end_group(leader: int, ended: int) -> None:
     """End a process group: SIGTERM, and SIGKILL once its leader has ended or `GRACE` is over."""
+    import selectors  # noqa: PLC0415 - see the module's docstring
+
     with contextlib.suppress(ProcessLookupError):
         os.killpg(leader, signal.SIGTERM)
     with selectors.DefaultSelector() as ready:

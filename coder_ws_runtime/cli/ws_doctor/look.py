@@ -4,7 +4,6 @@ Without click: every workspace runs ``ws-doctor --metadata`` once a minute.
 """
 
 import os
-import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -55,6 +54,6 @@ def say_metadata(layout: Layout) -> int:
 def _say_waiting(ids: Sequence[str]) -> None:
     """Show one line on the terminal; it is erased when no check is left."""
     line = f"waiting for {', '.join(ids)} …" if ids else ""
-    columns = shutil.get_terminal_size().columns
+    columns = render.columns_of(sys.stderr)
     sys.stderr.write(f"\r{line[: max(columns - 1, 1)]}{REST_OF_LINE}")
     sys.stderr.flush()

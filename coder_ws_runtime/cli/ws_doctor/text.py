@@ -1,6 +1,5 @@
 """The doctor's report for people."""
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -149,6 +148,8 @@ def _broken(sentence: str, indent: str, columns: int) -> list[str]:
     """A sentence wrapped for a terminal. Commands are not wrapped, so that they can be copied."""
     if not columns:
         return [indent + sentence]
+    import textwrap  # noqa: PLC0415 - slow to import, and only a terminal needs it
+
     return textwrap.wrap(
         sentence,
         max(columns, 40),

@@ -1,7 +1,6 @@
 """Checks of Docker: the client, the socket, the groups, the server."""
 
 import os
-import shutil
 from typing import Any
 
 from coder_ws_runtime.boot.docker_group.observation import Observed
@@ -21,10 +20,12 @@ from coder_ws_runtime.doctor.findings import (
     skipped,
 )
 from coder_ws_runtime.doctor.systemd import Unit
+from coder_ws_runtime.doctor.versions import ask_version
 from coder_ws_runtime.layout import DEFAULT_USER
 from coder_ws_runtime.settings import Engine
 from coder_ws_runtime.system import docker_api
 from coder_ws_runtime.system.docker_api import DockerApiError, NoAnswerError
+from coder_ws_runtime.system.process import find_program
 
 _PLUGINS = {"docker-buildx": "docker build", "docker-compose": "docker compose"}
 _OLDEST_API = (1, 24)
@@ -43,11 +44,11 @@ def _planned(context: Context) -> Plan:
 def cli(context: Context) -> Verdict:
     """The client is on PATH and runs, and has what `docker build` and `docker compose` need."""
     remedy = remedies.restart_workspace(context, "restart the workspace: that takes the image's files again")
-    program = shutil.which("docker", path=context.env.get("PATH"))
+    program = find_program("docker", context.env.get("PATH"))
     if not program:
         evidence = [f"PATH={context.env.get('PATH', '')}"]
         return found([failure("docker.cli-missing", "docker is not on PATH", remedy, evidence=evidence)], "")
-    done = context.run([program, "--version"], timeout=4)
+    done = ask_version(context, program)
     if not done.ok:
         evidence = [f"{program}: {done.complaint}"]
         return found([failure("docker.cli-broken", "docker does not run", remedy, evidence=evidence)], "")

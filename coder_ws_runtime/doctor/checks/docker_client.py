@@ -2,18 +2,16 @@
 
 import os
 import shlex
-import shutil
 import socket
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, ok, warning
-from coder_ws_runtime.doctor.variables import take_out
 from coder_ws_runtime.layout import DEFAULT_USER
 from coder_ws_runtime.system import docker_config
 from coder_ws_runtime.system.docker_config import ChosenBy, Config, Endpoint
+from coder_ws_runtime.system.process import find_program
 
 _SECONDS = 2.0
 """How long a daemon or a credential helper may take to answer."""
@@ -86,6 +84,8 @@ def _use_default(context: Context, config: Config, by: ChosenBy) -> tuple[Remedy
     """How docker uses the mounted socket again, and what has it go elsewhere."""
     text = "use the mounted socket"
     if by is not ChosenBy.CONFIG:
+        from coder_ws_runtime.doctor.variables import take_out  # noqa: PLC0415 - rarely needed
+
         return take_out(context, by.value, text)
     config_dir = config.file.parent
     option = (
@@ -103,6 +103,8 @@ def _is_mounted(context: Context, host: str) -> bool:
 
 def _deadness(host: str) -> str:
     """Why nobody answers at a URL; empty if somebody does, or it is not of a kind that we can try."""
+    from urllib.parse import urlsplit  # noqa: PLC0415 - slow to import; most have no host of their own
+
     url = urlsplit(host)
     try:
         if url.scheme == "unix":
@@ -126,6 +128,8 @@ def _tls_problem(context: Context, config: Config) -> Finding | None:
     missing = [str(directory / name) for name in _TLS_FILES if not os.access(directory / name, os.R_OK)]
     if not missing:
         return None
+    from coder_ws_runtime.doctor.variables import take_out  # noqa: PLC0415 - rarely needed
+
     remedy, set_in = take_out(context, "DOCKER_TLS_VERIFY", "the mounted socket needs none")
     problem = "every docker command fails: DOCKER_TLS_VERIFY is set, and there are no certificates"
     evidence = [*(f"{name}: cannot be read" for name in missing), *set_in]
@@ -138,7 +142,7 @@ def credentials(context: Context) -> Verdict:
     config = context.ask(_config)
     findings = []
     for program, setting in config.helpers.items():
-        path = shutil.which(program, path=context.env.get("PATH"))
+        path = find_program(program, context.env.get("PATH"))
         if path is None:
             problem = f"docker cannot pull or log in: {program} is not on PATH"
             evidence = [f"{setting} in {config.file}"]

@@ -3,14 +3,13 @@
 import os
 import re
 import shlex
-import shutil
 from pathlib import Path
 
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, ok, skipped
 from coder_ws_runtime.doctor.user_files import comment_out
-from coder_ws_runtime.system.process import Completed
+from coder_ws_runtime.system.process import Completed, find_program
 
 _SECONDS = 4.0
 _BAD_LINE = re.compile(r"bad config line (\d+)(?: in file (.+)| in .*)?$", re.MULTILINE)
@@ -20,7 +19,7 @@ _BAD_VALUE = re.compile(r"\b(?:bad|malformed) .*?\b([A-Za-z][\w-]*\.[\w.-]+)\b",
 @check("programs.git", "git's settings", needs=[Need.LIVE])
 def git(context: Context) -> Verdict:
     """Git reads its settings: a mistake in ~/.gitconfig stops every git command."""
-    program = shutil.which("git", path=context.env.get("PATH", os.defpath))
+    program = find_program("git", context.env.get("PATH", os.defpath))
     if program is None:
         return skipped("git is not a part of this image")
     # Not `git config --list`: that reads values without looking whether git can use them.

@@ -24,7 +24,6 @@ from coder_ws_runtime.doctor.volume import Usable, usable
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.fs.anchored import Anchor
 from coder_ws_runtime.layout import DEFAULT_USER
-from coder_ws_runtime.persist.gc import Bounds
 from coder_ws_runtime.persist.manifest.entry import NO_WORKSPACE_ID, Declarations
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.store.format import refusal as format_refusal
@@ -37,8 +36,6 @@ from coder_ws_runtime.text import plural
 
 _DAY = 86400.0
 _WHOLE = 0o700
-_ORPHANED_AFTER = Bounds().old
-"""Seconds: what `home-persist gc --yes` removes without the word of an engine."""
 _REMOTE = ("nfs", "cifs", "smb", "fuse", "9p", "ceph", "virtiofs")
 """Beginnings of types of file systems that a server or a program answers for."""
 
@@ -273,22 +270,27 @@ def _closed_manifests(context: Context, error: UserError) -> Finding:
 def orphans(context: Context) -> Verdict:
     """Copies of a workspace that has not run for long take room that nobody uses."""
     try:
-        names = sorted(os.listdir(context.layout.workspaces))
+        own = context.settings.workspace.id
+        names = sorted(name for name in os.listdir(context.layout.workspaces) if name != own)
     except OSError:
         return ok("there are none")
+    if not names:
+        return ok("there are none")
+    from coder_ws_runtime.persist.gc import Bounds  # noqa: PLC0415 - most volumes have none
+
     known = {lease.workspace_id: lease for lease in leases(context.layout.volume)}
     now = time.time()
     old = []
     for name in names:
         lease = known.get(name)
-        if name == context.settings.workspace.id or (lease and lease.held):
+        if lease and lease.held:
             continue
         seen = lease.seen if lease else (context.layout.workspaces / name).stat().st_mtime
-        if now - seen > _ORPHANED_AFTER:
+        if now - seen > Bounds().old:  # what `home-persist gc --yes` removes without the word of an engine
             called = f" ({lease.workspace_name})" if lease and lease.workspace_name else ""
             old.append(f"{name}{called}: not seen for {(now - seen) / _DAY:.0f} days")
     if not old:
-        return ok(f"{plural(len(names), 'workspace')} with copies of their own, all seen recently")
+        return ok(f"{plural(len(names), 'other workspace')} with copies of their own, all seen recently")
     remedy = Remedy(
         "see what would be removed, and remove it if those workspaces are gone",
         (context.as_user("home-persist gc"), context.as_user("home-persist gc --yes")),

@@ -1,22 +1,14 @@
 """The check of the links of declared paths."""
 
 import os
-import shlex
-from collections.abc import Iterable
-from dataclasses import replace
 
-from coder_ws_runtime.doctor import systemd
 from coder_ws_runtime.doctor.checks.home import declarations, volume_problem
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
-from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, ok, skipped, warning
+from coder_ws_runtime.doctor.findings import Verdict, failure, found, ok, skipped
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
-from coder_ws_runtime.persist.reconcile.actions import Decision, Plan
-from coder_ws_runtime.persist.reconcile.observation import Observation
-from coder_ws_runtime.persist.reconcile.observe import aside_name, look
-from coder_ws_runtime.persist.reconcile.plan import plan, points_into
-from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.persist.store.names import aside_name
 from coder_ws_runtime.text import plural
 
 
@@ -30,9 +22,10 @@ def links(context: Context) -> Verdict:
         return ok(summary)
     if context.ask(volume_problem):
         return skipped("the volume cannot be used; see home.volume")
+    from coder_ws_runtime.doctor.checks.link_faults import find_faults  # noqa: PLC0415 - most runs find none
+
     try:
-        with Session(context.layout, context.settings, writing=False) as session:
-            findings = _one_for_each_link([_link_finding(context, session, entry) for entry in odd])
+        findings = find_faults(context, odd)
     except UserError as error:
         evidence = [f"~/{entry.path} is not linked" for entry in odd]
         return found([failure("home.link-not-looked-at", str(error), evidence=evidence)], "")
@@ -42,96 +35,21 @@ def links(context: Context) -> Verdict:
     return found(findings, summary)
 
 
-def _one_for_each_link(findings: Iterable[Finding | None]) -> list[Finding]:
-    """The findings, those of one link of the user's as one: it may be above several declared paths."""
-    merged: dict[tuple[str, str], Finding] = {}
-    for finding in findings:
-        if finding is None:
-            continue
-        key = (finding.code, finding.about)
-        known = merged.setdefault(key, finding)
-        if known is not finding:
-            merged[key] = replace(known, evidence=(*known.evidence, *finding.evidence))
-    return list(merged.values())
-
-
 def is_linked(context: Context, entry: Entry) -> bool:
-    """Whether the link says what it should and leads somewhere; a file may yet have to be written.
+    """Whether the link says what it should and leads somewhere, or a file has yet to be written.
 
     What an interrupted run set aside beside it has to be put in order first.
     """
     target = f"{context.layout.volume}/{entry.on_volume}"
     place = context.layout.home / entry.path
+    if os.path.lexists(place.with_name(aside_name(place.name))):
+        return False
     try:
-        if os.readlink(place) != target or os.path.lexists(place.with_name(aside_name(place.name))):
+        if os.readlink(place) != target:
             return False
+    except FileNotFoundError:
+        # The daemon links a file when a program has written it; home.daemon tells whether it runs.
+        return entry.kind is Kind.FILE and not os.path.lexists(target)
     except OSError:
         return False
     return os.path.isdir(target if entry.kind is Kind.DIRECTORY else os.path.dirname(target))
-
-
-def _link_finding(context: Context, session: Session, entry: Entry) -> Finding | None:
-    path, about = f"~/{entry.path}", str(context.layout.home / entry.path)
-    again = systemd.restart_command(context, systemd.RESOLVE, "home-persist resolve")
-    remedy = Remedy("link it again: what is in the home moves to the volume", (again,), safe=True)
-    evidence = [f"declared in {entry.place}"]
-    try:
-        seen = look(session, entry, refuse_writers=False)
-    except OSError as error:
-        problem = f"{path} cannot be looked at: {error.strerror or error}"
-        return failure("home.link-unreadable", problem, remedy, evidence=evidence, about=about)
-    planned = plan(entry, seen)
-    if planned.decision is Decision.DIVERTED:
-        return _diverted_finding(context, entry)
-    if planned.refused:
-        problem = f"{path}: {planned.problem}"
-        remedy = Remedy(planned.hint)
-        return failure("home.link-refused", problem, remedy, evidence=evidence, about=about)
-    if planned.actions:
-        code, state = _state(seen)
-        problem = f"{path} {state}"
-        return failure(code, problem, remedy, evidence=[*evidence, _next(planned)], about=about)
-    if planned.problem:
-        remedy = Remedy(f"{planned.hint}; then look again", (again,))
-        problem = f"{path}: {planned.problem}"
-        return warning("home.link-other-type", problem, remedy, evidence=evidence, about=about)
-    return None
-
-
-def _diverted_finding(context: Context, entry: Entry) -> Finding | None:
-    """A link of the user's own is a decision, and no fault; one that leads nowhere stops its program."""
-    place = context.layout.home / entry.path
-    if place.exists():
-        return None
-    link = next(parent for parent in (place, *place.parents) if parent.is_symlink() or parent.exists())
-    if link.exists():  # it leads to a directory, in which programs make what they need
-        return None
-    again = systemd.restart_command(context, systemd.RESOLVE, "home-persist resolve")
-    commands = (context.as_user(f"rm {shlex.quote(str(link))}"), again)
-    remedy = Remedy("make what your link leads to, or go back to the volume's copy", commands)
-    problem = f"your own link {link} leads to {os.readlink(link)}, and nothing is there"
-    evidence = [f"~/{entry.path}: declared in {entry.place}"]
-    return warning("home.link-diverted-nowhere", problem, remedy, evidence=evidence, about=str(link))
-
-
-def _next(planned: Plan) -> str:
-    return f"resolve would: {', '.join(action.operation.value for action in planned.actions)}"
-
-
-def _state(seen: Observation) -> tuple[str, str]:
-    """The code, and the end of a sentence that begins with the path."""
-    home = seen.home
-    if seen.aside is not None:
-        return "home.link-half-done", "was left half done by an interrupted run"
-    if home is None:
-        return "home.link-missing", "is not linked: there is nothing in its place"
-    if home.kind is Kind.LINK and points_into(home.target, seen.volume_root):
-        if home.target == seen.link:
-            return "home.link-dangling", f"links to {home.target}, which is not there"
-        return "home.link-wrong", f"links to {home.target}, a wrong place of the volume"
-    if home.kind is Kind.LINK:
-        return "home.link-elsewhere", f"links to {home.target}, which is not on the volume"
-    return (
-        "home.link-replaced",
-        f"was replaced by a {home.kind.value}, which is not on the volume, and lost with the container",
-    )

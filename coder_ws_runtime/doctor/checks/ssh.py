@@ -3,7 +3,6 @@
 import os
 import re
 import shlex
-import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, ok
 from coder_ws_runtime.doctor.user_files import comment_out
 from coder_ws_runtime.system import text_file
+from coder_ws_runtime.system.process import find_program
 
 _SECONDS = 4.0
 _OTHERS = 0o077
@@ -86,7 +86,7 @@ def _open_keys(context: Context, keys: list[Path]) -> Finding:
 
 def _invalid(context: Context, settings: Path) -> Finding | None:
     """What ssh says of its settings, unless it would have to run programs for that."""
-    program = shutil.which("ssh", path=context.env.get("PATH", os.defpath))
+    program = find_program("ssh", context.env.get("PATH", os.defpath))
     text = text_file.read(settings)
     if program is None or not text or _RUNS_PROGRAMS.search(text):
         return None

@@ -2,13 +2,13 @@
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Finding, Verdict, found, skipped, warning
 from coder_ws_runtime.doctor.user_files import set_aside
+from coder_ws_runtime.system.process import find_program
 
 _SECONDS = 4.0
 _SHELLS = {
@@ -28,7 +28,7 @@ def shell(context: Context) -> Verdict:
     for name, files in _SHELLS.items():
         there = [context.layout.home / file for file in files]
         changed = [path for path in there if _is_users(context, path)]
-        program = shutil.which(name, path=context.env.get("PATH", os.defpath)) if changed else None
+        program = find_program(name, context.env.get("PATH", os.defpath)) if changed else None
         for path in changed if program else ():
             done = context.run([program or name, "-n", str(path)], timeout=_SECONDS)
             if not done.ok and str(path) in done.stderr:

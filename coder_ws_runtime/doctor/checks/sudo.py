@@ -3,7 +3,6 @@
 import os
 import re
 import shlex
-import shutil
 import stat
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, 
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.settings import Engine
 from coder_ws_runtime.system.container import own_container
-from coder_ws_runtime.system.process import TIMED_OUT
+from coder_ws_runtime.system.process import TIMED_OUT, find_program
 
 _SECONDS = 4.0
 _NO_FAULT = ("a password is required", "unable to resolve host")
@@ -29,7 +28,7 @@ def sudo(context: Context) -> Verdict:
     """The user can become root by sudo, as the commands for root that are printed here do."""
     if context.uid == 0:
         return skipped("this is root")
-    program = shutil.which("sudo", path=context.env.get("PATH", os.defpath))
+    program = find_program("sudo", context.env.get("PATH", os.defpath))
     if program is None:
         remedy = remedies.change_template(context, remedies.TOO_OLD)
         problem = "there is no sudo, so nobody can become root from within the workspace"

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,8 @@ from coder_ws_runtime.doctor import remedies
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Check, Need
 from coder_ws_runtime.doctor.findings import Verdict, failure, found, ok, skipped
-from coder_ws_runtime.system.process import Completed
+from coder_ws_runtime.doctor.versions import ask_version
+from coder_ws_runtime.system.process import Completed, find_program
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,6 @@ class Tool:
     """As it is called."""
     recipe: str
     """The directory below the share directory by which the image says that it has the tool."""
-    arguments: tuple[str, ...] = ("--version",)
 
 
 _NODE = "node"
@@ -47,7 +46,7 @@ def _function(tool: Tool) -> Callable[[Context], Verdict]:
             context, "restart the workspace: that takes the image's files again"
         )
         path = context.env.get("PATH", os.defpath)
-        program = shutil.which(tool.name, path=path)
+        program = find_program(tool.name, path)
         if program is None:
             problem = f"{tool.name} is a part of this image, and not on PATH"
             evidence = [f"PATH={path}"]
@@ -60,9 +59,7 @@ def _function(tool: Tool) -> Callable[[Context], Verdict]:
             version = _of_package(program)
             if version:
                 return ok(f"{version} ({program})")
-        done = (
-            context.ask(_node) if tool.name == _NODE else context.run([program, *tool.arguments], timeout=8)
-        )
+        done = context.ask(_node) if tool.name == _NODE else ask_version(context, program)
         if not done.ok:
             problem = f"{tool.name} does not run"
             evidence = [f"{program}: {done.complaint}"]
@@ -87,8 +84,8 @@ def _is_of_node(program: str) -> bool:
 
 def _node(context: Context) -> Completed:
     """How node ran: it is started once, for itself and for all scripts that need it."""
-    program = shutil.which(_NODE, path=context.env.get("PATH", os.defpath)) or _NODE
-    return context.run([program, "--version"], timeout=8)
+    program = find_program(_NODE, context.env.get("PATH", os.defpath)) or _NODE
+    return ask_version(context, program)
 
 
 def _of_package(program: str) -> str:

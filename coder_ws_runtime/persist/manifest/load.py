@@ -45,7 +45,6 @@ from coder_ws_runtime.persist.manifest.files import (
 )
 from coder_ws_runtime.persist.manifest.paths import is_below, normalise_path
 from coder_ws_runtime.persist.manifest.steps import steps_of, steps_of_migration
-from coder_ws_runtime.persist.manifest.tolerant import AREA, read_path, read_tolerantly
 from coder_ws_runtime.settings import Settings
 
 
@@ -159,6 +158,8 @@ class Collected:
 
     def written(self, file: Path) -> None:
         """Add a manifest that a program wrote, item by item, with those that it enables."""
+        from coder_ws_runtime.persist.manifest.tolerant import read_tolerantly  # noqa: PLC0415 - only for these
+
         place = str(file)
         try:
             value = read_tolerantly(read_document(file), place)
@@ -178,6 +179,10 @@ class Collected:
 
     def template(self, settings: Settings) -> None:
         """Add the template's paths, item by item."""
+        if not settings.home_persist_paths:
+            return
+        from coder_ws_runtime.persist.manifest.tolerant import AREA, read_path  # noqa: PLC0415 - only for these
+
         place = str(self.layout.settings_file)
         faults = Faults(place, AREA)
         for index, item in enumerate(settings.home_persist_paths):

@@ -11,14 +11,9 @@ from coder_ws_runtime.persist.reconcile.compare import compare, kind_of
 from coder_ws_runtime.persist.reconcile.event import NO_EVENT, Fate, LinkEvent
 from coder_ws_runtime.persist.reconcile.observation import Node, Observation, Origin, Pair
 from coder_ws_runtime.persist.session import Session
-from coder_ws_runtime.persist.store.names import SET_ASIDE_SUFFIX
+from coder_ws_runtime.persist.store.names import aside_name
 
 _FATES = frozenset(fate.value for fate in Fate)
-
-
-def aside_name(name: str) -> str:
-    """Where the content of a name is set aside, in the same directory."""
-    return f".{name}{SET_ASIDE_SUFFIX}"
 
 
 def origin_name(origin: Origin, name: str) -> str:

@@ -8,10 +8,10 @@ from coder_ws_runtime.fs.anchored import Owner, sync_directory
 from coder_ws_runtime.fs.copying import ChangedError, copy
 from coder_ws_runtime.fs.removing import remove_tree
 from coder_ws_runtime.persist.manifest.entry import Entry
-from coder_ws_runtime.persist.reconcile.observe import aside_name, node
+from coder_ws_runtime.persist.reconcile.observe import node
 from coder_ws_runtime.persist.reconcile.path_work import PathWork
 from coder_ws_runtime.persist.store.attic_records import Reason
-from coder_ws_runtime.persist.store.names import COPY_SUFFIX, SWAP_SUFFIX
+from coder_ws_runtime.persist.store.names import COPY_SUFFIX, SWAP_SUFFIX, aside_name
 
 
 def copy_out(work: PathWork, path: str) -> None:

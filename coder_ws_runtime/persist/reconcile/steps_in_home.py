@@ -11,9 +11,8 @@ from coder_ws_runtime.fs.copying import ChangedError, copy
 from coder_ws_runtime.fs.metadata import copy_metadata
 from coder_ws_runtime.fs.removing import check_copied, remove_copied
 from coder_ws_runtime.fs.writers import BusyError
-from coder_ws_runtime.persist.reconcile.observe import aside_name
 from coder_ws_runtime.persist.reconcile.path_work import PathWork, joined
-from coder_ws_runtime.persist.store.names import LEFT_SUFFIX
+from coder_ws_runtime.persist.store.names import LEFT_SUFFIX, aside_name
 
 _NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS)
 

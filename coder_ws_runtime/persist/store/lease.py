@@ -13,9 +13,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from coder_ws_runtime.persist.store.names import LEASES, LOCK_SUFFIX, STATE
-from coder_ws_runtime.persist.store.volume import Volume
+
+if TYPE_CHECKING:
+    from coder_ws_runtime.persist.store.volume import Volume
 
 _NAME_LIMIT = 256
 # What a network file system says of a descriptor whose state its server no longer has.
@@ -57,7 +60,7 @@ class Lease:
         workspace_name: kept in the file, for when the workspace is gone.
     """
 
-    def __init__(self, volume: Volume, workspace_id: str, workspace_name: str = "") -> None:
+    def __init__(self, volume: "Volume", workspace_id: str, workspace_name: str = "") -> None:
         self._volume = volume
         self._workspace_name = workspace_name
         self._name = _file_name(workspace_id)
@@ -120,7 +123,7 @@ class Lease:
         _close(self._fd)
 
 
-def note_seen(volume: Volume, workspace_id: str, workspace_name: str = "") -> None:
+def note_seen(volume: "Volume", workspace_id: str, workspace_name: str = "") -> None:
     """Note that a workspace is in use now, whether or not its daemon runs.
 
     Args:
@@ -155,7 +158,7 @@ def _close(fd: int) -> None:
         os.close(fd)
 
 
-def _open(volume: Volume, name: str) -> int:
+def _open(volume: "Volume", name: str) -> int:
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     with volume.directory(LEASES) as fd:
         opened = os.open(name, flags, 0o644, dir_fd=fd)
@@ -164,7 +167,7 @@ def _open(volume: Volume, name: str) -> int:
 
 
 @contextmanager
-def retired(volume: Volume, workspace_id: str) -> Iterator[bool]:
+def retired(volume: "Volume", workspace_id: str) -> Iterator[bool]:
     """Hold the lease of a workspace that is gone, and remove it at the end.
 
     Yields:

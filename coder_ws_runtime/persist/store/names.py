@@ -58,6 +58,13 @@ COPY_SUFFIX = f"{SET_ASIDE_SUFFIX}-copy"
 """Ends the name of a copy that is to come back to the home, and may not be whole."""
 SWAP_SUFFIX = f"{SET_ASIDE_SUFFIX}-swap"
 """Ends the name of a whole copy that is about to be swapped with the link, and then of the link."""
+
+
+def aside_name(name: str) -> str:
+    """Where the content of a name is set aside, in the same directory."""
+    return f".{name}{SET_ASIDE_SUFFIX}"
+
+
 LEFT_SUFFIX = f"{SET_ASIDE_SUFFIX}-left"
 """Ends, before a number, the name of what was set aside and could not be removed."""
 RESERVED_SUFFIXES = (SET_ASIDE_SUFFIX, COPY_SUFFIX, SWAP_SUFFIX, LEFT_SUFFIX)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -133,6 +134,59 @@ def test_what_a_unit_calls_goes_by_click(tmp_path: Path) -> None:
     assert "click" in by_click.stderr.splitlines()[-1].split()
 
 
+STEP = """
+import os, sys
+from pathlib import Path
+from coder_ws_runtime.cli import process
+from coder_ws_runtime.cli.ws_boot import entry
+from coder_ws_runtime.layout import Layout
+
+root = sys.argv.pop(1)
+sys.argv = ["ws-boot", *sys.argv[1:]]
+process.find_layout = lambda path=None: Layout.of(Path(root))
+try:
+    entry.main()
+except SystemExit as ended:
+    print(f"status {ended.code}")
+print(*sys.modules, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "by_click"),
+    [
+        (["docker-group"], ["docker-group", "--root", "/"]),
+        (["jetbrains"], ["jetbrains", "--root", "/"]),
+        (["hooks"], ["hooks", "--time-limit", "120"]),
+        (["hooks", "--once"], ["hooks", "--once", "--time-limit", "120"]),
+    ],
+    ids=" ".join,
+)
+def test_what_a_unit_calls_of_ws_boot_goes_by_click(
+    words: list[str], by_click: list[str], tmp_path: Path
+) -> None:
+    """With the same words and the same exit status."""
+
+    def call(options: list[str], root: Path) -> tuple[str, set[str]]:
+        program = [sys.executable, "-c", STEP, str(root), *options]
+        done = subprocess.run(program, cwd=REPO, capture_output=True, text=True, check=True)
+        *said, modules = done.stderr.splitlines()
+        text = "\n".join([done.stdout, *said]).replace(str(root), "")
+        return re.sub(r"\d+\.\d s", "N s", text), set(modules.split())
+
+    for name in ("plain", "click"):
+        (tmp_path / name / "mnt/home-persist").mkdir(parents=True)
+        hook = tmp_path / name / "usr/local/share/rtk/post-create.sh"
+        hook.parent.mkdir(parents=True)
+        hook.write_text("#!/bin/sh\nexit 3\n")
+        hook.chmod(0o755)
+    plain, clicked = call(words, tmp_path / "plain"), call(by_click, tmp_path / "click")
+    assert plain[0] == clicked[0]
+    assert "status " in plain[0]
+    assert "click.core" not in plain[1]
+    assert "click.core" in clicked[1]
+
+
 WATCH = """
 import sys
 if sys.version_info < (3, 12):
@@ -173,6 +227,17 @@ def test_the_line_for_the_metadata_goes_by_click() -> None:
     modules = modules_of(DOCTOR, "--metadata", out=out)
     assert out == ["well\nstatus 0\n"]
     assert {"click", *SLOW}.isdisjoint(modules)
+    # Each takes a millisecond or more, every minute; they are for those who find something.
+    rare = (
+        "persist.session",
+        "persist.gc",
+        "persist.reconcile.plan",
+        "persist.manifest.tolerant",
+        "fs.copying",
+    )
+    rare += ("doctor.variables", "doctor.checks.link_faults", "doctor.bundle")
+    assert {f"coder_ws_runtime.{name}" for name in rare}.isdisjoint(modules)
+    assert {"shutil", "email.utils", "textwrap", "traceback", "ctypes", "difflib"}.isdisjoint(modules)
     assert "click" in modules_of(DOCTOR, "--metadata", "--strict")
 
 

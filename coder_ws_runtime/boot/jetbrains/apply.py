@@ -20,7 +20,6 @@ from coder_ws_runtime.boot.jetbrains.plan import (
     plan,
 )
 from coder_ws_runtime.errors import NoVolumeError, RefusedError
-from coder_ws_runtime.fs.removing import remove_tree
 from coder_ws_runtime.fs.writing import replace_users_file
 from coder_ws_runtime.layout import Layout
 
@@ -132,6 +131,8 @@ def _set_aside(path: Path) -> None:
 
 
 def _empty(path: Path) -> bool:
+    from coder_ws_runtime.fs.removing import remove_tree  # noqa: PLC0415 - hardly ever needed
+
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         for name in os.listdir(fd):

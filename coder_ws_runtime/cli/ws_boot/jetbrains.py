@@ -6,19 +6,15 @@ from typing import Any
 
 import click
 
-from coder_ws_runtime.boot.jetbrains.apply import Report, settle
 from coder_ws_runtime.boot.jetbrains.backends import Choice, backends, choose, measured, remove
-from coder_ws_runtime.boot.jetbrains.plan import Note
 from coder_ws_runtime.cli import commands, render
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.cli.tables import table
-from coder_ws_runtime.errors import ExitStatus
+from coder_ws_runtime.cli.ws_boot.jetbrains_step import STEP, run
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.store.lease import held_elsewhere
-from coder_ws_runtime.system import journal
 from coder_ws_runtime.text import plural
 
-_STEP = {"step": "jetbrains"}
 _BUDGET = 3.0
 """Seconds for measuring sizes."""
 
@@ -49,21 +45,7 @@ def jetbrains(context: click.Context, layout: Layout, *, dry_run: bool, as_json:
     """
     if not commands.has_no_subcommand(context):
         return None
-    refuse_root(layout)
-    values, faults = workspace_settings(layout)
-    for fault in faults:
-        render.complain(fault)
-    report = settle(
-        layout,
-        allow_updates=values.jetbrains.allow_updates,
-        others=lambda: held_elsewhere(layout.volume, values.workspace.id),
-        dry_run=dry_run,
-    )
-    if as_json:
-        render.say_document("ws-boot jetbrains", _as_json(report))
-    else:
-        _say(report, dry_run=dry_run)
-    return ExitStatus.REFUSED if report.failed else ExitStatus.DONE
+    return run(layout, dry_run=dry_run, as_json=as_json)
 
 
 @jetbrains.command(
@@ -157,7 +139,7 @@ def prune(layout: Layout, *, keep: int, dry_run: bool, as_json: bool) -> None:
         if not as_json:
             _say_pruned(choice, size, dry_run=dry_run)
     if dry_run and freed and others():
-        render.warn("another workspace of yours is running: nothing is removed until it stops", _STEP)
+        render.warn("another workspace of yours is running: nothing is removed until it stops", STEP)
     if as_json:
         items = [_choice_as_json(choice) for choice in choices]
         document = {"dry_run": dry_run, "freed_bytes": sum(freed), "backends": items}
@@ -183,7 +165,7 @@ def _to_remove(choices: Iterable[Choice]) -> Iterator[tuple[Choice, int]]:
 
 
 def _say_pruned(choice: Choice, size: int, *, dry_run: bool) -> None:
-    fields = {**_STEP, "path": choice.backend.path, "bytes": size}
+    fields = {**STEP, "path": choice.backend.path, "bytes": size}
     what = f"{choice.backend.title}: {render.size(size)} ({choice.reason})"
     render.say(f"{'would remove' if dry_run else 'removed'} {what}", fields)
 
@@ -195,41 +177,4 @@ def _choice_as_json(choice: Choice) -> dict[str, Any]:
         "version": choice.backend.version,
         "keep": choice.keep,
         "message": choice.reason,
-    }
-
-
-def _say(report: Report, *, dry_run: bool) -> None:
-    steps = report.plan.actions if dry_run else report.done
-    for step in steps:
-        text = f"would {step.describe()}" if dry_run else step.describe(done=True)
-        render.say(text, _STEP, journal.NOTICE)
-    for note in report.plan.notes:
-        text = f"{note.message}{note.hint and f' ({note.hint})'}"
-        if note.warning:
-            render.warn(text, {**_STEP, "code": note.code})
-        else:
-            render.say(text, {**_STEP, "code": note.code})
-    for error in report.failed:
-        render.complain(error)
-    ides = (
-        f"{len(report.plan.ides)} with settings: {', '.join(report.plan.ides)}"
-        if report.plan.ides
-        else "none yet"
-    )
-    left = "" if steps or report.failed else "; nothing to change"
-    render.say(f"JetBrains IDEs: {ides}{left}", _STEP)
-
-
-def _note_as_json(note: Note) -> dict[str, Any]:
-    remedy = note.hint or None
-    return {"code": note.code, "message": note.message, "remedy": remedy, "warning": note.warning}
-
-
-def _as_json(report: Report) -> dict[str, Any]:
-    return {
-        "ides": list(report.plan.ides),
-        "planned": [step.describe() for step in report.plan.actions],
-        "done": [step.describe(done=True) for step in report.done],
-        "notes": [_note_as_json(note) for note in report.plan.notes],
-        "errors": [error.as_dict() for error in report.failed],
     }

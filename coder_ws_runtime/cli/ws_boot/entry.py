@@ -1,0 +1,38 @@
+"""The entry point of ``ws-boot``: what a unit or the template's script calls does without click."""
+
+import sys
+from collections.abc import Callable
+
+from coder_ws_runtime.cli.process import is_plain, run_plain
+from coder_ws_runtime.layout import Layout
+
+
+def main() -> None:
+    """Entry point of ``ws-boot``."""
+    step = _plain_step()
+    if step is not None:
+        sys.exit(run_plain(step))
+    from coder_ws_runtime.cli.ws_boot.main import main as run_command  # noqa: PLC0415 - slow to import
+
+    run_command()
+
+
+def _plain_step() -> Callable[[Layout], int] | None:
+    """The work of a step that is called without options; each imports only its own."""
+    if is_plain("docker-group"):
+        from coder_ws_runtime.cli.ws_boot.docker_group_step import run as group  # noqa: PLC0415 - as above
+
+        return group
+    if is_plain("jetbrains"):
+        from coder_ws_runtime.cli.ws_boot.jetbrains_step import run as jetbrains  # noqa: PLC0415 - as above
+
+        return jetbrains
+    if is_plain("hooks"):
+        from coder_ws_runtime.cli.ws_boot.hooks_step import run_all  # noqa: PLC0415 - as above
+
+        return run_all
+    if is_plain("hooks", "--once"):
+        from coder_ws_runtime.cli.ws_boot.hooks_step import run_once  # noqa: PLC0415 - as above
+
+        return run_once
+    return None

@@ -1,9 +1,11 @@
 """The process of a command: its workspace and how it ends. Without click: every boot loads this."""
 
+import gc
 import os
 import pwd
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from coder_ws_runtime.cli import render
@@ -28,6 +30,16 @@ def _environment() -> Mapping[str, str]:
     if os.geteuid() == 0 and os.environ.get("HOME") == pwd.getpwuid(0).pw_dir:
         return {name: value for name, value in os.environ.items() if name != "HOME"}
     return os.environ
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Import without the garbage collector: what modules define stays, and it would look at all of that."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def is_plain(*words: str) -> bool:

@@ -228,14 +228,16 @@ def test_the_line_for_the_metadata_goes_by_click() -> None:
     assert out == ["well\nstatus 0\n"]
     assert {"click", *SLOW}.isdisjoint(modules)
     # Each takes a millisecond or more, every minute; they are for those who find something.
-    rare = (
+    rare = [
         "persist.session",
         "persist.gc",
         "persist.reconcile.plan",
         "persist.manifest.tolerant",
         "fs.copying",
-    )
-    rare += ("doctor.variables", "doctor.checks.link_faults", "doctor.bundle")
+        "doctor.variables",
+        "doctor.checks.link_faults",
+        "doctor.bundle",
+    ]
     assert {f"coder_ws_runtime.{name}" for name in rare}.isdisjoint(modules)
     assert {"shutil", "email.utils", "textwrap", "traceback", "ctypes", "difflib"}.isdisjoint(modules)
     assert "click" in modules_of(DOCTOR, "--metadata", "--strict")

@@ -2,18 +2,18 @@
 
 import sys
 
-from coder_ws_runtime.cli.process import is_plain, run_plain
+from coder_ws_runtime.cli.process import is_plain, no_collection, run_plain
 
 
 def main() -> None:
     """Entry point of ``home-persist``."""
     if is_plain("resolve"):
-        from coder_ws_runtime.cli.home_persist.resolve import run  # noqa: PLC0415 - not for other commands
-
+        with no_collection():
+            from coder_ws_runtime.cli.home_persist.resolve import run  # noqa: PLC0415 - not for other commands
         sys.exit(run_plain(run))
     if is_plain("watch"):
-        from coder_ws_runtime.cli.home_persist.daemon import run as run_daemon  # noqa: PLC0415 - as above
-
+        with no_collection():
+            from coder_ws_runtime.cli.home_persist.daemon import run as run_daemon  # noqa: PLC0415 - as above
         sys.exit(run_plain(run_daemon))
     from coder_ws_runtime.cli.home_persist.main import main as run_command  # noqa: PLC0415 - as above
 

@@ -3,13 +3,14 @@
 import sys
 from collections.abc import Callable
 
-from coder_ws_runtime.cli.process import is_plain, run_plain
+from coder_ws_runtime.cli.process import is_plain, no_collection, run_plain
 from coder_ws_runtime.layout import Layout
 
 
 def main() -> None:
     """Entry point of ``ws-boot``."""
-    step = _plain_step()
+    with no_collection():
+        step = _plain_step()
     if step is not None:
         sys.exit(run_plain(step))
     from coder_ws_runtime.cli.ws_boot.main import main as run_command  # noqa: PLC0415 - slow to import

@@ -21,6 +21,7 @@ _VOLUME = (
     "home.volume-read-only",
     "home.volume-closed",
     "home.volume-frozen",
+    "home.volume-variable",
 )
 """Nothing on the volume works."""
 
@@ -80,6 +81,8 @@ _OF_STEPS = ("system.unit-refused", "system.unit-no-volume", "system.unit-failed
 _BY_PLACE: Mapping[str, tuple[str, ...]] = {
     "home.link-*": ("home.owner-foreign", "home.mode-closed", "home.lock-stale"),
     "home.unsaved-*": ("home.owner-foreign",),
+    "programs.git-settings-closed": ("home.owner-foreign", "home.mode-closed"),
+    "programs.shell-file-*": ("home.owner-foreign", "home.mode-closed"),
     "docker.config-unreadable": ("home.owner-foreign",),
     "network.web-shell-silent": ("system.unit-restarting",),
     "jetbrains.settings-*": ("home.owner-foreign",),

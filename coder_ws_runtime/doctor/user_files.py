@@ -5,10 +5,11 @@ import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from coder_ws_runtime.doctor.context import Context
+from coder_ws_runtime.doctor.context import Context, account
 from coder_ws_runtime.doctor.findings import Remedy
 from coder_ws_runtime.system import text_file
 
+_READ = 0o400
 _ROUNDS = 12
 """How often a program is asked again for what else it cannot read."""
 _SIZE = 1 << 20
@@ -68,3 +69,24 @@ def set_aside(context: Context, file: Path, instead: Path | None = None, text: s
         f"keep a copy in {there}.broken, and begin {said}",
         (context.as_user(f"cp {name} {copy}"), begin),
     )
+
+
+def is_closed(context: Context, path: Path) -> bool:
+    """Whether the user owns a file and may not read it; what root owns is a finding of home.owners."""
+    user = context.ask(account)
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    return user is not None and status.st_uid == user.uid and not status.st_mode & _READ
+
+
+def shown_mode(path: Path) -> str:
+    """The mode of a file, as evidence."""
+    return f"{path}: mode {path.stat().st_mode & 0o7777:04o}"
+
+
+def open_up(context: Context, path: Path) -> Remedy:
+    """Let the user, who owns it, read and write a file."""
+    command = context.as_user(f"chmod u+rw {shlex.quote(str(path))}")
+    return Remedy("open it to the user", (command,), safe=True)

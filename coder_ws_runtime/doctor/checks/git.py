@@ -7,26 +7,37 @@ from pathlib import Path
 
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
-from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, ok, skipped
-from coder_ws_runtime.doctor.user_files import comment_out
+from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, skipped, warning
+from coder_ws_runtime.doctor.user_files import comment_out, is_closed, open_up, set_aside, shown_mode
 from coder_ws_runtime.system.process import Completed, find_program
 
 _SECONDS = 4.0
 _BAD_LINE = re.compile(r"bad config line (\d+)(?: in file (.+)| in .*)?$", re.MULTILINE)
+_DIRECTORY = re.compile(r"unable to access '(.+)': Is a directory")
+_OTHERS_REPOSITORY = "dubious ownership"
+"""What git says of a repository of another user, in which the doctor may have been called."""
 _BAD_VALUE = re.compile(r"\b(?:bad|malformed) .*?\b([A-Za-z][\w-]*\.[\w.-]+)\b", re.MULTILINE)
 
 
 @check("programs.git", "git's settings", needs=[Need.LIVE])
 def git(context: Context) -> Verdict:
-    """Git reads its settings: a mistake in ~/.gitconfig stops every git command."""
+    """The program git reads its settings: a mistake in ~/.gitconfig stops every git command."""
     program = find_program("git", context.env.get("PATH", os.defpath))
     if program is None:
         return skipped("git is not a part of this image")
     # Not `git config --list`: that reads values without looking whether git can use them.
     done = _ask(context, [program, "var", "-l"])
-    if done.ok or ("bad " not in f"{done.stderr} " and "malformed" not in done.stderr):
-        return ok("git reads them")
-    return found([_invalid(context, program, done)], "")
+    findings = [_closed(context, path) for path in _files(context) if is_closed(context, path)]
+    directory = _DIRECTORY.search(done.stderr)
+    if directory:
+        return found([*findings, _not_a_file(context, Path(os.path.abspath(directory[1])), directory[0])], "")
+    if done.ok or "fatal: " not in done.stderr or _OTHERS_REPOSITORY in done.stderr:
+        return found(findings, "git reads them")
+    return found([*findings, _invalid(context, program, done)], "")
+
+
+def _files(context: Context) -> list[Path]:
+    return [context.layout.home / name for name in (".gitconfig", ".config/git/config")]
 
 
 def _ask(context: Context, argv: list[str]) -> Completed:
@@ -43,7 +54,8 @@ def _bad_lines(context: Context, program: str, text: str) -> list[int]:
 
 
 def _invalid(context: Context, program: str, done: Completed) -> Finding:
-    said = [line for line in done.stderr.strip().splitlines() if line][-2:]
+    begin = done.stderr.index("fatal: ")
+    said = [line for line in done.stderr[begin:].splitlines() if line.strip()][:3]
     line, value = _BAD_LINE.search(done.stderr), _BAD_VALUE.search(done.stderr)
     if line and line[2]:
         file = Path(os.path.abspath(line[2]))
@@ -52,8 +64,25 @@ def _invalid(context: Context, program: str, done: Completed) -> Finding:
         return failure("programs.git-settings-invalid", problem, remedy, evidence=said, about=str(file))
     if value:
         return _bad_value(context, program, value[1], said)
-    remedy = Remedy("correct what git names")
-    return failure("programs.git-settings-invalid", "every git command fails", remedy, evidence=said)
+    own = [path for path in _files(context) if path.is_file()]
+    remedy = set_aside(context, own[0]) if own else Remedy("correct what git names")
+    problem = "every git command fails: git cannot use its settings"
+    about = str(own[0]) if own else ""
+    return failure("programs.git-settings-invalid", problem, remedy, evidence=said, about=about)
+
+
+def _not_a_file(context: Context, path: Path, said: str) -> Finding:
+    """An engine makes a directory for a bind mount of a file that is not there."""
+    move = f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.broken')}"
+    remedy = Remedy("move it away", (context.as_user(move),))
+    problem = f"git commands fail: {path} is a directory"
+    return failure("programs.git-settings-invalid", problem, remedy, evidence=[said], about=str(path))
+
+
+def _closed(context: Context, path: Path) -> Finding:
+    problem = f"git goes on without {path}, which it may not read"
+    code, evidence = "programs.git-settings-closed", [shown_mode(path)]
+    return warning(code, problem, open_up(context, path), evidence=evidence, about=str(path))
 
 
 def _bad_value(context: Context, program: str, key: str, said: list[str]) -> Finding:

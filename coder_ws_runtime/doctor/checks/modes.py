@@ -33,9 +33,10 @@ def problems(context: Context, uid: int) -> Iterator[Finding]:
             status = os.stat(path, follow_symlinks=False)
         except OSError:
             continue
-        mode = stat.S_IMODE(status.st_mode)
-        if status.st_uid == uid and not stat.S_ISLNK(status.st_mode) and mode & wanted != wanted:
-            closed[path] = mode, stat.S_ISDIR(status.st_mode)
+        mode, is_directory = stat.S_IMODE(status.st_mode), stat.S_ISDIR(status.st_mode)
+        needed = wanted if is_directory else wanted & _READ
+        if status.st_uid == uid and not stat.S_ISLNK(status.st_mode) and mode & needed != needed:
+            closed[path] = mode, is_directory
     if not closed:
         return
     evidence = [f"{path}: mode {mode:04o}" for path, (mode, _) in list(closed.items())[:_SHOWN]]

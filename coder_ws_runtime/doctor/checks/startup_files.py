@@ -7,7 +7,8 @@ from pathlib import Path
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Finding, Verdict, found, skipped, warning
-from coder_ws_runtime.doctor.user_files import set_aside
+from coder_ws_runtime.doctor.user_files import is_closed, open_up, set_aside, shown_mode
+from coder_ws_runtime.system import text_file
 from coder_ws_runtime.system.process import find_program
 
 _SECONDS = 4.0
@@ -27,6 +28,7 @@ def shell(context: Context) -> Verdict:
     findings = []
     for name, files in _SHELLS.items():
         there = [context.layout.home / file for file in files]
+        findings += [_closed(context, path) for path in there if is_closed(context, path)]
         changed = [path for path in there if _is_users(context, path)]
         program = find_program(name, context.env.get("PATH", os.defpath)) if changed else None
         for path in changed if program else ():
@@ -38,14 +40,17 @@ def shell(context: Context) -> Verdict:
 
 def _is_users(context: Context, path: Path) -> bool:
     """Whether there is such a file, and it is not the image's."""
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return False
-    try:
-        return content != _skeleton(context, path).read_bytes()
-    except OSError:
-        return True
+    content = text_file.read_bytes(path)
+    return content is not None and content != text_file.read_bytes(_skeleton(context, path))
+
+
+def _closed(context: Context, path: Path) -> Finding:
+    problem = f"shells go on without {path}, which they may not read"
+    evidence = [shown_mode(path)]
+    about = str(path)
+    return warning(
+        "programs.shell-file-closed", problem, open_up(context, path), evidence=evidence, about=about
+    )
 
 
 def _skeleton(context: Context, path: Path) -> Path:
@@ -65,12 +70,11 @@ def claude(context: Context) -> Verdict:
     findings = []
     for name in _CLAUDE:
         path = context.layout.home / name
-        try:
-            content = path.read_bytes() if path.stat().st_size <= _SIZE else b""
-        except OSError:
+        content = text_file.read_bytes(path, _SIZE)
+        if not content or len(content) == _SIZE:
             continue
         try:
-            json.loads(content or b"{}")
+            json.loads(content)
         except ValueError as error:
             remedy = set_aside(context, path, text="{}")
             problem = f"{path} is not JSON"

@@ -49,6 +49,16 @@ ROWS = [
     ),
     Row(
         "disk.tmp",
+        "a variable names another place, which is not there",
+        "echo 'export TMPDIR=/mnt/scratch' >> /home/coder/.profile",
+        "disk.tmp-variable",
+        "unset TMPDIR",
+        evidence="/home/coder/.profile, line ",
+        shell="exec bash -l",
+        after="cp /etc/skel/.profile /home/coder/.profile",
+    ),
+    Row(
+        "disk.tmp",
         "not everybody can write",
         "chmod 0755 /tmp",
         "disk.tmp-mode",

@@ -51,6 +51,23 @@ ROWS = [
     ),
     Row(
         "home.home",
+        "the shell has another one",
+        "true",
+        "home.home-variable",
+        "export HOME=/home/coder",
+        env={"HOME": "/nowhere"},
+    ),
+    Row(
+        "home.volume",
+        "a profile names another one",
+        "echo 'export HOME_PERSIST_STATE=/mnt/old' > /etc/profile.d/old.sh",
+        "home.volume-variable",
+        "sudo sed -i --follow-symlinks '1s/^/: # /' /etc/profile.d/old.sh",
+        shell="exec bash -l",
+        after="rm /etc/profile.d/old.sh",
+    ),
+    Row(
+        "home.home",
         "the projects are root's",
         "chown root: /home/coder/projects",
         "home.projects-closed",

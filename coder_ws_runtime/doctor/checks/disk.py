@@ -89,6 +89,9 @@ def root(context: Context) -> Verdict:
 def tmp(context: Context) -> Verdict:
     """Programs can be run from /tmp, as the agent is, and it has room; on a tmpfs its files take memory."""
     path = context.layout.tmp
+    elsewhere = _tmp_variable(context)
+    if elsewhere:
+        return found([elsewhere], "")
     if not path.is_dir() or path.stat().st_mode & 0o1777 != 0o1777:  # noqa: PLR2004 - as tmpfiles.d makes it
         mode = (context.as_root(f"mkdir -p {path}"),) if not path.is_dir() else ()
         commands = (*mode, context.as_root(f"chmod 1777 {path}"))
@@ -115,6 +118,18 @@ def tmp(context: Context) -> Verdict:
         evidence = [f"memory limit: {size(limit)}"]
         return found([warning("disk.tmp-in-memory", problem, remedy, evidence=evidence)], "")
     return ok(f"a tmpfs: {size(used)} of memory; {full.summary}")
+
+
+def _tmp_variable(context: Context) -> Finding | None:
+    """TMPDIR where it names what programs cannot write to: they do not look elsewhere."""
+    named = context.env.get("TMPDIR", "")
+    if not named or (os.path.isdir(named) and os.access(named, os.W_OK | os.X_OK)):
+        return None
+    from coder_ws_runtime.doctor.variables import take_out  # noqa: PLC0415 - rarely needed
+
+    remedy, set_in = take_out(context, "TMPDIR", f"use {context.layout.tmp}")
+    problem = f"programs cannot make temporary files: TMPDIR is {named}, which cannot be written"
+    return failure("disk.tmp-variable", problem, remedy, evidence=set_in)
 
 
 def _remount(context: Context, path: Path) -> tuple[str, ...]:

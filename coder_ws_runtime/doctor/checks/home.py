@@ -36,6 +36,7 @@ from coder_ws_runtime.text import plural
 
 _DAY = 86400.0
 _WHOLE = 0o700
+_STATE = "HOME_PERSIST_STATE"
 _REMOTE = ("nfs", "cifs", "smb", "fuse", "9p", "ceph", "virtiofs")
 """Beginnings of types of file systems that a server or a program answers for."""
 
@@ -50,6 +51,12 @@ def home(context: Context) -> Verdict:
     """The home is there and the user's: else no program can save its settings."""
     path, user = context.layout.home, context.ask(account)
     again = systemd.restart_command(context, systemd.RESOLVE, "home-persist resolve")
+    proper = _proper_home(context)
+    if proper and os.path.realpath(proper) != os.path.realpath(path):
+        remedy = Remedy("use the user's", (f"export HOME={shlex.quote(str(proper))}",))
+        evidence = [f"HOME={path}", f"{context.layout.passwd_file}: {proper}"]
+        problem = f"HOME is not the user's home, so programs in this shell look for their files in {path}"
+        return found([failure("home.home-variable", problem, remedy, evidence=evidence)], "")
     try:
         status = path.stat()
     except OSError as error:
@@ -75,6 +82,19 @@ def home(context: Context) -> Verdict:
         return found([failure("home.home-closed", problem, remedy, evidence=evidence)], "")
     projects = _projects_problem(context, user)
     return found([projects] if projects else [], f"{path} is the user's")
+
+
+def _proper_home(context: Context) -> Path | None:
+    """The home of the user of the workspace, who looks; None if somebody else does."""
+    user = context.ask(account)
+    if not context.live or user is None or context.uid != user.uid:
+        return None
+    import pwd  # noqa: PLC0415 - only here
+
+    try:
+        return Path(pwd.getpwuid(user.uid).pw_dir)
+    except KeyError:
+        return None
 
 
 def _projects_problem(context: Context, user: User | None) -> Finding | None:
@@ -145,6 +165,8 @@ def _mount_problem(context: Context) -> Finding | None:
             f" volume_mount for {path}",
         ),
     )
+    if state is Usable.MISSING and context.env.get(_STATE):
+        return _volume_elsewhere(context, path)
     if state is Usable.MISSING:
         problem = "there is no volume: nothing of the home will outlive this container"
         return failure("home.volume-missing", problem, mount, evidence=[f"{path}: no such directory"])
@@ -160,6 +182,15 @@ def _mount_problem(context: Context) -> Finding | None:
         problem = "the volume is mounted read-only"
         return failure("home.volume-read-only", problem, remedy, evidence=[f"{path}: ro"])
     return None
+
+
+def _volume_elsewhere(context: Context, path: Path) -> Finding:
+    from coder_ws_runtime.doctor.variables import take_out  # noqa: PLC0415 - rarely needed
+
+    remedy, set_in = take_out(context, _STATE, "use the volume that the template mounts")
+    problem = f"home-persist looks for the volume where there is none: {_STATE} is {path}"
+    evidence = [f"{path}: no such directory", *set_in]
+    return failure("home.volume-variable", problem, remedy, evidence=evidence)
 
 
 def _frozen(context: Context, path: Path) -> Finding:

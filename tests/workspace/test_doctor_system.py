@@ -54,6 +54,13 @@ def _sleeps(space: Workspace) -> None:
     space.attributes["entrypoint"] = ["sleep", "infinity"]
 
 
+def _no_new_privileges(space: Workspace) -> None:
+    space.attributes["security_opts"] = [
+        *space.attributes.get("security_opts", ()),
+        "no-new-privileges:true",
+    ]
+
+
 def _hangs(space: Workspace) -> None:
     """PID 1 stands still: only the host can do that to it."""
     pid = space.engine.docker("inspect", "-f", "{{.State.Pid}}", space.container).stdout.strip()
@@ -318,6 +325,14 @@ ROWS = [
         "sed -i '1iDefaults =' /etc/sudoers; echo '@include' >> /etc/sudoers",
         "system.sudo-complains",
         "sudo sed -i '1s/^/# /;",
+        status="warning",
+    ),
+    Row(
+        "system.sudo",
+        "the template forbids programs to become root",
+        Template(_no_new_privileges),
+        "system.sudo-forbidden",
+        "take no-new-privileges out of security_opts",
         status="warning",
     ),
     Row(

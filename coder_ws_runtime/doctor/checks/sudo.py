@@ -10,14 +10,17 @@ from coder_ws_runtime.doctor import remedies
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, ok, skipped, warning
+from coder_ws_runtime.doctor.template import by_template
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.settings import Engine
 from coder_ws_runtime.system.container import own_container
-from coder_ws_runtime.system.process import TIMED_OUT, find_program
+from coder_ws_runtime.system.process import TIMED_OUT, Completed, find_program
 
 _SECONDS = 4.0
 _NO_FAULT = ("a password is required", "unable to resolve host")
 """What sudo says, too, where its settings are in order."""
+_FORBIDDEN = ('"no new privileges" flag', "'nosuid' option set")
+"""What it says where the container may not have programs that become root."""
 _BAD_LINE = re.compile(r"^(/[^:]+):(\d+):\d+: ", re.MULTILINE)
 _OTHERS_WRITE = 0o022
 _TEXT = "give its files the owner and the mode that it wants, and make comments of lines that it cannot read"
@@ -40,13 +43,19 @@ def sudo(context: Context) -> Verdict:
     said = [line for line in done.stderr.splitlines() if line.strip() and not any(map(line.count, _NO_FAULT))]
     if not said:
         return ok("the user may become root" if done.ok else "it asks for a password")
-    fixes = [*_closing(context.layout, Path(program)), *_commenting(done.stderr)]
+    return found([_fault(context, Path(program), done, said)], "")
+
+
+def _fault(context: Context, program: Path, done: Completed, said: list[str]) -> Finding:
+    if any(word in done.stderr for word in _FORBIDDEN):
+        return _forbidden(context, said)
+    fixes = [*_closing(context.layout, program), *_commenting(done.stderr)]
     evidence = list(dict.fromkeys(said))[:4]
-    if done.ok:
-        remedy = Remedy(_TEXT, tuple(map(context.as_root, fixes))) if fixes else _restart(context)
-        problem = "sudo complains at each call, and leaves out a part of its settings"
-        return found([warning("system.sudo-complains", problem, remedy, evidence=evidence)], "")
-    return found([_broken(context, fixes, evidence)], "")
+    if not done.ok:
+        return _broken(context, fixes, evidence)
+    remedy = Remedy(_TEXT, tuple(map(context.as_root, fixes))) if fixes else _restart(context)
+    problem = "sudo complains at each call, and leaves out a part of its settings"
+    return warning("system.sudo-complains", problem, remedy, evidence=evidence)
 
 
 def _broken(context: Context, fixes: list[str], evidence: list[str]) -> Finding:
@@ -59,6 +68,20 @@ def _broken(context: Context, fixes: list[str], evidence: list[str]) -> Finding:
         remedy = _restart(context)
     problem = "sudo does not work, so no command for root does, also none that is printed here"
     return failure("system.sudo-broken", problem, remedy, evidence=evidence)
+
+
+def _forbidden(context: Context, said: list[str]) -> Finding:
+    remedy = remedies.change_template(
+        context,
+        by_template(
+            context,
+            "let programs become root: take no-new-privileges out of security_opts of the docker_container",
+            "let programs become root: in the security_context of the container set"
+            " allow_privilege_escalation = true",
+        ),
+    )
+    problem = "the template forbids sudo, so no command for root works, also none that is printed here"
+    return warning("system.sudo-forbidden", problem, remedy, evidence=said[:2])
 
 
 def _restart(context: Context) -> Remedy:

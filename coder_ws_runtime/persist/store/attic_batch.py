@@ -1,6 +1,5 @@
 """The names of the attic's batches: when, which workspace, and whose copies."""
 
-import calendar
 import re
 import time
 from dataclasses import dataclass
@@ -41,6 +40,8 @@ class Batch:
         parts = [int(found[name]) for name in ("year", "month", "day", "hour", "minute", "second")]
         if not (parts[0] >= _FIRST_YEAR and 1 <= parts[1] <= 12 and 1 <= parts[2] <= 31):  # noqa: PLR2004
             return None
+        import calendar  # noqa: PLC0415 - slow to import; a boot lists no batch
+
         moment = calendar.timegm((*parts, 0, 0, 0)) + int(found["milliseconds"]) / 1000
         scope = "owner" if found["owner"] else "workspace" if found["workspace"] else ""
         return cls(name, moment, found["label"], scope, found["workspace"] or "")

@@ -8,8 +8,9 @@ the way is an error instead of a way out (openat(2) with O_NOFOLLOW).
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -226,16 +227,19 @@ def open_directory(name: str, fd: int, *, mounted: bool = False) -> int:
     """
     if mounted:
         return os.open(name, _READ_DIR, dir_fd=fd)
-    from coder_ws_runtime.fs import kernel  # noqa: PLC0415 - ctypes is slow to import
-
-    return kernel.open_unmounted(fd, name, _READ_DIR)
+    return _open_unmounted()(fd, name, _READ_DIR)
 
 
 def open_file(name: str, fd: int) -> int:
     """A descriptor for reading the file `name` of the directory `fd`; as `open_directory`."""
-    from coder_ws_runtime.fs import kernel  # noqa: PLC0415 - as above
+    return _open_unmounted()(fd, name, _READ_FILE)
 
-    return kernel.open_unmounted(fd, name, _READ_FILE)
+
+@cache
+def _open_unmounted() -> Callable[[int, str, int], int]:
+    from coder_ws_runtime.fs.kernel import open_unmounted  # noqa: PLC0415 - ctypes is slow to import
+
+    return open_unmounted
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import errno
 import os
 import stat
 from contextlib import suppress
+from functools import cache
 
 from coder_ws_runtime.fs.anchored import MountPointError, writable
 
@@ -57,9 +58,15 @@ def open_unmounted(fd: int, name: str, flags: int) -> int:
 
 def _openat2(fd: int, name: str, flags: int) -> tuple[int, int]:
     """The descriptor, and the error number: one of them is 0."""
-    how = _OpenHow(flags, 0, _NO_XDEV)
-    opened = _libc.syscall(_OPENAT2, fd, os.fsencode(name), ctypes.byref(how), ctypes.sizeof(how))
+    how, size = _open_how(flags)
+    opened = _libc.syscall(_OPENAT2, fd, os.fsencode(name), how, size)
     return (0, ctypes.get_errno()) if opened < 0 else (opened, 0)
+
+
+@cache
+def _open_how(flags: int) -> tuple[object, int]:
+    how = _OpenHow(flags, 0, _NO_XDEV)
+    return ctypes.byref(how), ctypes.sizeof(how)
 
 
 def _open_and_compare(fd: int, name: str, flags: int) -> int:

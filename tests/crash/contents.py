@@ -85,6 +85,8 @@ SAVED = {
     "file": word("saved file"),
     "newer": word("saved newer"),
 }
+DELETED = "image"
+"""The file whose link a program deletes, and writes nothing in its place."""
 HEALED = {**VIEW, **SAVED, ".seed/sub/link": word("saved one"), "image": "dangling"}
 RESTORED = {**VIEW, ".wins/both": word("older both")}
 

@@ -17,7 +17,7 @@ from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.remove import Removal
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_items import items, restore
-from tests.crash.contents import ADDED
+from tests.crash.contents import ADDED, DELETED
 
 
 def load_everything() -> None:
@@ -61,8 +61,8 @@ def main(verb: str) -> int:
 
 
 def _event(session: Session, entry: Entry, verb: str) -> LinkEvent:
-    """What the daemon would say of a link that is gone, where programs deleted one."""
-    gone = not os.path.lexists(session.home.path / entry.path)
+    """What the daemon would say of the link that a program deleted; others are gone without an event."""
+    gone = entry.path == DELETED and not os.path.lexists(session.home.path / entry.path)
     return LINK_DELETED if verb == "heal" and gone else NO_EVENT
 
 

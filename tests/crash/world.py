@@ -16,6 +16,7 @@ from tests.crash.contents import (
     ADDED,
     BEFORE,
     DECLARED,
+    DELETED,
     HOME,
     LINKED,
     MIGRATED_PATHS,
@@ -87,7 +88,7 @@ class World:
     def save_over_links(self) -> None:
         """Let programs replace links by what they save, and delete one."""
         self.resolved()
-        for path in (".seed", "file", "newer", "image"):
+        for path in (".seed", "file", "newer", DELETED):
             (self.base / "home" / path).unlink()
         write(self.base / "home", SAVED)
         self.contents = self.contents | frozenset(SAVED.values())

@@ -28,8 +28,9 @@ def answering(server: str, limit: float) -> bool:
     identity = os.urandom(2)
     query = identity + struct.pack(">HHHHH", 0x0100, 1, 0, 0, 0) + b"\0" + struct.pack(">HH", 2, 1)
     try:
+        # As bytes: of text the codec for names in other scripts would be loaded.
         family, kind, _, _, address = socket.getaddrinfo(
-            server, _PORT, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
+            server.encode(), _PORT, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
         )[0]
         with socket.socket(family, kind) as client:
             client.settimeout(limit)

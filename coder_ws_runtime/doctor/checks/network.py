@@ -67,7 +67,9 @@ def _resolves(name: str) -> str:
 
     def ask() -> None:
         try:
-            answer.put(str(socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)[0][4][0]))
+            # As bytes: of text the codec for names in other scripts would be loaded.
+            asked = name.encode() if name.isascii() else name
+            answer.put(str(socket.getaddrinfo(asked, None, type=socket.SOCK_STREAM)[0][4][0]))
         except (OSError, UnicodeError):
             answer.put("")
 
@@ -250,7 +252,9 @@ def _asked_web_shell() -> str:
     until = time.monotonic() + _STARTING
     while True:
         try:
-            with socket.create_connection((HOST, int(PORT)), timeout=_ANSWER_SECONDS) as client:
+            with socket.socket() as client:
+                client.settimeout(_ANSWER_SECONDS)
+                client.connect((HOST, int(PORT)))
                 client.sendall(f"GET /api/sessions HTTP/1.0\r\nHost: {HOST}:{PORT}\r\n\r\n".encode())
                 words = client.recv(4096).split(b"\r\n", 1)[0].split()
         except ConnectionRefusedError as error:

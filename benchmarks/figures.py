@@ -26,6 +26,8 @@ class Figure:
     unit: Unit
     inside: tuple[str, ...] = ()
     """The script of benchmarks/inside and its arguments, for what is measured in one booted workspace."""
+    obstacle: str = ""
+    """What stands in the way of the aim, and what was tried; published while the aim is missed."""
 
 
 SHELL = "a resolver in bash and jq"

@@ -121,7 +121,8 @@ def test_what_a_unit_calls_goes_by_click(tmp_path: Path) -> None:
         "HOME_PERSIST_LEDGER_DIR": str(tree.layout.ledger_dir),
         "PYTHONPATH": str(REPO),
     }
-    tree.manifest(".a/")
+    tree.manifest(".a/", migrations=[{"id": "old", "remove": ".old/"}])
+    write(tree.volume, {".old/x": "1"})
 
     def call(*words: str) -> subprocess.CompletedProcess[str]:
         program = [sys.executable, "-c", f"import os; os.geteuid = lambda: 1000\n{ENTRY}", *words]
@@ -129,6 +130,7 @@ def test_what_a_unit_calls_goes_by_click(tmp_path: Path) -> None:
 
     plain, by_click = call("resolve"), call("resolve", "--quiet")
     assert "1 path: 1 created" in plain.stdout
+    assert "migration old: " in plain.stdout
     assert plain.stdout.endswith("status 0\n")
     assert "click" not in plain.stderr.splitlines()[-1].split()
     assert "click" in by_click.stderr.splitlines()[-1].split()

@@ -1,17 +1,16 @@
 """``home-persist migrate``: steps of manifests that run once."""
 
 import time
-from collections.abc import Iterable
 from typing import Any
 
 import click
 
 from coder_ws_runtime.cli import commands, progress, render
+from coder_ws_runtime.cli.home_persist.migrated import as_dict, describe, say_migrated, step_as_dict
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
 from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.errors import ExitStatus
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.manifest.entry import Step
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.migrations.plan import Decision
 from coder_ws_runtime.persist.migrations.run import Known, Migrated, history
@@ -78,35 +77,6 @@ def migrate(  # noqa: PLR0913 - one argument an option
     return ExitStatus.REFUSED if errors else ExitStatus.DONE
 
 
-def say_migrated(done: Iterable[Migrated], *, dry_run: bool, quiet: bool) -> None:
-    """One line for each migration that moved something or waits; the caller reports errors."""
-    for item in done:
-        if item.decision is Decision.WAITS:
-            hint = "it runs when that workspace has stopped; to run it now: home-persist migrate --force"
-            render.warn(f"migration {item.step.id} waits: {item.problem} ({hint})", _fields(item))
-        elif item.changed and not quiet:
-            word = f"would be {item.decision.text}" if dry_run else item.decision.text
-            attic = f"; in the attic: {item.attic}" if item.attic else ""
-            render.say(f"migration {item.step.id}: {_what(item.step)}: {word}{attic}", _fields(item))
-
-
-def _what(step: Step) -> str:
-    """What a migration does, in a user's words."""
-    match step.verb:
-        case "remove":
-            said = f"remove ~/{step.path}"
-        case "rename":
-            said = f"rename ~/{step.path} to ~/{step.in_home(step.target)}"
-        case _:
-            one = "the owner's copy" if step.workspace else "this workspace's own copy"
-            return f"~/{step.path} becomes {one}"
-    return f"{said} (this workspace's own copy)" if step.workspace else said
-
-
-def _fields(item: Migrated) -> dict[str, object]:
-    return {"migration": item.step.id, "path": item.step.path, "outcome": item.decision.value}
-
-
 def _summary(done: tuple[Migrated, ...], *, total: int, dry_run: bool) -> str:
     if not total:
         return "no manifest has a migration"
@@ -128,7 +98,7 @@ def _list(known: list[Known], *, as_json: bool) -> int:
         document = {"migrations": [_known_as_dict(item) for item in known]}
         render.say_document("home-persist migrate --list", document)
         return status
-    rows = [[item.step.id, _what(item.step), *_ran(item)] for item in known]
+    rows = [[item.step.id, describe(item.step), *_ran(item)] for item in known]
     if rows:
         for line in table(["ID", "WHAT", "RAN", "IN", "RESULT"], rows):
             render.say(line)
@@ -153,7 +123,7 @@ def _ran(item: Known) -> list[str]:
 
 def _known_as_dict(item: Known) -> dict[str, Any]:
     return {
-        **_step_as_dict(item.step),
+        **step_as_dict(item.step),
         "ran": item.record
         and {
             "time": item.record.time,
@@ -162,27 +132,4 @@ def _known_as_dict(item: Known) -> dict[str, Any]:
             "attic": item.record.attic or None,
         },
         "error": item.error.as_dict() if item.error else None,
-    }
-
-
-def as_dict(item: Migrated) -> dict[str, Any]:
-    """A migration of this run, for JSON."""
-    return {
-        **_step_as_dict(item.step),
-        "outcome": item.error.code if item.error else item.decision.value,
-        "changed": item.changed,
-        "message": item.problem or None,
-        "attic": item.attic or None,
-        "error": item.error.as_dict() if item.error else None,
-    }
-
-
-def _step_as_dict(step: Step) -> dict[str, Any]:
-    return {
-        "id": step.id,
-        "verb": step.verb,
-        "from": step.source,
-        "to": step.target or None,
-        "workspace": step.workspace or None,
-        "declared_in": step.place,
     }

@@ -39,7 +39,7 @@ def run(layout: Layout, *, dry_run: bool = False, quiet: bool = False, as_json: 
 
 def _say(report: Report, *, dry_run: bool, quiet: bool) -> None:
     if report.migrated:
-        from coder_ws_runtime.cli.home_persist.migrate import say_migrated  # noqa: PLC0415 - most runs have none
+        from coder_ws_runtime.cli.home_persist.migrated import say_migrated  # noqa: PLC0415 - most runs have none
 
         say_migrated(report.migrated, dry_run=dry_run, quiet=quiet)
     for warning in report.warnings:
@@ -100,7 +100,7 @@ def _as_json(report: Report, *, dry_run: bool) -> dict[str, Any]:
 
 
 def _migrated_as_json(item: "Migrated") -> dict[str, Any]:
-    from coder_ws_runtime.cli.home_persist.migrate import as_dict  # noqa: PLC0415 - as above
+    from coder_ws_runtime.cli.home_persist.migrated import as_dict  # noqa: PLC0415 - as above
 
     return as_dict(item)
 

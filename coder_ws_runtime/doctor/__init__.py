@@ -1,1 +1,1 @@
-"""What is wrong with a workspace, and how to fix it."""
+"""Finds what is wrong with a workspace, and how to fix it."""

@@ -1,6 +1,6 @@
-"""One archive for the person who is asked for help: what the doctor says, and what it looked at.
+"""An archive for the person who helps a user: the doctor's report, and what the doctor looked at.
 
-It is made by an allowlist: values of variables and of documents go in by field, text goes through
+An allowlist decides what is in it: values of variables and documents are included by field, text goes through
 :mod:`~coder_ws_runtime.doctor.redaction`.
 """
 
@@ -27,25 +27,25 @@ from coder_ws_runtime.persist.manifest.files import manifest_files, user_files
 from coder_ws_runtime.system.container import own_container
 
 Item = tuple[str, str]
-"""A name in the archive, and a text."""
+"""A name in the archive, and its text."""
 
 _ABOUT = """\
-What is in this archive went through an allowlist on the way:
-- of environment variables, settings and manifests the values of known fields; of others only the names;
-- in logs "[redacted]" stands for what follows a name like "token" or "password", and for every long word that
+An allowlist decided what is in this archive:
+- of environment variables, settings and manifests, values of known fields only; of all others the name;
+- in logs, "[redacted]" replaces what follows a name like "token" or "password", and every long word that
   does not look like a path, a version, a time or a name.
-A log keeps its last {kept} KiB, a line its first 8 KiB. Look it through before you send it.
+Of a log, the last {kept} KiB are kept, of a line the first 8 KiB. Read everything before you send it.
 """
 
 
 def contents(context: Context, results: Sequence[Result], seconds: float, report: str) -> list[Item]:
-    """All that goes into the archive, without secrets.
+    """Everything for the archive, without secrets.
 
     Args:
         context: the workspace.
         results: of all checks.
-        seconds: how long they took.
-        report: the same for people.
+        seconds: how long they took in total.
+        report: the results as text for people.
     """
     theirs = (context.ask(agent.environment) if context.ask(systemd.boots) else None) or {}
     secrets = secrets_of(context.env) | secrets_of(theirs)
@@ -69,7 +69,7 @@ def _as_text(value: object) -> str:
 
 
 def _cut(source: Source, text: str) -> str:
-    """The end of a text that is without secrets already, from the beginning of a line on."""
+    """The end of a text that has no secrets, from the start of a line."""
     if source.cut:
         text = "".join(text.splitlines(keepends=True)[-source.cut :])
     if len(text) <= sources.LARGEST:
@@ -78,7 +78,7 @@ def _cut(source: Source, text: str) -> str:
 
 
 def _identities(context: Context) -> set[str]:
-    """Long words that name this workspace; a supporter finds by them what belongs together."""
+    """Long words that identify this workspace, so that whoever reads the archive can match them."""
     root = context.layout.root
     files = (root / "etc/machine-id", context.layout.proc / "sys/kernel/random/boot_id")
     found = {context.settings.workspace.id or _documented_id(context), own_container(context.layout.proc)}
@@ -88,7 +88,7 @@ def _identities(context: Context) -> set[str]:
 
 
 def _documented_id(context: Context) -> str:
-    """The workspace's id of a settings document that is refused for something else."""
+    """The workspace's ID from a settings document that was refused for another reason."""
     try:
         found = json.loads(sources.tail(context.layout.settings_file))["workspace"]["id"]
     except (ValueError, LookupError, TypeError):
@@ -97,7 +97,7 @@ def _documented_id(context: Context) -> str:
 
 
 def _documents(context: Context, secrets: set[str], harmless: set[str]) -> Iterator[Item]:
-    """Documents, each by the fields that are known."""
+    """Documents, with the values of known fields."""
     layout = context.layout
 
     def kept(path: Path, allowed: allowlist.Allowed) -> str:
@@ -119,7 +119,7 @@ def _documents(context: Context, secrets: set[str], harmless: set[str]) -> Itera
 
 
 def _texts(context: Context, theirs: dict[str, str]) -> Iterator[Source]:
-    """Texts, which go through the rules for logs."""
+    """Texts, to which the rules for logs apply."""
     yield Source("versions.txt", lambda: sources.versions(context))
     yield Source("environment.txt", lambda: "\n".join(allowlist.variables(context.env)))
     if theirs:
@@ -135,7 +135,7 @@ def _texts(context: Context, theirs: dict[str, str]) -> Iterator[Source]:
 
 
 def write(file: Path, top: str, items: Sequence[Item]) -> None:
-    """Write the archive, readable for its owner only; an existing file is left alone.
+    """Write the archive, readable for its owner only. An existing file is not replaced.
 
     Args:
         file: a new file, ``.tar.gz``.
@@ -143,7 +143,7 @@ def write(file: Path, top: str, items: Sequence[Item]) -> None:
         items: what goes into it.
 
     Raises:
-        OSError: it cannot be written, or is there.
+        OSError: it cannot be written, or it exists.
     """
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     now = time.time()

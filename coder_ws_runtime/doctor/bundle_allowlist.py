@@ -1,6 +1,6 @@
-"""What of variables and documents goes into a bundle by value: fields that are known to hold no secret.
+"""Which variables and fields go into a bundle with their values: those known to hold no secret.
 
-Everything else goes in by name only. A new field is left out until it is added here; a test compares this
+Of everything else, only the name is included. A new field is left out until it is added here; a test compares
 list with the models of the documents.
 """
 
@@ -27,10 +27,10 @@ TMPDIR TZ USER VIRTUAL_ENV VISUAL WATCHDOG_USEC WS_DOCTOR_IGNORE XDG_CACHE_HOME 
 XDG_DATA_HOME XDG_RUNTIME_DIR XDG_STATE_HOME _REMOTE_USER container http_proxy https_proxy no_proxy
 """
 VARIABLES = frozenset(_VARIABLES_TEXT.split())
-"""Names of variables whose values go into a bundle, each as the rules for text leave it."""
+"""Variables whose values go into a bundle, after the rules for text were applied to them."""
 
 Allowed = Mapping[str, "Allowed | bool"]
-"""The fields of an object: a mapping for one that holds objects, True for one that holds other values."""
+"""The fields of an object: a mapping if the field holds objects, True if it holds other values."""
 
 _PATHS: Allowed = {"path": True, "mode": True, "scope": True, "why": True}
 SETTINGS: Allowed = {
@@ -66,7 +66,7 @@ TOOLBOX: Allowed = {
     }
 }
 
-# Options of mounts whose values are numbers, versions and modes of operation.
+# Mount options whose values are numbers, versions and modes of operation.
 _MOUNT_VALUES_TEXT = """
 actimeo blksize blocksize cache data dfltuid dfltgid errors gid group_id lookupcache local_lock
 max_batch_time max_read mode mountproto namlen nconnect nr_inodes port proto ptmxmode rsize retrans sec
@@ -79,7 +79,7 @@ _HELPER = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
 def variables(environment: Mapping[str, str]) -> Iterator[str]:
-    """A line for each variable, with its value if that is known to be harmless.
+    """A line for each variable, with its value if it is known to be harmless.
 
     Args:
         environment: of a process.
@@ -89,13 +89,13 @@ def variables(environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def document(text: str, allowed: Allowed, secrets: Collection[str], harmless: Collection[str]) -> str:
-    """A JSON document with the values of its known fields, and the names of the others.
+    """A JSON document with the values of its known fields; of all others, the name.
 
     Args:
         text: of the document.
         allowed: its known fields.
         secrets: as for :func:`~coder_ws_runtime.doctor.redaction.redact`.
-        harmless: as above.
+        harmless: as for redact.
     """
     if not text.strip():
         return ""
@@ -120,7 +120,7 @@ def _kept(value: Any, allowed: "Allowed | bool") -> Any:  # noqa: ANN401 - a JSO
 
 
 def docker_config(text: str) -> str:
-    """What of the Docker client's configuration says how it logs in and where it connects.
+    """How the Docker client's configuration says to log in, and where it connects.
 
     Args:
         text: of ``~/.docker/config.json``, whose ``auths`` hold passwords.
@@ -151,10 +151,10 @@ def _plain(value: object) -> str:
 def mounts(mountinfo: str) -> Iterator[str]:
     """A line for each mount: where, what kind, from what, and its options.
 
-    Options with values that are not known are given by name: file systems take passwords that way.
+    Of unknown options only the name is shown: file systems take passwords as options.
 
     Args:
-        mountinfo: as proc_pid_mountinfo(5) describes it.
+        mountinfo: in the format of proc_pid_mountinfo(5).
     """
     for line in mountinfo.splitlines():
         before, _, after = line.partition(" - ")
@@ -176,11 +176,11 @@ def _option(option: str) -> str:
 
 
 def properties(text: str, names: Collection[str]) -> Iterator[str]:
-    """The lines of a file of properties that set one of `names`; others without their values.
+    """The lines of a property file: with values if they set one of `names`, else without.
 
     Args:
-        text: of the file, ``name=value`` in each line.
-        names: of the properties whose values are wanted.
+        text: of the file, with ``name=value`` in each line.
+        names: the properties whose values are wanted.
     """
     for line in text.splitlines():
         name, equals, value = line.partition("=")
@@ -189,10 +189,10 @@ def properties(text: str, names: Collection[str]) -> Iterator[str]:
 
 
 def file_names(directory: Path, names: Collection[str]) -> Iterator[str]:
-    """A line for each name in a directory, as the rules for words leave it.
+    """A line for each name in a directory, after the rules for words were applied to it.
 
     Args:
-        directory: which.
+        directory: its path.
         names: in it.
     """
     for name in sorted(names):

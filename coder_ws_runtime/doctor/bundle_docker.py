@@ -1,4 +1,4 @@
-"""What a bundle says of the Docker engine and of this container."""
+"""What a bundle contains about the Docker engine and this container."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -49,10 +49,10 @@ _IMAGE = ("Id", "RepoTags", "RepoDigests", "Created", "Architecture", "Os", "Siz
 
 
 def describe_engine(socket: Path, patience: float) -> Iterator[str]:
-    """Lines about the engine: its parts, and what it runs on.
+    """Lines about the engine: its components, and its host.
 
     Args:
-        socket: of the engine.
+        socket: the engine's.
         patience: seconds that one answer may take.
     """
     version = _ask(socket, "/version", patience)
@@ -63,14 +63,14 @@ def describe_engine(socket: Path, patience: float) -> Iterator[str]:
 
 
 def describe_container(context: Context, patience: float) -> Iterator[str]:
-    """Lines about this container without its environment, which has the agent's token; and its image.
+    """Lines about this container and its image, without its environment, which has the agent's token.
 
     Args:
-        context: of the doctor.
+        context: the doctor's.
         patience: seconds that one answer may take.
     """
     socket, own = context.layout.docker_socket, own_container(context.layout.proc)
-    yield f"id: {own or 'not known'}"
+    yield f"id: {own or 'unknown'}"
     if not own:
         return
     shown = _ask(socket, f"/containers/{own}/json", patience)

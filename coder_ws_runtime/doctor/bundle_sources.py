@@ -1,4 +1,4 @@
-"""Where the content of a bundle comes from: files of the workspace, programs, the Docker engine."""
+"""The sources of a bundle: files of the workspace, programs, the Docker engine."""
 
 import os
 import platform
@@ -20,31 +20,31 @@ from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.layout import DEFAULT_USER
 
 LARGEST = 512 * 1024
-"""Characters that are kept of one file, its last ones."""
+"""How many characters of one file are kept, at its end."""
 _BEFORE = 64 * 1024
-"""Bytes before those that are read, too: what begins there, e.g. a key in PEM, is known where it ends."""
+"""Bytes before the kept ones that are read too, so that e.g. a key in PEM format is recognized at its end."""
 _JOURNAL_LINES = 2000
 _LINES_BEFORE = 200
 _SECONDS = 10.0
-"""That one program may take."""
+"""The time limit of one program, in seconds."""
 _AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file of the archive."""
+    """A file in the archive."""
 
     name: str
     read: Callable[[], str]
-    """Gives its text, before secrets are taken out."""
+    """Returns its text, from which secrets are removed later."""
     cut: int = 0
-    """How many lines at its beginning are read only to know what they begin."""
+    """How many of its first lines are read only for context."""
 
 
 def tail(path: Path) -> str:
-    """The end of a regular file, at most about as much as is kept; nothing if it cannot be read.
+    """The end of a regular file, not much more than what is kept; empty if it cannot be read.
 
-    No link is followed at the last component, and nothing is waited for: the directories belong to the user.
+    The last component may not be a link, and nothing here blocks: the directories belong to the user.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -60,12 +60,12 @@ def tail(path: Path) -> str:
             text = file.read(LARGEST + _BEFORE).decode(errors="replace")
         except OSError:
             return ""
-    # A line without its beginning says nothing of what is in it.
+    # Without its beginning, a line does not show what it contains.
     return text.partition("\n")[2] if begin else text
 
 
 def names_in(directory: Path) -> list[str]:
-    """The names in a directory, sorted; none if it cannot be read."""
+    """The names in a directory, sorted; empty if it cannot be read."""
     try:
         return sorted(os.listdir(directory))
     except OSError:
@@ -73,7 +73,7 @@ def names_in(directory: Path) -> list[str]:
 
 
 def gather(sources: Sequence[Source]) -> list[tuple[Source, str]]:
-    """Read all sources, several at once, in their order; one that fails says why."""
+    """Read all sources in parallel; return them in order. For one that fails, the text says why."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(zip(sources, pool.map(_read, sources), strict=True))
 
@@ -86,12 +86,12 @@ def _read(source: Source) -> str:
 
 
 def logs(context: Context) -> Iterator[Source]:
-    """Logs that are files: of the hooks, and of the agent and its scripts."""
+    """Logs in files: of the hooks, and of the agent and its scripts."""
     layout = context.layout
     for name in names_in(layout.hook_logs):
         yield _file(f"hooks/{name}", layout.hook_logs / name)
     for name in names_in(layout.tmp):
-        # The agent's own directory for logs, and what Coder's scripts and modules write beside them.
+        # The agent's own log directory, and what Coder's scripts and modules write next to it.
         if name.startswith("coder") and name.endswith(".log"):
             yield _file(f"agent/{name}", layout.tmp / name)
 
@@ -101,7 +101,7 @@ def _file(name: str, path: Path) -> Source:
 
 
 def of_system(context: Context) -> Iterator[Source]:
-    """What systemd and its journal say."""
+    """What systemd and its journal report."""
     short = ["journalctl", "--quiet", "--no-pager", "--output=short-iso"]
     for unit in systemd.UNITS:
         yield _journal(context, f"journal/{unit.removesuffix('.service')}.log", [*short, "-u", unit])
@@ -129,7 +129,7 @@ def _journal(context: Context, name: str, command: list[str]) -> Source:
 
 
 def _program(context: Context, name: str, *commands: Sequence[str]) -> Source:
-    """What programs print, each under the command line that was run."""
+    """The output of programs, each after the command line that was run."""
 
     def read() -> str:
         parts = []
@@ -143,7 +143,7 @@ def _program(context: Context, name: str, *commands: Sequence[str]) -> Source:
 
 
 def of_machine(context: Context) -> Iterator[Source]:
-    """Accounts, disks, network, memory: what a program of the workspace meets."""
+    """Accounts, disks, network, memory: the environment of programs in the workspace."""
     layout = context.layout
     yield _program(context, "id.txt", ["id"], ["id", DEFAULT_USER], ["groups"])
     yield _program(context, "disk.txt", ["df", "-hT"], ["df", "-i"])
@@ -175,7 +175,7 @@ def _memory(context: Context) -> Iterator[str]:
 
 
 def _text(path: Path) -> str:
-    """A file of the kernel's or the system's; links are followed."""
+    """A file of the kernel or the system; links are followed."""
     try:
         with path.open("rb") as file:
             return file.read(_BEFORE).decode(errors="replace")
@@ -184,7 +184,7 @@ def _text(path: Path) -> str:
 
 
 def of_home(context: Context) -> Iterator[Source]:
-    """What is kept of the home, and what replaced versions there are."""
+    """What is kept of the home, and which replaced versions exist."""
     yield Source("links.txt", lambda: "\n".join(_links(context)))
     if context.live:
         as_user = ["sudo", "-n", "-H", "-u", DEFAULT_USER] if context.uid == 0 else []
@@ -193,7 +193,7 @@ def of_home(context: Context) -> Iterator[Source]:
 
 
 def _links(context: Context) -> Iterator[str]:
-    """Every declared path: what is declared, and what the home and the volume have."""
+    """Every declared path, with what the home and the volume have there."""
     for entry in context.ask(declarations).entries:
         home = context.layout.home / entry.path
         try:
@@ -209,7 +209,7 @@ def _links(context: Context) -> Iterator[str]:
 
 
 def of_jetbrains(context: Context) -> Iterator[Source]:
-    """Where the IDEs are, and what they are told about directories."""
+    """Where the IDEs are, and which directories they are set to use."""
     layout = context.layout
 
     def listing() -> str:
@@ -240,7 +240,7 @@ _DIRECTORIES = frozenset({CONFIG, PLUGINS, SYSTEM, LOG})
 
 
 def of_docker(context: Context) -> Iterator[Source]:
-    """The engine, this container and its image, the socket, what the client would use."""
+    """The engine, this container and its image, the socket, and the client's configuration."""
     if not context.live:
         return
     socket = context.layout.docker_socket
@@ -257,7 +257,7 @@ def of_docker(context: Context) -> Iterator[Source]:
 
 
 def versions(context: Context) -> str:
-    """The runtime, the distribution, and the programs that the workspace depends on."""
+    """Versions of the runtime, the distribution, and the programs that the workspace depends on."""
     lines = [
         f"coder-ws-runtime {__version__}",
         f"python {sys.version.split()[0]}",

@@ -1,6 +1,6 @@
-"""All checks, in the order in which they are reported.
+"""All checks, in the order of the report.
 
-A new check is a decorated function, and a line here.
+To add a check, decorate a function and add it here.
 """
 
 from coder_ws_runtime.doctor.checks import (

@@ -1,7 +1,7 @@
-"""Which findings are consequences of others: one cause gives one finding, and that is the cause.
+"""Which findings are consequences of others: one cause leads to one finding, about the cause.
 
-The table says it for codes. A finding that is a consequence is left out as long as one of its
-causes was found in the same run; a check that has nothing else to say is skipped, and names the cause.
+The table works on codes. A finding is left out if one of its causes was found in the same run. A check
+without any other finding is skipped, and names the cause.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,10 +23,10 @@ _VOLUME = (
     "home.volume-frozen",
     "home.volume-variable",
 )
-"""Nothing on the volume works."""
+"""Codes because of which nothing on the volume works."""
 
 _STATE = ("home.volume-format-*", "home.state-*")
-"""`home-persist` refuses, or cannot note what it does."""
+"""Codes because of which `home-persist` refuses to work, or cannot record what it does."""
 
 _SYSTEMD = ("system.pid1-foreign", "system.state-silent", "system.dbus-down")
 
@@ -49,11 +49,11 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
     "home.mode-closed": (*_VOLUME, "home.home-*"),
     "home.manifest-unreadable": ("home.state-*", *_VOLUME),
     "home.lock-stale": _VOLUME,
-    # A file that nobody has written is linked by the daemon.
+    # The daemon links a file that nobody has written yet.
     "home.link-missing": ("home.daemon-*",),
     "jetbrains.settings-missing": ("disk.tmp-*",),
     "home.orphans": _VOLUME,
-    # What the remedy asks for would not fit on it.
+    # The remedy would need room on it.
     "home.unsaved-*": (*_VOLUME, *_FULL, "home.home-*"),
     "jetbrains.settings-*": (*_VOLUME, *_FULL, "home.home-*"),
     "jetbrains.unreadable": (*_VOLUME, "home.home-*"),
@@ -64,7 +64,7 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
     "system.journald-down": _SYSTEMD,
     "system.unit-*": _SYSTEMD,
 }
-"""Codes or patterns of consequences, and of their causes."""
+"""Codes or patterns of consequences, each with its causes."""
 
 _STEPS: Mapping[str, tuple[str, ...]] = {
     systemd.DOCKER_GROUP: ("docker.socket-*", "docker.proxy-dead", "docker.engine-*"),
@@ -74,7 +74,7 @@ _STEPS: Mapping[str, tuple[str, ...]] = {
     systemd.HOOKS: ("system.hook-*", "home.home-*"),
     systemd.WEB_SHELL: ("home.home-*",),
 }
-"""What a boot step refuses has a check of its own: the unit of the step failed because of it."""
+"""What a boot step refuses has a check of its own; the step's unit failed because of that."""
 
 _OF_STEPS = ("system.unit-refused", "system.unit-no-volume", "system.unit-failed")
 
@@ -88,13 +88,13 @@ _BY_PLACE: Mapping[str, tuple[str, ...]] = {
     "jetbrains.settings-*": ("home.owner-foreign",),
     "jetbrains.unreadable": ("home.owner-foreign",),
 }
-"""As `CAUSES`, where the cause is about the same thing, or a path above it."""
+"""Like `CAUSES`, but the cause has to be about the same path or one above it."""
 
 
 def without_consequences(results: "Sequence[Result]") -> "list[Result]":
-    """The results with each consequence left out whose cause was found, too.
+    """The results, without the findings whose cause was found too.
 
-    A check of files that crashed where the volume or the home cannot be used has that as its cause.
+    If the volume or the home cannot be used, that is also the cause if a check of files crashed.
     """
     present = [finding for item in results for finding in item.verdict.findings]
     return [_reduced(item, present) for item in results]
@@ -120,7 +120,7 @@ def _consequence(cause: str) -> Verdict:
 
 
 def _cause(finding: Finding, present: Iterable[Finding]) -> str:
-    """The code of what caused a finding, empty if nothing that was found did."""
+    """The code of a finding's cause; empty if none was found."""
     anywhere = _patterns(CAUSES, finding.code)
     if finding.code in _OF_STEPS:
         anywhere += _STEPS.get(finding.about, ())

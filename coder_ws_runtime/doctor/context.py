@@ -1,4 +1,4 @@
-"""What checks are given: the workspace, and how to ask about it."""
+"""The input of checks: the workspace, and ways to ask about it."""
 
 import os
 import re
@@ -19,11 +19,11 @@ from coder_ws_runtime.system.process import Runner, run
 T = TypeVar("T")
 
 _CONTAINER_ID = re.compile(r"[0-9a-f]{12}")
-"""The host name that an engine gives to a container for which nobody chose one."""
+"""The pattern of a host name that the engine chose, because nobody set one."""
 
 
 class _Facts:
-    """What several checks need is found out once, by the first that asks; the others wait for it."""
+    """Facts that several checks need: the first that asks finds out, the others wait for it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -42,25 +42,25 @@ class _Facts:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """A workspace that is looked over."""
+    """The workspace to check."""
 
     layout: Layout
     settings: Settings
     settings_error: UserError | None
-    """Why the settings document does not count, if it does not."""
+    """Why the settings document has no effect, if that is so."""
     env: Mapping[str, str]
     run: Runner
     uid: int
-    """Who looks."""
+    """The user ID of this process."""
     facts: _Facts = field(default_factory=_Facts)
 
     @classmethod
     def of(cls, root: Path, env: Mapping[str, str], *, runner: Runner = run) -> "Context":
-        """The workspace below `root`, as the environment `env` sees it."""
+        """The workspace at `root`, with the environment `env`."""
         uid = os.geteuid()
         seen = dict(env)
         if uid == 0 or not seen.get("HOME"):
-            # root's home is not the one that persists.
+            # root's home is not the one that is persisted.
             seen.pop("HOME", None)
         layout = Layout.of(root, seen)
         error = None
@@ -78,11 +78,11 @@ class Context:
         return self.layout.root == Path("/")
 
     def ask(self, question: Callable[["Context"], T]) -> T:
-        """The answer to `question`, a function of this module's kind, asked once for all checks."""
+        """The answer to `question`, a function that takes a context, asked once for all checks."""
         return self.facts.get(question, self)
 
     def as_root(self, command: str) -> str:
-        """`command`, for someone who pastes it into the shell that we run in."""
+        """`command`, to be pasted into the shell in which we run."""
         return command if self.uid == 0 else f"sudo {command}"
 
     def as_user(self, command: str) -> str:
@@ -91,9 +91,9 @@ class Context:
 
     @property
     def called(self) -> str:
-        """What Coder's command line calls this workspace, as a word for a shell; empty if not known.
+        """The name of this workspace in Coder's command line, quoted for a shell; empty if unknown.
 
-        The template gives the container the workspace's name as its host name.
+        The template sets the container's host name to the workspace's name.
         """
         workspace = self.settings.workspace
         name = workspace.name or self.env.get("CODER_WORKSPACE_NAME", "")
@@ -103,10 +103,10 @@ class Context:
         return shlex.quote(f"{owner}{name}") if name else ""
 
     def restart(self, *, ask: bool = False) -> tuple[str, ...]:
-        """The command that restarts this workspace from outside; none if its name is not known.
+        """The command that restarts this workspace from outside; none if its name is unknown.
 
         Args:
-            ask: for its parameters, too.
+            ask: whether it asks for the parameters too.
         """
         return (f"coder restart{' --always-prompt' if ask else ''} {self.called}",) if self.called else ()
 

@@ -1,4 +1,4 @@
-"""Runs checks: all at once, each within its own time limit, and none can stop another."""
+"""Runs checks: all in parallel, each with its own time limit; none can stop another."""
 
 import queue
 import threading
@@ -14,22 +14,22 @@ from coder_ws_runtime.doctor.systemd import boots, steps_ran, units
 from coder_ws_runtime.doctor.volume import Usable, usable
 
 LIMIT = 10.0
-"""Seconds that a check may take unless it says otherwise; a crowded host is not a failure."""
+"""The default time limit of a check in seconds; a busy host is not a failure."""
 
 PATIENCE = 1.0
-"""Seconds after which a user wants to know what is waited for."""
+"""After this many seconds, the user learns which checks are still running."""
 
 
 class Need(Enum):
-    """What a check cannot do without; where it is missing, the check is skipped.
+    """What a check depends on. If it is missing, the check is skipped.
 
-    What is missing is the finding of another check, so that one cause gives one finding.
+    Another check reports what is missing, so that one cause leads to one finding.
     """
 
     LIVE = "this is a tree of files, not the running system"
     SYSTEMD = "systemd does not run"
     UNITS = "systemd does not answer; see system.state"
-    BOOT = "no boot step has run, for want of systemd; see system.pid1"
+    BOOT = "no boot step has run, because systemd does not run; see system.pid1"
     VOLUME = "the volume cannot be used; see home.volume"
     SOCKET = "there is no Docker socket"
 
@@ -53,18 +53,18 @@ Function = Callable[[Context], Verdict]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A check: its function, and what to know before running it."""
+    """A check: its function, and what is needed to run it."""
 
     id: str
     """Stable, ``<category>.<noun>``."""
     title: str
-    """What is looked at, a noun phrase."""
+    """What it looks at, a noun phrase."""
     function: Function
     needs: tuple[Need, ...] = ()
     limit: float = LIMIT
     """Seconds."""
     made_by: Need | None = None
-    """What makes what is looked at; where it is missing, what is found to be wrong is its consequence."""
+    """What creates the things to check; if that is missing, problems with them are its consequence."""
 
     @property
     def category(self) -> str:
@@ -73,14 +73,14 @@ class Check:
 
     @property
     def explanation(self) -> str:
-        """What is right if the check is ok: the first line of the function's docstring."""
+        """What is true if the check is ok: the first line of the function's docstring."""
         return (self.function.__doc__ or "").strip().partition("\n")[0].removesuffix(".")
 
 
 def check(
     id_: str, title: str, *, needs: Sequence[Need] = (), limit: float = LIMIT, made_by: Need | None = None
 ) -> Callable[[Function], Check]:
-    """Make a function a check. See :class:`Check`; the tuple of all checks is in `catalogue`."""
+    """Make a function a check. See :class:`Check`; `catalogue` has the tuple of all checks."""
 
     def declare(function: Function) -> Check:
         return Check(id_, title, function, tuple(needs), limit, made_by)
@@ -90,7 +90,7 @@ def check(
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a check."""
+    """The result of a check."""
 
     check: Check
     verdict: Verdict
@@ -104,17 +104,17 @@ def examine(
     waiting: Callable[[Sequence[str]], None] | None = None,
     patience: float = PATIENCE,
 ) -> list[Result]:
-    """Run all checks at once and return their results in the same order, without consequences.
+    """Run all checks in parallel and return their results in the same order, without consequences.
 
     Args:
-        checks: which.
+        checks: the checks to run.
         context: the workspace.
-        waiting: told which checks have not ended after `patience` seconds, again each time one ends,
-            and at last that none is left.
+        waiting: called with the checks that have not ended after `patience` seconds, again each time one
+            ends, and finally with none.
         patience: seconds.
 
     A check that raises, or that has not returned when its limit is over, has crashed. Its thread is
-    left to itself: it is a daemon thread, which does not keep the process from ending.
+    abandoned: a daemon thread does not keep the process from exiting.
     """
     done: queue.SimpleQueue[Result] = queue.SimpleQueue()
     began = time.monotonic()

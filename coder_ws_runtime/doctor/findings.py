@@ -1,4 +1,4 @@
-"""What checks say: plain values, which the command prints and the JSON report holds."""
+"""The results of checks: plain values, which the command prints and which are in the JSON report."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from enum import Enum
 
 
 class Status(Enum):
-    """How a check ended; the worst of its findings."""
+    """How a check ended; the worst status of its findings."""
 
     OK = "ok"
     SKIPPED = "skipped"
-    """It could not or need not be done; the summary says why."""
+    """It could not run or did not need to; the summary says why."""
     WARNING = "warning"
     FAILURE = "failure"
     CRASHED = "crashed"
@@ -18,27 +18,27 @@ class Status(Enum):
 
     @property
     def bad(self) -> bool:
-        """Whether it makes the whole run a failure."""
+        """Whether it makes the whole run fail."""
         return self in (Status.FAILURE, Status.CRASHED)
 
 
 class Where(Enum):
-    """Where a remedy's commands are to be run."""
+    """Where to run a remedy's commands."""
 
     WORKSPACE = "workspace"
     HOST = "host"
     """The machine whose Docker daemon runs the workspace."""
     CLIENT = "client"
-    """Wherever the user is logged in to Coder with its command line."""
+    """A machine on which the user is logged in to Coder with its command line."""
     TEMPLATE = "template"
-    """The directory of the template, on the computer of the person who maintains it."""
+    """The template's directory, on the platform engineer's computer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
     """How to fix something.
 
-    Each command is a whole line for a shell, without a placeholder, and does what the text says.
+    Each command is a complete shell line without placeholders, and does what the text says.
     """
 
     text: str
@@ -47,9 +47,9 @@ class Remedy:
     """Lines to paste into a shell, in order."""
     where: Where = Where.WORKSPACE
     safe: bool = False
-    """Whether ``--fix`` may run the commands: doing so twice, or needlessly, harms nothing."""
+    """Whether ``--fix`` may run the commands: they do no harm if they run twice or needlessly."""
     then: "Remedy | None" = None
-    """What is to be done after it, in another place."""
+    """What to do after it, in another place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +63,22 @@ class Finding:
     problem: str
     """One sentence without a final full stop."""
     evidence: tuple[str, ...] = ()
-    """Lines that show it: what was read, or what a program said."""
+    """Lines that show it: what was read, or the output of a program."""
     remedy: Remedy | None = None
     about: str = ""
-    """Which thing is wrong, where a code can be found for several: a unit, a path."""
+    """What is wrong, if the code can be found for several things: a unit, a path."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a check returns: that everything is ok, that it was skipped, or what it found."""
+    """The result of a check: ok, skipped, or findings."""
 
     status: Status
     summary: str
-    """One sentence without a final full stop: what is so, or why it was skipped."""
+    """One sentence without a final full stop: what is true, or why it was skipped."""
     findings: tuple[Finding, ...] = ()
     cause: str = ""
-    """The code of the finding because of which the check was skipped; empty if there is none."""
+    """The code of the finding that is the reason for skipping; empty if there is none."""
 
 
 def ok(summary: str) -> Verdict:
@@ -87,7 +87,7 @@ def ok(summary: str) -> Verdict:
 
 
 def skipped(reason: str) -> Verdict:
-    """There was nothing to check, or no way to."""
+    """There was nothing to check, or no way to check it."""
     return Verdict(Status.SKIPPED, reason)
 
 
@@ -101,12 +101,12 @@ def failure(
 def warning(
     code: str, problem: str, remedy: Remedy | None = None, *, evidence: Sequence[str] = (), about: str = ""
 ) -> Finding:
-    """Something that works, and will cause trouble."""
+    """Something that works but will cause trouble."""
     return Finding(code, Status.WARNING, problem, tuple(evidence), remedy, about)
 
 
 def found(findings: Sequence[Finding], otherwise: str) -> Verdict:
-    """The verdict on what was found; `otherwise` is the summary if that is nothing."""
+    """The verdict for these findings; `otherwise` is the summary if there are none."""
     if not findings:
         return ok(otherwise)
     worst = Status.FAILURE if any(item.status.bad for item in findings) else Status.WARNING

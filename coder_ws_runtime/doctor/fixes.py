@@ -1,4 +1,4 @@
-"""The remedies that are safe to apply without asking: what ``ws-doctor --fix`` does."""
+"""The remedies that can be applied safely without asking: what ``ws-doctor --fix`` does."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ from coder_ws_runtime.doctor.findings import Where
 from coder_ws_runtime.system.process import Completed
 
 _LIMIT = 300.0
-"""Seconds that one fix may take: a resolve may have much to move."""
+"""The time limit of one fix in seconds: a resolve may have much to move."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """A command that fixes something, and which checks asked for it."""
+    """A command that fixes something, and the checks that suggested it."""
 
     command: str
     checks: tuple[str, ...]
 
 
 def safe_fixes(results: Iterable[Result]) -> list[Fix]:
-    """What safe commands in the workspace can fix, each command once, in order.
+    """What safe commands in the workspace can fix: each command once, in order.
 
-    The agent comes last, as at boot: groups and links are to be there when it starts.
+    The agent comes last, as at boot: it needs the groups and links when it starts.
     """
     asked: dict[str, list[str]] = {}
     for result in results:
@@ -40,7 +40,7 @@ def safe_fixes(results: Iterable[Result]) -> list[Fix]:
 
 
 def apply(fix: Fix, context: Context) -> Completed:
-    """Run the command as the user would have pasted it, except that nobody is asked for a password."""
+    """Run the command as the user would have pasted it, but without asking for a password."""
     command = fix.command
     if command.startswith("sudo "):
         command = command.replace("sudo ", "sudo -n ", 1)

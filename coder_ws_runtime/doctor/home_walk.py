@@ -1,4 +1,4 @@
-"""One bounded walk through the home, for all checks that ask about its content."""
+"""One bounded walk through the home, for all checks of its content."""
 
 import os
 import stat
@@ -13,27 +13,27 @@ from coder_ws_runtime.persist.manifest.entry import DETOURS
 from coder_ws_runtime.system.processes import started
 
 _SECONDS = 0.25
-"""How long the walk may take; what it has seen by then is reported as a lower bound."""
+"""How many seconds the walk may take; after that, its result is reported as a lower bound."""
 _CACHES = frozenset({".cache"})
-"""Made to be lost; not counted."""
+"""Not counted, because it may be lost at any time."""
 _SHARED = {".local/share/": 3, ".local/state/": 3, ".local/": 2, ".config/": 2}
-"""Directories of many programs, and how many parts the path of a program's own has."""
+"""Directories that many programs share, each with the number of components of one program's own path."""
 
 
 @dataclass
 class Seen:
-    """What a walk through the home has found."""
+    """The result of a walk through the home."""
 
     sizes: dict[str, int] = field(default_factory=dict)
-    """Bytes on disk of what is not kept, by path; a directory's ends with a slash."""
+    """Bytes on disk of what is not kept, by path; a directory's path ends with a slash."""
     foreign: dict[str, int] = field(default_factory=dict)
-    """The uid of what does not belong to the user, by path: of a directory and what is in it, the first."""
+    """The UID of what does not belong to the user, by path; for a directory and its content, only its top."""
     whole: bool = True
-    """Whether the walk came to its end in time."""
+    """Whether the walk was completed in time."""
 
     @property
     def total(self) -> int:
-        """Bytes on disk, all together."""
+        """Total bytes on disk."""
         return sum(self.sizes.values())
 
 
@@ -51,15 +51,15 @@ def home_walk(context: Context) -> Seen:
 
 
 def kept_paths(context: Context) -> set[str]:
-    """Declared paths, relative to the home; what is declared not to be kept is below DETOURS."""
+    """Declared paths, relative to the home; what is declared as not kept is below DETOURS."""
     return {entry.path for entry in context.ask(declarations).entries} | {DETOURS}
 
 
 def container_made(context: Context) -> float:
-    """When the container was made, in seconds since the epoch; what is older came with the image.
+    """When the container was created, in seconds since the epoch; older files came with the image.
 
-    Docker leaves a file. Other runtimes do not; a pod's container is never started a second time, so it is
-    as old as its first program.
+    Docker leaves a file that shows it. Other runtimes do not; but a pod's container is never started a second
+    time, so it is as old as its first program.
     """
     try:
         return context.layout.container_mark.stat().st_ctime
@@ -68,14 +68,14 @@ def container_made(context: Context) -> float:
 
 
 def walk(home: Path, kept: Collection[str], since: float, deadline: float, *, uid: int | None = None) -> Seen:
-    """Sum up what is not kept, and name what does not belong to the user.
+    """Add up the size of what is not kept, and find what does not belong to the user.
 
     Args:
-        home: where to begin. Links, and what is mounted below it, are not followed.
-        kept: declared paths, relative to the home; they are not descended into.
-        since: only what changed after this counts, in seconds since the epoch.
-        deadline: when to stop, by the monotonic clock.
-        uid: the user's; None: owners are not looked at.
+        home: where to begin. Links are not followed, and mounts below it are not entered.
+        kept: declared paths, relative to the home; the walk does not enter them.
+        since: only later changes count, in seconds since the epoch.
+        deadline: when to stop, on the monotonic clock.
+        uid: the user's ID; None: do not look at owners.
     """
     seen = Seen()
     try:
@@ -107,7 +107,7 @@ def walk(home: Path, kept: Collection[str], since: float, deadline: float, *, ui
 
 
 def _entries(home: Path, directory: str) -> Iterator[tuple[str, os.stat_result]]:
-    """What is in a directory of the home: paths relative to the home; links are left out."""
+    """The content of a directory of the home: paths relative to the home, without links."""
     try:
         with os.scandir(home / directory) as listing:
             for entry in listing:
@@ -119,7 +119,7 @@ def _entries(home: Path, directory: str) -> Iterator[tuple[str, os.stat_result]]
 
 
 def _declarable(path: str) -> str:
-    """What one would declare to keep a file: the directory of its program, or itself at the top."""
+    """The path to declare to keep a file: its program's directory, or the file itself at the top level."""
     parts = path.split("/")
     depth = next((depth for top, depth in _SHARED.items() if path.startswith(top)), 1)
     return path if len(parts) <= depth else "/".join(parts[:depth]) + "/"

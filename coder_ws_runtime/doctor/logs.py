@@ -15,7 +15,7 @@ _SYSTEMD = re.compile(
     r"|Failed to attach \d+ to compat systemd cgroup|.*compat systemd cgroup.*|.*cgroup v1.*|"
     r"Unit .* entered failed state|Dependency failed for )"
 )
-"""What systemd itself says of every unit that fails, and of control groups of old hosts."""
+"""What systemd itself reports for every unit that fails, and about control groups on old hosts."""
 
 _WHY = re.compile(
     r"\b(errors?|fatal|failed|failure|cannot|can't|could not|couldn't|unable|denied|refused|not found|"
@@ -24,21 +24,21 @@ _WHY = re.compile(
     re.IGNORECASE,
 )
 _ERR = 3
-"""The level of syslog(3) from which on a record is about an error."""
+"""From this syslog(3) level on, a record is about an error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One line of a log, and its level of syslog(3) if the journal has one."""
+    """One line of a log, with its syslog(3) level if the journal has one."""
 
     text: str
     level: int = 6
 
 
 def reasons(records: Iterable[Record | str], count: int = 3) -> list[str]:
-    """At most `count` lines that say why, in their order; the last ones if none tells.
+    """At most `count` lines that say why, in order; if there are none, the last lines.
 
-    What systemd says of every unit that fails is left out. Of equal lines the last stays.
+    What systemd reports for every unit that fails is left out. Of equal lines, only the last is kept.
     """
     every = [Record(item) if isinstance(item, str) else item for item in records]
     own = [item for item in every if item.text.strip() and not _SYSTEMD.search(item.text)]
@@ -48,9 +48,9 @@ def reasons(records: Iterable[Record | str], count: int = 3) -> list[str]:
 
 
 def journal(context: Context, unit: Unit, count: int = 40) -> list[Record]:
-    """The last records of the unit's present or last run, the oldest first.
+    """The last records of the unit's present or last run, oldest first.
 
-    Those of its programs, and those of systemd about it: why a program could not be started is there.
+    This includes systemd's records about the unit, which say why a program could not be started.
     """
     run = unit["InvocationID"]
     matches = [f"_SYSTEMD_INVOCATION_ID={run}", "+", f"INVOCATION_ID={run}"] if run else ["-u", unit.name]

@@ -1,4 +1,4 @@
-"""Packages of the system that were installed since the container was made."""
+"""System packages that were installed after the container was created."""
 
 import os
 import re
@@ -7,17 +7,17 @@ from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.system import text_file
 
 _AUTOMATIC = re.compile(r"^Package: (\S+)\n(?:.+\n)*?Auto-Installed: 1$", re.MULTILINE)
-"""What apt installed because another package needs it (its file extended_states)."""
+"""Matches packages that apt installed as dependencies (its file extended_states)."""
 
 
 def installed(layout: Layout, since: float) -> list[str]:
     """The names of packages that a person has installed, sorted.
 
-    dpkg(1) keeps a list of the files of each package, which it writes when it installs the package.
+    For each package, dpkg(1) writes a list of its files when it installs the package.
 
     Args:
         layout: the workspace.
-        since: when the container was made, in seconds since the epoch.
+        since: when the container was created, in seconds since the epoch.
     """
     directory = layout.root / "var/lib/dpkg/info"
     newer = set()

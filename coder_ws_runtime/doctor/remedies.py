@@ -7,27 +7,27 @@ TOO_OLD = "use an image that is built on this project's base image"
 
 
 def restart_workspace(context: Context, text: str = "restart the workspace", *, ask: bool = False) -> Remedy:
-    """A new container: it has the image's files again, and the mounts of the template.
+    """A new container: it has the image's original files, and the mounts of the template.
 
     Args:
         context: the workspace.
         text: what the restart is for.
-        ask: whether the user is to be asked for the workspace's parameters.
+        ask: whether to ask the user for the workspace's parameters.
     """
     return Remedy(text, context.restart(ask=ask), Where.CLIENT)
 
 
 def change_template(context: Context, text: str) -> Remedy:
-    """What is to be changed in the template; a workspace has it once it was updated."""
+    """A change in the template, which a workspace gets when it is updated."""
     after = Remedy("push the template, then update the workspace", context.update(), Where.CLIENT)
     return Remedy(text, where=Where.TEMPLATE, then=after)
 
 
 def change_host(context: Context, text: str, *commands: str) -> Remedy:
-    """What is to be done on the Docker host before the workspace is restarted."""
+    """Something to do on the Docker host before the workspace is restarted."""
     return Remedy(text, commands, Where.HOST, then=restart_workspace(context, "then restart the workspace"))
 
 
 def restart_unit(context: Context, unit: str, text: str, *, safe: bool = False) -> Remedy:
-    """Restart a unit of ours."""
+    """Restart one of our units."""
     return Remedy(text, (context.as_root(f"systemctl restart {unit.removesuffix('.service')}"),), safe=safe)

@@ -1,4 +1,4 @@
-"""Which checks are meant: by id, by category, or by a pattern."""
+"""Select checks: by ID, by category, or by a pattern."""
 
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
@@ -8,34 +8,37 @@ from coder_ws_runtime.errors import UsageError
 from coder_ws_runtime.text import find_nearest
 
 IGNORED = "WS_DOCTOR_IGNORE"
-"""The variable of the checks that are always ignored."""
+"""The environment variable with the checks that are always ignored."""
 
 
 def select(
     checks: Sequence[Check], only: Iterable[str], ignore: Iterable[str], always: Iterable[str] = ()
 ) -> list[Check]:
-    """The checks that are in `only`, or all if that is empty, and neither in `ignore` nor in `always`.
+    """The checks in `only`, or all if it is empty, without those in `ignore` and `always`.
 
     Args:
         checks: all checks.
-        only: ids, categories or patterns as in ``docker.*``; several may stand in one, with commas.
-        ignore: likewise.
-        always: likewise; what the environment says.
+        only: IDs, categories or patterns like ``docker.*``; one string may have several, with commas.
+        ignore: like `only`.
+        always: like `only`; from the environment.
 
     Raises:
-        UsageError: one of them fits no check, and the hint names the nearest; or no check is left.
+        UsageError: one of them matches no check (the hint names the nearest), or no check is left.
     """
     only = list(only)
     wanted = _matching(checks, only, "--only")
     if only and not wanted:
         raise UsageError(
-            "no check is named", code="cli.usage", place="--only", hint="ws-doctor --list shows them all"
+            "no check is selected", code="cli.usage", place="--only", hint="ws-doctor --list shows them all"
         )
     unwanted = _matching(checks, ignore, "--ignore") | _matching(checks, always, IGNORED)
     chosen = [item for item in checks if (not wanted or item.id in wanted) and item.id not in unwanted]
     if not chosen:
         raise UsageError(
-            "no check is left", code="cli.usage", place="--ignore", hint="ignore less, or name more by --only"
+            "no check is left",
+            code="cli.usage",
+            place="--ignore",
+            hint="ignore fewer, or add some with --only",
         )
     return chosen
 
@@ -48,7 +51,7 @@ def _matching(checks: Sequence[Check], words: Iterable[str], option: str) -> set
         fitting = {item.id for item in checks if pattern == item.category or fnmatchcase(item.id, pattern)}
         if not fitting:
             raise UsageError(
-                f"no check is called {pattern!r}",
+                f"no check matches {pattern!r}",
                 code="cli.usage",
                 place=option,
                 hint=_nearest(pattern, checks),
@@ -59,7 +62,7 @@ def _matching(checks: Sequence[Check], words: Iterable[str], option: str) -> set
 
 def _nearest(word: str, checks: Sequence[Check]) -> str:
     known = [*dict.fromkeys(item.category for item in checks), *(item.id for item in checks)]
-    # The category is often left out: 'links' for 'home.links'.
+    # Users often omit the category: 'links' for 'home.links'.
     near = next((item.id for item in checks if item.id.partition(".")[2] == word), "")
     near = near or find_nearest(word, known)
     return f"did you mean {near!r}?" if near else "ws-doctor --list shows them all"

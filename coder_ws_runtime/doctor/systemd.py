@@ -1,4 +1,4 @@
-"""What systemd says, asked once for all checks."""
+"""What systemd reports, asked once for all checks."""
 
 import time
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ HOOKS = "ws-hooks.service"
 AGENT = "coder-agent.service"
 WEB_SHELL = "web-shell.service"
 DOCKER_ENGINE = "ws-docker-engine.service"
-"""Only where the workspace has an engine of its own."""
+"""Only if the workspace has its own engine."""
 
 JOURNAL = "systemd-journald.service"
 PROXY = "ws-docker-proxy.service"
@@ -23,7 +23,7 @@ _MULTI_USER = "multi-user.target"
 _RESCUE = ("rescue.target", "emergency.target")
 
 UNITS = (DOCKER_GROUP, RESOLVE, JETBRAINS, WATCH, HOOKS, AGENT, WEB_SHELL)
-"""Our units, in the order of the boot."""
+"""Our units, in boot order."""
 
 _PROPERTIES = (
     "Id",
@@ -45,14 +45,14 @@ _PROPERTIES = (
 )
 
 _PATIENCE = 8.0
-"""Seconds that systemd may take to answer; on a crowded host it takes some."""
+"""How many seconds systemd may take to answer; on a busy host it needs some."""
 _RECENT = 300.0
-"""Seconds for which a restart counts: a unit that flaps is up at most looks."""
+"""For this many seconds a restart counts: a unit that keeps failing is running most of the time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What systemd says of a unit: properties of systemctl(1) show."""
+    """What systemd reports about a unit: properties from systemctl(1) show."""
 
     name: str
     properties: Mapping[str, str]
@@ -62,37 +62,37 @@ class Unit:
 
     @property
     def there(self) -> bool:
-        """Whether there is such a unit, and it is not masked."""
+        """Whether the unit exists and is not masked."""
         return self["LoadState"] == "loaded"
 
     @property
     def masked(self) -> bool:
-        """Whether it is kept from starting by a link to nothing."""
+        """Whether a link to /dev/null keeps it from starting."""
         return self["LoadState"] == "masked"
 
     @property
     def failed(self) -> bool:
-        """Whether its last run ended badly."""
+        """Whether its last run failed."""
         return self["ActiveState"] == "failed"
 
     @property
     def active(self) -> bool:
-        """Whether it runs, or has done what it had to do."""
+        """Whether it runs, or has done its work."""
         return self["ActiveState"] in {"active", "reloading"}
 
     @property
     def changing(self) -> bool:
-        """Whether it is about to start or to stop."""
+        """Whether it is starting or stopping."""
         return self["ActiveState"] in {"activating", "deactivating"}
 
     @property
     def restarting(self) -> bool:
-        """Whether systemd waits before it starts the unit again, because it has ended by itself."""
+        """Whether it exited by itself, and systemd waits before it starts it again."""
         return self["SubState"] == "auto-restart"
 
     @property
     def restarts(self) -> int:
-        """How often systemd had to start it again, the last time within the last minutes."""
+        """How often systemd had to start it again, if the last time was within the last minutes."""
         count, started = self["NRestarts"], self["ExecMainStartTimestampMonotonic"]
         if not count.isdecimal() or not started.isdecimal():
             return 0
@@ -101,14 +101,14 @@ class Unit:
 
     @property
     def left_out(self) -> bool:
-        """Whether one of its conditions does not hold: systemd does not start it then."""
+        """Whether one of its conditions is not met, so that systemd does not start it."""
         return self["ConditionResult"] == "no" and self["ActiveState"] == "inactive"
 
 
 def answers(context: Context) -> dict[str, Unit]:
-    """Our units, what else tells the state of the system, and all that have failed; by name.
+    """Our units, other units that show the system's state, and all that have failed; by name.
 
-    One call of systemctl(1): a pattern is expanded to the units in the states that ``--state`` names.
+    One call of systemctl(1): it expands a pattern to the units in the states that ``--state`` names.
     Empty if systemd does not answer.
     """
     wanted = [*UNITS, DOCKER_ENGINE, PROXY, PROXY_SOCKET, JOURNAL, _MULTI_USER, *_RESCUE]
@@ -118,7 +118,7 @@ def answers(context: Context) -> dict[str, Unit]:
 
 
 def units(context: Context) -> dict[str, Unit]:
-    """Our units as systemd sees them, by name; empty if it does not answer."""
+    """Our units as systemd reports them, by name; empty if it does not answer."""
     known = context.ask(answers)
     return {name: known[name] for name in (*UNITS, DOCKER_ENGINE) if name in known}
 
@@ -130,7 +130,7 @@ def strangers(context: Context) -> list[Unit]:
 
 
 def state(context: Context) -> str:
-    """``running``, ``starting`` or ``maintenance``, as systemctl(1) is-system-running; empty: no answer."""
+    """``running``, ``starting`` or ``maintenance``, like systemctl(1) is-system-running; empty: no answer."""
     known = context.ask(answers)
     if not known:
         return ""
@@ -141,7 +141,7 @@ def state(context: Context) -> str:
 
 
 def parse_units(shown: str) -> list[Unit]:
-    """The units that systemctl show printed: blocks of ``Name=value``, with an empty line between."""
+    """The units that systemctl show printed: blocks of ``Name=value``, separated by empty lines."""
     blocks = [
         dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
         for block in shown.split("\n\n")
@@ -150,12 +150,12 @@ def parse_units(shown: str) -> list[Unit]:
 
 
 def restart_command(context: Context, unit: str, command: str) -> str:
-    """The command that does a boot step again.
+    """The command that runs a boot step again.
 
     Args:
         context: the workspace.
         unit: the step's unit.
-        command: what the user may run instead, unless the unit has failed: that mark would stay.
+        command: what to run instead, unless the unit has failed: only systemd can reset that state.
     """
     known = context.ask(units).get(unit) if context.ask(boots) else None
     if known is not None and known.failed:
@@ -164,10 +164,10 @@ def restart_command(context: Context, unit: str, command: str) -> str:
 
 
 def boots(context: Context) -> bool:
-    """Whether systemd is the running system's PID 1; the check of sd_booted(3)."""
+    """Whether systemd is the running system's PID 1; the test of sd_booted(3)."""
     return context.live and context.layout.systemd_runtime.is_dir()
 
 
 def steps_ran(context: Context) -> bool:
-    """Whether somebody has run the boot steps: systemd, or the maker of the tree of files."""
+    """Whether boot steps have run: by systemd, or by whoever made the tree of files."""
     return not context.live or context.ask(boots)

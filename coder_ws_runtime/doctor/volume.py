@@ -8,19 +8,19 @@ from coder_ws_runtime.system.probe import takes_changes
 
 
 class Usable(Enum):
-    """Whether checks can look at the volume."""
+    """Whether checks can use the volume."""
 
     YES = "yes"
     MISSING = "missing"
-    """There is no directory."""
+    """The directory does not exist."""
     CLOSED = "closed"
-    """We may not look into it."""
+    """We may not read it."""
     FROZEN = "frozen"
-    """A change does not come to an end."""
+    """A change does not end."""
 
 
 def usable(context: Context) -> Usable:
-    """How the volume is; a live one is first touched by a child, which alone waits if it must."""
+    """The state of the volume. A child process touches a live one first, because the access may hang."""
     path = context.layout.volume
     if context.live and not takes_changes(str(path)):
         return Usable.FROZEN

@@ -1,1 +1,1 @@
-"""Documents that machines and people write: models, the cache of what was validated, and errors in words."""
+"""Documents by machines and people: their models, a cache of validated ones, and readable errors."""

@@ -1,10 +1,10 @@
 """Validate a JSON document once.
 
 Importing pydantic takes longer than a whole `home-persist resolve`, and the documents hardly ever
-change. So what a model made of some bytes is kept in the container's own layer together with those
-bytes and with which model it was: the same bytes need no second validation, and any other byte, or
-another model, does. Why a document was refused is kept likewise. Not under a digest: to load OpenSSL for
-one takes longer than to compare.
+change. So the result of a validation is stored in the container's own layer, together with the document's
+bytes and an identification of the model. The same bytes need no second validation; if a byte or the model
+changes, they do. Why a document was refused is stored too. The key is not a digest: loading OpenSSL for one
+takes longer than comparing the bytes.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from typing import Any
 from coder_ws_runtime.errors import UserError
 
 _NAME = 200
-"""Characters of a document's place that name what is kept; two of one name take turns."""
+"""How many characters of a document's path name its cache file; two with one name replace each other."""
 
 
 def load_validated(
@@ -28,17 +28,17 @@ def load_validated(
     validate: Callable[[bytes], Any],
     cache_dir: Path,
 ) -> Any:  # noqa: ANN401 - any JSON value, as the model normalises it
-    """What `validate` makes of `document`, from the cache if it was made before.
+    """The result of `validate` for `document`, from the cache if possible.
 
     Args:
         document: the bytes of the document.
-        place: its file; the reason of a refusal names it.
-        model_file: the source file of the model; when it changes, what was kept no longer counts.
+        place: its file; the error for a refused document names it.
+        model_file: the source file of the model; if it changes, cached results no longer count.
         validate: takes the bytes, returns a JSON value, raises UserError.
-        cache_dir: where to keep results; if it cannot be written, they are made each time.
+        cache_dir: where to store results; if it is not writable, nothing is stored.
 
     Raises:
-        UserError: what `validate` raised, now or then.
+        UserError: what `validate` raised, now or earlier.
     """
     source = os.stat(model_file)
     version = f"{model_file}:{source.st_size}:{source.st_mtime_ns}:{place}\n".encode()
@@ -64,10 +64,10 @@ def _result(document: bytes, validate: Callable[[bytes], Any]) -> dict[str, Any]
 
 
 def _keep(file: Path, content: bytes) -> None:
-    """Write the whole file or nothing. A cache that cannot be written is no reason to stop.
+    """Write the whole file or nothing. A cache that cannot be written is not an error.
 
-    root may look at what is a user's, and writes nothing there: the user could have planted a link at a
-    name that can be foreseen. Not with fs.writing: documents are below fs.
+    root may read a user's cache but writes nothing there: the user could have planted a link at a predictable
+    name. This does not use fs.writing: documents are below fs.
     """
     temporary = file.with_suffix(f".{os.getpid()}.tmp")
     with contextlib.suppress(OSError):
@@ -83,7 +83,7 @@ def _keep(file: Path, content: bytes) -> None:
 
 
 def _owner(directory: Path) -> int:
-    """Who owns a directory, or the nearest one above it that is there; a link belongs to who made it."""
+    """The owner of a directory, or of the nearest existing one above it; for a link, of the link itself."""
     while not os.path.lexists(directory):
         directory = directory.parent
     return directory.lstat().st_uid

@@ -1,4 +1,4 @@
-"""From pydantic's errors to one line each: what is wrong, where, and the nearest right answer."""
+"""Turn pydantic's errors into one line each: what is wrong, where, and how to fix it."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -12,16 +12,16 @@ from coder_ws_runtime.documents.records import name_kind
 from coder_ws_runtime.text import find_nearest, suggest
 
 TAG = "("
-"""Begins the tags of a union in a model: they appear in pydantic's locations, and in no document."""
+"""Prefix of the tags of a union in a model: they appear in pydantic's locations, but in no document."""
 _AT = re.compile(r"(?P<what>.*) at line (?P<line>\d+) column (?P<column>\d+)$", re.DOTALL)
 
 _EMPTY = "EOF while parsing a value"
-"""What pydantic says of nothing but blanks, at the column 0, and of much else."""
+"""pydantic's message for a blank document, at column 0; and for many other faults."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault of a document. `place` is a JSON path (``:$.paths[2]``), a line (``:3``) or empty."""
+    """One fault in a document. `place` is a JSON path (``:$.paths[2]``), a line (``:3``) or empty."""
 
     message: str
     place: str
@@ -42,13 +42,13 @@ def first_fault(error: ValidationError, model: type[BaseModel]) -> Fault:
 
 
 def faults(error: ValidationError, model: type[BaseModel]) -> list[Fault]:
-    """All faults that pydantic found, for a person; of each object unknown keys first.
+    """All faults that pydantic found, worded for people; for each object, unknown keys first.
 
-    A key that is missing is not named where a key nearly of that name is unknown: one mistake, one fault.
+    A missing key is not reported if an unknown key has nearly its name: one mistake, one fault.
 
     Args:
         error: what validation raised.
-        model: the outermost model, whose keys the hints can name.
+        model: the top-level model, whose keys hints can name.
     """
     details: list[dict[str, Any]] = [{**detail} for detail in error.errors(include_url=False)]
     meant = {
@@ -85,13 +85,13 @@ def _words(detail: dict[str, Any], model: type[BaseModel], location: Sequence[in
             return f"the key {location[-1]!r} is missing", example
         case "literal_error":
             known = re.findall(r"'([^']*)'", str(detail["ctx"]["expected"]))
-            return f"{detail['input']!r} is not known here", suggest(str(detail["input"]), sorted(known))
+            return f"{detail['input']!r} is not a known value", suggest(str(detail["input"]), sorted(known))
         case "string_pattern_mismatch":
-            return f"{detail['input']!r} is not of the right form", example
+            return f"{detail['input']!r} does not have the right form", example
     if detail["type"] == "value_error":
         message, example = str(detail["ctx"]["error"]), ""
     elif detail["type"] in _WANTED:
-        message = f"{_WANTED[detail['type']]} belongs here, not {name_kind(detail['input'])}"
+        message = f"expected {_WANTED[detail['type']]}, found {name_kind(detail['input'])}"
     else:
         message = f"{detail['msg'][:1].lower()}{detail['msg'][1:]}"
     return message, example
@@ -106,7 +106,7 @@ _WANTED = {
     "bool_type": "true or false",
     "float_type": "a number",
 }
-"""What belongs where pydantic found something of another type, by its name of the fault."""
+"""What was expected, by the name of pydantic's error for another type."""
 
 
 def _not_json(message: str) -> Fault:
@@ -114,7 +114,7 @@ def _not_json(message: str) -> Fault:
     if not found:
         return Fault(f"not JSON: {message}", "", "", _NOT_JSON)
     if found["what"] == _EMPTY and found["column"] == "0":
-        return Fault("there is nothing in it", "", "", _NOT_JSON)
+        return Fault("it is empty", "", "", _NOT_JSON)
     hint = next((hint for what, hint in _MENDED.items() if found["what"].startswith(what)), "")
     return Fault(
         f"not JSON: {found['what']} (column {found['column']})", f":{found['line']}", hint, _NOT_JSON
@@ -127,16 +127,16 @@ _MENDED = {
     "key must be a string": 'write the key in double quotes: "paths"',
     "expected `,`": "a comma or a bracket is missing before it",
     "expected value": "JSON has no comments, no single quotes, and true, false and null in lower case",
-    "control character": "a string ends on its line; a line break in it is written \\n",
+    "control character": "a string has to end on its line; write a line break in it as \\n",
     "EOF while parsing": "its end is missing, e.g. a closing bracket",
 }
-"""How to fix what the parser says, by the beginning of that."""
+"""How to fix what the parser reports, by the beginning of its message."""
 
 
 def _example(model: type[BaseModel], location: Sequence[int | str]) -> str:
-    """A hint from what the model says of a field: an example, else its description.
+    """A hint from the model's field: an example, otherwise its description.
 
-    Of one item of a list it says nothing.
+    None for one item of a list.
     """
     field = _field(model, location)
     named = [part for part in location if not _is_tag(part)]
@@ -148,7 +148,7 @@ def _example(model: type[BaseModel], location: Sequence[int | str]) -> str:
 
 
 def _keys(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
-    """The keys of the object that a location lies in."""
+    """The keys of the object that contains a location."""
     inside = _model_at(model, location[:-1])
     return [field.alias or name for name, field in inside.model_fields.items()] if inside else []
 

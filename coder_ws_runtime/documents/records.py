@@ -1,11 +1,11 @@
-"""Read what machines write into dataclasses, tolerantly.
+"""Read documents written by machines into dataclasses, tolerantly.
 
-The settings document and the owner's manifests are written by programs of other versions than the one that
-reads them. So each key is judged by itself: an unknown key is a warning, a value that is not valid is refused
-and its default is used, and everything else counts. What people write is validated strictly, by pydantic.
+The settings document and the owner's manifests may be written by another version than the one that reads
+them. So each key is judged by itself: an unknown key is a warning; an invalid value is refused, and its
+default is used; everything else counts. pydantic validates strictly what people write.
 
-The rules of a field are in its metadata, under the names that pydantic's `Field` has for them (`pattern`,
-`gt`, `ge`, `le`, `description`): so the JSON Schema is generated from the same dataclasses.
+A field's metadata has its rules, under the names that pydantic's `Field` uses (`pattern`, `gt`, `ge`, `le`,
+`description`), so the JSON Schema is generated from the same dataclasses.
 """
 
 import re
@@ -25,27 +25,27 @@ T = TypeVar("T", bound="DataclassInstance")
 
 @dataclass(slots=True)
 class Faults:
-    """What was wrong with a document.
+    """Collects what is wrong with a document.
 
     Args:
         place: its file.
-        area: what the codes begin with, e.g. ``settings``: ``settings.invalid``, ``settings.unknown-key``.
+        area: the prefix of the codes, e.g. ``settings``: ``settings.invalid``, ``settings.unknown-key``.
     """
 
     place: str
     area: str
     refused: list[UserError] = field(default_factory=list)
-    """Values that do not count."""
+    """Values that were refused."""
     warnings: list[UserError] = field(default_factory=list)
     """Keys that this version does not know."""
 
     def refuse(self, path: str, message: str, hint: str = "") -> None:
-        """Note a value that is not valid. `path` is a JSON path, e.g. ``$.hooks.time_limit``."""
+        """Record an invalid value. `path` is a JSON path, e.g. ``$.hooks.time_limit``."""
         where = f"{self.place}:{path}"
         self.refused.append(RefusedError(message, code=f"{self.area}.invalid", place=where, hint=hint))
 
     def warn(self, path: str, key: str, known: Iterable[str]) -> None:
-        """Note an unknown key."""
+        """Record an unknown key."""
         near = find_nearest(key, list(known))
         hint = f"did you mean {near!r}?" if near else "a newer version may know it; here it has no effect"
         code = f"{self.area}.unknown-key"
@@ -54,11 +54,11 @@ class Faults:
 
 
 def read_record(kind: type[T], value: object, faults: Faults, path: str = "$") -> T:
-    """A dataclass from a JSON object.
+    """Make a dataclass from a JSON object.
 
     Args:
-        kind: the dataclass; every field has a default. Its fields are strings, numbers, truth values, enums,
-            literals, tuples of these, or such dataclasses.
+        kind: the dataclass; every field has a default. Its fields are strings, numbers, booleans, enums,
+            literals, tuples of these, or other such dataclasses.
         value: the JSON value. null, here and in each field, means the default.
         faults: collects what is wrong.
         path: the JSON path of the value.
@@ -66,7 +66,7 @@ def read_record(kind: type[T], value: object, faults: Faults, path: str = "$") -
     if value is None:
         return kind()
     if not isinstance(value, dict):
-        faults.refuse(path, f"an object belongs here, not {name_kind(value)}")
+        faults.refuse(path, f"expected an object, found {name_kind(value)}")
         return kind()
     known = {_key(one): one for one in fields(kind)}
     read: dict[str, Any] = {}
@@ -95,9 +95,9 @@ def _read_field(one: Field[Any], value: object, faults: Faults, path: str) -> An
 
 
 def _read_list(one: Field[Any], value: object, faults: Faults, path: str) -> Any:  # noqa: ANN401 - as above
-    """A list without the items that are refused."""
+    """A list without its refused items."""
     if not isinstance(value, list):
-        faults.refuse(path, f"a list belongs here, not {name_kind(value)}")
+        faults.refuse(path, f"expected a list, found {name_kind(value)}")
         return MISSING
     kind = get_args(one.type)[0]
     if kind is Any:
@@ -117,15 +117,17 @@ def _read_scalar(kind: Any, one: Field[Any], value: object, faults: Faults, path
 
 
 def _fault(kind: Any, rules: Any, value: object) -> str:  # noqa: ANN401 - a type, and a mapping
-    """What is wrong with a value that is not a list or an object; empty if nothing is."""
+    """What is wrong with a value that is neither a list nor an object; empty if nothing is."""
     choices = _choices(kind)
     if choices:
-        return "" if value in choices and type(value) is type(choices[0]) else f"{value!r} is not known here"
+        return (
+            "" if value in choices and type(value) is type(choices[0]) else f"{value!r} is not a known value"
+        )
     wanted, accepted = _SCALARS[kind]
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
-        return f"{wanted} belongs here, not {name_kind(value)}"
+        return f"expected {wanted}, found {name_kind(value)}"
     if "pattern" in rules and not re.fullmatch(rules["pattern"], str(value)):
-        return f"{value!r} is not of the right form"
+        return f"{value!r} does not have the right form"
     return _out_of_bounds(rules, value)
 
 

@@ -11,7 +11,7 @@ BEGIN, END = "<!-- begin of the checks", "<!-- end of the checks -->"
 def table() -> str:
     """The table that belongs between the marks."""
     rows = [f"| `{item.id}` | {item.explanation} |" for item in CHECKS]
-    return "\n".join(["| check | what is well if it is |", "| --- | --- |", *rows])
+    return "\n".join(["| check | what it verifies |", "| --- | --- |", *rows])
 
 
 def test_the_table_is_that_of_the_catalogue() -> None:

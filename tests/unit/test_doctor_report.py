@@ -49,8 +49,8 @@ BROKEN = [
     result(
         "home.links", found([failure("a.b", "~/a", SAFE, evidence=["e"]), failure("a.b", "~/b", SAFE)], "")
     ),
-    result("tools.node", skipped("not a part of this image")),
-    result("tools.npm", skipped("not a part of this image")),
+    result("tools.node", skipped("not part of this image")),
+    result("tools.npm", skipped("not part of this image")),
     result("network.coder", Verdict(Status.CRASHED, "the check did not end within 5 s")),
     result("disk.tmp", found([warning("a.b", "it is small")], "")),
 ]
@@ -118,7 +118,7 @@ def test_what_is_well_in_a_category_takes_one_line() -> None:
 def test_verbose_says_what_each_check_saw() -> None:
     told = text(BROKEN, verbose=True)
     assert "system\n  ✓ system.pid1    systemd is PID 1\n" in told
-    assert "tools\n  - tools.node     not a part of this image\n  - tools.npm " in told
+    assert "tools\n  - tools.node     not part of this image\n  - tools.npm " in told
     assert "  ✗ home.links\n      ~/a\n        e\n      ~/b\n      fix: link it\n" in told
 
 
@@ -127,7 +127,7 @@ def test_a_check_that_crashed_says_how() -> None:
 
 
 def test_what_is_skipped_for_one_reason_takes_one_line() -> None:
-    assert "- tools.node, npm: not a part of this image" in text(BROKEN)
+    assert "- tools.node, npm: not part of this image" in text(BROKEN)
 
 
 def test_a_remedy_says_where_it_is_to_be_done() -> None:

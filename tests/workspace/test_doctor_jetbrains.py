@@ -167,7 +167,7 @@ def test_an_ide_of_this_workspace_is_no_other_s(space: Workspace) -> None:
     )
     report = look(space, "--only", "jetbrains.locks")
     assert [(item["status"], item["summary"]) for item in report["checks"]] == [
-        ("ok", "no other workspace runs an IDE on these settings")
+        ("ok", "no other workspace runs an IDE with these settings")
     ]
 
 

@@ -81,7 +81,7 @@ ROWS = [
         "the name server does not answer",
         f"{_FORGET.format(NAME)}; {_MUTE}",
         "network.resolver-dead",
-        "which takes the host's name servers again",
+        "which takes over the host's name servers",
     ),
     Row(
         "network.host",
@@ -104,7 +104,7 @@ ROWS = [
         "a proxy answers in its place",
         _answers(status=502),
         "network.coder-other-server",
-        "see who answers there: a proxy, another server, or Coder in trouble",
+        "find out what answers: a proxy, another server, or a faulty Coder",
         status="warning",
         cause=_answers(),
     ),

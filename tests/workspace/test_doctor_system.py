@@ -256,14 +256,14 @@ ROWS = [
         "no name server answers, and nothing else is known of the network",
         _MUTE,
         "network.resolver-dead",
-        "which takes the host's name servers again",
+        "which takes over the host's name servers",
     ),
     Row(
         "network.dns",
         "there is no name server",
         ": > /etc/resolv.conf",
         "network.resolver-dead",
-        "which takes the host's name servers again",
+        "which takes over the host's name servers",
     ),
     Row(
         "system.settings",

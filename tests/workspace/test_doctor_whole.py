@@ -59,8 +59,8 @@ def test_nothing_is_wrong(space: Workspace) -> None:
     assert findings(report) == {}
     assert {item["status"] for item in report["checks"]} <= {"ok", "skipped"}
     skipped = {item["id"]: item["summary"] for item in report["checks"] if item["status"] == "skipped"}
-    assert skipped.pop("jetbrains.locks") == "no other workspace of the owner runs"
-    assert set(skipped.values()) <= {"not a part of this image"}
+    assert skipped.pop("jetbrains.locks") == "no other workspace of yours is running"
+    assert set(skipped.values()) <= {"not part of this image"}
     assert space.exec("ws-doctor", "--strict").returncode == 0
 
 
@@ -162,7 +162,7 @@ def test_watch_tells_what_changes_until_it_is_interrupted(space: Workspace) -> N
         space.out("chmod 0755 /tmp", user="root")
         told = [watching.stdout.readline() for _ in range(3)]
         assert "1 failed" in told[0]
-        assert told[1:] == ["  ✗ disk.tmp\n", "      not everybody can write to /tmp\n"]
+        assert told[1:] == ["  ✗ disk.tmp\n", "      not all users can write to /tmp\n"]
         space.out("chmod 1777 /tmp", user="root")
         while not (line := watching.stdout.readline()).startswith("  ✓ disk.tmp "):
             assert line, "it goes on until it is interrupted"

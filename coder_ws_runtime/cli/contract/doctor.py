@@ -19,15 +19,15 @@ class Remedy(Model):
         description="Where to run the commands."
     )
     safe: bool = Field(description="Whether `ws-doctor --fix` runs the commands.")
-    then: "Remedy | None" = Field(description="What is to be done after it, in another place.")
+    then: "Remedy | None" = Field(description="What to do after it, in another place.")
 
 
 class Finding(Model):
     """One thing that is wrong."""
 
-    code: str = Field(pattern=CODE, description="Stable over versions: which kind of thing is wrong.")
+    code: str = Field(pattern=CODE, description="Identifies the kind of problem; stable across versions.")
     status: Literal["warning", "failure"]
-    about: str | None = Field(description="Which unit, path or container, where a code fits several.")
+    about: str | None = Field(description="The unit, path or container, if the code can apply to several.")
     problem: str
     evidence: list[str]
     remedy: Remedy | None
@@ -36,14 +36,14 @@ class Finding(Model):
 class CheckResult(Model):
     """One check, and how it ended."""
 
-    id: str = Field(pattern=CODE, description="Stable over versions.")
+    id: str = Field(pattern=CODE, description="Stable across versions.")
     category: str
     title: str
     status: Literal["ok", "skipped", "warning", "failure", "crashed"] = Field(
-        description="The worst of the findings; crashed: the check itself failed."
+        description="The worst status of its findings; crashed: the check itself failed."
     )
-    cause: str | None = Field(description="Skipped because of the finding with this code.")
-    summary: str = Field(description="What is so, why it was skipped, or the worst problem.")
+    cause: str | None = Field(description="It was skipped because of the finding with this code.")
+    summary: str = Field(description="What is true, why it was skipped, or the worst problem.")
     seconds: float
     findings: list[Finding]
 
@@ -52,12 +52,12 @@ class AppliedFix(Model):
     """A command that `--fix` has run."""
 
     command: str
-    checks: list[str] = Field(description="The checks that asked for it.")
+    checks: list[str] = Field(description="The checks that suggested it.")
     status: int = Field(description="Its exit status.")
 
 
 class WorkspaceNames(Model):
-    """Which workspace this is; empty: not known."""
+    """Which workspace this is; empty strings: unknown."""
 
     id: str
     name: str

@@ -1,1 +1,1 @@
-"""The checks of ws-doctor, one module for each category."""
+"""The checks of ws-doctor, with one module for each category."""

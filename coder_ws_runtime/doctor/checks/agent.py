@@ -1,8 +1,8 @@
-"""Checks of the Coder agent: why the workspace does not connect.
+"""Checks of the Coder agent: why a workspace does not connect.
 
-The init script is Coder's own (provisionersdk/scripts/bootstrap_linux.sh there): it downloads the
-agent, trying again every 30 s, and becomes it; where it gives up it sleeps for 24 hours to preserve
-the logs, so that to systemd everything looks right.
+The init script is Coder's own (provisionersdk/scripts/bootstrap_linux.sh in its repository). It downloads
+the agent, trying again every 30 s, and becomes it. If it gives up, it sleeps for 24 hours to preserve the
+logs; systemd then sees a running unit.
 """
 
 import os
@@ -21,10 +21,10 @@ from coder_ws_runtime.text import plural
 TOKEN = "CODER_AGENT_TOKEN"  # noqa: S105 - the variable's name
 
 _PROGRAM = "coder"
-"""What the init script calls the program that it downloads."""
+"""The file name under which the init script stores the program."""
 
 _GIVEN_UP = "86400"
-"""Seconds for which the init script sleeps once it has given up."""
+"""How many seconds the init script sleeps after it has given up."""
 
 
 def _agent(context: Context) -> Unit:
@@ -36,39 +36,39 @@ def _programs(context: Context) -> list[Process]:
 
 
 def environment(context: Context) -> dict[str, str] | None:
-    """The environment that the agent has, or would get; None if nobody lets us see it."""
+    """The environment that the agent has or would get; None if we may not read it."""
     main = context.ask(_agent)["MainPID"] or "0"
     shown = text_file.read(context.layout.proc / main / "environ") if main != "0" else ""
     shown = shown or text_file.read(context.layout.proc / "1/environ")
     if not shown:
-        # PID 1's environment is root's to see.
+        # Only root can read PID 1's environment.
         shown = context.run(["sudo", "-n", "cat", str(context.layout.proc / "1/environ")], timeout=3).stdout
     pairs = (pair.split("=", 1) for pair in shown.split("\0") if "=" in pair)
     return dict(pairs) if shown else None
 
 
 def agent_url(context: Context) -> str:
-    """Coder's URL as the agent has it, empty if that is not known."""
+    """Coder's URL as the agent has it; empty if unknown."""
     return (context.ask(environment) or {}).get("CODER_AGENT_URL", "") if context.ask(systemd.boots) else ""
 
 
 @check("agent.token", "the agent's token", needs=[Need.SYSTEMD])
 def token(context: Context) -> Verdict:
-    """The agent has the token with which it logs in at Coder; the container gets it by its environment."""
+    """The agent has the token that it needs to log in to Coder; the container's environment contains it."""
     seen = context.ask(environment)
     if seen is None:
-        return skipped("the environment of PID 1 is only for root to see: sudo ws-doctor")
+        return skipped("only root can read the environment of PID 1: sudo ws-doctor")
     if seen.get(TOKEN):
         return ok(f"{TOKEN} is set")
     if seen.get("CODER_AGENT_AUTH", "token") != "token":
-        return ok(f"the agent logs in by {seen['CODER_AGENT_AUTH']}")
+        return ok(f"the agent logs in with {seen['CODER_AGENT_AUTH']}")
     remedy = remedies.change_template(
         context,
         by_template(
             context,
-            f'give it to the container: env = ["{TOKEN}=${{coder_agent.main.token}}"] in the template\'s'
+            f'set it in the container: env = ["{TOKEN}=${{coder_agent.main.token}}"] in the template\'s'
             " docker_container",
-            f"give it to the pod: the template's container has an env block for {TOKEN}, from the workspace's"
+            f"set it in the pod: the template's container has an env block for {TOKEN}, from the workspace's"
             " secret",
         ),
     )
@@ -79,9 +79,9 @@ def token(context: Context) -> Verdict:
 
 @check("agent.init-script", "the agent's init script")
 def init_script(context: Context) -> Verdict:
-    """The script that downloads and starts the agent is there, and the user can read it."""
+    """The script that downloads and starts the agent exists, and the user can read it."""
     problem = _script_problem(context)
-    return found([problem], "") if problem else ok(f"{context.layout.agent_init} is there")
+    return found([problem], "") if problem else ok(f"{context.layout.agent_init} exists")
 
 
 def _script_problem(context: Context) -> Finding | None:
@@ -117,7 +117,7 @@ def _script_problem(context: Context) -> Finding | None:
 
 @check("agent.process", "the agent", needs=[Need.SYSTEMD, Need.UNITS])
 def process(context: Context) -> Verdict:
-    """The agent itself runs: not only its unit, whose script may be asleep after a failed download."""
+    """The agent itself runs, not only its unit, whose script sleeps after a failed download."""
     if not os.path.lexists(context.layout.agent_init):
         return skipped("there is no init script")
     unit = context.ask(_agent)
@@ -126,7 +126,7 @@ def process(context: Context) -> Verdict:
     if problem:
         return found([problem], "")
     pid = next((item.pid for item in programs if item.name == _PROGRAM), 0)
-    return ok(f"it runs (PID {pid})" if pid else "its init script has just been started")
+    return ok(f"it runs (PID {pid})" if pid else "its init script has just started")
 
 
 def _unit_problem(context: Context, unit: Unit) -> Finding | None:
@@ -150,11 +150,11 @@ def _unit_problem(context: Context, unit: Unit) -> Finding | None:
 
 def _restarting(context: Context, unit: Unit) -> Finding:
     if unit.restarting or unit.failed:
-        problem = f"the agent ends as soon as it is started (status {unit['ExecMainStatus']})"
+        problem = f"the agent exits as soon as it is started (status {unit['ExecMainStatus']})"
     else:
         count = plural(unit.restarts, "time")
-        problem = f"the agent ends again and again: restarted {count} within the last minutes"
-    remedy = remedies.restart_unit(context, unit.name, "fix what its log says; then start it at once")
+        problem = f"the agent keeps exiting: systemd restarted it {count} within the last minutes"
+    remedy = remedies.restart_unit(context, unit.name, "fix what its log says, then start it at once")
     return failure("agent.restarting", problem, remedy, evidence=logs.why(context, unit))
 
 
@@ -173,7 +173,7 @@ def _process_problem(context: Context, unit: Unit, programs: list[Process]) -> F
         return failure(
             "agent.download-fails",
             "the agent cannot be downloaded; its init script tries again every 30 seconds",
-            remedies.restart_unit(context, unit.name, "fix what its log says; then try at once"),
+            remedies.restart_unit(context, unit.name, "fix what its log says, then try at once"),
             evidence=logs.why(context, unit),
         )
     return None
@@ -184,7 +184,7 @@ _OUTDATED = re.compile(r"build is outdated|from (a )?non-latest build", re.IGNOR
 
 @check("agent.build", "the agent's build", needs=[Need.SYSTEMD, Need.UNITS])
 def build(context: Context) -> Verdict:
-    """Coder accepts the agent's token: a container that outlived its build has an outdated one."""
+    """Coder accepts the agent's token. A container from an earlier build has an outdated one."""
     unit = context.ask(_agent)
     if not any(item.name == _PROGRAM for item in context.ask(_programs)):
         return skipped("the agent does not run")
@@ -192,7 +192,7 @@ def build(context: Context) -> Verdict:
     if not outdated:
         return ok("Coder has not refused it")
     remedy = remedies.restart_workspace(
-        context, "start the workspace again: that makes a container of the present build"
+        context, "start the workspace again: that creates a container from the present build"
     )
-    problem = "Coder refuses the agent: this container is of an older build"
+    problem = "Coder refuses the agent: this container is from an earlier build"
     return found([failure("agent.build-outdated", problem, remedy, evidence=outdated[-2:])], "")

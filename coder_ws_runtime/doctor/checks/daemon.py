@@ -1,4 +1,4 @@
-"""The check of the daemon that keeps the links true."""
+"""The check of the daemon that keeps the links in place."""
 
 import json
 import re
@@ -30,7 +30,7 @@ _RAISED = {"max_user_watches": 1048576, "max_user_instances": 1024}
 
 @check("home.daemon", "home-persist watch", needs=[Need.SYSTEMD, Need.UNITS, Need.VOLUME])
 def daemon(context: Context) -> Verdict:
-    """The daemon that keeps the links true runs, and has looked at all paths recently."""
+    """The daemon that keeps the links in place runs, and has checked all paths recently."""
     unit = context.ask(systemd.units).get(systemd.WATCH, Unit(systemd.WATCH, {}))
     if context.ask(volume_problem):
         return skipped("the volume cannot be used; see home.volume")
@@ -43,7 +43,7 @@ def daemon(context: Context) -> Verdict:
     if report is None:
         remedy = remedies.restart_unit(context, unit.name, "start it again", safe=True)
         evidence = [f"{context.layout.watch_report}: missing, or not JSON"]
-        problem = "the daemon has left no report of its work"
+        problem = "the daemon has not written a report of its work"
         return found([failure("home.daemon-no-report", problem, remedy, evidence=evidence)], "")
     age = time.time() - report["last_sweep"]
     work_problem = _work_problem(context, unit, report, age)
@@ -57,23 +57,23 @@ def _work_problem(context: Context, unit: Unit, report: "dict[str, Any]", age: f
     period = report["period"]
     if age > 2 * period + 60:
         remedy = remedies.restart_unit(context, unit.name, "start it again", safe=True)
-        evidence = [f"its last look at all paths was {age:.0f} s ago, it should be every {period:.0f} s"]
+        evidence = [f"it last checked all paths {age:.0f} s ago; it should do so every {period:.0f} s"]
         return failure("home.daemon-hangs", "the daemon hangs", remedy, evidence=evidence)
     why = str(report.get("inotify_error") or report.get("blind") or "")
     if why:
-        problem = f"the kernel does not tell the daemon of changes, so it looks every {period:.0f} s: {why}"
+        problem = f"the kernel does not report changes to the daemon, so it looks every {period:.0f} s: {why}"
         return warning("home.daemon-inotify-limit", problem, _more_inotify(context, why))
     return None
 
 
 def _more_inotify(context: Context, why: str) -> Remedy:
-    """Raise the limit that was reached; it counts for all containers of the user together."""
+    """Raise the limit that was reached; all containers of the user share it."""
     limits = _LIMIT.findall(why) or ["max_user_watches", "max_user_instances"]
     raised = [f"fs.inotify.{name}={_RAISED[name]}" for name in dict.fromkeys(limits)]
     again = remedies.restart_unit(context, systemd.WATCH, "then start the daemon again")
     return Remedy(
-        "raise the limit on the Docker host: it counts for all containers of the user together; a file in"
-        " /etc/sysctl.d there makes it last",
+        "raise the limit on the Docker host: all containers of the user share it; a file in"
+        " /etc/sysctl.d there makes it permanent",
         tuple(f"sudo sysctl -w {value}" for value in raised),
         Where.HOST,
         then=again,
@@ -85,7 +85,7 @@ def _daemon_unit_problem(context: Context, unit: Unit) -> Finding | None:
         commands = tuple(
             context.as_root(f"systemctl {verb} home-persist-watch") for verb in ("unmask", "start")
         )
-        problem = "home-persist-watch is masked, so links are not healed"
+        problem = "home-persist-watch is masked, so replaced links are not restored"
         return failure("home.daemon-masked", problem, Remedy("unmask it", commands))
     if not unit.there:
         remedy = remedies.change_template(context, remedies.TOO_OLD)
@@ -96,16 +96,16 @@ def _daemon_unit_problem(context: Context, unit: Unit) -> Finding | None:
         problem = "the daemon has failed"
         if not (unit.failed or unit.restarting):
             times = plural(unit.restarts, "time")
-            problem = f"the daemon ends again and again: restarted {times} within the last minutes"
+            problem = f"the daemon keeps exiting: systemd restarted it {times} within the last minutes"
         return failure("home.daemon-failed", problem, remedy, evidence=logs.why(context, unit))
     if unit["UnitFileState"] == "disabled":
         enable = context.as_root("systemctl enable --now home-persist-watch")
-        problem = "home-persist-watch is disabled, so links are not healed"
+        problem = "home-persist-watch is disabled, so replaced links are not restored"
         return failure("home.daemon-disabled", problem, Remedy("enable it", (enable,), safe=True))
     if not (unit.active or unit.changing):
         problem = (
-            "the daemon does not run: a link that a program replaces is not healed, and its content is"
-            " lost with the container"
+            "the daemon does not run: a link that a program replaces is not restored, and its content is"
+            " lost when this container is replaced"
         )
         remedy = remedies.restart_unit(context, unit.name, "start it", safe=True)
         return failure("home.daemon-stopped", problem, remedy)

@@ -1,4 +1,4 @@
-"""Checks of room: on the volumes, in the container, in /tmp, in memory."""
+"""Checks of free space: on the volumes, in the container, in /tmp, in memory."""
 
 import os
 import re
@@ -26,47 +26,47 @@ from coder_ws_runtime.system.mounts import find_mount, parse_mounts
 from coder_ws_runtime.text import plural, size
 
 _LITTLE = 0.10
-"""The part of a file system's room below which there is a warning, unless much is left."""
+"""The part of a file system that has to be free; below it there is a warning, unless much is free."""
 _MUCH = 5 << 30
-"""So many bytes are enough, however small a part they are."""
+"""This many free bytes are enough, however small a part they are."""
 _NOTHING = 0.01
 _STALLED = 10.0
-"""Percent of a minute without any work done for want of memory: people feel that."""
+"""Percentage of a minute in which all programs waited for memory; from here on, people notice it."""
 _FULL_BYTES = 16 << 20
 """With less than this, saving a file may fail at any time."""
 
 
 def _largest(context: Context, path: Path) -> str:
-    """The command that lists the largest files and directories, at any depth; root may read them all."""
+    """The command that lists the largest files and directories at any depth; as root, to read them all."""
     return f"{context.as_root(f'du -xah {shlex.quote(str(path))}')} | sort -h | tail -n 20"
 
 
-@check("disk.volume", "room on the volume of the home", needs=[Need.VOLUME])
+@check("disk.volume", "free space on the volume of the home", needs=[Need.VOLUME])
 def volume(context: Context) -> Verdict:
-    """The owner's volume has room, and inodes, for what is saved."""
+    """The owner's volume has free space and free inodes."""
     path = context.layout.volume
     prune = context.as_user("home-persist attic prune --older-than 1 --yes")
     remedy = Remedy(
-        "see what fills it; what the attic keeps of replaced versions can go",
+        "see what fills it; the replaced versions in the attic can be removed",
         (_largest(context, path), prune),
     )
     return _room("disk.volume", path, "the volume of the home", remedy)
 
 
-@check("disk.projects", "room for projects")
+@check("disk.projects", "free space for projects")
 def projects(context: Context) -> Verdict:
-    """The volume of the projects has room."""
+    """The volume of the projects has free space."""
     name = context.settings.projects
     path = context.layout.root / name.lstrip("/")
     if not name or not path.is_dir():
-        return skipped("no directory of projects is known")
+        return skipped("no projects directory is known")
     remedy = Remedy("see what fills it, and remove it", (_largest(context, path),))
     return _room("disk.projects", path, "the volume of the projects", remedy)
 
 
-@check("disk.root", "room in the container", needs=[Need.LIVE])
+@check("disk.root", "free space in the container", needs=[Need.LIVE])
 def root(context: Context) -> Verdict:
-    """The container's own file system, which is the host's disk under Docker's directory, has room."""
+    """The container's own file system has free space. It is on the host's disk, in Docker's directory."""
     prune = Remedy(
         "let Docker remove what no container uses: images, build cache, stopped containers",
         ("docker system df", "docker system prune"),
@@ -74,7 +74,7 @@ def root(context: Context) -> Verdict:
     path = context.layout.root
     if not in_pod(context):
         return _room("disk.root", path, "the container's file system", prune)
-    # The disk is the node's, for all of its pods; Docker's data are on a volume of the workspace.
+    # The disk belongs to the node and its pods; Docker's data is on a volume of the workspace.
     look = Remedy("see what fills it, and remove it", (_largest(context, path),))
     own = _room("disk.root", path, "the node's disk", look)
     data = context.layout.docker_data
@@ -85,9 +85,9 @@ def root(context: Context) -> Verdict:
     return found([*own.findings, *docker.findings], summary)
 
 
-@check("disk.tmp", "room for temporary files", needs=[Need.LIVE])
+@check("disk.tmp", "free space for temporary files", needs=[Need.LIVE])
 def tmp(context: Context) -> Verdict:
-    """Programs can be run from /tmp, as the agent is, and it has room; on a tmpfs its files take memory."""
+    """Programs can run from /tmp, and it has free space. On a tmpfs, its files take memory."""
     path = context.layout.tmp
     elsewhere = _tmp_variable(context)
     if elsewhere:
@@ -95,15 +95,15 @@ def tmp(context: Context) -> Verdict:
     if not path.is_dir() or path.stat().st_mode & 0o1777 != 0o1777:  # noqa: PLR2004 - as tmpfiles.d makes it
         mode = (context.as_root(f"mkdir -p {path}"),) if not path.is_dir() else ()
         commands = (*mode, context.as_root(f"chmod 1777 {path}"))
-        remedy = Remedy("give it the mode that it must have", commands, safe=True)
-        return found([failure("disk.tmp-mode", f"not everybody can write to {path}", remedy)], "")
+        remedy = Remedy("give it the standard mode", commands, safe=True)
+        return found([failure("disk.tmp-mode", f"not all users can write to {path}", remedy)], "")
     if os.statvfs(path).f_flag & os.ST_NOEXEC:
         remedy = Remedy(
-            "mount it so that programs can run: the agent is downloaded there; for the next start, look at"
+            "mount it so that programs can run: the agent is downloaded to it; for the next start, look at"
             " the template's tmpfs",
             _remount(context, path),
         )
-        problem = f"no program can be run from {path} (noexec)"
+        problem = f"no program can run from {path} (noexec)"
         return found([failure("disk.tmp-noexec", problem, remedy)], "")
     remedy = Remedy("see what fills it, and remove it", (_largest(context, path),))
     mount = find_mount(text_file.read(context.layout.proc / "self/mountinfo"), str(path))
@@ -114,7 +114,7 @@ def tmp(context: Context) -> Verdict:
     used = _used(path)
     limit = memory_limit(own_groups(context.layout))
     if limit and used > limit / 2:
-        problem = f"{path} is a tmpfs, and its {size(used)} are more than half of the memory of the workspace"
+        problem = f"{path} is a tmpfs, and its {size(used)} are more than half of the workspace's memory"
         evidence = [f"memory limit: {size(limit)}"]
         return found([warning("disk.tmp-in-memory", problem, remedy, evidence=evidence)], "")
     return ok(f"a tmpfs: {size(used)} of memory; {full.summary}")
@@ -133,9 +133,9 @@ def _tmp_variable(context: Context) -> Finding | None:
 
 
 def _remount(context: Context, path: Path) -> tuple[str, ...]:
-    """The commands that let programs run from a directory, whether it is a mount point or lies in one."""
+    """The commands that let programs run from a directory, which may be a mount point or inside one."""
     quoted = shlex.quote(str(path))
-    # Not os.path.ismount(): a bind mount within one file system is one, too.
+    # Not os.path.ismount(), which does not recognize a bind mount within one file system.
     mounts = parse_mounts(text_file.read(context.layout.proc / "self/mountinfo"))
     bind = () if str(path) in mounts else (context.as_root(f"mount --bind {quoted} {quoted}"),)
     return (*bind, context.as_root(f"mount -o remount,bind,exec {quoted}"))
@@ -143,40 +143,40 @@ def _remount(context: Context, path: Path) -> tuple[str, ...]:
 
 @check("disk.noexec", "programs in the home")
 def noexec(context: Context) -> Verdict:
-    """Programs can be run from the home, and IDEs from the volume: neither is mounted noexec."""
+    """Programs can run from the home, and IDEs from the volume: neither is mounted noexec."""
     findings = []
     for path, what in ((context.layout.home, "the home"), (context.layout.volume, "the volume of the home")):
         if path.is_dir() and os.statvfs(path).f_flag & os.ST_NOEXEC:
             text = "mount it so that programs can run; for the next start, look at the mount's options"
-            problem = f"no program can be run from {what} (noexec): tools and IDEs there do not start"
+            problem = f"no program can run from {what} (noexec): tools and IDEs there do not start"
             evidence = [f"{path}: noexec"]
             remedy = Remedy(text, _remount(context, path))
             findings.append(warning("disk.noexec", problem, remedy, evidence=evidence, about=str(path)))
-    return found(findings, "programs can be run from the home and from the volume")
+    return found(findings, "programs can run from the home and from the volume")
 
 
 @check("disk.memory", "memory", needs=[Need.LIVE])
 def memory(context: Context) -> Verdict:
-    """Programs have memory: below the limit, without waiting for it, and none was ended for want of it."""
+    """Memory use is below the limit, programs do not wait for memory, and none was killed for lack of it."""
     groups = own_groups(context.layout)
     limit, used = memory_limit(groups), memory_used(groups)
     remedy = Remedy(
-        "see what takes it, and end what is not needed; or choose a higher limit for the workspace",
+        "see what uses it, and end what is not needed; or choose a higher limit for the workspace",
         ("ps -eo pid,user,rss,comm --sort=-rss | head",),
     )
     findings: list[Finding] = []
     if limit and used > 0.95 * limit:
-        problem = f"{size(used)} of the {size(limit)} of memory are used"
+        problem = f"{size(used)} of the {size(limit)} of memory are in use"
         findings.append(warning("disk.memory-short", problem, remedy))
     whose, lost = _pressure(context)
     if lost > _STALLED:
-        problem = f"{whose} stood still for lack of memory in {lost:.0f} % of the last minute"
+        problem = f"{whose} waited for memory during {lost:.0f} % of the last minute"
         findings.append(warning("disk.memory-pressure", problem, remedy))
     killed = _killed(groups)
     if killed:
-        problem = f"the kernel has ended {plural(killed, 'program')} for lack of memory"
+        problem = f"the kernel has killed {plural(killed, 'program')} for lack of memory"
         more = remedies.restart_workspace(
-            context, "choose a higher memory limit for the workspace; its restart begins the count again"
+            context, "choose a higher memory limit for the workspace; its restart resets the count"
         )
         evidence = [f"limit {size(limit) if limit else 'none'}, used {size(used)}"]
         findings.append(warning("disk.memory-killed", problem, more, evidence=evidence))
@@ -184,17 +184,17 @@ def memory(context: Context) -> Verdict:
 
 
 _UNLIMITED = 1 << 60
-"""What the kernel writes without a limit, on version 1 of control groups, is larger than this."""
+"""On cgroup v1, "no limit" is written as a number larger than this."""
 
 
 def memory_limit(groups: Path) -> int:
-    """The memory limit in bytes, 0 if there is none; on both versions of control groups."""
+    """The memory limit in bytes, 0 if there is none; on cgroup v1 and v2."""
     written = text_file.read(groups / "memory.max") or text_file.read(groups / "memory/memory.limit_in_bytes")
     return int(written) if written.strip().isdecimal() and int(written) < _UNLIMITED else 0
 
 
 def memory_used(groups: Path) -> int:
-    """The memory in use in bytes, without the cache of files, which gives way."""
+    """The memory in use in bytes, without the page cache, which can be reclaimed."""
     second = text_file.read(groups / "memory.current")
     written = second or text_file.read(groups / "memory/memory.usage_in_bytes")
     used = int(written) if written.strip().isdecimal() else 0
@@ -203,10 +203,10 @@ def memory_used(groups: Path) -> int:
 
 
 def _pressure(context: Context) -> tuple[str, float]:
-    """Whose programs all waited for memory, and in how many percent of the last minute.
+    """Whose programs all waited for memory, and during what percentage of the last minute.
 
-    The kernel tells it for each control group on their version 2, else for the host
-    (Documentation/accounting/psi.rst there); 0 where it does not.
+    On cgroup v2 the kernel reports it for each control group, otherwise for the host
+    (Documentation/accounting/psi.rst in its source); 0 if it does not.
     """
     own = text_file.read(own_groups(context.layout) / "memory.pressure")
     shown = own or text_file.read(context.layout.proc / "pressure/memory")
@@ -244,9 +244,9 @@ def _room(check_id: str, path: Path, what: str, remedy: Remedy) -> Verdict:
     if there.f_files and there.f_favail / there.f_files < _LITTLE:
         evidence = [f"{path}: {there.f_favail} of {there.f_files} inodes free"]
         if there.f_favail / there.f_files < _NOTHING:
-            problem = f"{what} has no room for more files, however small"
+            problem = f"{what} has no room for more files, however small (no free inodes)"
             findings.append(failure(f"{check_id}-no-inodes", problem, remedy, evidence=evidence))
         else:
-            problem = f"{what} has hardly room for more files, however small"
+            problem = f"{what} has hardly any room for more files, however small (few free inodes)"
             findings.append(warning(f"{check_id}-few-inodes", problem, remedy, evidence=evidence))
     return found(findings, f"{size(free)} of {size(total)} free")

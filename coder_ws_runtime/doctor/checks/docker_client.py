@@ -1,4 +1,4 @@
-"""Checks of what the Docker client would use: its context and its credential helpers."""
+"""Checks of what the Docker client uses: its context and its credential helpers."""
 
 import os
 import shlex
@@ -14,9 +14,9 @@ from coder_ws_runtime.system.docker_config import ChosenBy, Config, Endpoint
 from coder_ws_runtime.system.process import find_program
 
 _SECONDS = 2.0
-"""How long a daemon or a credential helper may take to answer."""
+"""How many seconds a daemon or a credential helper may take to answer."""
 _PORT = 2375
-"""The daemon's, where a URL has none."""
+"""The daemon's default port, for a URL without one."""
 _TLS_FILES = ("ca.pem", "cert.pem", "key.pem")
 
 _FORGET_STORE = (
@@ -29,9 +29,9 @@ def _config(context: Context) -> Config:
     return docker_config.load(context.env, context.layout.home)
 
 
-@check("docker.context", "where docker commands go", needs=[Need.LIVE])
+@check("docker.context", "the target of docker commands", needs=[Need.LIVE])
 def context_(context: Context) -> Verdict:
-    """The client's context exists, and somebody listens where it leads."""
+    """The client's context exists, and a daemon listens at its address."""
     config = context.ask(_config)
     problem = _config_problem(context, config)
     if problem:
@@ -50,14 +50,14 @@ def _config_problem(context: Context, config: Config) -> Finding | None:
     evidence = [f"{config.file}: {getattr(config.error, 'strerror', None) or config.error}"]
     if isinstance(config.error, PermissionError):
         remedy = Remedy("give it to the user", (context.as_root(f"chown {DEFAULT_USER}: {quoted}"),))
-        problem = "docker cannot read its configuration, and goes on without its logins"
+        problem = "docker cannot read its configuration, so it works without its logins"
         code = "docker.config-unreadable"
         return warning(code, problem, remedy, evidence=evidence, about=str(config.file))
     if isinstance(config.error, OSError):
         return None
     aside = context.as_user(f"mv {quoted} {quoted}.broken")
-    remedy = Remedy("move it away: docker makes a new one at the next docker login", (aside,))
-    problem = "docker's configuration is not JSON, and docker goes on without its logins"
+    remedy = Remedy("move it away: docker creates a new one at the next docker login", (aside,))
+    problem = "docker's configuration is not valid JSON, so docker works without its logins"
     return warning("docker.config-invalid", problem, remedy, evidence=evidence, about=str(config.file))
 
 
@@ -71,11 +71,11 @@ def _endpoint_problem(context: Context, config: Config, endpoint: Endpoint) -> F
         return None
     remedy, named_by = _use_default(context, config, endpoint.by)
     if endpoint.by is ChosenBy.HOST_VARIABLE:
-        problem = f"every docker command fails: DOCKER_HOST is {endpoint.host}, and nobody answers there"
+        problem = f"every docker command fails: DOCKER_HOST is {endpoint.host}, and no daemon answers there"
         return failure("docker.host-variable-dead", problem, remedy, evidence=[why, *named_by])
     problem = (
-        f"every docker command fails: the context {endpoint.context!r} leads to {endpoint.host}, and nobody"
-        " answers there"
+        f"every docker command fails: the context {endpoint.context!r} uses {endpoint.host}, and no"
+        " daemon answers there"
     )
     return failure("docker.context-dead", problem, remedy, evidence=[why, *named_by])
 
@@ -96,13 +96,13 @@ def _use_default(context: Context, config: Config, by: ChosenBy) -> tuple[Remedy
 
 
 def _is_mounted(context: Context, host: str) -> bool:
-    """Whether a URL means the mounted socket, which has checks of its own."""
+    """Whether a URL is the mounted socket, which has checks of its own."""
     path = host.removeprefix("unix://")
     return path != host and os.path.realpath(path) == os.path.realpath(context.layout.docker_socket)
 
 
 def _deadness(host: str) -> str:
-    """Why nobody answers at a URL; empty if somebody does, or it is not of a kind that we can try."""
+    """Why no daemon answers at a URL; empty if one does, or if we cannot try this kind of URL."""
     from urllib.parse import urlsplit  # noqa: PLC0415 - slow to import; most have no host of their own
 
     url = urlsplit(host)
@@ -115,7 +115,7 @@ def _deadness(host: str) -> str:
             address = (url.hostname or "127.0.0.1", url.port or _PORT)
             socket.create_connection(address, timeout=_SECONDS).close()
     except PermissionError:
-        return ""  # docker.group says more of it
+        return ""  # docker.group reports this in detail
     except (OSError, ValueError) as error:
         return f"{host}: {getattr(error, 'strerror', None) or error}"
     return ""
@@ -136,9 +136,9 @@ def _tls_problem(context: Context, config: Config) -> Finding | None:
     return failure("docker.tls-files-missing", problem, remedy, evidence=evidence)
 
 
-@check("docker.credentials", "logins at registries", needs=[Need.LIVE])
+@check("docker.credentials", "logins to registries", needs=[Need.LIVE])
 def credentials(context: Context) -> Verdict:
-    """The programs that keep docker's logins are there and answer: else pulls and logins fail."""
+    """The programs that store docker's logins exist and answer; otherwise pulls and logins fail."""
     config = context.ask(_config)
     findings = []
     for program, setting in config.helpers.items():
@@ -169,5 +169,5 @@ def _without(context: Context, config: Config, setting: str) -> Remedy:
     script = _FORGET_STORE.format(path=str(config.file), key=key)
     command = context.as_user(f"python3 -c {shlex.quote(script)}")
     return Remedy(
-        f"take {key} out of docker's configuration; docker login then keeps logins in that file", (command,)
+        f"remove {key} from docker's configuration; docker login then stores logins in that file", (command,)
     )

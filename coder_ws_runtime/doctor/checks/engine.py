@@ -1,4 +1,4 @@
-"""The check of the engine's kind: Docker, Docker without root, or podman in the place of Docker."""
+"""The check of the kind of engine: Docker, rootless Docker, or Podman in place of Docker."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from coder_ws_runtime.system import docker_api
 from coder_ws_runtime.system.docker_api import DockerApiError
 
 _SECONDS = 8.0
-"""podman asks the package manager for the versions of its parts before it answers."""
+"""Podman asks the package manager for the versions of its components before it answers."""
 _PODMAN = "Podman Engine"
-"""How podman names itself among the components of GET /version."""
+"""Podman's name among the components in GET /version."""
 
 
 @check("docker.engine", "the kind of engine", needs=[Need.LIVE, Need.SOCKET])
 def engine(context: Context) -> Verdict:
-    """The engine is Docker, or podman with what works there: the builder that is not BuildKit."""
+    """The engine is Docker; or it is Podman, and the client uses the classic builder, which works there."""
     try:
         version = _object(docker_api.get(context.layout.docker_socket, "/version", limit=_SECONDS))
         options = _object(docker_api.get(context.layout.docker_socket, "/info")).get("SecurityOptions")
@@ -31,7 +31,7 @@ def engine(context: Context) -> Verdict:
     if context.env.get("DOCKER_BUILDKIT") == "0":
         return ok(f"{name}, used with DOCKER_BUILDKIT=0")
     remedy = Remedy(
-        "use the classic builder, which podman has; for all terminals set it in the template's env",
+        "use the classic builder, which Podman has; to set it for all terminals, use the template's env",
         ("export DOCKER_BUILDKIT=0",),
     )
     problem = f"the engine is {name}, which has no BuildKit: docker build ends without an image"

@@ -37,17 +37,17 @@ _DAY = 86400.0
 _WHOLE = 0o700
 _STATE = "HOME_PERSIST_STATE"
 _REMOTE = ("nfs", "cifs", "smb", "fuse", "9p", "ceph", "virtiofs")
-"""Beginnings of types of file systems that a server or a program answers for."""
+"""Prefixes of file system types that are served by a server or a program."""
 
 
 def declarations(context: Context) -> Declarations:
-    """All that is declared for this workspace."""
+    """Everything that is declared for this workspace."""
     return load_declarations(context.layout, context.settings)
 
 
 @check("home.home", "the home directory")
 def home(context: Context) -> Verdict:
-    """The home is there and the user's: else no program can save its settings."""
+    """The home exists and belongs to the user; otherwise no program can save its settings."""
     path, user = context.layout.home, context.ask(account)
     again = systemd.restart_command(context, systemd.RESOLVE, "home-persist resolve")
     proper = _proper_home(context)
@@ -62,7 +62,7 @@ def home(context: Context) -> Verdict:
         make = context.as_root(f"install -d -o {DEFAULT_USER} -g {DEFAULT_USER} {shlex.quote(str(path))}")
         problem = "the home directory is missing"
         evidence = [f"{path}: {error.strerror}"]
-        remedy = Remedy("make it, and link what is kept", (make, again))
+        remedy = Remedy("create it, and link what is kept", (make, again))
         return found([failure("home.home-missing", problem, remedy, evidence=evidence)], "")
     if user and status.st_uid != user.uid:
         owner = context.as_root(f"chown {DEFAULT_USER}: {shlex.quote(str(path))}")
@@ -80,7 +80,7 @@ def home(context: Context) -> Verdict:
         problem = f"{user.name} cannot use the home directory, so nothing can be saved in it"
         return found([failure("home.home-closed", problem, remedy, evidence=evidence)], "")
     projects = _projects_problem(context, user)
-    return found([projects] if projects else [], f"{path} is the user's")
+    return found([projects] if projects else [], f"{path} belongs to the user")
 
 
 def _proper_home(context: Context) -> Path | None:
@@ -117,7 +117,7 @@ def _projects_problem(context: Context, user: User | None) -> Finding | None:
 
 @check("home.volume", "the volume of the home")
 def volume(context: Context) -> Verdict:
-    """The owner's volume is mounted, takes changes, and is the user's."""
+    """The owner's volume is mounted, writable, and belongs to the user."""
     problem = _mount_problem(context)
     if problem is None and not context.ask(systemd.steps_ran) and _owner_problem(context):
         return skipped(Need.BOOT.value)
@@ -131,7 +131,7 @@ def volume_problem(context: Context) -> Finding | None:
 
 
 def _format_problem(context: Context) -> Finding | None:
-    """Why home-persist of this version writes nothing on the volume; None if it does."""
+    """Why this version of home-persist writes nothing to the volume; None if it does."""
     try:
         with Anchor(context.layout.volume) as anchor:
             refused = format_refusal(anchor)
@@ -167,12 +167,12 @@ def _mount_problem(context: Context) -> Finding | None:
     if state is Usable.MISSING and context.env.get(_STATE):
         return _volume_elsewhere(context, path)
     if state is Usable.MISSING:
-        problem = "there is no volume: nothing of the home will outlive this container"
+        problem = "there is no volume: the home is lost when this container is replaced"
         return failure("home.volume-missing", problem, mount, evidence=[f"{path}: no such directory"])
     mounts = parse_mounts(text_file.read(context.layout.proc / "self/mountinfo"))
     if context.live and str(path) not in mounts:
-        problem = "no volume is mounted: nothing of the home will outlive this container"
-        # The template may have it all the same: then a new container has it, too.
+        problem = "no volume is mounted: the home is lost when this container is replaced"
+        # The template may declare the volume all the same: then a new container has it.
         remedy = remedies.restart_workspace(context, f"restart the workspace; if it stays so, {mount.text}")
         evidence = [f"{path}: a directory of the container"]
         return failure("home.volume-not-mounted", problem, remedy, evidence=evidence)
@@ -196,13 +196,13 @@ def _frozen(context: Context, path: Path) -> Finding:
     mount = find_mount(text_file.read(context.layout.proc / "self/mountinfo"), str(path))
     kind = mount.kind if mount else ""
     if kind.startswith(_REMOTE):
-        remedy = Remedy(f"look at what serves it ({kind}): it does not answer", where=Where.HOST)
+        remedy = Remedy(f"check its server ({kind}), which does not answer", where=Where.HOST)
     else:
         remedy = Remedy(
-            "a backup or a snapshot may have frozen it; if none is at work, let it go on",
+            "a backup or a snapshot may have frozen it; if none is in progress, unfreeze it",
             (context.as_root(f"fsfreeze --unfreeze {path}"),),
         )
-    problem = "the volume takes no changes: programs that save something in it hang"
+    problem = "the volume accepts no changes: programs that save something on it hang"
     return failure("home.volume-frozen", problem, remedy, evidence=[f"{path}: a change did not end in time"])
 
 
@@ -217,18 +217,18 @@ def _owner_problem(context: Context) -> Finding | None:
         return None
     commands = [f"chmod u+rwx {path}"]
     if foreign:
-        # What is in it has come with the wrong owner, too, from a backup or another user's volume.
+        # Its content has the wrong owner too, from a backup or another user's volume.
         commands.insert(0, give([str(path)], DEFAULT_USER))
     commands.append("systemctl restart home-persist-resolve home-persist-watch")
     evidence = [f"{path}: uid {status.st_uid}, mode {status.st_mode & 0o7777:04o}"]
-    problem = f"the volume cannot be written by {user.name}"
+    problem = f"{user.name} cannot write to the volume"
     remedy = Remedy("give it to the user", tuple(map(context.as_root, commands)), safe=True)
     return failure("home.volume-closed", problem, remedy, evidence=evidence)
 
 
 @check("home.orphans", "copies of other workspaces", needs=[Need.VOLUME])
 def orphans(context: Context) -> Verdict:
-    """Copies of a workspace that has not run for long take room that nobody uses."""
+    """No workspace that has not run for a long time has copies on the volume: they take space."""
     try:
         own = context.settings.workspace.id
         names = sorted(name for name in os.listdir(context.layout.workspaces) if name != own)

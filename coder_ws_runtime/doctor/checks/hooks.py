@@ -15,9 +15,9 @@ from coder_ws_runtime.text import plural
 
 @check("system.hooks", "the post-create hooks")
 def hooks(context: Context) -> Verdict:
-    """What tools do for the user at every start has worked; a failed hook is named with its log."""
+    """What tools do for the user at every start has succeeded; a failed hook is reported with its log."""
     present = {hook.id: hook for hook in discover(context.layout)}
-    # A hook whose script was removed has nothing left to run.
+    # A hook whose script was removed has nothing left to do.
     results = [result for name, result in sorted(recall(context.layout).items()) if name in present]
     if not results:
         return skipped("no hook has run since the boot")
@@ -30,15 +30,15 @@ def _hook(context: Context, hook: Hook, result: Result) -> Finding:
     match hook.trouble, result.ending:
         case ((Trouble.NOT_EXECUTABLE | Trouble.UNREADABLE), _):
             chmod = context.as_root(f"chmod 0755 {shlex.quote(str(hook.path))}")
-            text = "make it executable, then run it; for the next start, do so in the recipe of the tool"
+            text = "make it executable, then run it; for the next start, set the mode in the tool's recipe"
             code, remedy = "system.hook-not-executable", Remedy(text, (chmod, step), safe=True)
         case ((Trouble.NOT_A_FILE | Trouble.DANGLING), _):
-            text = f"put a script at {hook.path} in the recipe of the tool, or remove what is there"
+            text = f"put a script at {hook.path} in the tool's recipe, or remove what is there"
             code, remedy = "system.hook-not-a-script", Remedy(text, where=Where.TEMPLATE)
         case _, Ending.TIMED_OUT:
-            # The step runs all of them and says little; this one shows what the hook says as it runs.
+            # The step runs all hooks and prints little; this runs one and shows its output.
             run = context.as_user(f"ws-boot hooks run {shlex.quote(result.id)}")
-            text = "see what it waits for, and fix that; this runs it with its output"
+            text = "see what it waits for, and fix that; this runs it and shows its output"
             code, remedy = "system.hook-timed-out", Remedy(text, (run, *_cleared(context, step)))
         case _:
             text = result.remedy or "fix what its log says, then run it again"
@@ -50,7 +50,7 @@ def _hook(context: Context, hook: Hook, result: Result) -> Finding:
 
 
 _HOW = {
-    Ending.TIMED_OUT: "did not end within its time",
+    Ending.TIMED_OUT: "did not end within its time limit",
     Ending.NOT_RUN: "could not be run",
     Ending.FAILED: "failed",
     Ending.DONE: "is done",
@@ -58,7 +58,7 @@ _HOW = {
 
 
 def _cleared(context: Context, step: str) -> tuple[str, ...]:
-    """The command that takes the mark of a failure from the unit, where it has one."""
+    """The command that resets the unit's failed state, if it has failed."""
     return (step,) if step.startswith(context.as_root("systemctl")) else ()
 
 

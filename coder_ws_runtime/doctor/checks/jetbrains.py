@@ -29,7 +29,7 @@ def _others(context: Context) -> list[str]:
 
 
 def _names_of_workspaces(context: Context) -> dict[str, str]:
-    """What to call workspaces of the owner, by id: Coder's command line knows names better than ids."""
+    """Names for the owner's workspaces, by ID: Coder's command line takes names."""
     owner = context.settings.workspace.owner
     prefix = f"{owner}/" if owner else ""
     return {
@@ -41,13 +41,13 @@ def _names_of_workspaces(context: Context) -> dict[str, str]:
 
 @check("jetbrains.files", "JetBrains' settings files", needs=[Need.VOLUME], made_by=Need.BOOT)
 def files(context: Context) -> Verdict:
-    """Toolbox and the IDEs find what they may do, and keep caches out of the volume."""
-    # Kept beside its use: the plan needs a parser that nothing else here does.
+    """Toolbox and the IDEs have their settings files, and keep caches off the volume."""
+    # Imported here: the plan needs a parser that nothing else here does.
     from coder_ws_runtime.boot.jetbrains.apply import settle  # noqa: PLC0415
     from coder_ws_runtime.boot.jetbrains.plan import Empty, RemoveLock, SetAside, Write  # noqa: PLC0415
 
     again = systemd.restart_command(context, systemd.JETBRAINS, "ws-boot jetbrains")
-    remedy = Remedy("let the boot step put them in order; your own lines stay", (again,), safe=True)
+    remedy = Remedy("let the boot step correct them; your own lines are kept", (again,), safe=True)
     allowed = context.settings.jetbrains.allow_updates
     try:
         planned = settle(
@@ -56,7 +56,7 @@ def files(context: Context) -> Verdict:
     except UserError as error:
         remedy = Remedy(error.hint or "make it readable")
         return found([warning("jetbrains.no-volume", error.message, remedy, evidence=[error.place])], "")
-    # Caches and locks of IDEs that are gone come and go; the step removes them at every start. What is
+    # Caches and old locks of IDEs appear all the time; the step removes them at every start. A file that was
     # set aside has a note of its own.
     actions = [action for action in planned.actions if not isinstance(action, Empty | RemoveLock | SetAside)]
     told = {note.about for note in planned.notes if note.warning}
@@ -80,7 +80,7 @@ def files(context: Context) -> Verdict:
 
 
 def _noted(context: Context, note: "Note", again: str) -> Finding:
-    """A note of the boot step, with its hint as commands where it has any."""
+    """A note of the boot step, with its hint as commands if possible."""
     match note.code:
         case "jetbrains.cache-lasts":
             first: tuple[str, ...] = (context.as_user("home-persist remove .cache/JetBrains/"),)
@@ -90,32 +90,32 @@ def _noted(context: Context, note: "Note", again: str) -> Finding:
             first = (context.as_user(f"rm {shlex.quote(str(note.about))}"),)
         case _:
             first = ()
-    remedy = Remedy(f"{note.hint}; then let the boot step look again", (*first, again))
+    remedy = Remedy(f"{note.hint}; then let the boot step check again", (*first, again))
     about = str(note.about) if note.about else ""
     return warning(note.code, note.message, remedy, about=about)
 
 
-@check("jetbrains.locks", "IDEs of two workspaces on one configuration", needs=[Need.LIVE, Need.VOLUME])
+@check("jetbrains.locks", "IDEs of two workspaces with one configuration", needs=[Need.LIVE, Need.VOLUME])
 def locks(context: Context) -> Verdict:
-    """An IDE's settings are shared; two workspaces that run the same IDE write over each other's.
+    """No other workspace runs the same IDE: both would write the settings that they share.
 
-    The lock in the settings names a process, and one of another container is never seen, so the
-    IDE takes the lock for a stale one, deletes it, and starts.
+    The lock in the settings names a process. An IDE cannot see a process of another container, so it takes
+    the lock for a stale one, deletes it, and starts.
     """
     others = context.ask(_others)
     if not others:
-        return skipped("no other workspace of the owner runs")
+        return skipped("no other workspace of yours is running")
     seen = observe(context.layout, others=lambda: others)
     started = context.ask(_starts)
     findings = []
     for lock in seen.locks:
         if not lock.shared or lock.path.name != ".lock" or _is_ours(context, lock):
             continue
-        # A container that is younger than a lock has not made it.
+        # A lock that is older than a container was not made by it.
         holders = [other for other in others if started.get(other, 0.0) <= lock.changed]
         if holders:
             findings.append(_shared_lock(context, lock, holders))
-    return found(findings, "no other workspace runs an IDE on these settings")
+    return found(findings, "no other workspace runs an IDE with these settings")
 
 
 def _shared_lock(context: Context, lock: LockFile, holders: list[str]) -> Finding:
@@ -126,13 +126,13 @@ def _shared_lock(context: Context, lock: LockFile, holders: list[str]) -> Findin
         Where.CLIENT,
     )
     ide = lock.path.parent.name
-    problem = f"another workspace runs {ide} with these settings, too, and both write them"
+    problem = f"another workspace also runs {ide} with these settings, and both write them"
     evidence = [f"{lock.path}: process {_process(lock)} is not an IDE of this workspace"]
     return warning("jetbrains.lock-shared", problem, remedy, evidence=evidence, about=str(lock.path))
 
 
 def _starts(context: Context) -> dict[str, float]:
-    """When the containers of workspaces were made, in seconds since the epoch, by workspace id."""
+    """When the containers of workspaces were created, in seconds since the epoch, by workspace ID."""
     try:
         containers: Any = docker_api.get(context.layout.docker_socket, "/containers/json")
     except (DockerApiError, PermissionError):
@@ -153,8 +153,8 @@ def _process(lock: LockFile) -> str:
 def _is_ours(context: Context, lock: LockFile) -> bool:
     """Whether an IDE of this container made a lock: one that runs, or one that crashed here.
 
-    Containers count their processes alike: the number alone may be that of anything here. An IDE
-    that started here has left its own files in this container at about the same time.
+    All containers number their processes from 1, so the number alone may be that of any program here. But an
+    IDE that started here has written other files in this container at about the same time.
     """
     ide, process = lock.path.parent.name, _process(lock)
     command = text_file.read(context.layout.proc / process / "cmdline") if process.isdecimal() else ""
@@ -165,7 +165,7 @@ def _is_ours(context: Context, lock: LockFile) -> bool:
 
 
 def _changes(directory: Path, ide: str) -> Iterator[float]:
-    """When the files that an IDE keeps outside the volume were last changed."""
+    """When the files that an IDE keeps off the volume were last changed."""
     for part in ("system", "log"):
         place = directory / part / ide
         try:

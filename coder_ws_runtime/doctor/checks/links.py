@@ -38,7 +38,7 @@ def links(context: Context) -> Verdict:
 def is_linked(context: Context, entry: Entry) -> bool:
     """Whether the link says what it should and leads somewhere, or a file has yet to be written.
 
-    What an interrupted run set aside beside it has to be put in order first.
+    What an interrupted run set aside next to it has to be put back first.
     """
     target = f"{context.layout.volume}/{entry.on_volume}"
     place = context.layout.home / entry.path

@@ -1,4 +1,4 @@
-"""The check of locks that nobody holds any more: they stop the programs that take them."""
+"""The check of stale locks, which stop the programs that take them."""
 
 import os
 import shlex
@@ -15,7 +15,7 @@ from coder_ws_runtime.system import text_file
 from coder_ws_runtime.system.processes import running
 
 _SETTLED = 1.5
-"""Seconds: git and zsh hold such a lock for milliseconds, so an older one was left behind."""
+"""Seconds: git and zsh hold such a lock for milliseconds, so an older one is stale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +24,14 @@ class _Lock:
     """Relative to the home."""
     program: str
     stops: str
-    """What does not work while it is there."""
+    """What does not work while the lock exists."""
 
 
 _GIT = "git config --global fails, and so does what uses it"
 _LOCKS = (
     _Lock(".gitconfig.lock", "git", _GIT),
     _Lock(".config/git/config.lock", "git", _GIT),
-    _Lock(".zsh_history.LOCK", "zsh", "zsh waits at each command, and keeps no history"),
+    _Lock(".zsh_history.LOCK", "zsh", "zsh waits at each command, and saves no history"),
 )
 _GPG_LOCKS = (
     "pubring.db.lock",
@@ -46,9 +46,9 @@ _REPOSITORY_LOCKS = ("index.lock", "HEAD.lock", "config.lock")
 _GPG = frozenset({"gpg", "gpg-agent", "keyboxd", "gpgsm", "scdaemon", "dirmngr", "gpgconf"})
 
 
-@check("home.locks", "locks of programs that are gone", needs=[Need.VOLUME])
+@check("home.locks", "stale locks", needs=[Need.VOLUME])
 def locks(context: Context) -> Verdict:
-    """No lock of a program that has ended stops git, gpg or zsh: in the home, or in a project."""
+    """No stale lock stops git, gpg or zsh: in the home, or in a project."""
     findings = [
         *(
             _stale(context, path, lock.program, lock.stops)
@@ -61,7 +61,7 @@ def locks(context: Context) -> Verdict:
             for path in _left_in_projects(context)
         ),
     ]
-    return found(findings, "none was left behind")
+    return found(findings, "there are none")
 
 
 def _stale(context: Context, path: Path, program: str, stops: str) -> Finding:
@@ -72,7 +72,7 @@ def _stale(context: Context, path: Path, program: str, stops: str) -> Finding:
 
 
 def _left(context: Context, lock: _Lock) -> Iterator[Path]:
-    """Where such a lock is, and was not made just now: beside the link, and beside what it leads to."""
+    """Where such a lock exists and is not new: next to the link, or next to the link's target."""
     beside = context.layout.home / lock.path
     base, _, suffix = lock.path.rpartition(".")
     target = Path(f"{os.path.realpath(context.layout.home / base)}.{suffix}")
@@ -90,10 +90,10 @@ def _left_by_gpg(context: Context) -> Iterator[Path]:
 
 
 def _gpg_runs(context: Context, lock: Path) -> bool:
-    """Whether the program that a lock of GnuPG names may still run.
+    """Whether the program that a GnuPG lock names may still run.
 
-    Such a file holds a process and a host name (libgpg-error, ``common/dotlock.h``). A process of a
-    container that is gone is taken for one of this host, or of a host that is waited for without end.
+    The file holds a process ID and a host name (libgpg-error, ``common/dotlock.h``). gpg takes a process of a
+    deleted container for one of this host, or waits without end for a process of another host.
     """
     words = text_file.read(lock, 256).split()
     if len(words) < 2 or not words[0].isdecimal():  # noqa: PLR2004 - process and host
@@ -107,7 +107,7 @@ def _gpg_runs(context: Context, lock: Path) -> bool:
 
 
 def _left_in_projects(context: Context) -> Iterator[Path]:
-    """Locks of repositories; git holds one as long as an editor is open for a message."""
+    """Locks of repositories. git holds one while an editor is open for a commit message."""
     name = context.settings.projects
     projects = context.layout.root / name.lstrip("/")
     try:
@@ -125,7 +125,7 @@ def _left_in_projects(context: Context) -> Iterator[Path]:
 
 
 def _is_settled(path: Path) -> bool:
-    """Whether it is there, and stays: one that was made just now is looked at again."""
+    """Whether it exists and stays; one that was just made is checked again."""
     age = time.time() - _changed(path)
     if age > _SETTLED:
         return os.path.lexists(path)
@@ -134,7 +134,7 @@ def _is_settled(path: Path) -> bool:
 
 
 def _changed(path: Path) -> float:
-    """When it was made, in seconds since the epoch; 0 if it is not there."""
+    """When it was made, in seconds since the epoch; 0 if it does not exist."""
     try:
         return path.lstat().st_ctime
     except OSError:

@@ -22,29 +22,29 @@ from coder_ws_runtime.system.resolver import answering, nameservers
 _HOST = "host.docker.internal"
 _RESOLVE_SECONDS = 4.0
 _RESOLVER_SECONDS = 1.5
-"""How long a name server may take to say anything at all."""
+"""How many seconds a name server may take to answer at all."""
 _SKEW = 60.0
-"""Seconds between two clocks from which on tokens and certificates begin to be refused."""
+"""From this difference on, in seconds, tokens and certificates begin to be refused."""
 _STARTING = 5.0
 """How long after the start of its unit web-shell may take to listen."""
 _ANSWER_SECONDS = 3.0
 
 # Exit statuses of curl(1).
 _CURL = {
-    5: "the proxy's name is not known",
-    6: "its name is not known",
-    7: "nobody listens there",
+    5: "the proxy's name cannot be resolved",
+    6: "its name cannot be resolved",
+    7: "no server listens there",
     28: "it does not answer in time",
     35: "the TLS connection fails",
     51: "its certificate is for another name",
-    52: "it hangs up without an answer",
+    52: "it closes the connection without an answer",
     60: "its certificate is not trusted here",
 }
 _UNTRUSTED = 60
 
 
 def _url(context: Context) -> str:
-    """Coder's URL, as the agent knows it or else as the template says it."""
+    """Coder's URL, from the agent or else from the template."""
     return (context.ask(agent_url) or context.settings.workspace.access_url).rstrip("/")
 
 
@@ -59,9 +59,9 @@ def _server(context: Context) -> str:
 
 
 def _resolves(name: str) -> str:
-    """An address of `name`, empty if there is none.
+    """An address of `name`; empty if there is none.
 
-    A name server that does not answer is given up long before resolv.conf(5) would.
+    This gives up on a name server that does not answer long before resolv.conf(5) would.
     """
     answer: queue.SimpleQueue[str] = queue.SimpleQueue()
 
@@ -82,7 +82,7 @@ def _resolves(name: str) -> str:
 
 @check("network.dns", "names", needs=[Need.LIVE])
 def dns(context: Context) -> Verdict:
-    """A name server answers, and the name of Coder's server has an address."""
+    """A name server answers, and the name of Coder's server can be resolved."""
     name = context.ask(_server)
     address = context.ask(_coder_address) if name and name != _HOST and not _is_address(name) else ""
     if address:
@@ -93,14 +93,14 @@ def dns(context: Context) -> Verdict:
         context,
         by_template(
             context,
-            "restart the workspace, which takes the host's name servers again; if the host itself does not"
-            ' know the name either, set "dns" in its /etc/docker/daemon.json',
-            "restart the workspace, which takes the cluster's name servers again; if other pods do not know"
-            " the name either, look at the cluster's DNS",
+            "restart the workspace, which takes over the host's name servers; if the host itself cannot"
+            ' resolve the name, set "dns" in its /etc/docker/daemon.json',
+            "restart the workspace, which takes over the cluster's name servers; if other pods cannot"
+            " resolve the name, check the cluster's DNS",
         ),
     )
     if not any(answering(server, _RESOLVER_SECONDS) for server in servers):
-        problem = "no name server answers, so no name on the network is found"
+        problem = "no name server answers, so no name can be resolved"
         return found([failure("network.resolver-dead", problem, remedy, evidence=evidence)], "")
     if not name or _is_address(name) or name == _HOST:
         return ok("a name server answers")
@@ -136,13 +136,13 @@ def host(context: Context) -> Verdict:
     )
     is_coder = context.ask(_server) == _HOST
     make = failure if is_coder else warning
-    problem = f"{_HOST} has no address, so the Docker host cannot be reached by name"
+    problem = f"{_HOST} cannot be resolved, so programs cannot reach the Docker host by name"
     return found([make("network.host-unknown", problem, remedy)], "")
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What Coder's server said. `status` is 0 if it said nothing."""
+    """The answer of Coder's server. `status` is 0 if there was none."""
 
     status: int
     date: str
@@ -153,7 +153,7 @@ class _Answer:
 
 
 def _ask(context: Context) -> _Answer:
-    # curl knows the proxies and certificates of the environment as the agent does, and is quick.
+    # curl uses the proxies and certificates of the environment as the agent does, and is quick.
     command = ["curl", "--silent", "--show-error", "--include", "--location", "--max-time", "4"]
     done = context.run([*command, f"{context.ask(_url)}/api/v2/buildinfo"], timeout=6)
     head, _, body = done.stdout.replace("\r", "").rpartition("\n\n")
@@ -180,18 +180,19 @@ def coder(context: Context) -> Verdict:
         return ok(f"{url} answers, version {answer.version}")
     if answer.status:
         remedy = Remedy(
-            "see who answers there: a proxy, another server, or Coder in trouble", (f"curl -v {url}/healthz",)
+            "find out what answers: a proxy, another server, or a faulty Coder",
+            (f"curl -v {url}/healthz",),
         )
-        problem = f"what answers at {url} is not Coder: status {answer.status}"
+        problem = f"the server at {url} is not Coder: status {answer.status}"
         return found([warning("network.coder-other-server", problem, remedy)], "")
     if answer.exit_status == _UNTRUSTED:
         remedy = Remedy(
-            f"put the authority's certificate into {context.layout.share}/ca-certificates, or in the image",
+            f"put the authority's certificate into {context.layout.share}/ca-certificates, or into the image",
             (context.as_root("update-ca-certificates"),),
         )
     else:
         remedy = Remedy(
-            "look from the workspace and from the host whether it can be reached", (f"curl -v {url}/healthz",)
+            "test from the workspace and from the host whether it can be reached", (f"curl -v {url}/healthz",)
         )
     why = _CURL.get(answer.exit_status, "it cannot be reached")
     code = "network.coder-untrusted" if answer.exit_status == _UNTRUSTED else "network.coder-unreachable"
@@ -201,11 +202,11 @@ def coder(context: Context) -> Verdict:
 
 @check("network.clock", "the clock", needs=[Need.LIVE], limit=15)
 def clock(context: Context) -> Verdict:
-    """The clock agrees with that of Coder's server: certificates and tokens are valid for a time."""
+    """The clock agrees with that of Coder's server; otherwise certificates and tokens are refused."""
     if not context.ask(_url):
         return skipped("Coder's URL is not known")
     if not context.ask(_coder_address) or not context.ask(_ask).date:
-        return skipped("there is no answer of Coder's server to compare with")
+        return skipped("Coder's server gave no answer to compare with")
     from email.utils import parsedate_to_datetime  # noqa: PLC0415 - slow to import
 
     answer = context.ask(_ask)
@@ -217,7 +218,7 @@ def clock(context: Context) -> Verdict:
     if abs(skew) < _SKEW:
         return ok("it agrees with that of Coder's server")
     remedy = Remedy(
-        "the host's clock is the workspace's: let the host keep time",
+        "the workspace uses the host's clock: enable time synchronization on the host",
         ("sudo timedatectl set-ntp true",),
         Where.HOST,
     )
@@ -231,7 +232,7 @@ def web_shell(context: Context) -> Verdict:
     """The terminals in the browser answer."""
     unit = context.ask(systemd.units).get(systemd.WEB_SHELL, Unit(systemd.WEB_SHELL, {}))
     if unit.left_out or not unit.there:
-        return skipped("not a part of this image")
+        return skipped("not part of this image")
     if not unit.active:
         return skipped("its unit does not run; see system.units")
     complaint = _asked_web_shell()
@@ -239,7 +240,7 @@ def web_shell(context: Context) -> Verdict:
         return ok("it answers")
     remedy = remedies.restart_unit(context, systemd.WEB_SHELL, "start it again", safe=True)
     evidence = [complaint, *logs.why(context, unit)]
-    problem = "web-shell runs and does not answer"
+    problem = "web-shell runs but does not answer"
     finding = failure("network.web-shell-silent", problem, remedy, evidence=evidence, about=unit.name)
     return found([finding], "")
 

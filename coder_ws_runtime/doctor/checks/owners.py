@@ -1,4 +1,4 @@
-"""The check of owners: what root or another user owns in the home, the user's programs cannot change."""
+"""The check of owners: the user's programs cannot change what root or another user owns in the home."""
 
 import stat
 import time
@@ -21,12 +21,12 @@ from coder_ws_runtime.system.mounts import parse_mounts
 from coder_ws_runtime.text import plural
 
 _SECONDS = 0.1
-"""How long the walk through the kept directories may take."""
+"""How many seconds the walk through the kept directories may take."""
 _SHARED = (".cache", ".config", ".local", ".local/share", ".local/state")
-"""Directories of many programs; an engine makes them as root for what it mounts in them."""
+"""Directories that many programs share; an engine creates them as root to mount something in them."""
 _SHOWN = 5
 _FEW = 8
-"""So many paths are named one by one in a command."""
+"""A command names at most this many paths one by one."""
 
 
 @check("home.owners", "owners and modes of what is in the home", needs=[Need.VOLUME], made_by=Need.BOOT)
@@ -34,7 +34,7 @@ def owners(context: Context) -> Verdict:
     """What is in the home, and what is kept of it, is the user's to enter, read and change."""
     user = context.ask(account)
     if user is None:
-        return skipped("the user of the workspace does not exist")
+        return skipped("the workspace's user does not exist")
     home = context.layout.home
     in_home = {str(home / path): uid for path, uid in context.ask(home_walk).foreign.items()}
     in_home |= dict(_parents(context, user.uid))
@@ -45,9 +45,9 @@ def owners(context: Context) -> Verdict:
     unusable = [*own_state.problems(context, user.uid), *modes.problems(context, user.uid)]
     every = {**in_home, **on_volume}
     if not every:
-        return found(unusable, "everything is the user's")
+        return found(unusable, "everything belongs to the user")
     own = own_state.foreign_directories(context, user.uid)
-    if own:  # one cause: what is kept was given away together with what home-persist keeps for itself
+    if own:  # one cause: the kept files and home-persist's own ones got their owner together
         every |= {str(path): uid for path, uid in own.items()}
         unusable = [finding for finding in unusable if finding.code != "home.state-foreign"]
     places = [
@@ -58,7 +58,7 @@ def owners(context: Context) -> Verdict:
 
 
 def _parents(context: Context, uid: int) -> Iterator[tuple[str, int]]:
-    """Directories of the home that links and programs need, also where the image made them."""
+    """Directories of the home that links and programs need, including those that the image created."""
     home = context.layout.home
     parents = {
         str(parent)
@@ -119,7 +119,7 @@ def _shown(context: Context, path: str) -> str:
 
 
 def _give(context: Context, paths: list[str]) -> str:
-    """The command that gives paths, and what is in them, to the user; never what is mounted there."""
+    """The command that gives the user these paths and their contents; never what is mounted there."""
     tops = paths
     if len(paths) > _FEW:
         tops = sorted({str(top) for top in _tops(context, paths)})

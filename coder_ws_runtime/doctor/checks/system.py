@@ -24,18 +24,18 @@ from coder_ws_runtime.settings import Engine
 from coder_ws_runtime.system import text_file
 from coder_ws_runtime.text import plural
 
-# Their own checks say more: agent.process and home.daemon.
+# Their own checks report more: agent.process and home.daemon.
 _ELSEWHERE = frozenset({systemd.AGENT, systemd.WATCH})
 _OWN = (*systemd.UNITS, systemd.DOCKER_ENGINE)
 
 
 @check("system.pid1", "PID 1", needs=[Need.LIVE])
 def pid1(context: Context) -> Verdict:
-    """Units run, and a stop of the workspace ends programs cleanly, only under systemd as PID 1."""
+    """PID 1 is systemd: only then do units run, and programs end cleanly when the workspace stops."""
     name = text_file.read(context.layout.proc / "1/comm").strip() or "unknown"
     if name == "systemd" and context.ask(systemd.boots):
         return ok("systemd is PID 1")
-    # Only the program: arguments may hold secrets.
+    # Only the program: its arguments may contain secrets.
     command = text_file.read(context.layout.proc / "1/cmdline").partition("\0")[0]
     remedy = remedies.change_template(
         context,
@@ -55,9 +55,9 @@ def pid1(context: Context) -> Verdict:
 
 @check("system.state", "the system", needs=[Need.SYSTEMD])
 def state(context: Context) -> Verdict:
-    """Everything has been started by systemd; what failed is named. Our own units have their own check."""
+    """Everything has been started, and no unit has failed. Our own units have their own check."""
     if context.live and not _bus_answers(context):
-        # Root reaches systemd without the bus (systemctl(1) uses its private socket then).
+        # Root can reach systemd without the bus: systemctl(1) then uses a private socket.
         remedy = Remedy("start it again", (context.as_root("systemctl start dbus.socket dbus.service"),))
         problem = "the system bus does not answer, so only root can talk to systemd"
         evidence = [f"{context.layout.system_bus}: no answer"]
@@ -67,7 +67,7 @@ def state(context: Context) -> Verdict:
         remedy = remedies.restart_workspace(context)
         return found([failure("system.state-silent", "systemd does not answer", remedy)], "")
     if now == "maintenance":
-        remedy = Remedy("go on with the boot", (context.as_root("systemctl default"),))
+        remedy = Remedy("continue the boot", (context.as_root("systemctl default"),))
         problem = "the system is in its maintenance mode"
         return found([failure("system.state-maintenance", problem, remedy)], "")
     findings = [_stranger(context, unit) for unit in systemd.strangers(context)]
@@ -77,7 +77,7 @@ def state(context: Context) -> Verdict:
 def _stranger(context: Context, unit: Unit) -> Finding:
     if unit["FragmentPath"].startswith("/run/systemd/transient/"):
         command = context.as_root(f"systemctl reset-failed {unit.name}")
-        remedy = Remedy("it was started by systemd-run: see what it says, then forget it", (command,))
+        remedy = Remedy("systemd-run started it: see its log, then remove it from the list", (command,))
     else:
         command = context.as_root(f"systemctl restart {unit.name}")
         remedy = Remedy("fix what it says, then start it again", (command,))
@@ -86,7 +86,7 @@ def _stranger(context: Context, unit: Unit) -> Finding:
 
 
 def _bus_answers(context: Context) -> bool:
-    """Whether somebody listens at the system bus; a look at its file would not tell."""
+    """Whether a bus daemon listens on the system bus; the existence of its socket file does not show that."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(2.0)
         try:
@@ -100,7 +100,7 @@ def _bus_answers(context: Context) -> bool:
 
 @check("system.journal", "the journal", needs=[Need.SYSTEMD, Need.UNITS])
 def journal(context: Context) -> Verdict:
-    """The journal takes what programs say; without it no log says why something failed."""
+    """The journal runs; without it, no log says why something failed."""
     unit = context.ask(systemd.answers).get(systemd.JOURNAL, Unit(systemd.JOURNAL, {}))
     if unit.active or unit.changing:
         return ok("it runs")
@@ -108,14 +108,14 @@ def journal(context: Context) -> Verdict:
     commands = [f"systemctl {verb} {name}" for verb in (["unmask"] if unit.masked else [])]
     commands += [f"systemctl restart {name}.socket {name}"]
     remedy = Remedy("start it again", tuple(map(context.as_root, commands)), safe=not unit.masked)
-    problem = "the journal does not run, so nothing that programs say is kept"
+    problem = "the journal does not run, so the output of programs is not recorded"
     evidence = [f"{unit.name}: {unit['LoadState']}, {unit['ActiveState']} ({unit['SubState']})"]
     return found([failure("system.journald-down", problem, remedy, evidence=evidence)], "")
 
 
 @check("system.units", "our units", needs=[Need.SYSTEMD, Need.UNITS])
 def units(context: Context) -> Verdict:
-    """Each boot step is installed, enabled and has done its work; the log says why if not."""
+    """Each boot step is installed, enabled, and has done its work; otherwise its log says why not."""
     known = context.ask(systemd.units)
     expected = _OWN if context.settings.engine is Engine.OWN else systemd.UNITS
     names = [name for name in expected if name not in _ELSEWHERE]
@@ -160,7 +160,7 @@ def _restarting(context: Context, unit: Unit) -> Finding:
     count = plural(max(unit.restarts, 1), "time")
     return failure(
         "system.unit-restarting",
-        f"{name} ends by itself again and again: restarted {count} within the last minutes",
+        f"{name} keeps exiting: systemd restarted it {count} within the last minutes",
         remedies.restart_unit(context, unit.name, "fix what its log says, then start it at once"),
         evidence=logs.why(context, unit),
         about=unit.name,
@@ -168,7 +168,7 @@ def _restarting(context: Context, unit: Unit) -> Finding:
 
 
 def _failed(context: Context, unit: Unit) -> Finding:
-    """A failed unit. What it refused in an orderly way is the finding of the check of those things."""
+    """A failed unit. If it refused something with a clear error, another check reports that."""
     name = unit.name.removesuffix(".service")
     if unit["Result"] == "exit-code" and unit["ExecMainStatus"] == str(ExitStatus.REFUSED.value):
         return warning(
@@ -206,7 +206,7 @@ _ORDER = {
 
 @check("system.boot-order", "the order of the boot", needs=[Need.SYSTEMD, Need.UNITS])
 def boot_order(context: Context) -> Verdict:
-    """The home and the Docker group are ready before the agent: systemd orders units by After=."""
+    """The home and the Docker group are ready before the agent starts: systemd orders the units by After=."""
     known = context.ask(systemd.units)
     findings = []
     for name, before in _ORDER.items():
@@ -230,23 +230,23 @@ def boot_order(context: Context) -> Verdict:
 
 @check("system.settings", "the settings of the workspace")
 def settings(context: Context) -> Verdict:
-    """The settings document is valid; without it, every setting has its default."""
+    """The settings document is valid; without it, all settings have their default values."""
     error = context.settings_error
     file = context.layout.settings_file
     if error is not None:
         if isinstance(error.__cause__, PermissionError):
             return found([_closed_settings(context, error)], "")
-        hint = error.hint or "the template writes this file: fix it there"
+        hint = error.hint or "the template writes this file: correct it there"
         remedy = remedies.restart_workspace(context, f"{hint}; then restart the workspace")
-        problem = f"the settings do not count: {error.message}"
+        problem = f"the settings have no effect: {error.message}"
         return found([failure("system.settings-invalid", problem, remedy, evidence=[error.place])], "")
     if not os.path.lexists(file):
         remedy = remedies.change_template(context, "use the project's template, which uploads it")
         evidence = [f"{file}: no such file"]
         if context.settings.workspace.id:
-            problem = "there is no settings document: only the workspace's id is known"
+            problem = "there is no settings document: only the workspace's ID is known"
             return found([warning("system.settings-missing", problem, remedy, evidence=evidence)], "")
-        problem = "there is no settings document: paths of the workspace itself are not persisted"
+        problem = "there is no settings document: paths with the scope workspace are not persisted"
         return found([failure("system.settings-missing", problem, remedy, evidence=evidence)], "")
     name = context.settings.workspace.name
     return ok(f"they are valid{f', the workspace is {name}' if name else ''}")
@@ -263,26 +263,26 @@ def _closed_settings(context: Context, error: UserError) -> Finding:
 
 @check("system.locale", "the locale")
 def locale(context: Context) -> Verdict:
-    """The locale exists and is UTF-8: else accents, box drawings and some programs break."""
+    """The locale exists and is UTF-8; otherwise accents, box drawing and some programs break."""
     given = _given(context)
     name = next((given[key] for key in ("LC_ALL", "LC_CTYPE", "LANG") if given.get(key)), "")
     if not name or name in {"C", "POSIX"}:
         remedy = Remedy(
             "choose one in this shell, and in the image with ENV LANG=C.UTF-8", ("export LANG=C.UTF-8",)
         )
-        problem = f"the locale is {name or 'not set'!r}, which knows only ASCII"
+        problem = f"the locale is {name or 'not set'!r}, which supports only ASCII"
         return found([warning("system.locale-ascii", problem, remedy)], "")
     charset = name.partition(".")[2].partition("@")[0].lower().replace("-", "")
     if charset != "utf8":
         remedy = Remedy("choose one with UTF-8", ("unset LC_ALL LC_CTYPE; export LANG=C.UTF-8",))
-        problem = f"the locale {name} is not in UTF-8"
+        problem = f"the locale {name} is not UTF-8"
         return found([warning("system.locale-charset", problem, remedy)], "")
     if name.partition(".")[0] not in {"C", "POSIX"} and context.live:
         listed = context.run(["locale", "-a"], timeout=3)
         known = {line.strip().lower().replace("-", "") for line in listed.stdout.splitlines()}
         if listed.ok and name.lower().replace("-", "") not in known:
             remedy = Remedy(
-                "choose one that is there; locale -a lists them",
+                "choose one that is installed; locale -a lists them",
                 ("unset LC_ALL LC_CTYPE; export LANG=C.UTF-8",),
             )
             problem = f"the locale {name} is not installed"
@@ -291,7 +291,7 @@ def locale(context: Context) -> Verdict:
 
 
 def _given(context: Context) -> Mapping[str, str]:
-    """The environment as the shell gave it: Python itself sets LC_CTYPE if there is no locale (PEP 538)."""
+    """The environment from the shell: Python itself sets LC_CTYPE if there is no locale (PEP 538)."""
     shown = text_file.read(context.layout.proc / "self/environ") if context.live else ""
     pairs = (pair.partition("=") for pair in shown.split("\0"))
     return {name: value for name, _, value in pairs if name} or context.env

@@ -1,4 +1,4 @@
-"""Checks of the tools that the image's stack promises: on PATH, and able to run."""
+"""Checks of the tools that belong to the image's stack: they are on PATH and can run."""
 
 import json
 import os
@@ -19,9 +19,9 @@ class Tool:
     """A program of an image."""
 
     name: str
-    """As it is called."""
+    """Its command."""
     recipe: str
-    """The directory below the share directory by which the image says that it has the tool."""
+    """The directory, below the share directory, that exists if the image has the tool."""
 
 
 _NODE = "node"
@@ -41,21 +41,21 @@ def _function(tool: Tool) -> Callable[[Context], Verdict]:
     def look(context: Context) -> Verdict:
         """The tool is on PATH and runs."""
         if not (context.layout.share / tool.recipe).is_dir():
-            return skipped("not a part of this image")
+            return skipped("not part of this image")
         restart = remedies.restart_workspace(
-            context, "restart the workspace: that takes the image's files again"
+            context, "restart the workspace: that restores the image's files"
         )
         path = context.env.get("PATH", os.defpath)
         program = find_program(tool.name, path)
         if program is None:
-            problem = f"{tool.name} is a part of this image, and not on PATH"
+            problem = f"{tool.name} is part of this image but not on PATH"
             evidence = [f"PATH={path}"]
             finding = failure("tools.missing", problem, restart, evidence=evidence, about=tool.name)
             return found([finding], "")
         if tool.name != _NODE and _is_of_node(program):
             node = context.ask(_node)
             if not node.ok:
-                return skipped("it is a script for node, which does not run; see tools.node")
+                return skipped("it is a node script, and node does not run; see tools.node")
             version = _of_package(program)
             if version:
                 return ok(f"{version} ({program})")
@@ -68,12 +68,12 @@ def _function(tool: Tool) -> Callable[[Context], Verdict]:
         version = next(iter((done.stdout or done.stderr).strip().splitlines()), "")
         return ok(f"{version[:60]} ({Path(program)})")
 
-    look.__doc__ = f"{tool.name}, which the image promises, is on PATH and runs."
+    look.__doc__ = f"{tool.name} is on PATH and runs, if it is part of the image."
     return look
 
 
 def _is_of_node(program: str) -> bool:
-    """Whether a program is a script that node runs, by its first line."""
+    """Whether a program is a script for node, judging by its first line."""
     try:
         with open(program, "rb") as file:
             first = file.read(128).partition(b"\n")[0]
@@ -83,15 +83,15 @@ def _is_of_node(program: str) -> bool:
 
 
 def _node(context: Context) -> Completed:
-    """How node ran: it is started once, for itself and for all scripts that need it."""
+    """How node ran: it is started once, for its own check and for all scripts that need it."""
     program = find_program(_NODE, context.env.get("PATH", os.defpath)) or _NODE
     return ask_version(context, program)
 
 
 def _of_package(program: str) -> str:
-    """The version of the package that a script of node's belongs to; empty if there is none.
+    """The version of the package to which a node script belongs; empty if there is none.
 
-    npm takes a quarter of a second to say its own; the package beside it says the same.
+    npm takes a quarter of a second to print its version; the package next to it has the same.
     """
     script = Path(os.path.realpath(program))
     for directory in script.parents[:3]:

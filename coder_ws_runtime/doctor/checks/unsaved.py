@@ -16,7 +16,7 @@ from coder_ws_runtime.system import text_file
 from coder_ws_runtime.text import size
 
 _MANY_BYTES = 1 << 30
-"""From here on there is a warning: nobody wants to fetch or make that again at each start."""
+"""From this size on there is a warning: nobody wants to download or build that at each start."""
 
 _PRECIOUS = (
     (".ssh/", ("id_rsa", "id_ed25519", "id_ecdsa")),
@@ -35,10 +35,10 @@ _PRECIOUS = (
     (".m2/", ("settings.xml",)),
     (".terraform.d/", ("credentials.tfrc.json",)),
 )
-"""Keys and logins that people make once: the path to declare, and the files that count."""
+"""Keys and logins that people create once: the path to declare, and the files that count."""
 
 _HOLDS = {".docker/config.json": '"auth"'}
-"""What a file has to hold to be one that has a login."""
+"""What a file has to contain to count as one with a login."""
 
 
 _INSTALLED = (
@@ -52,16 +52,16 @@ _INSTALLED = (
     (".dotnet/tools/", ""),
     (".sdkman/", "candidates"),
 )
-"""Where package managers of users install programs: the path to declare, and what in it counts."""
+"""Where users' package managers install programs: the path to declare, and what counts in it."""
 
 _PREFIX = re.compile(r"^\s*prefix\s*=\s*[\"']?([^\"'\s]+)", re.MULTILINE)
-"""npm's own directory for global packages, as its configuration names it."""
+"""npm's directory for global packages, as set in its configuration."""
 _SHOWN = 8
 
 
 @check("home.unsaved", "content that will be lost", needs=[Need.VOLUME])
 def unsaved(context: Context) -> Verdict:
-    """Nothing of weight is lost at the next start: keys, logins, programs that you installed, much data."""
+    """Nothing important is lost at the next start: keys, logins, programs that you installed, large data."""
     kept = kept_paths(context)
     since = context.ask(container_made)
     seen = context.ask(home_walk)
@@ -72,7 +72,7 @@ def unsaved(context: Context) -> Verdict:
     if seen.total >= _MANY_BYTES:
         evidence = [f"~/{name}: {size(count)}" for name, count in largest]
         command = context.as_user(f"home-persist add {shlex.quote(largest[0][0])}")
-        remedy = Remedy("declare what is to last, e.g. the largest", (command,))
+        remedy = Remedy("declare what to keep, e.g. the largest", (command,))
         findings.append(
             warning(
                 "home.unsaved-much",
@@ -82,7 +82,7 @@ def unsaved(context: Context) -> Verdict:
             )
         )
     names = ", ".join(f"~/{name} {size(count)}" for name, count in largest[:3] if count)
-    return found(findings, f"nothing of weight: {least}{size(seen.total)}{f' ({names})' if names else ''}")
+    return found(findings, f"nothing important: {least}{size(seen.total)}{f' ({names})' if names else ''}")
 
 
 def _lost(context: Context, path: str) -> Finding:
@@ -94,7 +94,7 @@ def _lost(context: Context, path: str) -> Finding:
 
 
 def _programs(context: Context, kept: set[str], since: float) -> Iterator[Finding]:
-    """Programs that the user has installed, by package managers of users and of the system."""
+    """Programs that the user has installed, with a user's or the system's package manager."""
     home = context.layout.home
     installed = [*_INSTALLED, *_npm_prefix(home)]
     for path, content in installed:
@@ -110,7 +110,7 @@ def _programs(context: Context, kept: set[str], since: float) -> Iterator[Findin
         shown = ", ".join(names[:_SHOWN])
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         remedy = Remedy(
-            "have them added to the image, e.g. by RUN apt-get install in a Dockerfile FROM it; until then"
+            "have them added to the image, e.g. with RUN apt-get install in a Dockerfile FROM it; until then"
             " install them again after each start",
             where=Where.TEMPLATE,
         )
@@ -119,7 +119,7 @@ def _programs(context: Context, kept: set[str], since: float) -> Iterator[Findin
 
 
 def _npm_prefix(home: Path) -> list[tuple[str, str]]:
-    """The directory of npm for global packages, where the user has set one in the home."""
+    """The directory of npm for global packages, if the user has put it in the home."""
     named = _PREFIX.search(text_file.read(home / ".npmrc"))
     if named is None:
         return []
@@ -138,7 +138,7 @@ def _names(directory: Path) -> list[str]:
 
 
 def _has_newer(directory: Path, since: float) -> bool:
-    """Whether a directory of this container, and not behind a link, has anything in it."""
+    """Whether a directory that is in this container, and not behind a link, has any content."""
     return _is_newer(directory, since) and bool(_names(directory))
 
 
@@ -165,9 +165,9 @@ def _precious(home: Path, kept: set[str], since: float) -> list[str]:
 
 
 def _is_newer(path: Path, since: float) -> bool:
-    """Whether it is content of this container: not the image's, and not behind a link of the user's.
+    """Whether it is content of this container: not from the image, and not behind a link of the user's.
 
-    A directory that holds nothing but links has nothing to lose.
+    A directory that contains only links has nothing to lose.
     """
     try:
         status = path.lstat()

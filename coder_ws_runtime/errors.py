@@ -1,7 +1,7 @@
-"""What a user can cause, as one family of exceptions.
+"""Errors that users can cause and fix, as one family of exceptions.
 
-A :class:`UserError` says what is wrong, where, and how to fix it; the CLI prints it in one line
-without a traceback and exits with its status. Anything else that escapes is a bug and keeps its
+A :class:`UserError` says what is wrong, where, and how to fix it. The CLI prints it in one line without a
+traceback, and exits with its status. Any other exception that escapes is a bug, and keeps its
 traceback.
 """
 
@@ -21,13 +21,13 @@ class ExitStatus(IntEnum):
 
 
 class UserError(Exception):
-    """Something that a user caused and a user can fix.
+    """An error that a user caused and can fix.
 
     Args:
         message: what is wrong, one sentence without a final full stop.
         code: stable, machine-readable name, e.g. ``manifest.unknown-key``.
-        place: where: a file with a line or a JSON path, a path in the home; empty if there is none.
-        hint: how to fix it, one sentence; empty if the message says it already.
+        place: a file with a line or a JSON path, or a path in the home; empty if there is none.
+        hint: how to fix it, one sentence; empty if the message already says so.
     """
 
     exit_status = ExitStatus.REFUSED
@@ -40,13 +40,13 @@ class UserError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        """The whole as one line: ``place: message (hint)``."""
+        """The whole error as one line: ``place: message (hint)``."""
         where = f"{self.place}: " if self.place else ""
         remedy = f" ({self.hint})" if self.hint else ""
         return f"{where}{self.message}{remedy}"
 
     def as_dict(self) -> dict[str, str | None]:
-        """Its parts, for JSON: `code`, `message`, `place` and `remedy`; null where there is none."""
+        """The parts for JSON: `code`, `message`, `place` and `remedy`; null if there is none."""
         return {
             "code": self.code,
             "message": self.message,
@@ -56,7 +56,7 @@ class UserError(Exception):
 
     @classmethod
     def from_dict(cls, parts: dict[str, str | None], status: int) -> "UserError":
-        """The error of which `as_dict` gave the parts, with its exit status."""
+        """The error whose `as_dict` gave these parts, with its exit status."""
         message, code, place, hint = (parts[key] or "" for key in ("message", "code", "place", "remedy"))
         error = cls(message, code=code, place=place, hint=hint)
         error.exit_status = ExitStatus(status)
@@ -64,11 +64,11 @@ class UserError(Exception):
 
 
 class RefusedError(UserError):
-    """One item is refused; the others go on."""
+    """One item is refused; the others continue."""
 
 
 class UsageError(UserError):
-    """The command cannot be carried out as it was given."""
+    """The command cannot be executed as given."""
 
     exit_status = ExitStatus.USAGE
 
@@ -80,7 +80,7 @@ class NoVolumeError(UserError):
 
 
 class locate_errors:  # noqa: N801 - used as a statement
-    """Give a UserError raised inside the place where it happened, if it has none."""
+    """Add the place to a UserError raised inside, if it has none."""
 
     def __init__(self, place: str) -> None:
         self.place = place

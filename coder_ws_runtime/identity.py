@@ -1,4 +1,4 @@
-"""What tells whether a file is still the one that was looked at. Pure: it only compares numbers."""
+"""Identify a file, to see whether it is still the one that was examined. Pure: it only compares numbers."""
 
 import stat
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """One state of one file, link or directory, as stat(2) shows it.
+    """One state of one file, link or directory, from stat(2).
 
     Directories change while they are emptied, so their size and times do not count. `ctime` shows what
-    `mtime` can hide (a write whose mtime was set back, a chmod); our own rename, chmod, link and unlink
-    change it, too.
+    `mtime` can hide: a write after which the mtime was set back, or a chmod. Our own rename, chmod, link and
+    unlink also change it.
     """
 
     device: int
@@ -22,13 +22,13 @@ class Identity:
     kind: int
     size: int
     mtime: int
-    """Of the last write; nanoseconds."""
+    """Of the last write, in nanoseconds."""
     ctime: int
-    """Of the last change of anything; nanoseconds."""
+    """Of the last change of any kind, in nanoseconds."""
 
     @classmethod
     def of(cls, found: "os.stat_result") -> "Identity":
-        """The identity of what stat(2) found."""
+        """The identity from a result of stat(2)."""
         directory = stat.S_ISDIR(found.st_mode)
         return cls(
             found.st_dev,
@@ -40,19 +40,19 @@ class Identity:
         )
 
     def has_content_of(self, other: "Identity") -> bool:
-        """Whether both are one file with one content, whatever was done to its names and its metadata."""
+        """Whether both are the same file with the same content; names and metadata may differ."""
         mine = (self.device, self.inode, self.kind, self.size, self.mtime)
         return mine == (other.device, other.inode, other.kind, other.size, other.mtime)
 
 
 @dataclass(frozen=True, slots=True)
 class CopyRecord:
-    """What the ledger has of one file of the home: this container copied it."""
+    """What the ledger knows about one file of the home: this container copied it."""
 
     home: Identity
     """The home's file when it was copied."""
     volume: Identity | None = None
-    """What the volume has had since then: the published copy, or the copy that won. None: nothing known.
+    """The volume's file since then: the published copy, or the copy that won. None: unknown.
     The rename that published it changed its ctime, which does not count."""
     before: Identity | None = None
-    """What the volume had when the copy was about to be published. None: nothing."""
+    """The volume's file just before the copy was published. None: there was none."""

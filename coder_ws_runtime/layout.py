@@ -1,8 +1,8 @@
-"""Where everything is.
+"""All paths.
 
-One :class:`Layout` holds every path of a workspace, and all of them derive from one root, so that
-the whole runtime can work on a tree (``--root DIR``). Nothing else in the package spells an
-absolute path.
+One :class:`Layout` holds every path of a workspace, and all of them derive from one root, so the whole
+runtime can work on a directory tree (``--root DIR``). No other module of the package contains an absolute
+path.
 """
 
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ from pathlib import Path
 DEFAULT_USER = "coder"
 
 STATE = ".home-persist"
-"""What home-persist itself keeps on the volume, relative to it."""
+"""home-persist's own directory on the volume, relative to it."""
 WORKSPACES = ".workspaces"
-"""Copies of paths with the scope ``workspace``, relative to the volume; one directory per workspace id."""
+"""Copies of paths with the scope ``workspace``, relative to the volume; one directory per workspace ID."""
 JETBRAINS_DIST = ".jetbrains-dist"
 """JetBrains backends, relative to the volume."""
 
 WORKSPACE_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-"""What an id of a workspace looks like: one path component, because it names a directory on the volume."""
+"""The pattern of a workspace's ID: one path component, because it names a directory on the volume."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +29,21 @@ class Layout:
     root: Path
     home: Path
     volume: Path
-    """Where the owner's volume is mounted."""
+    """The mount point of the owner's volume."""
     manifest_dir: Path
     ledger_dir: Path
-    """State of this container's life; it lies in the container's own layer and dies with it."""
+    """State of this container; it is in the container's own layer, and is deleted with it."""
 
     @classmethod
     def of(cls, root: Path = Path("/"), env: Mapping[str, str] | None = None) -> "Layout":
-        """The layout below `root`, with what the environment overrides.
+        """The layout for `root`, with what the environment overrides.
 
         Args:
-            root: the directory that stands for ``/``.
+            root: the directory that is used as ``/``.
             env: the environment: ``HOME``, ``HOME_PERSIST_STATE``, ``HOME_PERSIST_MANIFEST_DIR``
-                and ``HOME_PERSIST_LEDGER_DIR`` replace the defaults. Below another root than ``/``
-                they are taken as paths inside it, except ``HOME``: every shell sets it, and it
-                means the home of the user who runs the command, not the one of the tree.
+                and ``HOME_PERSIST_LEDGER_DIR`` replace the defaults. With another root than ``/``
+                they are paths inside it. ``HOME`` is then ignored: every shell sets it to the home of
+                the user who runs the command, which is not the tree's.
         """
         env = env or {}
         root = Path(root).absolute()
@@ -62,27 +62,27 @@ class Layout:
         )
 
     def inside(self, path: Path) -> str:
-        """How a program that has `root` as its ``/`` calls `path`."""
+        """The path by which a program that has `root` as its ``/`` finds `path`."""
         return f"/{path.relative_to(self.root)}"
 
     # The volume ------------------------------------------------------------------------------
 
     @property
     def state(self) -> Path:
-        """What home-persist itself keeps on the volume."""
+        """home-persist's own directory on the volume."""
         return self.volume / STATE
 
     @property
     def workspaces(self) -> Path:
-        """Copies of paths with the scope ``workspace``, one directory per workspace id."""
+        """Copies of paths with the scope ``workspace``, one directory per workspace ID."""
         return self.volume / WORKSPACES
 
     @property
     def jetbrains_dist(self) -> Path:
-        """JetBrains backends, shared by the workspaces of an owner."""
+        """JetBrains backends, which all workspaces of an owner share."""
         return self.volume / JETBRAINS_DIST
 
-    # The image and what the template uploads ---------------------------------------------------
+    # From the image, and uploaded by the template ------------------------------------------------
 
     @property
     def settings_file(self) -> Path:
@@ -96,17 +96,17 @@ class Layout:
 
     @property
     def share(self) -> Path:
-        """Where tools are installed, one directory per tool id."""
+        """Where tools are installed, one directory per tool."""
         return self.root / "usr/local/share"
 
     @property
     def available(self) -> Path:
-        """Manifests that count only where they are enabled, one ``<source>.json`` each."""
+        """Optional manifests, one ``<source>.json`` each."""
         return self.share / "home-persist/available"
 
     @property
     def compiled_manifests(self) -> Path:
-        """What the image's manifests say, validated when the image was built."""
+        """The image's manifests, validated when the image was built."""
         return self.share / "home-persist/compiled.json"
 
     @property
@@ -121,7 +121,7 @@ class Layout:
 
     @property
     def os_release(self) -> Path:
-        """Which distribution this is, as in os-release(5)."""
+        """The distribution, as in os-release(5)."""
         return self.root / "etc/os-release"
 
     @property
@@ -131,12 +131,12 @@ class Layout:
 
     @property
     def unit_dir(self) -> Path:
-        """Where the image puts our systemd units."""
+        """The directory of the image's systemd units."""
         return self.root / "usr/local/lib/systemd/system"
 
     @property
     def watch_unit(self) -> Path:
-        """Where the machine's own unit, or a mask, of the daemon would be (systemctl(1), mask)."""
+        """Where the machine's own version, or a mask, of the daemon's unit would be (systemctl(1), mask)."""
         return self.root / "etc/systemd/system/home-persist-watch.service"
 
     @property
@@ -153,12 +153,12 @@ class Layout:
 
     @property
     def dockerd(self) -> Path:
-        """The Docker engine, in images that have one."""
+        """The Docker engine's program, in images that have one."""
         return self.root / "usr/sbin/dockerd"
 
     @property
     def docker_data(self) -> Path:
-        """What the workspace's own Docker engine keeps: images, build cache, volumes."""
+        """The data of the workspace's own Docker engine: images, build cache, volumes."""
         return self.root / "var/lib/docker"
 
     @property
@@ -168,17 +168,17 @@ class Layout:
 
     @property
     def docker_proxy_socket(self) -> Path:
-        """Our own socket in front of the host's, where no group can open the host's."""
+        """Our own socket, which covers the host's if no group can open the host's."""
         return self.root / "run/ws-docker/docker.sock"
 
     @property
     def docker_host_socket(self) -> Path:
-        """Where the host's socket stays reachable while the proxy's lies over it."""
+        """Where the host's socket stays reachable while the proxy's covers it."""
         return self.root / "run/ws-docker/host.sock"
 
     @property
     def docker_plugin_dirs(self) -> tuple[Path, ...]:
-        """Where the Docker CLI looks for its plugins, in its order."""
+        """Where the Docker CLI looks for plugins, in its order."""
         system = ("usr/local/lib", "usr/local/libexec", "usr/lib", "usr/libexec")
         return (
             self.home / ".docker/cli-plugins",
@@ -187,12 +187,12 @@ class Layout:
 
     @property
     def runtime_dir(self) -> Path:
-        """State until the next boot: the ready file of the daemon, what the boot steps report."""
+        """State until the next boot: the daemon's ready file, reports of the boot steps."""
         return self.root / "run/coder-ws"
 
     @property
     def watch_report(self) -> Path:
-        """What the daemon last said of itself: a JSON object."""
+        """The daemon's last report about itself: a JSON object."""
         return self.runtime_dir / "watch.json"
 
     @property
@@ -202,27 +202,27 @@ class Layout:
 
     @property
     def systemd_runtime(self) -> Path:
-        """There as long as systemd is PID 1 (sd_booted(3))."""
+        """Exists while systemd is PID 1 (sd_booted(3))."""
         return self.root / "run/systemd/system"
 
     @property
     def system_bus(self) -> Path:
-        """The socket of D-Bus, by which everybody but root talks to systemd."""
+        """The socket of D-Bus, through which everybody except root talks to systemd."""
         return self.root / "run/dbus/system_bus_socket"
 
     @property
     def container_mark(self) -> Path:
-        """An empty file that the engine makes together with the container."""
+        """An empty file that the engine creates together with the container."""
         return self.root / ".dockerenv"
 
     @property
     def tmp(self) -> Path:
-        """Files that need not last."""
+        """Temporary files."""
         return self.root / "tmp"
 
     @property
     def cgroups(self) -> Path:
-        """The control groups, as the container sees them."""
+        """The control groups, as seen from the container."""
         return self.root / "sys/fs/cgroup"
 
     @property
@@ -242,10 +242,10 @@ class Layout:
 
     @property
     def jetbrains_cache(self) -> Path:
-        """Where JetBrains IDEs keep caches unless they are told otherwise; not to be persisted."""
+        """Where JetBrains IDEs keep caches by default; not to be persisted."""
         return self.home / ".cache/JetBrains"
 
     @property
     def jetbrains_tmp(self) -> Path:
-        """Caches and logs of JetBrains IDEs, which must not be shared and need not last."""
+        """Caches and logs of JetBrains IDEs, which must not be shared and need not be kept."""
         return self.root / "tmp/jetbrains"

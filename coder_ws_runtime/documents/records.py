@@ -153,11 +153,11 @@ _SCALARS: dict[Any, tuple[str, tuple[type, ...]]] = {
     int: ("a whole number", (int,)),
     float: ("a number", (int, float)),
 }
-"""How a type is called, and what JSON has for it."""
+"""The name of a type in messages, and the Python types that JSON gives for it."""
 
 
 def name_kind(value: object) -> str:
-    """What JSON calls a value: ``a list``, ``null``, ``true or false``."""
+    """The kind of a JSON value, for messages: ``a list``, ``null``, ``true or false``."""
     if value is None:
         return "null"
     names: dict[type, str] = {bool: "true or false", str: "a string", list: "a list", dict: "an object"}

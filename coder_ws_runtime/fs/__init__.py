@@ -1,1 +1,1 @@
-"""Effects on file systems, without policy."""
+"""Operations on file systems, without policy."""

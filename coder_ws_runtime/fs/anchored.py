@@ -1,8 +1,8 @@
-"""Reach what lies below a directory, and never anything else.
+"""Access what is below a directory, and never anything else.
 
-Home and volume are writable by programs that we do not know, and some of our steps run as root. So
-every path below them is walked component by component from a directory descriptor, and a symlink on
-the way is an error instead of a way out (openat(2) with O_NOFOLLOW).
+Programs that we do not know can write to home and volume, and some of our steps run as root. So every path
+below them is walked component by component from a directory descriptor, and a symlink on the way is an
+error (openat(2) with O_NOFOLLOW).
 """
 
 import errno
@@ -14,18 +14,18 @@ from functools import cache
 from pathlib import Path
 from typing import Self
 
-# O_PATH: walking through a directory needs the permission to search it, not to read it.
+# O_PATH: walking through a directory needs search permission, not read permission.
 _WALK = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ_DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# O_NONBLOCK: should a FIFO have taken the name meanwhile, opening it must not wait.
+# O_NONBLOCK: if a FIFO has replaced the file, opening it must not block.
 _READ_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class BlockedPathError(OSError):
-    """Something on the way to a path is not a directory.
+    """A component of a path is not a directory.
 
     Attributes:
-        component: the path of what is in the way, relative to the anchor.
+        component: the path of the component that blocks, relative to the anchor.
         is_link: whether it is a symlink.
     """
 
@@ -37,20 +37,20 @@ class BlockedPathError(OSError):
 
 
 class MountPointError(OSError):
-    """Something is mounted at a name in a tree; no walk goes there. `filename` is the name."""
+    """Something is mounted at a name in a tree; a walk does not enter it. `filename` is the name."""
 
     def __init__(self, name: str) -> None:
         super().__init__(errno.EBUSY, "something is mounted there", name)
 
 
 class Anchor:
-    """A directory that nothing below it leads out of. Paths are relative and normalised.
+    """A directory, and access to what is below it only. Paths are relative and normalised.
 
     Args:
-        path: the directory; links in *this* path are followed, it comes from the caller.
+        path: the directory. Links in *this* path are followed, because it comes from the caller.
 
     Raises:
-        OSError: it is not there, or not a directory.
+        OSError: it does not exist, or is not a directory.
     """
 
     def __init__(self, path: Path) -> None:
@@ -69,11 +69,11 @@ class Anchor:
 
     @contextmanager
     def parent(self, relative: str) -> Iterator[tuple[int, str]]:
-        """A descriptor of the directory that holds `relative`, and the last component.
+        """A descriptor of the directory that contains `relative`, and the last component.
 
         Raises:
-            FileNotFoundError: the directory is not there.
-            BlockedPathError: something on the way is no directory.
+            FileNotFoundError: the directory does not exist.
+            BlockedPathError: a component is not a directory.
         """
         directory, _, name = relative.rpartition("/")
         _refuse_upwards(name)
@@ -81,7 +81,7 @@ class Anchor:
             yield fd, name
 
     def has_directory(self, directory: str) -> bool:
-        """Whether a directory is there; BlockedPathError if something else is on the way."""
+        """Whether a directory exists; BlockedPathError if something else is in its path."""
         try:
             with open_below(self.fd, directory):
                 return True
@@ -101,10 +101,10 @@ class Anchor:
 
         Args:
             directory: relative path; the empty path is the anchor itself.
-            owner: who gets what has no pattern.
-            like: where owner and mode of a new directory are taken from, if it has the same path
-                there; else the mode is 0755.
-            base: a path here that stands for the root of `like`.
+            owner: the owner of directories that have no model in `like`.
+            like: a new directory gets owner and mode from the directory with the same path there, if it
+                exists; otherwise its mode is 0755.
+            base: the path here that corresponds to the root of `like`.
             durable: make the new names durable; a home is not: it dies with its container.
         """
         missing: list[str] = []
@@ -120,7 +120,7 @@ class Anchor:
                     sync_directory(fd)
 
     def status(self, relative: str) -> os.stat_result | None:
-        """What lstat(2) says of a path, None if it or its directory is not there."""
+        """The result of lstat(2) for a path; None if it or its directory does not exist."""
         try:
             with self.parent(relative) as (fd, name):
                 return os.stat(name, dir_fd=fd, follow_symlinks=False)
@@ -140,11 +140,11 @@ def _as_pattern(directory: str, owner: "Owner", like: "Anchor | None", base: str
 
 @contextmanager
 def open_below(root: int, directory: str) -> Iterator[int]:
-    """A descriptor of a directory below another, good for walking (O_PATH); `root` for the empty path.
+    """A descriptor of a directory below another, for walking (O_PATH); `root` for the empty path.
 
     Raises:
-        FileNotFoundError: it is not there.
-        BlockedPathError: something on the way is no directory.
+        FileNotFoundError: it does not exist.
+        BlockedPathError: a component is not a directory.
     """
     fd = root
     done: list[str] = []
@@ -166,13 +166,13 @@ def open_below(root: int, directory: str) -> Iterator[int]:
 
 
 def _refuse_upwards(component: str) -> None:
-    """Nothing below an anchor leads out of it, no matter who wrote the path."""
+    """Nothing below an anchor leads out of it, whoever wrote the path."""
     if component == "..":
         raise OSError(errno.EINVAL, "a path must not lead upwards", component)
 
 
 def _blocked(fd: int, component: str, where: str, error: OSError) -> OSError:
-    """A better word for ENOTDIR and ELOOP: what is in the way."""
+    """An error that names what is in the way, instead of ENOTDIR or ELOOP."""
     if error.errno not in (errno.ENOTDIR, errno.ELOOP):
         return error
     try:
@@ -183,7 +183,7 @@ def _blocked(fd: int, component: str, where: str, error: OSError) -> OSError:
 
 
 class Owner:
-    """Who is to own what we create: nothing to do unless we are root and it is somebody else."""
+    """The owner of what we create. There is nothing to do unless we are root and the owner is not."""
 
     __slots__ = ("gid", "uid")
 
@@ -204,7 +204,7 @@ class Owner:
 
 
 def finish_directory(fd: int, name: str, mode: int, owner: Owner) -> None:
-    """Owner, then mode, of a directory that we just made: chown(2) may clear bits of the mode."""
+    """Set owner, then mode, of a directory that we just created: chown(2) may clear bits of the mode."""
     owner.chown(name, fd)
     made = os.open(name, _READ_DIR, dir_fd=fd)
     try:
@@ -214,16 +214,16 @@ def finish_directory(fd: int, name: str, mode: int, owner: Owner) -> None:
 
 
 def open_directory(name: str, fd: int, *, mounted: bool = False) -> int:
-    """A descriptor for reading the directory `name` of the directory `fd`; never through a link.
+    """A descriptor for reading the directory `name` in the directory `fd`; never through a link.
 
     Args:
         name: one component.
-        fd: the directory that holds it.
-        mounted: whether it may be a mount point. No walk of a tree enters one.
+        fd: the directory that contains it.
+        mounted: whether it may be a mount point. Walks of a tree never enter one.
 
     Raises:
         MountPointError: it is a mount point.
-        OSError: as open(2).
+        OSError: as from open(2).
     """
     if mounted:
         return os.open(name, _READ_DIR, dir_fd=fd)
@@ -231,7 +231,7 @@ def open_directory(name: str, fd: int, *, mounted: bool = False) -> int:
 
 
 def open_file(name: str, fd: int) -> int:
-    """A descriptor for reading the file `name` of the directory `fd`; as `open_directory`."""
+    """A descriptor for reading the file `name` in the directory `fd`; like `open_directory`."""
     return _open_unmounted()(fd, name, _READ_FILE)
 
 
@@ -244,7 +244,7 @@ def _open_unmounted() -> Callable[[int, str, int], int]:
 
 @contextmanager
 def report_deep_nesting() -> Iterator[None]:
-    """Turn RecursionError into what file systems say, in the walk of a tree that has no end to speak of."""
+    """Turn RecursionError into an OSError, in the walk of a tree that is too deep."""
     try:
         yield
     except RecursionError as error:
@@ -253,11 +253,11 @@ def report_deep_nesting() -> Iterator[None]:
 
 @contextmanager
 def writable(*places: tuple[int, str]) -> Iterator[None]:
-    """Let us write to directories of ours whose mode does not, as a Go module cache has them.
+    """Let us write to directories that are ours but not writable, as in a Go module cache.
 
     Args:
-        places: each a directory's descriptor and a name in it, ``.`` for itself; whatever is no
-            directory, not ours, or writable already is left as it is.
+        places: each is a directory's descriptor and a name in it, ``.`` for itself; what is not a
+            directory, not ours, or already writable is left as it is.
     """
     with ExitStack() as stack:
         for fd, name in places:
@@ -272,7 +272,7 @@ def writable(*places: tuple[int, str]) -> Iterator[None]:
 
 
 def sync_directory(fd: int) -> None:
-    """Make the names in a directory durable: fsync(2) of it. `fd` may be an O_PATH descriptor."""
+    """Make the names in a directory durable, with fsync(2). `fd` may be an O_PATH descriptor."""
     readable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=fd)
     try:
         os.fsync(readable)

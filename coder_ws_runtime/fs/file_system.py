@@ -1,10 +1,10 @@
-"""Which kind of file system holds an open file."""
+"""The kind of file system that an open file is on."""
 
 from pathlib import Path
 
 _SELF = Path("/proc/self")
-# inotify(7) reports all changes of these: no other host, and no user-space server, writes to them without
-# this kernel. What is not listed counts as one that may be.
+# inotify(7) reports all changes on these: no other host and no user-space server writes to them without this
+# kernel. A type that is not listed may be written by others.
 _LOCAL = frozenset({
     "bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "nilfs2", "overlay", "ramfs", "reiserfs",
     "tmpfs", "xfs", "zfs",
@@ -12,9 +12,9 @@ _LOCAL = frozenset({
 
 
 def type_of(fd: int) -> str:
-    """The type of the file system of an open file, e.g. ``nfs4`` or ``fuse.sshfs``; empty if not known.
+    """The type of an open file's file system, e.g. ``nfs4`` or ``fuse.sshfs``; empty if unknown.
 
-    The mount that it was opened in counts (``mnt_id`` of proc_pid_fdinfo(5)).
+    The mount in which it was opened decides (``mnt_id`` of proc_pid_fdinfo(5)).
     """
     try:
         lines = (_SELF / f"fdinfo/{fd}").read_text().splitlines()
@@ -30,5 +30,5 @@ def type_of(fd: int) -> str:
 
 
 def is_local(kind: str) -> bool:
-    """Whether only this kernel changes what is on a file system of this type."""
+    """Whether only this kernel changes the content of a file system of this type."""
     return kind in _LOCAL

@@ -1,7 +1,7 @@
 """One inotify instance (inotify(7)) on many directories.
 
-The bindings are watchdog's; its observers do not serve here: they take an instance and two threads
-per directory, wake up every second, and pass over a queue overflow in silence.
+The bindings are from watchdog. Its observers do not fit: they use an instance and two threads for each
+directory, wake up every second, and ignore a queue overflow.
 """
 
 import ctypes
@@ -20,7 +20,7 @@ from watchdog.observers.inotify_c import (
     inotify_rm_watch,
 )
 
-if TYPE_CHECKING:  # newer than the oldest watchdog that we work with
+if TYPE_CHECKING:  # newer than the oldest watchdog that we support
     from watchdog.observers.inotify_c import WatchDescriptor
 
 CLOSE_WRITE = InotifyConstants.IN_CLOSE_WRITE
@@ -64,11 +64,11 @@ class Event:
     name: str
     """The name in the directory; empty for the directory itself."""
     cookie: int = 0
-    """The same for the two events of one rename; 0 for others."""
+    """The same number for the two events of one rename; 0 for others."""
 
 
 class Inotify:
-    """An instance; `fd` becomes readable when there are events."""
+    """An inotify instance; `fd` becomes readable when there are events."""
 
     def __init__(self) -> None:
         self.fd = inotify_init()
@@ -78,23 +78,23 @@ class Inotify:
         fcntl.fcntl(self.fd, fcntl.F_SETFL, os.O_NONBLOCK)
 
     def add(self, directory: int, mask: int = _MASK) -> int:
-        """Watch a directory, given by a descriptor (O_PATH will do); the same again gives the same number.
+        """Watch a directory, given by a descriptor (O_PATH is enough); the same directory keeps its number.
 
         Raises:
             OSError: ENOSPC if ``fs.inotify.max_user_watches`` is reached.
         """
-        # By descriptor, so that no symlink on its path can lead elsewhere.
+        # By descriptor, so that a symlink in its path cannot redirect the watch.
         watch = inotify_add_watch(self.fd, b"/proc/self/fd/%d" % directory, mask)
         if watch < 0:
             raise _error("fs.inotify.max_user_watches")
         return int(watch)
 
     def remove(self, watch: int) -> None:
-        """Stop watching; nothing happens if the directory is gone."""
+        """Stop watching; does nothing if the directory was deleted."""
         inotify_rm_watch(self.fd, cast("WatchDescriptor", watch))
 
     def read(self) -> Iterator[Event]:
-        """The events that are there; none if there are none."""
+        """The events that are waiting; empty if there are none."""
         try:
             buffer = os.read(self.fd, _BUFFER)
         except BlockingIOError:
@@ -108,12 +108,12 @@ class Inotify:
             yield Event(watch, mask, os.fsdecode(name), cookie)
 
     def close(self) -> None:
-        """Close the instance and with it all watches."""
+        """Close the instance, which ends all watches."""
         os.close(self.fd)
 
 
 def _error(limit: str) -> OSError:
-    """What inotify(7) said; EMFILE and ENOSPC mean a limit of the host."""
+    """The error of inotify(7); EMFILE and ENOSPC mean a limit of the host."""
     number = ctypes.get_errno()
     if number in (errno.EMFILE, errno.ENOSPC):
         return OSError(number, f"inotify's limit is reached: raise {limit} on the host")

@@ -1,8 +1,8 @@
-"""System calls that Python does not wrap: renameat2(2), openat2(2), syncfs(2), and their substitutes.
+"""System calls that Python does not wrap: renameat2(2), openat2(2), syncfs(2), and replacements for them.
 
-NFS and many a FUSE file system know no flags for a rename (EINVAL); nothing is replaced there either.
+NFS and many FUSE file systems do not support flags for a rename (EINVAL); nothing is replaced there either.
 
-Imported only by what changes something or walks a tree: ctypes takes milliseconds to load.
+Imported only by code that changes something or walks a tree: loading ctypes takes milliseconds.
 """
 
 import ctypes
@@ -15,19 +15,17 @@ from functools import cache
 from coder_ws_runtime.fs.anchored import MountPointError, writable
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_OPENAT2 = 437  # its number on every architecture (Linux 5.6)
-_NO_XDEV = (
-    1  # RESOLVE_NO_XDEV: EXDEV where the name is a mount point, also of a bind mount on the same device
-)
+_OPENAT2 = 437  # its number on all architectures (Linux 5.6)
+_NO_XDEV = 1  # RESOLVE_NO_XDEV: EXDEV if the name is a mount point, also of a bind mount on the same device
 _NO_OPENAT2 = (errno.ENOSYS, errno.EPERM)  # an older kernel, or an older seccomp filter of the engine
 _OLDER = ".older"
 _NAME_MAX = 255
-"""Bytes of a name (NAME_MAX of pathconf(3))."""
+"""The maximum length of a name in bytes (NAME_MAX of pathconf(3))."""
 _NOREPLACE = 1
 _EXCHANGE = 2
 _NO_FLAGS = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 CANNOT_EXCHANGE = (errno.EXDEV, *_NO_FLAGS)
-"""What `exchange` says where it cannot: a directory of an overlayfs image layer, a file system without it."""
+"""The errors of an impossible `exchange`: in an overlayfs image layer, or on a file system without it."""
 
 
 class _OpenHow(ctypes.Structure):
@@ -44,7 +42,7 @@ def open_unmounted(fd: int, name: str, flags: int) -> int:
 
     Raises:
         MountPointError: something is mounted there.
-        OSError: as open(2).
+        OSError: as from open(2).
     """
     opened, number = _openat2(fd, name, flags)
     if number in _NO_OPENAT2:
@@ -70,7 +68,7 @@ def _open_how(flags: int) -> tuple[object, int]:
 
 
 def _open_and_compare(fd: int, name: str, flags: int) -> int:
-    """Where openat2(2) is not to be had: open it, and compare the devices and the numbers of the mounts."""
+    """Without openat2(2): open the name, then compare device and mount numbers."""
     opened = os.open(name, flags, dir_fd=fd)
     if os.fstat(opened).st_dev != os.fstat(fd).st_dev or _mount_id(opened) != _mount_id(fd):
         os.close(opened)
@@ -79,7 +77,7 @@ def _open_and_compare(fd: int, name: str, flags: int) -> int:
 
 
 def _mount_id(fd: int) -> str:
-    """The mount that a descriptor belongs to (``mnt_id`` of proc_pid_fdinfo(5)); empty if unknown."""
+    """The mount to which a descriptor belongs (``mnt_id`` of proc_pid_fdinfo(5)); empty if unknown."""
     try:
         with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as info:
             return next((line for line in info if line.startswith("mnt_id:")), "")
@@ -90,7 +88,7 @@ def _mount_id(fd: int) -> str:
 def _renameat2(source_fd: int, source: str, target_fd: int, target: str, flags: int) -> None:
     number = _renamed(source_fd, source, target_fd, target, flags)
     if number == errno.EACCES:
-        # A directory that moves is written to itself: its entry ".." changes.
+        # Moving a directory writes to the directory itself: its entry ".." changes.
         with writable((source_fd, "."), (target_fd, "."), (source_fd, source), (target_fd, target)):
             number = _renamed(source_fd, source, target_fd, target, flags)
     if number:
@@ -103,10 +101,10 @@ def _renamed(source_fd: int, source: str, target_fd: int, target: str, flags: in
 
 
 def rename_new(source_fd: int, source: str, target_fd: int, target: str) -> None:
-    """Rename, and never over anything: FileExistsError if the target is there.
+    """Rename without replacing anything: FileExistsError if the target exists.
 
-    Without renameat2(2) a directory takes the place of an empty one that we made, which rename(2) replaces
-    only while it is empty, and a file has both names for a moment.
+    Without renameat2(2), a directory replaces an empty directory that we created first, which rename(2)
+    replaces only while it is empty; and a file has both names for a moment.
     """
     try:
         _renameat2(source_fd, source, target_fd, target, _NOREPLACE)
@@ -131,7 +129,7 @@ def rename_new(source_fd: int, source: str, target_fd: int, target: str) -> None
 
 
 def _rename(source_fd: int, source: str, target_fd: int, target: str) -> None:
-    """rename(2), also of a directory that we may not write to."""
+    """rename(2), also of a directory that is not writable for us."""
     try:
         os.rename(source, target, src_dir_fd=source_fd, dst_dir_fd=target_fd)
     except PermissionError:
@@ -143,16 +141,16 @@ def exchange(first_fd: int, first: str, second_fd: int, second: str) -> None:
     """Swap two names in one step.
 
     Raises:
-        OSError: one of CANNOT_EXCHANGE; ENOENT if one of them is not there.
+        OSError: one of CANNOT_EXCHANGE; ENOENT if one of them does not exist.
     """
     _renameat2(first_fd, first, second_fd, second, _EXCHANGE)
 
 
 def swap(kept_fd: int, kept: str, fd: int, name: str) -> None:
-    """Swap two names in one step, or in three renames where that is not to be had.
+    """Swap two names in one step, or in three renames if one step is not possible.
 
-    Should we die between those, what was at `name` is next to `kept`, under a name that ends in ``.older``,
-    and nothing is at `name`.
+    If we are killed between the renames, the former content of `name` is next to `kept`, under a name that
+    ends in ``.older``, and nothing is at `name`.
     """
     try:
         exchange(kept_fd, kept, fd, name)
@@ -168,7 +166,7 @@ def swap(kept_fd: int, kept: str, fd: int, name: str) -> None:
 
 
 def sync_file_system(fd: int) -> None:
-    """Write everything of the file system that holds `fd` to disk; errors are reported (Linux 5.8)."""
+    """Write everything on the file system of `fd` to disk; errors are reported (Linux 5.8)."""
     if _libc.syncfs(fd) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))

@@ -1,17 +1,17 @@
-"""What a symlink has to say so that it leads where it led, after its tree has moved. Pure."""
+"""The target of a symlink after its tree was moved. Pure."""
 
 from posixpath import dirname, isabs, join, normpath
 
 
 def text_after_move(text: str, path: str, root: str) -> str:
-    """What a link of a tree says at the tree's new place.
+    """The text of a link in a tree at the tree's new place.
 
-    A relative link that stays within the tree is right there, too. One that leaves it would lead elsewhere,
-    and becomes absolute. The tree's root itself, if it is a link, is left as it is.
+    A relative link that stays within the tree needs no change. One that leaves the tree would lead elsewhere,
+    so it becomes absolute. If the tree's root itself is a link, it is left as it is.
 
     Args:
-        text: what it says at the old place.
-        path: where it is within the tree; the empty path is the tree's root itself.
+        text: the link's text at the old place.
+        path: its path within the tree; empty for the tree's root itself.
         root: the absolute path of the tree's old place.
     """
     if isabs(text) or not leaves(text, path):

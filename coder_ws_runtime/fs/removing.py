@@ -1,8 +1,8 @@
 """Remove a tree that was copied, and nothing else.
 
-Before a file goes, it is looked at again: only what is still the very file that was copied (inode,
-size, times of its last write and its last change), and what no program has open for writing, is removed.
-What came later, was written since, or may yet be written, stays. So does what is mounted in the tree.
+Before a file is removed, it is checked again: only the very file that was copied (same inode, size, time of
+the last write and of the last change), which no program has open for writing, is removed. What was created or
+written since, or may still be written, stays. So does what is mounted in the tree.
 """
 
 import errno
@@ -26,17 +26,17 @@ from coder_ws_runtime.identity import Identity
 def remove_copied(
     fd: int, name: str, identities: Mapping[str, Identity], *, renamed: bool = False
 ) -> list[str]:
-    """Remove a tree as far as it is what `identities` says.
+    """Remove the part of a tree that matches `identities`.
 
     Args:
-        fd: the directory that holds the tree.
+        fd: the directory that contains the tree.
         name: its name there.
-        identities: what was copied, by path within the tree; the root is the empty path.
+        identities: what was copied, by path within the tree; the root's path is empty.
         renamed: whether we have renamed the root since, which changed its ctime.
 
     Returns:
-        The paths within the tree that stay, because they are new, were written since, or are mounted;
-        directories that hold them stay too and are not named. Empty: the whole tree is gone.
+        The paths within the tree that remain because they are new, were written since, or are mounted.
+        The directories that contain them remain too, and are not listed. Empty: the tree was removed.
     """
     ignore_lease_breaks()
     run = _Removal(_as_renamed(fd, name, identities) if renamed else identities)
@@ -54,21 +54,21 @@ def check_copied(  # noqa: PLR0913 - each is one thing to make sure of
     removable: bool = False,
     busy: Collection[Writing] = (Writing.YES, Writing.UNKNOWN),
 ) -> None:
-    """Make sure that a tree is what was copied, all of it and nothing else, and that nobody writes it.
+    """Check that a tree is exactly what was copied, and that no program writes to it.
 
     Args:
-        fd: the directory that holds the tree.
+        fd: the directory that contains the tree.
         name: its name there.
         identities: what was copied, by path within the tree.
         renamed: as for `remove_copied`.
-        removable: also make sure that we may remove all of it.
-        busy: what is known of a program that writes a file for which the file is refused; empty: nobody asks.
+        removable: also check that we may remove all of it.
+        busy: the file that a program writes, if a file is refused for that; empty: do not check.
 
     Raises:
         ChangedError: it is not what was copied.
         BusyError: a program has a file of it open for writing.
         MountPointError: something is mounted in it.
-        PermissionError: something in it is not ours to remove.
+        PermissionError: we may not remove something in it.
     """
     ignore_lease_breaks()
     run = _Check(_as_renamed(fd, name, identities) if renamed else identities, removable=removable, busy=busy)
@@ -79,7 +79,7 @@ def check_copied(  # noqa: PLR0913 - each is one thing to make sure of
 
 
 def _as_renamed(fd: int, name: str, identities: Mapping[str, Identity]) -> Mapping[str, Identity]:
-    """The identities, with the root's ctime as our own rename left it."""
+    """The identities, with the ctime that our own rename gave the root."""
     root = identities.get("")
     if root is None:
         return identities
@@ -126,7 +126,7 @@ class _Removal:
     def __init__(self, identities: Mapping[str, Identity]) -> None:
         self.identities = identities
         self.kept: list[str] = []
-        # The ctime of what has more names: it changes when one of them goes.
+        # The ctime of files with several names: it changes when one name is removed.
         self.unlinked: dict[tuple[int, int], int] = {}
 
     def remove(self, fd: int, name: str, path: str) -> None:
@@ -190,7 +190,7 @@ class _Removal:
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EBUSY):
                 raise
-            if not self.kept:  # something came between the listing and the removal
+            if not self.kept:  # something appeared between the listing and the removal
                 self.kept.append(path)
 
 
@@ -203,16 +203,16 @@ def _writing(name: str, fd: int) -> Writing:
 
 
 def remove_tree(fd: int, name: str, progress: Callable[[int], None] | None = None) -> None:
-    """Remove a tree, whatever it is. Only for what is ours alone: staging, what the attic drops.
+    """Remove a tree unconditionally. Only for what is ours: staging, and versions that leave the attic.
 
     Args:
-        fd: the directory that holds it.
+        fd: the directory that contains it.
         name: its name there.
-        progress: told of each thing that is no directory when it is gone.
+        progress: called after each removal of something that is not a directory.
 
     Raises:
-        MountPointError: something is mounted in it; that and what is above it stays.
-        OSError: what the file system says.
+        MountPointError: something is mounted in it; that remains, with the directories above it.
+        OSError: from the file system.
     """
     with report_deep_nesting():
         _remove_tree(fd, name, progress)
@@ -224,7 +224,7 @@ def _remove_tree(fd: int, name: str, progress: Callable[[int], None] | None) -> 
     except FileNotFoundError:
         return
     except (IsADirectoryError, PermissionError):
-        # unlink(2) of a directory says EISDIR on Linux, EPERM by POSIX.
+        # For a directory, unlink(2) fails with EISDIR on Linux, with EPERM in POSIX.
         opened = open_directory(name, fd)
         try:
             if os.fstat(opened).st_mode & stat.S_IRWXU != stat.S_IRWXU:

@@ -1,4 +1,4 @@
-"""How much a tree takes, as du(1) counts it: blocks on disk, each file once however many names it has."""
+"""The size of a tree, as du(1) counts it: blocks on disk, each file once even if it has several names."""
 
 import os
 import stat
@@ -8,33 +8,33 @@ from dataclasses import dataclass
 from coder_ws_runtime.fs.anchored import MountPointError, open_directory
 
 _BLOCK = 512
-"""Bytes; the unit of st_blocks on Linux (stat(2))."""
+"""Bytes in a unit of st_blocks on Linux (stat(2))."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a tree takes."""
+    """The size of a tree."""
 
     size: int
     """Bytes on disk."""
     length: int
-    """Bytes that a copy reads: the lengths of the files."""
+    """The bytes that a copy reads: the sum of the files' lengths."""
     files: int
-    """Everything that is no directory."""
+    """The number of entries that are not directories."""
     complete: bool
-    """Whether all of it was counted; else it is at least this much."""
+    """Whether everything was counted; if not, it is at least this much."""
 
 
 def measure(fd: int, name: str, *, until: float | None = None) -> Usage:
     """Count a tree.
 
     Args:
-        fd: the directory that holds it.
-        name: its name there; a link is counted itself, not what it leads to.
+        fd: the directory that contains it.
+        name: its name there; a link itself is counted, not its target.
         until: when to stop counting, by time.monotonic(); None: when all is counted.
 
     Raises:
-        FileNotFoundError: it is not there.
+        FileNotFoundError: it does not exist.
     """
     count = _Count(until)
     found = os.stat(name, dir_fd=fd, follow_symlinks=False)
@@ -75,9 +75,9 @@ class _Count:
             return
         try:
             opened = open_directory(name, fd)
-        except MountPointError:  # what is mounted there takes its room elsewhere
+        except MountPointError:  # what is mounted there takes space elsewhere
             return
-        except OSError:  # not ours to read, or gone
+        except OSError:  # not readable for us, or deleted
             self.complete = False
             return
         try:

@@ -1,10 +1,10 @@
 """Whether a program has a file open for writing.
 
-What such a program writes next would go to a file that has been moved away, and be lost.
+What such a program writes next would go to a file that was moved away, and be lost.
 
-The kernel answers by a lease where it grants one: for files of our own (or with CAP_LEASE), on file systems
-that know leases. Elsewhere the open files of all processes are looked at, as far as we may read them. A
-process of another container or host is seen by neither; that is what :attr:`Writing.UNKNOWN` does not cover.
+Where the kernel grants a lease, it gives the answer: for our own files (or with CAP_LEASE), on file systems
+that support leases. Elsewhere we look at the open files of all processes, as far as we may read them. Neither
+shows a process of another container or host; :attr:`Writing.UNKNOWN` does not cover that either.
 """
 
 import contextlib
@@ -20,11 +20,11 @@ from pathlib import Path
 
 _PROC = Path("/proc")
 _FRESH = 0.2
-"""Seconds for which one look at all processes counts."""
+"""How many seconds the result of one look at all processes is used."""
 
 
 class BusyError(Exception):
-    """A program has a file open for writing. The argument says which."""
+    """A program has a file open for writing. The argument says which file."""
 
 
 class Writing(Enum):
@@ -33,19 +33,20 @@ class Writing(Enum):
     NO = "no"
     YES = "yes"
     UNKNOWN = "unknown"
-    """The kernel gives no lease, and there are processes whose open files we may not see."""
+    """The kernel grants no lease, and we may not see the open files of some processes."""
 
 
 def has_writer(fd: int) -> bool:
-    """Whether a program is known to have a file open for writing, or mapped for it."""
+    """Whether a program is known to have a file open for writing, or mapped for writing."""
     return writing(fd) is Writing.YES
 
 
 def writing(fd: int) -> Writing:
-    """Whether a program has a file open for writing, or mapped for it.
+    """Whether a program has a file open for writing, or mapped for writing.
 
-    A read lease (F_SETLEASE of fcntl(2)) is refused with EAGAIN exactly then; but with EAGAIN also where the
-    file system gives none at all (NFS without delegations), and with EACCES for another user's file.
+    In that case, a read lease (F_SETLEASE of fcntl(2)) is refused with EAGAIN. But EAGAIN may also mean that
+    the file system grants no leases (NFS without delegations); EACCES means that the file belongs to another
+    user.
 
     Args:
         fd: the file, open for reading only.
@@ -61,11 +62,11 @@ def writing(fd: int) -> Writing:
 
 
 _leases: dict[int, bool] = {}
-"""By device: whether its file system gives leases."""
+"""By device: whether its file system grants leases."""
 
 
 def _gives_leases(fd: int) -> bool:
-    """Whether the file system of a file gives leases. Local ones do; network ones depend on their server."""
+    """Whether a file's file system grants leases. Local ones do; for network ones the server decides."""
     device = os.fstat(fd).st_dev
     if device not in _leases:
         _leases[device] = not _REMOTE.match(_type_of(fd)) or _leases_a_new_file(fd)
@@ -87,7 +88,7 @@ def _type_of(fd: int) -> str:
 
 
 def _leases_a_new_file(fd: int) -> bool:
-    """Ask for a lease on a file that nobody else can have; if none can be made, EAGAIN means a writer."""
+    """Ask for a lease on a new file that nobody else can have; without one, EAGAIN means a writer."""
     try:
         place = os.path.dirname(os.readlink(f"/proc/self/fd/{fd}"))
         name = f"{place}/.{os.getpid()}.home-persist-lease"
@@ -109,7 +110,7 @@ def _leases_a_new_file(fd: int) -> bool:
 
 
 class _Processes:
-    """Which files the processes have open for writing, as one look at all of them shows."""
+    """The files that processes have open for writing, from one look at all of them."""
 
     def __init__(self) -> None:
         self.at = time.monotonic()
@@ -127,14 +128,14 @@ class _Processes:
         for number in os.listdir(process / "fd"):
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 mode = os.lstat(process / "fd" / number).st_mode
-                if mode & stat.S_IWUSR:  # the permissions of this link are those of the open file
+                if mode & stat.S_IWUSR:  # this link has the access mode of the open file
                     found = os.stat(process / "fd" / number)
                     self.written.add((found.st_dev, found.st_ino))
         self.written.update(_mapped(process))
 
 
 def _mapped(process: Path) -> Iterator[tuple[int, int]]:
-    """What a process has mapped for writing and shared (proc_pid_maps(5)); its descriptor may be closed."""
+    """The files that a process has mapped shared for writing (proc_pid_maps(5)); they may be closed."""
     with open(process / "maps", encoding="utf-8", errors="replace") as maps:
         for line in maps:
             _, permissions, _, device, inode, *_ = line.split(maxsplit=5)
@@ -144,7 +145,7 @@ def _mapped(process: Path) -> Iterator[tuple[int, int]]:
 
 
 def _is_kernel_thread(process: Path) -> bool:
-    """Whether it is a thread of the kernel, which has no open files: kthreadd (2), or a child of it."""
+    """Whether it is a kernel thread, which has no open files: kthreadd (2), or a child of it."""
     try:
         fields = (process / "stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:  # it has ended
@@ -166,6 +167,6 @@ def _seen_in_processes(fd: int) -> Writing:
 
 
 def ignore_lease_breaks() -> None:
-    """Let SIGIO not end us: it comes to who holds a lease when another process opens the file."""
-    with contextlib.suppress(ValueError):  # not in the main thread: its caller has done that
+    """Ignore SIGIO, which would end us: the holder of a lease gets it when another process opens the file."""
+    with contextlib.suppress(ValueError):  # not in the main thread: the caller has done it
         signal.signal(signal.SIGIO, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""Write a file whole or not at all."""
+"""Write a file completely or not at all."""
 
 import contextlib
 import os
@@ -8,13 +8,13 @@ from coder_ws_runtime.fs.anchored import sync_directory
 
 
 def replace_users_file(path: Path, content: bytes) -> None:
-    """Replace a file that users or their programs edit too. Raises as :func:`replace_file`.
+    """Replace a file that users or their programs also edit. Raises like :func:`replace_file`.
 
-    A file that is there keeps its mode, a new one has 0644; a link is followed, and stays.
+    An existing file keeps its mode, a new one gets 0644. A link is followed, and stays.
 
     Args:
         path: the file.
-        content: all of it.
+        content: the whole content.
     """
     target = Path(os.path.realpath(path))
     mode = 0o644
@@ -24,22 +24,22 @@ def replace_users_file(path: Path, content: bytes) -> None:
 
 
 def replace_file(path: Path, content: bytes, *, durable: bool, mode: int | None = None) -> None:
-    """Put `content` at `path`, so that a reader finds the old or the new content at any time, and all of it.
+    """Write `content` to `path` so that a reader always finds the whole old or the whole new content.
 
-    A link at `path` is replaced, and not followed. Parents are made.
+    A link at `path` is replaced, not followed. Missing parent directories are created.
 
     Args:
         path: the file.
-        content: all of it.
-        durable: whether that holds after a crash of the machine, too; it costs two calls of fsync(2).
-        mode: its mode; by default what the umask leaves of 0666.
+        content: the whole content.
+        durable: whether that holds after a crash of the machine too; it costs two calls of fsync(2).
+        mode: its mode; by default 0666 minus the umask.
 
     Raises:
-        OSError: it cannot be written; the old file is as it was.
+        OSError: it cannot be written; the old file is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.unlink(missing_ok=True)  # a process of the same number was killed
+    temporary.unlink(missing_ok=True)  # left by a killed process with the same number
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     fd = os.open(temporary, flags, 0o666 if mode is None else 0o600)
     try:

@@ -1,1 +1,1 @@
-"""home-persist: what a home keeps, and how it is kept true."""
+"""home-persist: keeps declared paths of the home on the owner's volume."""

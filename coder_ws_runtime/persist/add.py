@@ -1,4 +1,4 @@
-"""Declare paths of the user's own, and make them true at once."""
+"""Declare paths of the user's choice, and link them at once."""
 
 import os
 from collections.abc import Iterable
@@ -22,9 +22,9 @@ from coder_ws_runtime.persist.wish import Added, Wish
 
 
 def add(session: Session, wishes: Iterable[Wish]) -> list[Added]:
-    """Declare what is not declared yet, durably, and then make it true.
+    """Declare each path durably, unless it is already declared, and then link it.
 
-    A wish that is refused does not keep the others from being granted.
+    A request that is refused does not affect the others.
 
     Raises:
         RefusedError: the user's own manifests are not valid; nothing was done.
@@ -38,7 +38,7 @@ def add(session: Session, wishes: Iterable[Wish]) -> list[Added]:
 
 
 def _settled(session: Session, one: Added, now: Declarations) -> Added:
-    """Make a new one true, unless another one of the same run covers it."""
+    """Link a new path, unless another one of the same run covers it."""
     if not one.new or one.entry is None:
         return one
     for entry in now.entries:
@@ -54,7 +54,7 @@ def _settled(session: Session, one: Added, now: Declarations) -> Added:
 
 
 class _Adding:
-    """Wishes are granted one after the other, each on top of those before."""
+    """Requests are handled one after another, each on top of those before."""
 
     def __init__(self, session: Session, files: UserFiles) -> None:
         found = load_declarations(session.layout, session.settings)
@@ -107,7 +107,7 @@ class _Adding:
         place = self.session.home.path / wish.path
         if not (place.is_dir() or (wish.slash and not place.exists())):
             raise RefusedError(
-                "is below a directory that workspaces share, where only a directory can be a workspace's own",
+                "is below a directory that workspaces share; there only a directory can be a workspace's own",
                 code="path.conflict",
                 place=f"~/{wish.path}",
                 hint=f"name the directory: home-persist add --scope workspace {in_shell(wish.path, '/')}",
@@ -125,24 +125,24 @@ class _Adding:
         return Kind.DIRECTORY if (self.session.home.path / wish.path).is_dir() else Kind.FILE
 
     def _refuse_directory(self, wish: Wish, covering: Entry) -> None:
-        """Refuse a directory where a file is declared that no program has written yet."""
+        """Refuse a directory if it is declared as a file that no program has written yet."""
         if not wish.slash or covering.path != wish.path or covering.kind is not Kind.FILE:
             return
         if _kind(self.session, wish) is None:
             raise RefusedError(
-                f"is kept as a file, by {covering.source} ({covering.place}), and not written yet",
+                f"is kept as a file, by {covering.source} ({covering.place}), and is not written yet",
                 code="path.conflict",
                 place=f"~/{wish.path}",
                 hint=_anew(wish.path) if covering.source == SOURCE else "declare it as a directory there",
             )
 
     def _refuse_other_type(self, entry: Entry) -> None:
-        """Refuse what would lose at once against something of another type that is left on the volume."""
+        """Refuse a path that would conflict at once with something of another type on the volume."""
         found = self.session.volume.anchor.status(entry.on_volume)
         kind = kind_of(found) if found else entry.kind
         if other_type(entry.kind, kind):
             raise RefusedError(
-                f"it is a {entry.kind.value}, and the volume has a {kind.value} of that name from before",
+                f"it is a {entry.kind.value}, but the volume still has a {kind.value} with that name",
                 code="path.conflict",
                 place=f"~/{entry.path}",
                 hint=f"home-persist remove {in_shell(entry.path)}"
@@ -155,7 +155,7 @@ class _Adding:
         return entry_of(self.session.layout, whole, SOURCE, str(self.files.files[scope]), self.session.id)
 
     def _refuse_split(self, entry: Entry) -> None:
-        """Refuse a directory in which something is declared with another scope."""
+        """Refuse a directory if something in it is declared with another scope."""
         for other in self.entries:
             if is_below(other.path, entry.path) and other.scope is not entry.scope:
                 by = f"by {other.source} ({other.place})"
@@ -163,7 +163,7 @@ class _Adding:
                     f"~/{other.path} in it has the scope '{other.scope.value}', {by}",
                     code="path.conflict",
                     place=f"~/{entry.path}",
-                    hint=f"add it with --scope {other.scope.value}, or add what else is in it one by one",
+                    hint=f"add it with --scope {other.scope.value}, or add its other contents one by one",
                 )
 
 
@@ -174,16 +174,16 @@ def _is_in_shared(entries: list[Entry], wish: Wish) -> bool:
 
 
 def _covering(entries: list[Entry], wish: Wish) -> Entry | None:
-    """What keeps a path already.
+    """The declaration that already keeps a path.
 
     Raises:
-        RefusedError: it is declared in a way that the wish does not fit.
+        RefusedError: its declaration conflicts with the request.
     """
     for entry in entries:
         if wish.path != entry.path and not is_below(wish.path, entry.path):
             continue
         by = f"by {entry.source} ({entry.place})"
-        what = "it" if wish.path == entry.path else f"~/{entry.path}/, where it lies,"
+        what = "it" if wish.path == entry.path else f"~/{entry.path}/, which contains it,"
         if wish.path != entry.path and entry.kind is Kind.FILE:
             raise RefusedError(
                 f"~/{entry.path} is declared as a file, {by}",
@@ -193,7 +193,7 @@ def _covering(entries: list[Entry], wish: Wish) -> Entry | None:
             )
         if wish.scope not in (None, entry.scope):
             raise RefusedError(
-                f"{what} has the scope '{entry.scope.value}' already, {by}",
+                f"{what} already has the scope '{entry.scope.value}', {by}",
                 code="path.other-scope",
                 place=f"~/{wish.path}",
                 hint=f"to change that: home-persist remove {in_shell(entry.path)}, then add it again"
@@ -205,17 +205,17 @@ def _covering(entries: list[Entry], wish: Wish) -> Entry | None:
 
 
 def _new_mode(wish: Wish, covering: Entry, files: UserFiles) -> bool:
-    """Whether a path that is kept already is to have another mode.
+    """Whether a path that is already kept is to get another mode.
 
     Raises:
-        RefusedError: its mode is not the user's to say.
+        RefusedError: the user may not change its mode.
     """
     if wish.mode in (None, covering.mode):
         return False
     if covering.path == wish.path and files.has(wish.path):
         return True
     raise RefusedError(
-        f"its mode is what {covering.source} declares ({covering.place})",
+        f"its mode is declared by {covering.source} ({covering.place})",
         code="path.conflict",
         place=f"~/{wish.path}",
         hint="leave out --mode",
@@ -223,7 +223,7 @@ def _new_mode(wish: Wish, covering: Entry, files: UserFiles) -> bool:
 
 
 def _value(wish: Wish, kind: Kind, scope: Scope, document: dict[str, Any]) -> str | dict[str, Any]:
-    """How the manifest has it: a string unless there is more to say."""
+    """The path's form in a manifest: a string unless more has to be said."""
     path = f"{wish.path}/" if kind is Kind.DIRECTORY else wish.path
     more: dict[str, Any] = {}
     if wish.mode is not None:
@@ -244,14 +244,14 @@ def _anew(path: str) -> str:
 
 def _note(wish: Wish, kind: Kind | None) -> str:
     if kind is Kind.FILE and wish.slash:
-        return "it is a file, and kept as one"
+        return "it is a file, and is kept as a file"
     if kind is None and not wish.slash:
-        return f"it is not there yet: what is kept is a file; for a directory: {_anew(wish.path)}"
+        return f"it does not exist yet, and is kept as a file; for a directory: {_anew(wish.path)}"
     return ""
 
 
 def _kind(session: Session, wish: Wish) -> Kind | None:
-    """What the path is, in the home or else on the volume; None if it is not there.
+    """The kind of what the path has, in the home or else on the volume; None if it does not exist.
 
     LINK: it is the user's own link, or behind one.
     """

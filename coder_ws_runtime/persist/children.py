@@ -1,14 +1,14 @@
-"""Directories below a shared one that are each workspace's own, or not kept.
+"""Directories inside a shared one of which each workspace has its own, or which are not kept.
 
-The owner's directory is linked as a whole, and several workspaces use it at once. So on the volume a child is
-a link that is the same for all of them, ``.claude/ide -> /home/coder/.home-persist/detours/.claude/ide``, and
-in each home there is, at that place, a link to this workspace's own copy, or a directory that is not kept.
+The owner's directory is linked as a whole, and several workspaces use it at once. So the child is a link on
+the volume, which is the same for all of them: ``.claude/ide ->
+/home/coder/.home-persist/detours/.claude/ide``. At that place, each home has a link to this workspace's own
+copy, or a directory that is not kept.
 
-The home's side comes first, so the link on the volume never dangles here. What the volume has at its place
-moves to this workspace's copy, unless one of the owner's other workspaces runs that has not prepared its own
-side yet: then it waits. Which children there are is noted on the volume, in
-``.home-persist/children/known.json``, because the link is there for images, too, whose manifests do not
-declare it.
+The home's side is made first, so the link on the volume never dangles here. Existing content of the child
+moves to this workspace's copy, unless another workspace of the owner is running that has not prepared its own
+side yet: then it waits. The volume remembers its children in ``.home-persist/children/known.json``, because
+images whose manifests do not declare them find the links too.
 """
 
 import json
@@ -33,14 +33,14 @@ _VERSION = 1
 
 
 class ChildState(Enum):
-    """How a child is; the value is its code."""
+    """The state of a child; the value is its code."""
 
     SEPARATE = "child.separate"
     """Each workspace has its own."""
     SHARED = "child.shared"
-    """It is not separate yet; a resolve makes it so."""
+    """It is not separate yet; a resolve separates it."""
     WAITS = "child.waits"
-    """A workspace runs that has not prepared its side yet; until then all share it."""
+    """A running workspace has not prepared its side yet; until it has, all share the directory."""
     OTHER_HOME = "child.other-home"
     """Its link leads into a home with another path than this one."""
     DIVERTED = "child.diverted"
@@ -52,7 +52,7 @@ class ChildState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ChildOutcome:
-    """What became of a child."""
+    """The result for a child."""
 
     child: Child
     state: ChildState
@@ -62,15 +62,15 @@ class ChildOutcome:
     hint: str = ""
     error: UserError | None = None
     attic: str = ""
-    """The batch of the attic that has what was at its place."""
+    """The attic's batch with its former content."""
 
 
 def settle_child(session: Session, child: Child, *, dry_run: bool = False) -> ChildOutcome:
-    """Make a child true. Never raises for what files and file systems do: the outcome says it.
+    """Separate a child. Never raises for files and file systems: the outcome reports errors.
 
     Args:
         session: home and volume, opened.
-        child: what is declared; its parent was settled before.
+        child: what is declared; its parent was already settled.
         dry_run: change nothing.
     """
     before = session.attic.count
@@ -100,19 +100,19 @@ def _waits(child: Child, waiting: list[str], *, changed: bool) -> ChildOutcome:
         child,
         ChildState.WAITS,
         changed,
-        f"stays shared while {', '.join(waiting)} runs, which was started before it was to be separate",
+        f"stays shared while {', '.join(waiting)} is running, which started before it was to be separate",
         "restart that workspace, then: home-persist resolve",
     )
 
 
 def look_at_child(session: Session, child: Child) -> ChildOutcome:
-    """How a child is. Changes nothing.
+    """The state of a child. Changes nothing.
 
     Raises:
-        OSError: what the file systems say.
+        OSError: from the file systems.
     """
     if not _is_linked(session, child):
-        problem = f"~/{child.parent.path}, which holds it, is not linked to the volume"
+        problem = f"~/{child.parent.path}, which contains it, is not linked to the volume"
         return ChildOutcome(child, ChildState.NO_PARENT, problem=problem, hint="home-persist status")
     target = _target(session, child)
     if target == _detour(session, child):
@@ -123,7 +123,7 @@ def look_at_child(session: Session, child: Child) -> ChildOutcome:
         problem = f"its link on the volume leads to {target}, which is not in this home"
         hint = "give the home the same path in all workspaces of an owner"
         return ChildOutcome(child, ChildState.OTHER_HOME, problem=problem, hint=hint)
-    problem = f"something else is at its place: {target or 'a file'}"
+    problem = f"something else is in its place: {target or 'a file'}"
     return ChildOutcome(child, ChildState.DIVERTED, problem=problem, hint="remove that to separate it")
 
 
@@ -138,13 +138,13 @@ def _detour(session: Session, child: Child) -> str:
 
 
 def _is_copy(session: Session, child: Child, target: str) -> bool:
-    """Whether a link leads to some workspace's copy: it was linked by itself before its parent was."""
+    """Whether a link leads to a workspace's copy: the child was linked by itself before its parent was."""
     root = f"{session.volume.path}/.workspaces/"
     return target.startswith(root) and target.endswith(f"/{child.entry.path}")
 
 
 def _target(session: Session, child: Child) -> str | None:
-    """What the link on the volume says; None if there is a directory or nothing, empty for all else."""
+    """The text of the link on the volume; None if there is a directory or nothing, empty for all else."""
     try:
         with session.volume.anchor.parent(child.shared) as (fd, name):
             found = os.stat(name, dir_fd=fd, follow_symlinks=False)
@@ -160,7 +160,7 @@ def _target(session: Session, child: Child) -> str | None:
 
 
 def _find_unprepared(session: Session, child: Child) -> list[str]:
-    """The owner's other workspaces that run, and for which the link would lead nowhere."""
+    """The owner's other workspaces that are running, and for which the link would lead nowhere."""
     if child.parent.scope is Scope.WORKSPACE:
         return []
     known = _noted(session)
@@ -172,7 +172,7 @@ def _find_unprepared(session: Session, child: Child) -> list[str]:
 
 
 def _noted(session: Session) -> dict[str, list[str]]:
-    """Which children each workspace has prepared, by its id."""
+    """The children that each workspace has prepared, by its ID."""
     with suppress(OSError, ValueError, AttributeError, TypeError):
         prepared = json.loads(children_file(session.layout).read_bytes())["prepared"]
         return {key: list(value) for key, value in prepared.items()}
@@ -183,7 +183,7 @@ def _noted(session: Session) -> dict[str, list[str]]:
 
 
 def _prepare(session: Session, child: Child) -> bool:
-    """Make the home's side, and note that it is there; whether anything changed.
+    """Make the home's side, and record it; returns whether anything changed.
 
     Raises:
         UserError, OSError: it cannot be made.
@@ -201,7 +201,7 @@ def _prepare(session: Session, child: Child) -> bool:
 
 
 def _make_unkept(session: Session, child: Child) -> bool:
-    """A directory in the home, which ends with the container."""
+    """A directory in the home, which is lost with the container."""
     path = child.detour.path
     found = session.home.status(path)
     if found is not None and stat.S_ISLNK(found.st_mode):  # it was kept until now
@@ -227,7 +227,7 @@ def _note(session: Session, child: Child) -> None:
 
 
 def _link(session: Session, child: Child) -> None:
-    """Put the link in its place on the volume."""
+    """Create the link on the volume."""
     from coder_ws_runtime.fs import kernel  # noqa: PLC0415 - loads ctypes, and most runs change nothing
 
     anchor, owner = session.volume.anchor, session.volume.owner
@@ -262,7 +262,7 @@ def _exists(fd: int, name: str) -> bool:
 
 
 def _clear_aside(session: Session, child: Child, fd: int, aside: str) -> None:
-    """Move what was at the link's place to this workspace's copy, or to the attic."""
+    """Move what is in the link's place to this workspace's copy, or to the attic."""
     from coder_ws_runtime.fs import kernel  # noqa: PLC0415 - as above
 
     if not _exists(fd, aside):
@@ -270,7 +270,7 @@ def _clear_aside(session: Session, child: Child, fd: int, aside: str) -> None:
     if stat.S_ISLNK(os.stat(aside, dir_fd=fd, follow_symlinks=False).st_mode):
         os.unlink(aside, dir_fd=fd)
         return
-    with suppress(OSError):  # nothing is in it
+    with suppress(OSError):  # it is empty
         os.rmdir(aside, dir_fd=fd)
         return
     if child.kept and _drop_empty(session, child):
@@ -285,7 +285,7 @@ def _clear_aside(session: Session, child: Child, fd: int, aside: str) -> None:
 
 
 def _drop_empty(session: Session, child: Child) -> bool:
-    """Remove this workspace's copy if nothing is in it yet; whether it did."""
+    """Remove this workspace's copy if it is empty; returns whether it did."""
     with session.volume.anchor.parent(child.entry.on_volume) as (fd, name), suppress(OSError):
         os.rmdir(name, dir_fd=fd)
         return True

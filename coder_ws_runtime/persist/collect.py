@@ -1,4 +1,4 @@
-"""Move what the volume has of a workspace that is gone to the attic; and back, should it return."""
+"""Move a deleted workspace's copies to the attic; and back, if the workspace returns."""
 
 import os
 
@@ -16,17 +16,17 @@ from coder_ws_runtime.persist.store.volume import Volume
 
 
 def collect(attic: Attic, copies: WorkspaceCopies) -> str:
-    """Move all that the volume has of a workspace to the attic.
+    """Move everything that the volume has of a workspace to the attic.
 
-    The copies move in one rename, so they are in one place or the other. If the workspace comes back within
-    the time that the attic keeps them, `bring_back` returns everything.
+    The copies move in one rename, so they are always in one place. If the workspace returns while the attic
+    still has them, `bring_back` restores everything.
 
     Args:
-        attic: of this workspace.
-        copies: whose.
+        attic: this workspace's.
+        copies: the copies of the other workspace.
 
     Returns:
-        The batch of the attic.
+        The attic's batch.
 
     Raises:
         RefusedError: the workspace is running after all, or the file system refuses.
@@ -46,7 +46,7 @@ def collect(attic: Attic, copies: WorkspaceCopies) -> str:
 
 
 def _to_attic(attic: Attic, copies: WorkspaceCopies) -> str:
-    """A workspace's directory has the structure of a batch: it becomes one."""
+    """A workspace's directory has the structure of a batch, so it becomes one."""
     volume, workspace_id = attic.volume, copies.workspace_id
     batch = attic.new_name(copies.workspace_name or workspace_id, workspace_id)
     attic.note(batch, "", workspace_id, Reason.WORKSPACE_GONE, None)
@@ -55,7 +55,7 @@ def _to_attic(attic: Attic, copies: WorkspaceCopies) -> str:
             with volume.anchor.parent(names.copies_root(workspace_id)) as (fd, name):
                 kernel.rename_new(fd, name, attic_fd, batch)
                 sync_directory(fd)
-        except FileNotFoundError:  # it has only what is kept with the copies
+        except FileNotFoundError:  # it has only the records that are moved with the copies
             os.mkdir(batch, 0o700, dir_fd=attic_fd)
             volume.owner.chown(batch, attic_fd)
         sync_directory(attic_fd)
@@ -65,7 +65,7 @@ def _to_attic(attic: Attic, copies: WorkspaceCopies) -> str:
 
 
 def _state_of(workspace_id: str, batch: str) -> tuple[tuple[str, str], ...]:
-    """What home-persist remembers of a workspace: its place, and where that is kept with a batch."""
+    """home-persist's records of a workspace: their path, and their path in a batch."""
     kept = f"{names.ATTIC_RECORDS}/{batch}{names.STATE_SUFFIX}"
     return (
         (f"{names.MANIFESTS}/workspace-{workspace_id}.json", f"{kept}/manifest.json"),
@@ -74,7 +74,7 @@ def _state_of(workspace_id: str, batch: str) -> tuple[tuple[str, str], ...]:
 
 
 def _move(volume: Volume, place: str, target: str) -> None:
-    """Move a file or directory of ours, if it is there and its target is free; relative to the state."""
+    """Move a file or directory of ours if it exists and its target is free; relative to the state."""
     directory, _, last = target.rpartition("/")
     try:
         with volume.anchor.parent(f"{names.STATE}/{place}") as (fd, name):
@@ -88,17 +88,17 @@ def _move(volume: Volume, place: str, target: str) -> None:
 
 
 def bring_back(attic: Attic, workspace_id: str) -> str:
-    """Return to a workspace what `collect` took while it was thought to be gone.
+    """Return to a workspace what `collect` took while the workspace seemed to be deleted.
 
     Args:
-        attic: of this workspace.
+        attic: this workspace's.
         workspace_id: this workspace.
 
     Returns:
-        The batch that its copies came from; empty if there was none, or the workspace has copies again.
+        The batch that had its copies; empty if there was none, or the workspace has copies again.
 
     Raises:
-        OSError: what the file system says; what was not moved is in the attic.
+        OSError: from the file system; what was not moved is still in the attic.
     """
     volume = attic.volume
     root = names.copies_root(workspace_id)

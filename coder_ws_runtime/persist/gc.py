@@ -1,12 +1,12 @@
-"""What workspaces that are gone have left on the volume: find it, and judge it.
+"""Find what deleted workspaces have left on the volume, and decide what to remove.
 
-What goes is moved by :mod:`coder_ws_runtime.persist.collect`.
+:mod:`coder_ws_runtime.persist.collect` moves it.
 
-A workspace that is stopped has no container, and its data must stay. The engine's answer counts for
-removal only where the settings say that it knows all workspaces that use the volume: a volume on a network
-is used by those of other hosts, too, of which this host's engine knows nothing. Even there a workspace
-counts as gone only if nothing of it is left: no container with its label, and no volume (its projects)
-with its label or its id in the name. Everywhere else the time when it was last seen decides.
+A stopped workspace has no container, and its data must be kept. So the engine's answer leads to a removal
+only if the settings say that the engine knows all workspaces that use the volume: workspaces on other hosts
+may use a volume on a network, and this host's engine does not know them. Even then, a workspace counts as
+deleted only if nothing of it exists: no container with its label, and no volume (its projects) with its label
+or with its ID in the name. In all other cases, the time at which it was last seen decides.
 
 The time is the lease's (:mod:`coder_ws_runtime.persist.store.lease`), which every resolve renews.
 """
@@ -29,11 +29,11 @@ from coder_ws_runtime.persist.store.volume import Volume
 from coder_ws_runtime.system import docker_api
 
 LABEL = "coder.workspace_id"
-"""The label that the template gives to a workspace's container."""
+"""The label that the template gives a workspace's container."""
 
 
 class Verdict(Enum):
-    """What becomes of a workspace's copies; the value is the word in the table."""
+    """What to do with a workspace's copies; the value is the text in the table."""
 
     CURRENT = "kept: this workspace"
     LEASED = "kept: running"
@@ -44,13 +44,13 @@ class Verdict(Enum):
 
     @property
     def removed(self) -> bool:
-        """Whether they go."""
+        """Whether they are removed."""
         return self in (Verdict.GONE, Verdict.OLD)
 
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceCopies:
-    """What the volume has of one workspace."""
+    """The copies that the volume has of one workspace."""
 
     workspace_id: str
     held: bool
@@ -59,7 +59,7 @@ class WorkspaceCopies:
     """When it was last seen, in seconds since the epoch; without a lease, the time of its newest file."""
     usage: Usage
     workspace_name: str = ""
-    """Empty if not known."""
+    """Empty if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +67,16 @@ class Engine:
     """What a Docker engine knows."""
 
     workspaces: frozenset[str] = frozenset()
-    """The ids of those that have a container, running or not."""
+    """IDs of workspaces that have a container, running or not."""
     projects: frozenset[str] = frozenset()
-    """The ids of those that have a volume with their label."""
+    """IDs of workspaces that have a volume with their label."""
     volumes: tuple[str, ...] = ()
-    """The names of all volumes: without a label, a name that has the id in it counts."""
+    """The names of all volumes: one without a label counts if its name contains the ID."""
     knows_all: bool = False
     """Whether a workspace that it does not know does not exist."""
 
     def has_volume(self, workspace_id: str) -> bool:
-        """Whether there is a volume of a workspace."""
+        """Whether a workspace has a volume."""
         return workspace_id in self.projects or any(workspace_id in name for name in self.volumes)
 
 
@@ -85,19 +85,19 @@ class Bounds:
     """How long a workspace must not have been seen, in seconds."""
 
     old: float = 90 * 86400.0
-    """Where the engine cannot tell."""
+    """If the engine cannot tell."""
     gone: float = 86400.0
-    """Where the engine knows all workspaces and has nothing of it: a workspace that is updated has no
+    """If the engine knows all workspaces and has nothing of this one: while a workspace is updated, it has no
     container for a moment."""
 
 
 def judge(copies: WorkspaceCopies, engine: Engine | None, own: str, now: float, bounds: Bounds) -> Verdict:
-    """What is to become of a workspace's copies. Pure.
+    """Decide about a workspace's copies. Pure.
 
     Args:
-        copies: what there is.
+        copies: the copies.
         engine: what Docker knows; None: it does not answer.
-        own: the id of this workspace.
+        own: this workspace's ID.
         now: seconds since the epoch.
         bounds: how long it must not have been seen.
     """
@@ -118,11 +118,11 @@ def query_engine(socket: Path, *, knows_all: bool) -> Engine:
     """What Docker knows.
 
     Args:
-        socket: of the engine.
-        knows_all: whether a workspace that it does not know does not exist, by the settings.
+        socket: the engine's.
+        knows_all: whether, by the settings, a workspace that it does not know does not exist.
 
     Raises:
-        DockerApiError, PermissionError: it does not tell.
+        DockerApiError, PermissionError: it gives no answer.
     """
     labelled = quote(f'{{"label":["{LABEL}"]}}')
     containers = docker_api.get(socket, f"/containers/json?all=1&filters={labelled}")
@@ -136,11 +136,11 @@ def query_engine(socket: Path, *, knows_all: bool) -> Engine:
             knows_all,
         )
     except (KeyError, TypeError, AttributeError) as error:
-        raise docker_api.DockerApiError("answers with something else than containers and volumes") from error
+        raise docker_api.DockerApiError("answers with something other than containers and volumes") from error
 
 
 def find_copies(volume: Volume) -> tuple[list[WorkspaceCopies], list[UserError]]:
-    """What the volume has of each workspace, and what could not be looked at."""
+    """The copies that the volume has of each workspace, and what could not be read."""
     known = {lease.workspace_id: lease for lease in leases(volume.path)}
     problems: list[UserError] = []
     ids = set(known)
@@ -167,12 +167,12 @@ def find_copies(volume: Volume) -> tuple[list[WorkspaceCopies], list[UserError]]
 
 
 def failure_in(volume: Volume, place: str, error: OSError) -> UserError:
-    """What a file system said of a place on the volume."""
+    """An error of the file system at a path on the volume."""
     return failure_of(f"{volume.path}/{place}", error, within=((volume.anchor, place, volume.owner),))
 
 
 def _directories(volume: Volume, directory: str) -> list[str]:
-    """The directories in a directory of the volume."""
+    """The directories in a directory on the volume."""
     try:
         with volume.anchor.parent(directory) as (fd, name):
             opened = open_directory(name, fd)
@@ -186,9 +186,9 @@ def _directories(volume: Volume, directory: str) -> list[str]:
 
 
 def _newest(volume: Volume, place: str) -> float:
-    """When the newest file of a tree was written, in seconds since the epoch; 0 if there is none.
+    """When the newest file in a tree was written, in seconds since the epoch; 0 if there is none.
 
-    What cannot be read, or is another file system's, does not count.
+    What cannot be read, or is on another file system, does not count.
     """
     try:
         with volume.anchor.parent(place) as (fd, name):

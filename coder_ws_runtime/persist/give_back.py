@@ -1,10 +1,10 @@
-"""Give content back to the home: a faithful copy takes the place of the link.
+"""Give content back to the home: a faithful copy replaces the link.
 
-The order is that of every move: the copy is made beside the link under a name of ours and is durable
-before anything else happens. Then the path is forgotten (a daemon that still had it declared would
-link it again), the copy is checked against the volume once more, and swapped with the link in one step.
-The volume's copy is the last to go, by a rename into the attic. A crash between any two steps leaves a
-whole copy on the volume; what it leaves beside the link is cleared by the next run.
+The order is the same as in every move. First a copy is made next to the link, under a name of ours, and is
+made durable. Then the path is removed from the declarations (otherwise the daemon would link it again), the
+copy is compared with the volume once more, and it is swapped with the link in one step. Last, a rename moves
+the volume's copy to the attic. A crash between any two steps leaves a whole copy on the volume; the next run
+removes what the crash left next to the link.
 """
 
 import os
@@ -32,13 +32,13 @@ _ATTEMPTS = 8
 
 
 class GivingBack:
-    """One path that comes back to the home.
+    """One path whose content comes back to the home.
 
     Args:
         session: home, volume and attic.
-        entry: the path and its place on the volume; whether it is declared does not count here.
-        forget: takes the path out of the declarations, durably; called once, before the swap.
-        progress: told the number of bytes after each copied file.
+        entry: the path and its place on the volume; it need not be declared.
+        forget: removes the path from the declarations, durably; called once, before the swap.
+        progress: called with the number of bytes after each copied file.
     """
 
     def __init__(
@@ -56,15 +56,15 @@ class GivingBack:
         self.link = f"{session.volume.path}/{entry.on_volume}"
 
     def run(self, *, keep: bool) -> bool:
-        """Do it; whether content came back to the home, and not only the link or the volume's copy went.
+        """Do it; returns whether content came back, not only the link or the volume's copy was removed.
 
         Args:
-            keep: leave the volume's copy where it is, for others.
+            keep: leave the volume's copy where it is, for other workspaces.
 
         Raises:
             BusyError: a program has a file of it open for writing.
             RefusedError: it keeps changing.
-            OSError: what the file systems say. Until the swap the home is as it was.
+            OSError: from the file systems. Until the swap, the home is unchanged.
         """
         returned = False
         with self.session.volume.lock(f"{STATE}/giving-back/{self.entry.on_volume}"):
@@ -90,7 +90,7 @@ class GivingBack:
         self.session.ledger.forget(self.entry.path)
 
     def _to_home(self) -> bool:
-        """Put content in the place of our link; False if there is no such link in the home."""
+        """Replace our link with the content; False if the home has no such link."""
         try:
             with self.session.home.parent(self.entry.path) as (fd, name):
                 if self._went_on(fd, name):
@@ -106,7 +106,7 @@ class GivingBack:
                 return True
         except FileNotFoundError:
             if self.session.home.status(self.entry.path) is None:
-                return False  # neither the path nor, it may be, its directory is there
+                return False  # neither the path nor perhaps its directory exists
             raise
 
     def _swap(self, fd: int, name: str) -> None:
@@ -132,7 +132,7 @@ class GivingBack:
         sync_directory(fd)
 
     def _unlink_and_rename(self, fd: int, name: str, whole: str) -> None:
-        """Where nothing can be swapped. Should we die in between, `_to_home` goes on with the copy."""
+        """Where swapping is not possible. If we are killed in between, `_to_home` continues with the copy."""
         os.unlink(name, dir_fd=fd)
         try:
             kernel.rename_new(fd, whole, fd, name)
@@ -154,7 +154,7 @@ class GivingBack:
         check_copied(there, target, copied.identities, busy=(Writing.YES,))
 
     def _drop_link(self, fd: int, name: str, whole: str) -> None:
-        """Remove the link that we swapped out; if it is a save that came meanwhile, put that back."""
+        """Remove the link that was swapped out; if it is a new save, put that back."""
         if self._is_link(fd, whole):
             os.unlink(whole, dir_fd=fd)
             return
@@ -166,12 +166,12 @@ class GivingBack:
         return found is not None and found.kind is Kind.LINK and found.target == self.link
 
     def _went_on(self, fd: int, name: str) -> bool:
-        """Give a whole copy its place that an interrupted run had left without one."""
+        """Put a complete copy in place that an interrupted run left next to the path."""
         whole = f".{name}{SWAP_SUFFIX}"
         left = node(fd, whole)
         if left is None or self._is_link(fd, whole):
             return False
-        if left.kind is Kind.DIRECTORY:  # `rename_new` may have made an empty one for it to replace
+        if left.kind is Kind.DIRECTORY:  # `rename_new` may have created an empty one to be replaced
             with suppress(OSError):
                 os.rmdir(name, dir_fd=fd)
         if node(fd, name) is not None:
@@ -181,10 +181,10 @@ class GivingBack:
         return True
 
     def _clear(self, fd: int, name: str) -> None:
-        """Clear what an interrupted run left beside the path.
+        """Clear what an interrupted run left next to the path.
 
-        A copy that may not be whole is the volume's still. What was to be swapped may be a save that was
-        swapped out: it goes to the attic, unless it is the link.
+        A copy that may be incomplete is still whole on the volume. What was set aside for a swap may be a
+        save that was swapped out: it goes to the attic, unless it is the link.
         """
         remove_tree(fd, f".{name}{COPY_SUFFIX}")
         whole = f".{name}{SWAP_SUFFIX}"
@@ -207,7 +207,7 @@ class GivingBack:
         remove_copied(fd, name, copied.identities)
 
     def _to_attic(self) -> bool:
-        """Move the volume's copy to the attic; False if the path was linked again meanwhile."""
+        """Move the volume's copy to the attic; False if the path was linked again in the meantime."""
         session = self.session
         seen = glance(session, self.entry)
         if seen.volume is None:

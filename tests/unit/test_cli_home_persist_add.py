@@ -37,7 +37,7 @@ KINDS = {
     "a directory without a slash": Case(".d", ".d/", {".d/x": "1"}),
     "an empty directory": Case(".d", ".d/", {".d/": ""}),
     "a file": Case(".f", ".f", {".f": "1"}),
-    "a file with a slash": Case(".f/", ".f", {".f": "1"}, said="it is a file, and kept as one"),
+    "a file with a slash": Case(".f/", ".f", {".f": "1"}, said="it is a file, and is kept as a file"),
     "nothing": Case(
         ".n", ".n", said="for a directory: home-persist remove ~/.n, then home-persist add ~/.n/"
     ),

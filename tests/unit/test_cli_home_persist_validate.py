@@ -117,7 +117,7 @@ FAULTS = {
         '{"source": "x", "migrations": [{"id": "a", "remove": "~"}]}',
         ":$.migrations[0]",
         "path.refused",
-        "declare what is in it",
+        "declare paths in it",
     ),
     "a directory and a file": (
         '{"source": "x", "paths": [".x/", ".x"]}',

@@ -18,7 +18,7 @@ OURS = [file for file in sorted(MANIFESTS.rglob("*.json")) if file != FILE]
 
 def test_it_is_that_of_the_model(run: Command) -> None:
     told = run("schema", root=False)
-    assert told.out == FILE.read_text(), "make it anew: home-persist schema > manifests/schema.json"
+    assert told.out == FILE.read_text(), "make it again: home-persist schema > manifests/schema.json"
     jsonschema.Draft202012Validator.check_schema(json.loads(told.out))
 
 

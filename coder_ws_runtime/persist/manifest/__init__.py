@@ -1,1 +1,1 @@
-"""What is declared: manifests, their model and rules."""
+"""Declarations: manifests, their model and their rules."""

@@ -1,4 +1,4 @@
-"""Several declarations of the same or of nested paths. Pure."""
+"""Combine declarations of the same path or of nested paths. Pure."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from coder_ws_runtime.persist.manifest.paths import is_below
 
 
 class Combined(NamedTuple):
-    """What counts of all declarations."""
+    """The declarations that apply."""
 
     entries: list[Entry]
     """One per path, parents before children; none is below another."""
@@ -26,15 +26,16 @@ class Combined(NamedTuple):
 
 
 def combine(found: Iterable[Entry], below: Iterable[Entry] = ()) -> Combined:
-    """Drop duplicates and what is covered, and tell children apart.
+    """Remove duplicates and paths that others cover, and separate children.
 
-    The same path twice with the same scope is one entry, the first; a child of a directory with the same
-    scope is covered by it. A directory with the scope 'workspace' below one of the owner's is a child.
-    Everything else that overlaps is refused: a link inside another entry's target would be on the volume.
+    If a path is declared twice with the same scope, the first declaration counts. A path below a directory
+    with the same scope is covered by it. A directory with the scope 'workspace' below one of the owner's is a
+    child. Everything else that overlaps is refused: a link inside another entry's target would be on the
+    volume.
 
     Args:
-        found: what is to be kept, in the order of the sources.
-        below: directories that count only below an entry, as children; those without a place on the volume
+        found: what to keep, in the order of the sources.
+        below: directories that count only as children, below an entry; those without a place on the volume
             are not kept.
     """
     refused: list[RefusedError] = []
@@ -67,7 +68,7 @@ def _entries(children: dict[str, Child]) -> dict[str, Entry]:
 
 
 def _no_id(entry: Entry) -> RefusedError:
-    what = f"path {entry.path!r} has the scope 'workspace', and the workspace's id is not known"
+    what = f"path {entry.path!r} has the scope 'workspace', but the workspace's ID is not known"
     return RefusedError(what, code=NO_WORKSPACE_ID, place=entry.place, hint=WORKSPACE_ID_HINT)
 
 
@@ -99,7 +100,7 @@ def _is_child(entry: Entry, parent: Entry) -> bool:
 
 
 def _overlap(entry: Entry, parent: Entry, child: Entry | None) -> list[RefusedError]:
-    """Why a path does not count that is below another; nothing if that covers it."""
+    """Why a path that is below another is refused; nothing if the other one covers it."""
     nearest = child or parent
     if parent.kind is Kind.FILE:
         return [_conflict(entry, parent, f"is below {parent.path!r}, which is declared as a file")]

@@ -1,12 +1,12 @@
 """Manifests validated when the image is built, in one file.
 
-To import pydantic takes longer than a whole `home-persist resolve`, and a new container has no cache of ours.
-So `home-persist compile` validates the image's manifests, the optional ones too, and writes what they say
-next to their text. At a start, a manifest whose text is the same needs no second validation; one that was
-changed or added since is validated by itself.
+Importing pydantic takes longer than a whole `home-persist resolve`, and a new container has no cache of ours.
+So `home-persist compile` validates the image's manifests, including the optional ones, and writes the result
+next to their text. At a start, a manifest with the same text needs no second validation; one that was changed
+or added since is validated by itself.
 
-The text is compared, not size and time: it is read in 20 µs, image builds that set all times to one value are
-common, and an image that replaces a manifest must never get the old one's paths.
+The text is compared, not size and time: reading it takes 20 µs, many image builds set all times to one value,
+and an image that replaces a manifest must never get the paths of the old one.
 """
 
 import json
@@ -21,13 +21,13 @@ from coder_ws_runtime.fs.writing import replace_file
 from coder_ws_runtime.layout import Layout
 
 Compiled = Mapping[str, Mapping[str, Any]]
-"""By the manifest's path: its `text`, and its `value` as the model normalises it."""
+"""By the manifest's path: its `text`, and its `value` as normalised by the model."""
 
 _MODEL_FILE = __file__.replace("compiled.py", "model.py")
 
 
 def load_compiled(layout: Layout) -> Compiled:
-    """What was compiled; empty if there is nothing, or another version of the runtime wrote it."""
+    """The compiled manifests; empty if there are none, or if another version of the runtime wrote them."""
     with suppress(OSError, ValueError):
         found = json.loads(layout.compiled_manifests.read_bytes())
         if isinstance(found, dict) and found.get("by") == _writer():
@@ -37,7 +37,7 @@ def load_compiled(layout: Layout) -> Compiled:
 
 
 def look_up(compiled: Compiled, file: Path, document: bytes) -> dict[str, Any] | None:
-    """What a manifest says, if its text is what was compiled.
+    """The content of a manifest, if its text is the one that was compiled.
 
     Args:
         compiled: from :func:`load_compiled`.
@@ -52,16 +52,16 @@ def look_up(compiled: Compiled, file: Path, document: bytes) -> dict[str, Any] |
 
 
 def write_compiled(layout: Layout, found: Compiled) -> None:
-    """Write what was compiled, the whole file or nothing.
+    """Write the compiled manifests: the whole file or nothing.
 
     Raises:
-        OSError: what the file system says.
+        OSError: from the file system.
     """
     document = json.dumps({"by": _writer(), "files": found}, ensure_ascii=False)
     replace_file(layout.compiled_manifests, document.encode(), durable=False, mode=0o644)
 
 
 def _writer() -> str:
-    """Which model made it. In whole seconds: an image's layers keep no parts of them."""
+    """Identifies the model that validated it. In whole seconds: image layers store no fractions."""
     source = os.stat(_MODEL_FILE)
     return f"{__version__}:{source.st_size}:{int(source.st_mtime)}"

@@ -1,4 +1,4 @@
-"""What is declared, as plain values."""
+"""Declarations as plain values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ WORKSPACE_ID_HINT = "set CODER_WORKSPACE_ID, or workspace.id in the settings doc
 
 
 class Kind(Enum):
-    """What a path is declared to be, or is."""
+    """The declared or actual kind of a path."""
 
     DIRECTORY = "directory"
     FILE = "file"
@@ -25,7 +25,7 @@ class Kind(Enum):
 
 
 class Scope(Enum):
-    """For whom there is one copy."""
+    """Who shares a copy."""
 
     OWNER = "owner"
     WORKSPACE = "workspace"
@@ -46,62 +46,62 @@ class Entry:
     on_volume: str
     """Relative to the volume."""
     mode: int | None = None
-    """The mode that the target is to have; None: as it is."""
+    """The mode to give the target; None: leave it as it is."""
     why: str = ""
-    """Why it is kept, and for whom, as the manifest says it."""
+    """Why it is kept and with which scope, from the manifest."""
 
     @property
     def slash(self) -> str:
-        """What ends the path where it is written: ``/`` for a directory."""
+        """The end of the path in writing: ``/`` for a directory."""
         return "/" if self.kind is Kind.DIRECTORY else ""
 
 
 DETOURS = ".home-persist/detours"
-"""Where links on the volume lead behind which each workspace has its own content; relative to the home. No
-declared path begins so."""
+"""The targets of links on the volume behind which each workspace has its own content; relative to the home.
+No declared path may begin like this."""
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A directory below one that is shared, of which each workspace has its own.
+    """A directory inside a shared one, of which each workspace has its own.
 
-    On the volume it is a link, the same for all workspaces, to a place in the home (`detour`). There each
-    workspace has a link of its own to its copy, or a directory that is not kept.
+    On the volume it is a link, the same for all workspaces, to a place in the home (`detour`). There, each
+    workspace has a link to its own copy, or a directory that is not kept.
     """
 
     entry: Entry
-    """What is declared, with `on_volume` the workspace's own copy; empty if it is not kept."""
+    """The declaration, with the workspace's own copy as `on_volume`; empty if it is not kept."""
     parent: Entry
-    """The directory that holds it, and is linked as a whole."""
+    """The directory that contains it, which is linked as a whole."""
 
     @property
     def kept(self) -> bool:
-        """Whether there is a copy of this workspace's own on the volume."""
+        """Whether the volume has this workspace's own copy."""
         return bool(self.entry.on_volume)
 
     @property
     def detour(self) -> Entry:
-        """The link in the home that leads to this workspace's own copy, as an entry like any other."""
+        """The link in the home to this workspace's own copy, as an ordinary entry."""
         return replace(self.entry, path=f"{DETOURS}/{self.entry.path}")
 
     @property
     def shared(self) -> str:
-        """Where the link is that all workspaces see, relative to the volume."""
+        """The path of the link that all workspaces see, relative to the volume."""
         below = self.entry.path[len(self.parent.path) :]
         return f"{self.parent.on_volume}{below}"
 
 
 def on_volume(path: str, scope: Scope, workspace_id: str) -> str:
-    """Where a path lies on the volume, relative to it.
+    """The path on the volume, relative to it.
 
     Raises:
-        RefusedError: the scope is ``workspace`` and the id is not known.
+        RefusedError: the scope is ``workspace``, but the ID is not known.
     """
     if scope is Scope.OWNER:
         return path
     if not workspace_id:
         raise RefusedError(
-            f"path {path!r} has the scope 'workspace', and the workspace's id is not known",
+            f"path {path!r} has the scope 'workspace', but the workspace's ID is not known",
             code=NO_WORKSPACE_ID,
             hint=WORKSPACE_ID_HINT,
         )
@@ -110,7 +110,7 @@ def on_volume(path: str, scope: Scope, workspace_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A migration: one of `remove`, `rename` and `rescope`, as the manifest model has it."""
+    """A migration: `remove`, `rename` or `rescope`, as in the model of a manifest."""
 
     id: str
     verb: str
@@ -120,7 +120,7 @@ class Step:
     """Likewise; empty for ``remove``."""
     place: str
     workspace: str = ""
-    """The id of the workspace whose own copy it moves; empty if it moves the owner's."""
+    """The ID of the workspace whose own copy it moves; empty if it moves the owner's."""
 
     @property
     def path(self) -> str:
@@ -134,23 +134,23 @@ class Step:
 
     @property
     def record(self) -> str:
-        """Where it is remembered, relative to the state directory of the volume."""
+        """Where its record is, relative to the state directory on the volume."""
         directory = f"migrations/{self.workspace}" if self.workspace else "migrations"
         return f"{directory}/{self.id}.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Declarations:
-    """All that is declared for this workspace."""
+    """Everything that is declared for this workspace."""
 
     entries: tuple[Entry, ...]
     migrations: tuple[Step, ...]
     refused: tuple[UserError, ...]
     excepted: tuple[Entry, ...] = ()
-    """What a later manifest says is not to be persisted."""
+    """Paths that a later manifest excludes."""
     enabled: "Mapping[str, Path]" = field(default_factory=dict)
-    """The optional manifests that count, by name."""
+    """The optional manifests that are enabled, by name."""
     children: tuple[Child, ...] = ()
-    """Directories below shared ones that are each workspace's own, or not kept."""
+    """Directories inside shared ones that are each workspace's own, or not kept."""
     warnings: tuple[UserError, ...] = ()
     """What has no effect here, e.g. keys that this version does not know."""

@@ -1,4 +1,4 @@
-"""Where manifests are, and their text."""
+"""The manifests' files, and their text."""
 
 import errno
 import os
@@ -13,27 +13,27 @@ from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.manifest.compiled import Compiled, look_up
 
 _MODEL_FILE = __file__.replace("files.py", "model.py")
-# A manifest is written by hand; something this large is another kind of file.
+# People write manifests by hand; a file as large as this is something else.
 _SIZE_LIMIT = 16 << 20
 SCHEMA = "schema.json"
 """The JSON Schema of manifests, which is next to them."""
 
 
 def manifest_files(layout: Layout) -> list[Path]:
-    """The image's manifests, in their order; none where their directory cannot be read."""
+    """The image's manifests, in order; none if their directory cannot be read."""
     return _manifests_in(layout.manifest_dir)
 
 
 def check_manifest_directory(layout: Layout) -> None:
-    """Look whether the image's manifests can be listed. An image need not have any.
+    """Check that the image's manifests can be listed. An image need not have any.
 
     Raises:
-        RefusedError: their directory is there and cannot be read, so what it declares is not known.
+        RefusedError: their directory exists but cannot be read, so its declarations are unknown.
     """
     directory = layout.manifest_dir
     try:
         os.listdir(directory)
-        # One may be listed by whom may not open what is in it.
+        # A directory may be listed by someone who may not open the files in it.
         os.stat(directory / SCHEMA)
     except FileNotFoundError:
         return
@@ -43,12 +43,12 @@ def check_manifest_directory(layout: Layout) -> None:
             f"the manifests cannot be listed: {error.strerror}",
             code="manifest.directory-unreadable",
             place=str(directory),
-            hint=f"let everybody read it: sudo chmod a+rx {shlex.quote(str(directory))}" if denied else "",
+            hint=f"make it readable for all: sudo chmod a+rx {shlex.quote(str(directory))}" if denied else "",
         ) from error
 
 
 def available_file(layout: Layout, name: str) -> Path:
-    """Where the optional manifest of a name lies, if the image has it."""
+    """The path of the optional manifest with a name, if the image has it."""
     return layout.available / f"{name}.json"
 
 
@@ -68,7 +68,7 @@ def _manifests_in(directory: Path) -> list[Path]:
 
 
 def user_files(layout: Layout, workspace_id: str) -> list[Path]:
-    """Where the user's own paths are kept on the volume: for all workspaces, and for this one."""
+    """The user's own manifests on the volume: for all workspaces, and for this one."""
     files = [layout.state / "manifests/user.json"]
     if workspace_id:
         files.append(layout.state / f"manifests/workspace-{workspace_id}.json")
@@ -76,17 +76,17 @@ def user_files(layout: Layout, workspace_id: str) -> list[Path]:
 
 
 def children_file(layout: Layout) -> Path:
-    """The directories of the volume that are each workspace's own although they are below a shared one."""
+    """The directories on the volume that are each workspace's own although they are inside a shared one."""
     return layout.state / "children/known.json"
 
 
 def read(layout: Layout, file: Path, compiled: Compiled | None = None) -> dict[str, Any]:
-    """One manifest, validated and normalised as the model says.
+    """One manifest, validated and normalised by the model.
 
     Args:
-        layout: where what was validated is cached.
+        layout: says where validated manifests are cached.
         file: the manifest.
-        compiled: what was validated when the image was built.
+        compiled: manifests that were validated when the image was built.
 
     Raises:
         RefusedError: it cannot be read, or is not a manifest.
@@ -134,6 +134,6 @@ def read_document(file: Path) -> bytes:
             f"is not UTF-8 (byte {error.start})",
             code="manifest.unreadable",
             place=place,
-            hint="save it in that encoding",
+            hint="save it as UTF-8",
         ) from error
     return document

@@ -1,4 +1,4 @@
-"""Look declarations over before they count: all that is wrong with each, and known traps."""
+"""Check declarations before they apply: all faults of each, and known problems."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -29,13 +29,13 @@ from coder_ws_runtime.persist.manifest.traps import Trap, trap
 from coder_ws_runtime.settings import Settings
 from coder_ws_runtime.text import find_nearest
 
-# Stands for this workspace where a manifest is looked at outside of one.
+# Stands for this workspace if a manifest is checked outside of one.
 _SOME_WORKSPACE = "00000000-0000-0000-0000-000000000000"
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One source and what was found."""
+    """One source and its faults."""
 
     place: str
     """The file."""
@@ -46,10 +46,10 @@ class Checked:
 
 
 def check_files(layout: Layout, files: Iterable[Path], workspace_id: str) -> list[Checked]:
-    """Check manifests, wherever they lie, each by itself and then against one another.
+    """Check manifests in any directory, each alone and then against one another.
 
     Args:
-        layout: whose home their paths are relative to.
+        layout: the home to which their paths are relative.
         files: the manifests.
         workspace_id: for paths with the scope ``workspace``; empty: any.
     """
@@ -64,7 +64,7 @@ def check_files(layout: Layout, files: Iterable[Path], workspace_id: str) -> lis
 
 
 def check_workspace(layout: Layout, settings: Settings) -> list[Checked]:
-    """Check all sources of this workspace as they count together, in their order."""
+    """Check all sources of this workspace as they apply together, in their order."""
     workspace_id = settings.workspace.id
     found = load_declarations(layout, settings)
     checked: list[Checked] = []
@@ -93,7 +93,7 @@ def check_workspace(layout: Layout, settings: Settings) -> list[Checked]:
 def _check_written(
     layout: Layout, file: Path, workspace_id: str
 ) -> tuple[list[Entry], list[UserError], list[Trap]]:
-    """As `_check`, of a manifest that a program wrote, and what has no effect here."""
+    """Like `_check`, for a manifest that a program wrote; and what has no effect here."""
     alone = Collected(layout, workspace_id)
     alone.written(file)
     entries = [entry for entry in alone.found if _is_of(entry.place, str(file))]
@@ -106,10 +106,10 @@ def _as_traps(warnings: Iterable[UserError]) -> list[Trap]:
 
 
 def _not_available(layout: Layout, file: Path) -> Iterator[Trap]:
-    """The names that a manifest enables and this image has no optional manifest of."""
+    """The names that a manifest enables, but for which this image has no optional manifest."""
     try:
         names = read_tolerantly(read_document(file), str(file)).enable
-    except UserError:  # said already
+    except UserError:  # reported elsewhere
         return
     known = [available.stem for available in available_files(layout)]
     for index, name in enumerate(names):
@@ -128,7 +128,7 @@ def _is_of(place: str, file: str) -> bool:
 
 
 def _check(layout: Layout, file: Path, workspace_id: str) -> tuple[list[Entry], list[UserError]]:
-    """The entries of a manifest by itself, and all of its faults."""
+    """The entries of one manifest, and all of its faults."""
     place = str(file)
     try:
         manifest = read(layout, file)
@@ -151,7 +151,7 @@ def _check(layout: Layout, file: Path, workspace_id: str) -> tuple[list[Entry], 
 
 
 def _all(layout: Layout, file: Path, first: UserError) -> list[UserError]:
-    """All faults of a file whose first is known, the paths that are not allowed among them."""
+    """All faults of a file whose first fault is known, including paths that are not allowed."""
     if first.code in _WHOLE:
         return [first]
     from coder_ws_runtime.persist.manifest import model as manifest_model  # noqa: PLC0415 - pydantic is slow to import
@@ -161,15 +161,15 @@ def _all(layout: Layout, file: Path, first: UserError) -> list[UserError]:
     return [*faults, *_refused_paths(layout, document, str(file))] or [first]
 
 
-# There is nothing of the file to look further at.
+# There is nothing else in the file to check.
 _WHOLE = frozenset({"manifest.unreadable", "manifest.not-json"})
 
 
 def _refused_paths(layout: Layout, document: bytes, place: str) -> Iterator[UserError]:
-    """The paths that are not allowed in a manifest whose other parts may be anything."""
+    """The paths that are not allowed in a manifest, whatever the rest of it is."""
     try:
         value = json.loads(document)
-    except ValueError:  # what pydantic takes and Python does not, e.g. a number of 5,000 digits
+    except ValueError:  # what pydantic accepts and Python does not, e.g. a number of 5,000 digits
         return
     paths = value.get("paths") if isinstance(value, dict) else None
     for index, item in enumerate(paths if isinstance(paths, list) else ()):

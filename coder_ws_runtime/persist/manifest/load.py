@@ -1,17 +1,17 @@
-"""Which paths are declared: by the image's manifests, by the template, by the user.
+"""The paths that the image's manifests, the template and the user declare.
 
 A manifest is a JSON file::
 
   {"source": "claude-code", "scope": "owner", "paths": [".claude/", ".claude.json"]}
 
-Sources count in this order: the image's manifests by file name, the template's paths, the user's
-own. A path in the `except` of a manifest counts as if no source before it had declared it:
-``{"source": "user", "paths": [], "except": [".claude/"]}``; a directory in it, below one that is kept, is not
-kept. A name in its `enable` is that of an optional manifest, which counts just before the one that enables
+Sources are read in this order: the image's manifests by file name, the template's paths, the user's own.
+`except` in a manifest cancels earlier declarations of a path:
+``{"source": "user", "paths": [], "except": [".claude/"]}``. A directory in it that is below a kept one is
+not kept. `enable` names optional manifests, each of which is read just before the manifest that enables
 it.
 
-An image's manifest that is not valid is refused whole: people wrote it, and should see that. What programs
-wrote, the template's paths and the user's manifests, is refused item by item. All else still applies.
+An invalid manifest of the image is refused as a whole: people wrote it, and should notice. What programs
+wrote, the template's paths and the user's manifests, is refused item by item. Everything else still applies.
 """
 
 from collections.abc import Callable
@@ -49,7 +49,7 @@ from coder_ws_runtime.settings import Settings
 
 
 def load_declarations(layout: Layout, settings: Settings) -> Declarations:
-    """All that is declared for this workspace, and what was refused with its reason."""
+    """Everything that is declared for this workspace, and what was refused, with the reason."""
     collected = Collected(layout, settings.workspace.id)
     collected.warnings += settings.warnings
     try:
@@ -69,11 +69,11 @@ def load_declarations(layout: Layout, settings: Settings) -> Declarations:
 def entries_of(layout: Layout, manifest: dict[str, Any], place: str, workspace_id: str) -> list[Entry]:
     """The entries of one manifest.
 
-    Where the workspace's id is not known, what would be its own below a shared directory has no place on the
-    volume: it is not kept, and the rest of the manifest counts.
+    If the workspace's ID is unknown, a directory that would be its own inside a shared one has no place on
+    the volume: it is not kept, and the rest of the manifest applies.
 
     Raises:
-        RefusedError: one of its paths is not allowed, or needs a workspace id that is not known.
+        RefusedError: one of its paths is not allowed, or needs a workspace ID that is not known.
     """
     found: list[Entry] = []
     for index, value in enumerate(manifest["paths"]):
@@ -91,17 +91,17 @@ def entries_of(layout: Layout, manifest: dict[str, Any], place: str, workspace_i
 
 
 def _shared(layout: Layout, manifest: dict[str, Any]) -> list[str]:
-    """The owner's directories of a manifest."""
+    """A manifest's directories with the scope owner."""
     shared = []
     for value in manifest["paths"]:
         if value["scope"] == Scope.OWNER.value and value["path"].endswith("/"):
-            with suppress(RefusedError):  # it is refused where its turn comes
+            with suppress(RefusedError):  # it is reported when it is processed
                 shared.append(normalise_path(value["path"], str(layout.home)))
     return shared
 
 
 def entry_of(layout: Layout, value: dict[str, Any], source: str, place: str, workspace_id: str) -> Entry:
-    """One path as an entry. Raises RefusedError, with its place."""
+    """One path as an entry. Raises RefusedError with its place."""
     written: str = value["path"]
     scope = Scope(value["scope"])
     with locate_errors(place):
@@ -122,8 +122,8 @@ class Collected:
     """Entries in their order, and what is refused.
 
     Args:
-        layout: whose declarations they are.
-        workspace_id: for paths with the scope ``workspace``; empty: not known.
+        layout: the workspace's.
+        workspace_id: for paths with the scope ``workspace``; empty: unknown.
     """
 
     def __init__(self, layout: Layout, workspace_id: str) -> None:
@@ -139,7 +139,7 @@ class Collected:
         self.enabled: dict[str, Path] = {}
 
     def manifest(self, file: Path) -> None:
-        """Add one manifest of the image with those that it enables, or refuse it whole."""
+        """Add one manifest of the image and those that it enables, or refuse it as a whole."""
 
         def add() -> None:
             value = read(self.layout, file, self.compiled)
@@ -157,7 +157,7 @@ class Collected:
         self._or_refuse(add)
 
     def written(self, file: Path) -> None:
-        """Add a manifest that a program wrote, item by item, with those that it enables."""
+        """Add a manifest that a program wrote, item by item, and those that it enables."""
         from coder_ws_runtime.persist.manifest.tolerant import read_tolerantly  # noqa: PLC0415 - only for these
 
         place = str(file)
@@ -191,14 +191,14 @@ class Collected:
             if value is not None:
                 self._or_refuse(self._add, value, "template", f"{place}:{path}")
         for fault in faults.refused:
-            fault.hint = fault.hint or "fix it in the workspace's parameters in Coder"
+            fault.hint = fault.hint or "correct it in the workspace's parameters in Coder"
         self.refused += faults.refused
         self.warnings += faults.warnings
 
     def recorded(self) -> None:
-        """Add the children that the volume has already, no matter who declared them.
+        """Add the children that the volume already has, whoever declared them.
 
-        Their link is there for all of the owner's workspaces, so it must lead somewhere in this one, too.
+        All of the owner's workspaces see their links, so the links must lead somewhere in this one too.
         """
         try:
             value = parse(children_file(self.layout).read_bytes())
@@ -213,7 +213,7 @@ class Collected:
                 self.below.append(Entry(path, Kind.DIRECTORY, Scope.WORKSPACE, "volume", source, place))
 
     def _enable(self, name: str) -> None:
-        """Add an optional manifest, once. Another image of the same owner may not have it: no fault."""
+        """Add an optional manifest, once. It is not an error if this image of the owner does not have it."""
         file = available_file(self.layout, name)
         if name not in self.enabled and file.exists():
             self.enabled[name] = file
@@ -229,7 +229,7 @@ class Collected:
         self._except(except_of(self.layout, written, source, place))
 
     def _except(self, entry: Entry) -> None:
-        """Take a path out of what was declared so far; a directory is not kept below another, either."""
+        """Cancel a path that was declared so far; a directory is then not kept inside another either."""
         self.excepted += [known for known in self.found if known.path == entry.path]
         self.found = [known for known in self.found if known.path != entry.path]
         if entry.kind is Kind.DIRECTORY:
@@ -242,7 +242,7 @@ class Collected:
             self.refused.append(error)
 
     def result(self) -> Declarations:
-        """What counts of all that was added."""
+        """What applies of everything that was added."""
         found = combine(self.found, self.below)
         paths = {entry.path for entry in found.entries}
         return Declarations(
@@ -257,7 +257,7 @@ class Collected:
 
 
 def excepted_of(layout: Layout, manifest: dict[str, Any], place: str) -> list[Entry]:
-    """What a manifest takes out. Raises RefusedError, with its place."""
+    """What a manifest cancels. Raises RefusedError with its place."""
     return [
         except_of(layout, written, manifest["source"], f"{place}:$.except[{index}]")
         for index, written in enumerate(manifest["except"])
@@ -265,7 +265,7 @@ def excepted_of(layout: Layout, manifest: dict[str, Any], place: str) -> list[En
 
 
 def except_of(layout: Layout, written: str, source: str, place: str) -> Entry:
-    """One path that is not to be kept. Raises RefusedError, with its place."""
+    """One path that is not to be kept. Raises RefusedError with its place."""
     with locate_errors(place):
         path = normalise_path(written, str(layout.home))
     kind = Kind.DIRECTORY if written.endswith("/") else Kind.FILE

@@ -12,7 +12,7 @@ Path = Annotated[
     Field(
         min_length=1,
         max_length=4095,
-        description="Relative to the home. With a trailing '/' a directory, without it a file.",
+        description="Relative to the home. With a trailing '/' it is a directory, without one a file.",
         examples=[".config/gh/", ".claude.json", "~/.local/share/fish/"],
     ),
 ]
@@ -37,7 +37,7 @@ class _Model(BaseModel):
 
 
 class PathObject(_Model):
-    """A path with what is special about it."""
+    """A path, with its special properties."""
 
     path: Path
     mode: str | None = Field(
@@ -46,8 +46,8 @@ class PathObject(_Model):
         description="Its mode on the volume, in octal.",
         examples=["0700"],
     )
-    scope: Scope | None = Field(default=None, description="Its scope, if it is not the manifest's.")
-    why: str = Field(default="", description="Why it is to last, and why with this scope.")
+    scope: Scope | None = Field(default=None, description="Its scope, if it differs from the manifest's.")
+    why: str = Field(default="", description="Why it is kept, and why with this scope.")
 
 
 def _form(value: object) -> str:
@@ -55,7 +55,7 @@ def _form(value: object) -> str:
 
 
 _TEXT, _OBJECT = f"{TAG}path)", f"{TAG}object)"
-# Told apart by what it is, so that a fault is named once and not for each form that it is not.
+# A tag tells the forms apart, so that a fault is reported once and not for each form.
 AnyPath = Annotated[Annotated[Path, Tag(_TEXT)] | Annotated[PathObject, Tag(_OBJECT)], Discriminator(_form)]
 
 
@@ -67,7 +67,7 @@ class Rescope(_Model):
 
 
 class Migration(_Model):
-    """A step that is run once per volume: exactly one of `remove`, `rename` and `rescope`."""
+    """A step that runs once per volume: exactly one of `remove`, `rename` and `rescope`."""
 
     model_config = ConfigDict(
         json_schema_extra={"oneOf": [{"required": [verb]} for verb in ("remove", "rename", "rescope")]}
@@ -75,10 +75,10 @@ class Migration(_Model):
 
     id: str = Field(
         pattern=r"^[a-z0-9][a-z0-9-]{0,63}$",
-        description="Remembered on the volume once done.",
+        description="Its record on the volume has this name.",
         examples=["move-cache-2026"],
     )
-    remove: Path | None = Field(default=None, description="Goes to the attic.")
+    remove: Path | None = Field(default=None, description="It goes to the attic.")
     rename: tuple[Path, Path] | None = Field(default=None, description="From, to.", strict=False)
     rescope: Rescope | None = None
 
@@ -95,11 +95,11 @@ class ManifestDocument(_Model):
     schema_: str = Field(
         default="",
         alias="$schema",
-        description="Where this schema lies, for editors.",
+        description="The location of this schema, for editors.",
         examples=["./schema.json"],
     )
     source: Name
-    description: str = Field(default="", description="What the tool is and what of it lasts, in one line.")
+    description: str = Field(default="", description="What the tool is and what is kept of it, in one line.")
     scope: Scope = "owner"
     paths: list[AnyPath] = Field(
         default_factory=list, max_length=100_000, description="What is kept on the volume."
@@ -108,16 +108,16 @@ class ManifestDocument(_Model):
         default_factory=list,
         alias="except",
         max_length=100_000,
-        description="Paths that manifests before this one declare, and that are not to be kept.",
+        description="Paths that earlier manifests declare, and that are not to be kept.",
     )
     enable: list[Name] = Field(
         default_factory=list,
         max_length=1000,
-        description="Optional manifests of the image that count too, by the names of their files.",
+        description="Optional manifests of the image to apply too, by file name.",
         examples=[["docker"]],
     )
     migrations: list[Migration] = Field(
-        default_factory=list, description="Steps that are run once per volume, before paths are linked."
+        default_factory=list, description="Steps that run once per volume, before paths are linked."
     )
 
 
@@ -129,7 +129,7 @@ def validate(document: bytes, *, place: str) -> dict[str, Any]:
         place: its file, for messages.
 
     Raises:
-        RefusedError: it is not JSON, or not a manifest; the first fault is named.
+        RefusedError: it is not JSON, or not a manifest; the message names the first fault.
     """
     try:
         manifest = ManifestDocument.model_validate_json(document)
@@ -146,10 +146,10 @@ def validate(document: bytes, *, place: str) -> dict[str, Any]:
 
 
 def validate_migration(value: object, place: str) -> dict[str, Any]:
-    """One migration as an object without what it does not say. `place` names it in messages.
+    """One migration as an object without empty fields. Messages call it `place`.
 
     Raises:
-        RefusedError: it is not one.
+        RefusedError: it is not a migration.
     """
     try:
         return Migration.model_validate(value).model_dump(exclude_none=True)
@@ -169,7 +169,7 @@ def _path(path: str | PathObject, scope: str) -> dict[str, Any]:
 
 
 def all_faults(document: bytes, *, place: str) -> list[RefusedError]:
-    """All that is wrong with a manifest; arguments as for :func:`validate`, which stops at the first."""
+    """All faults of a manifest; the arguments are those of :func:`validate`, which stops at the first."""
     try:
         ManifestDocument.model_validate_json(document)
     except ValidationError as error:

@@ -1,17 +1,17 @@
-"""The rules for a declared path."""
+"""Rules for declared paths."""
 
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.persist.store.names import DECLARED_NAME_MAX, FOREIGN, OWN, RESERVED_SUFFIXES
 
 COMPONENTS_MAX = 64
-"""Components of a declared path. Each is a directory that is opened, again and again."""
+"""The maximum number of components of a declared path. Each is a directory that is opened very often."""
 PATH_MAX = 2048
-"""Bytes of a declared path: with the names above it, on the volume and in the attic, it has to stay below
-the kernel's limit of 4096 (path_resolution(7))."""
+"""The maximum length of a declared path in bytes: with the directories above it on the volume and in the
+attic, it has to stay below the kernel's limit of 4096 (path_resolution(7))."""
 
 
 def normalise_path(written: str, home: str) -> str:
-    """The path relative to the home, e.g. ``.config/gh`` from ``~/.config//gh/``.
+    """The path relative to the home, e.g. ``.config/gh`` for ``~/.config//gh/``.
 
     Args:
         written: as declared: relative to the home, or below ``~/``, ``$HOME/``, ``${HOME}/`` or the
@@ -19,7 +19,7 @@ def normalise_path(written: str, home: str) -> str:
         home: the absolute path of the home.
 
     Raises:
-        RefusedError: the path is not allowed; the caller knows the place.
+        RefusedError: the path is not allowed; the caller adds the place.
     """
     path = "" if written == home.rstrip("/") else written
     for prefix in ("~/", "$HOME/", "${HOME}/", home.rstrip("/") + "/"):
@@ -32,12 +32,12 @@ def normalise_path(written: str, home: str) -> str:
         why, hint = fault
         raise RefusedError(f"path {_shortened(written)!r} {why}", code="path.refused", hint=hint)
     if len(components) > COMPONENTS_MAX:
-        why = f"has {len(components)} components; at most {COMPONENTS_MAX} are kept"
+        why = f"has {len(components)} components; at most {COMPONENTS_MAX} are allowed"
         raise _too_long(written, why)
     normalised = "/".join(components)
     length = len(normalised.encode(errors="replace"))
     if length > PATH_MAX:
-        raise _too_long(written, f"has {length} bytes; at most {PATH_MAX} are kept")
+        raise _too_long(written, f"has {length} bytes; at most {PATH_MAX} are allowed")
     return normalised
 
 
@@ -47,7 +47,7 @@ def _too_long(written: str, why: str) -> RefusedError:
 
 
 def _shortened(written: str) -> str:
-    """A path for a message of one line."""
+    """A path, shortened to fit into a message of one line."""
     return written if len(written) <= _SHOWN else f"{written[:_SHOWN]}…"
 
 
@@ -63,16 +63,16 @@ def _fault(path: str, components: list[str]) -> tuple[str, str] | None:
     blank = any(not part.strip(" ") for part in components)
     rules: tuple[tuple[bool, str, str], ...] = (
         (path.startswith("/"), "is absolute and not below the home", relative),
-        (not components or path in ("~", "$HOME", "${HOME}"), "is the whole home", "declare what is in it"),
+        (not components or path in ("~", "$HOME", "${HOME}"), "is the whole home", "declare paths in it"),
         (path.startswith("~"), "names another user's home", relative),
         (any(char < " " or char == "\x7f" for char in path), "has a control character", "remove it"),
         (any("\ud800" <= char <= "\udfff" for char in path), "is not valid Unicode", "write it in UTF-8"),
-        (blank, "has a name of nothing but blanks", "write the name that is meant"),
-        (".." in components, "leads upwards by '..'", "write the path without it"),
-        (bool(OWN.intersection(components[:1])), "is the volume's own", "choose another name"),
+        (blank, "has a name that consists of spaces", "write the actual name"),
+        (".." in components, "contains '..'", "write the path without it"),
+        (bool(OWN.intersection(components[:1])), "is reserved on the volume", "choose another name"),
         (
             any(part.endswith(RESERVED_SUFFIXES) for part in components),
-            "has a name that ends as our own do, in '.home-persist' or the like",
+            "has a name with an ending that is reserved, '.home-persist' or the like",
             "choose another name",
         ),
         (
@@ -85,17 +85,17 @@ def _fault(path: str, components: list[str]) -> tuple[str, str] | None:
 
 
 def in_shell(path: str, end: str = "") -> str:
-    """A path relative to the home as a shell takes it, e.g. ``~/'a b'``; `end` is a slash or nothing."""
+    """A path relative to the home, quoted for a shell, e.g. ``~/'a b'``; `end` is a slash or nothing."""
     import shlex  # noqa: PLC0415 - only messages need it
 
     return f"~/{shlex.quote(f'{path}{end}')}"
 
 
 def is_own(name: str) -> bool:
-    """Whether a name at the top of the volume is no declared path's."""
+    """Whether a name at the top of the volume is reserved, not a declared path's."""
     return name in OWN or name in FOREIGN
 
 
 def is_below(path: str, parent: str) -> bool:
-    """Whether a path lies strictly below another; both normalised."""
+    """Whether a path is strictly below another; both normalised."""
     return path.startswith(parent + "/")

@@ -1,4 +1,4 @@
-"""The migrations of a manifest as steps on the volume."""
+"""A manifest's migrations as steps on the volume."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +13,7 @@ def steps_of(layout: Layout, manifest: dict[str, Any], place: str, workspace_id:
     """The migrations of a manifest, for the owner's copies and for this workspace's own.
 
     Raises:
-        RefusedError: one of its paths is not allowed, or needs a workspace id that is not known.
+        RefusedError: one of its paths is not allowed, or needs a workspace ID that is not known.
     """
     for index, value in enumerate(manifest["migrations"]):
         yield from steps_of_migration(layout, value, f"{place}:$.migrations[{index}]", workspace_id)
@@ -22,7 +22,7 @@ def steps_of(layout: Layout, manifest: dict[str, Any], place: str, workspace_id:
 def steps_of_migration(
     layout: Layout, value: dict[str, Any], place: str, workspace_id: str
 ) -> Iterator[Step]:
-    """As :func:`steps_of`, of one migration; `place` is where it is declared."""
+    """Like :func:`steps_of`, for one migration; `place` is where it is declared."""
     home = str(layout.home)
     with locate_errors(place):
         match value:
@@ -48,7 +48,7 @@ def steps_of_migration(
 def _refuse_overlap(old: str, new: str) -> None:
     if old == new or is_below(old, new) or is_below(new, old):
         raise RefusedError(
-            f"{old!r} cannot be renamed to {new!r}: one is the other or lies in it",
+            f"{old!r} cannot be renamed to {new!r}: they are the same, or one is inside the other",
             code="manifest.migration",
-            hint="rename to a path beside it",
+            hint="choose a new path that is next to the old one",
         )

@@ -1,4 +1,4 @@
-"""Reports of work that may be long. The core reports, and does not know whether anything shows it."""
+"""Progress of work that may take long. The core reports it, and does not know whether anything shows it."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,28 +14,28 @@ class Monitor:
         self.settled = 0
         """How many of the paths are done."""
         self.paths = 0
-        """How many there are; 0 if they are not counted."""
+        """How many paths there are; 0 if they are not counted."""
         self.at = ""
-        """What is being worked on, as the user writes it; empty if nothing is."""
+        """What is being worked on, in the user's notation; empty if nothing is."""
 
     def advance(self, count: int) -> None:
-        """So many bytes, or files, more are done."""
+        """This many more bytes, or files, are done."""
 
     def begin(self, total: Callable[[], int] | None, *, files: bool) -> None:
-        """Work begins at `at`.
+        """Work on `at` starts.
 
         Args:
-            total: counts what there is to do; called from another thread, and only if somebody looks.
-                None: another process is at work, and we wait for it.
-            files: whether files are counted, not bytes.
+            total: counts the work to do; called from another thread, and only if it is shown.
+                None: another process works, and we wait for it.
+            files: whether it counts files, not bytes.
         """
 
     def end(self) -> None:
-        """That work has ended, however it did."""
+        """That work has ended, with or without success."""
 
     @contextmanager
     def work(self, what: str, total: Callable[[], int] | None, *, files: bool = False) -> Iterator[None]:
-        """Tell of one piece of work while it lasts; arguments as for `begin`."""
+        """Report one piece of work while it lasts; arguments like `begin`."""
         self.at = what
         self.begin(total, files=files)
         try:
@@ -46,7 +46,7 @@ class Monitor:
 
 
 def amount(sides: Iterable[tuple[Anchor, str]]) -> int:
-    """How many bytes a copy of some trees reads: each is an anchor and a path; what is gone is 0."""
+    """The bytes that a copy of some trees reads: each is an anchor and a path; a missing one counts 0."""
     total = 0
     for anchor, path in sides:
         with suppress(OSError), anchor.parent(path) as (fd, name):

@@ -1,7 +1,7 @@
-"""Optional manifests: the image has them, and they count where the user enables them.
+"""Optional manifests: the image has them, and they apply where the user enables them.
 
-What is remembered is the name, not the paths: another image's manifest of that name may know better
-what its version of the tool keeps where.
+The volume remembers the name, not the paths: another image's manifest with that name may know better what its
+version of the tool keeps where.
 """
 
 from collections.abc import Iterable
@@ -37,15 +37,15 @@ class Optional:
 
 @dataclass(frozen=True, slots=True)
 class Switched:
-    """What became of one name."""
+    """The result for one name."""
 
     name: str
     changed: bool = False
-    """Whether what is remembered changed."""
+    """Whether anything changed on the volume's list of names."""
     outcomes: tuple[Outcome, ...] = ()
-    """Enabled: what was done to make its paths true."""
+    """If enabled: what was done for its paths."""
     removed: tuple[Removed, ...] = ()
-    """Disabled: what became of its paths."""
+    """If disabled: the results for its paths."""
     error: UserError | None = None
 
     @property
@@ -72,12 +72,12 @@ def available(layout: Layout, settings: Settings) -> list[Optional]:
 
 
 def enable(session: Session, names: Iterable[str], scope: Scope) -> list[Switched]:
-    """Let optional manifests count, durably, and make their paths true.
+    """Enable optional manifests, durably, and link their paths.
 
     Args:
         session: home and volume.
         names: of the manifests.
-        scope: where they are to count: in all workspaces of the owner, or in this one.
+        scope: where they apply: in all workspaces of the owner, or in this one.
     """
     layout, settings = session.layout, session.settings
     before = {entry.path for entry in load_declarations(layout, settings).entries}
@@ -101,12 +101,12 @@ def _enable_one(session: Session, name: str, scope: Scope) -> Switched:
         _known(layout, name)
         if name in load_declarations(layout, settings).enabled and not _widens(layout, settings, name, scope):
             return Switched(name)
-        # One that is not valid, or has paths of the workspace where its id is not known, says so here.
+        # One that is invalid, or that needs the workspace's ID while it is unknown, reports it here.
         file = available_file(layout, name)
         entries_of(layout, read(layout, file), str(file), settings.workspace.id)
         with editing(layout, session.volume, settings.workspace.id) as files:
             files.document(scope).setdefault("enable", []).append(name)
-            if scope is Scope.OWNER:  # it says so for this workspace, too
+            if scope is Scope.OWNER:  # that includes this workspace
                 for document in files.documents.values():
                     if document is not files.document(scope) and name in document.get("enable", ()):
                         document["enable"].remove(name)
@@ -116,16 +116,16 @@ def _enable_one(session: Session, name: str, scope: Scope) -> Switched:
 
 
 def _widens(layout: Layout, settings: Settings, name: str, scope: Scope) -> bool:
-    """Whether what is on in this workspace alone is to be on in all of the owner's."""
+    """Whether a manifest that is on in this workspace only is to be on in all of the owner's."""
     files = UserFiles(layout, settings.workspace.id)
     return scope is Scope.OWNER and name not in files.document(Scope.OWNER).get("enable", ())
 
 
 def disable(removal: Removal, names: Iterable[str]) -> list[Switched]:
-    """Let optional manifests count no more; what only they keep comes back to the home.
+    """Disable optional manifests; the content that only they keep comes back to the home.
 
     Args:
-        removal: what gives content back.
+        removal: gives content back.
         names: of the manifests.
     """
     return [_disable_one(removal, name) for name in names]
@@ -161,7 +161,7 @@ def _disable_one(removal: Removal, name: str) -> Switched:
 
 
 def _drop(removal: Removal, name: str) -> None:
-    """Take a name out of the user's manifests."""
+    """Remove a name from the user's manifests."""
     workspace_id = removal.session.id
     with editing(removal.session.layout, removal.session.volume, workspace_id) as files:
         for document in files.documents.values():
@@ -192,10 +192,10 @@ def _is_of(entry: Entry, layout: Layout, name: str) -> bool:
 
 
 def _known(layout: Layout, name: str) -> None:
-    """Refuse a name that no optional manifest has."""
+    """Refuse a name for which there is no optional manifest."""
     if name in {file.stem for file in manifest_files(layout)}:
         raise RefusedError(
-            f"{name!r} is no optional manifest: the image has it on for everybody",
+            f"{name!r} is not an optional manifest: the image enables it for everybody",
             code="optional.always",
             hint="home-persist status shows its paths",
         )

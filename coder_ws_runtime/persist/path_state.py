@@ -1,4 +1,4 @@
-"""The state of one path, in a word, and what that word means. Pure."""
+"""The state of one path, in a word, and its meaning. Pure."""
 
 from enum import Enum
 
@@ -34,7 +34,7 @@ class State(Enum):
 
     @property
     def fine(self) -> bool:
-        """Whether there is nothing to be done about it."""
+        """Whether nothing needs to be done about it."""
         return self in _FINE
 
 
@@ -54,36 +54,36 @@ _FINE = frozenset(
 MEANING = {
     State.LINKED: "the link in the home leads to the content on the volume",
     State.UNWRITTEN: "no program has written the file yet",
-    State.DELETED: "linked; the file was deleted, and a copy of it is in the attic;"
+    State.DELETED: "linked, but the file was deleted; the attic has a copy:"
     " home-persist attic restore PATH brings it back",
-    State.NOT_LINKED: "there is no link, or it was deleted; home-persist resolve makes it",
+    State.NOT_LINKED: "there is no link, or it was deleted; home-persist resolve creates it",
     State.ASTRAY: "the link leads to another place on the volume; home-persist resolve corrects it",
-    State.NO_TARGET: "the link leads to a directory that is not there; home-persist resolve makes it",
-    State.REPLACED: "a program put new content in the place of the link; it is in this container only until"
+    State.NO_TARGET: "the link leads to a directory that does not exist; home-persist resolve creates it",
+    State.REPLACED: "a program replaced the link with new content, which is in this container only until"
     " the daemon or home-persist resolve moves it to the volume",
-    State.ONLY_IN_HOME: "in this container only, so it would be gone with it; home-persist resolve moves it"
+    State.ONLY_IN_HOME: "in this container only, so it is lost with it; home-persist resolve moves it"
     " to the volume",
-    State.TWO_COPIES: "home and volume both have content; home-persist resolve merges them, and what loses"
-    " goes to the attic",
-    State.OTHER_TYPE: "declared as a file and found as a directory, or the other way round;"
+    State.TWO_COPIES: "home and volume both have content; home-persist resolve merges them, and the replaced"
+    " versions go to the attic",
+    State.OTHER_TYPE: "declared as a file but found as a directory, or the reverse;"
     " home-persist resolve --dry-run says what would be done",
-    State.INTERRUPTED: "a run was interrupted halfway and nothing is lost; home-persist resolve goes on",
-    State.IN_THE_WAY: "a socket, FIFO or device has the place of the link; stop the program that made it, and"
+    State.INTERRUPTED: "a run was interrupted; nothing is lost, and home-persist resolve continues it",
+    State.IN_THE_WAY: "a socket, FIFO or device is in place of the link; stop the program that made it, and"
     " remove it",
-    State.MOUNTED: "something is mounted there or in it, so it is left as it is; take it out of the"
-    " declarations, or declare what else is in it",
-    State.BLOCKED: "a file is on the way to it, or a symlink on the volume; remove it",
-    State.DIVERTED: "your own link is in its place or on the way to it, so it is left as you made it and not"
-    " persisted here; without the link home-persist resolve links it again",
-    State.UNREADABLE: "it cannot be looked at",
-    State.OFF: "declared, and switched off by you; home-persist add switches it on again",
-    State.UNKEPT: "below a directory that is kept, and itself in this container only, as declared",
-    State.SHARED: "to be each workspace's own below a shared directory, and not yet; home-persist resolve"
-    " says why",
+    State.MOUNTED: "something is mounted there or inside it, so it is left as it is; remove it from the"
+    " declarations, or declare the other paths in it",
+    State.BLOCKED: "a component of its path is a file, or a symlink on the volume; remove that",
+    State.DIVERTED: "your own link is at the path or above it, so it is left as it is and is not"
+    " persisted here; if you remove the link, home-persist resolve links the path again",
+    State.UNREADABLE: "it cannot be read",
+    State.OFF: "declared, but you switched it off; home-persist add switches it on again",
+    State.UNKEPT: "inside a directory that is kept, but declared to be in this container only",
+    State.SHARED: "declared to be each workspace's own inside a shared directory, but still shared;"
+    " home-persist resolve says why",
     State.OTHER_SCOPE: "a copy on the volume from before the path's scope changed, which nothing here uses;"
-    " home-persist remove --scope SCOPE PATH puts it into the attic",
-    State.NOT_DECLARED: "on the volume, and nothing in this workspace declares it, though another may;"
-    " home-persist add links it, home-persist remove puts it into the attic",
+    " home-persist remove --scope SCOPE PATH moves it to the attic",
+    State.NOT_DECLARED: "on the volume, but not declared in this workspace (another one may declare it);"
+    " home-persist add links it, home-persist remove moves it to the attic",
 }
 
 
@@ -91,8 +91,8 @@ def state_of(entry: Entry, seen: Observation) -> State:
     """The state of a declared path. Pure.
 
     Args:
-        entry: what is declared.
-        seen: what is there; its pairs are not asked.
+        entry: the declaration.
+        seen: what there is; its pairs are not used.
     """
     home = seen.home
     if seen.diverted_at is not None:

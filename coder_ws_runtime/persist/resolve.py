@@ -1,4 +1,4 @@
-"""Make all that is declared true, path by path."""
+"""Make every declared path a link, one after another."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a resolve did, path by path, and what it refused."""
+    """What a resolve did for each path, and what it refused."""
 
     outcomes: tuple[Outcome, ...]
     refused: tuple[UserError, ...]
-    """Manifests and declarations that are not valid."""
+    """Manifests and declarations that are invalid."""
     migrated: "tuple[Migrated, ...]" = ()
-    """The migrations that were yet to be run."""
+    """The migrations that had not run yet."""
     scope_changes: tuple[ScopeChange, ...] = ()
     """Paths whose content followed a change of their scope."""
     children: "tuple[ChildOutcome, ...]" = ()
-    """Directories below shared ones that are each workspace's own, or not kept."""
+    """Directories inside shared ones that are each workspace's own, or not kept."""
     warnings: tuple[UserError, ...] = ()
-    """What of the declarations has no effect here, e.g. keys that this version does not know."""
+    """Declarations that have no effect here, e.g. keys that this version does not know."""
 
     @property
     def errors(self) -> list[UserError]:
-        """All that is not as declared."""
+        """Everything that is not as declared."""
         migrations = [item.error for item in self.migrated if item.error]
         children = [child.error for child in self.children if child.error]
         outcomes = [outcome.error for outcome in self.outcomes if outcome.error]
@@ -60,13 +60,13 @@ def resolve(
     dry_run: bool = False,
     monitor: Monitor | None = None,
 ) -> Report:
-    """Make all declared paths true.
+    """Make all declared paths links.
 
     Args:
-        layout: where everything is.
-        settings: which workspace this is, and what its template declares.
+        layout: the workspace's.
+        settings: the workspace, and what its template declares.
         dry_run: change nothing; the report says what would be done.
-        monitor: told of work that may be long, and of each path that is done.
+        monitor: gets the progress of long work, and each path that is done.
 
     Raises:
         NoVolumeError: there is no usable volume.
@@ -102,7 +102,7 @@ def resolve(
 
 
 def _bring_back(session: Session) -> tuple[UserError, ...]:
-    """Return to this workspace what `gc` took while it was thought to be gone; returns what failed."""
+    """Return to this workspace what `gc` took while it seemed to be deleted; returns what failed."""
     own = copies_root(session.id)
     try:
         if not session.id or session.volume.anchor.status(own) is not None:

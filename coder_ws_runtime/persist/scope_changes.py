@@ -1,10 +1,10 @@
-"""Paths whose scope was changed without a migration: what was kept is not to vanish from sight.
+"""Paths whose scope was changed without a migration: their content must not seem to vanish.
 
-From 'workspace' to 'owner': this workspace's copy is merged into the owner's, by renames, as a migration
-does; the owner's wins, and the other goes to the attic. From 'owner' to 'workspace': a workspace that has no
-copy begins with a copy of the owner's, once, and the owner's stays for the other workspaces.
+From 'workspace' to 'owner': this workspace's copy is merged into the owner's by renames, like in a migration;
+the owner's wins, and the other goes to the attic. From 'owner' to 'workspace': a workspace without a copy
+gets a copy of the owner's, once; the owner's stays for the other workspaces.
 
-What was given is noted on the volume, so that a file which the user deletes later does not come back.
+The volume records which copies were given, so that a file which the user deletes later does not come back.
 """
 
 import json
@@ -31,9 +31,9 @@ class ScopeChange:
 
     entry: Entry
     former: str
-    """Where the content is, relative to the volume."""
+    """The content's path, relative to the volume."""
     attic: str = ""
-    """The batch of the attic that has what lost in a merge."""
+    """The attic's batch with what was replaced in a merge."""
     error: UserError | None = None
 
     @property
@@ -47,7 +47,7 @@ def find_scope_changes(session: Session, found: Declarations) -> Iterator[ScopeC
     if not session.id:
         return
     anchor = session.volume.anchor
-    # Two listings tell for most paths that there is nothing; the rest are looked at one by one.
+    # For most paths, two listings show that there is nothing; the rest are checked one by one.
     names = {
         Scope.OWNER: _names(anchor, f".workspaces/{session.id}"),
         Scope.WORKSPACE: _names(anchor, ""),
@@ -56,7 +56,7 @@ def find_scope_changes(session: Session, found: Declarations) -> Iterator[ScopeC
         if entry.path.partition("/")[0] not in names[entry.scope]:
             continue
         if session.ledger.has(entry.path, f"{session.volume.path}/{entry.on_volume}"):
-            continue  # looked at in this container's life already
+            continue  # this container has checked it already
         former = find_former(entry, session.id)
         if entry.scope is Scope.WORKSPACE and not _is_empty(anchor, entry.on_volume):
             continue
@@ -67,12 +67,12 @@ def find_scope_changes(session: Session, found: Declarations) -> Iterator[ScopeC
 
 
 def follow_scope_change(session: Session, change: ScopeChange, found: Declarations) -> ScopeChange:
-    """Bring content to where it is declared now. Never raises for what files and file systems do.
+    """Move content to where it is declared now. Never raises for files and file systems.
 
     Args:
         session: home and volume, opened.
         change: from :func:`find_scope_changes`.
-        found: what is declared.
+        found: the declarations.
     """
     try:
         if change.entry.scope is Scope.OWNER:
@@ -87,14 +87,14 @@ def follow_scope_change(session: Session, change: ScopeChange, found: Declaratio
 
 
 def _holds_declared(former: str, found: Declarations) -> bool:
-    """Whether a directory is there because something declared is in it; then it is not a former copy."""
+    """Whether a directory exists because something in it is declared; then it is not a former copy."""
     children = [child.entry for child in found.children]
     places = (entry.on_volume for entry in (*found.entries, *found.excepted, *children))
     return any(place == former or is_below(place, former) for place in places)
 
 
 def find_former(entry: Entry, workspace_id: str) -> str:
-    """Where the content of a path is with its other scope, relative to the volume."""
+    """The path of the content with its other scope, relative to the volume."""
     other = Scope.WORKSPACE if entry.scope is Scope.OWNER else Scope.OWNER
     return on_volume(entry.path, other, workspace_id)
 
@@ -110,16 +110,16 @@ def _names(anchor: Anchor, directory: str) -> frozenset[str]:
 
 
 def _is_empty(anchor: Anchor, path: str) -> bool:
-    """Whether nothing is there, or a directory with nothing in it, as a settled path may have been given."""
+    """Whether there is nothing, or an empty directory, as resolve may have created it."""
     try:
         found = anchor.status(path)
     except OSError:
-        return False  # something else is there: the path's own look says what
+        return False  # something else is there: the check of the path itself reports it
     return found is None or (stat.S_ISDIR(found.st_mode) and not _names(anchor, path))
 
 
 def _has_content(anchor: Anchor, entry: Entry, former: str) -> bool:
-    """Whether there is something of the declared type; an empty directory is nothing."""
+    """Whether there is something of the declared type; an empty directory does not count."""
     try:
         found = anchor.status(former)
     except OSError:
@@ -151,7 +151,7 @@ def _was_given(session: Session, entry: Entry) -> bool:
 
 
 def _merge(session: Session, change: ScopeChange, found: Declarations) -> ScopeChange:
-    """This workspace's copy into the owner's."""
+    """Merge this workspace's copy into the owner's."""
     from coder_ws_runtime.persist.migrations.run import run_step  # noqa: PLC0415 - as at most starts nothing is to do
 
     entry = change.entry
@@ -161,7 +161,7 @@ def _merge(session: Session, change: ScopeChange, found: Declarations) -> ScopeC
 
 
 def _copy(session: Session, change: ScopeChange) -> None:
-    """A copy of the owner's for this workspace."""
+    """Copy the owner's for this workspace."""
     from coder_ws_runtime.fs import kernel  # noqa: PLC0415 - loads ctypes
     from coder_ws_runtime.fs.copying import copy  # noqa: PLC0415 - as above
 
@@ -178,7 +178,7 @@ def _copy(session: Session, change: ScopeChange) -> None:
                 os.rmdir(last, dir_fd=fd)
             kernel.rename_new(staging.fd, name, fd, last)
             sync_directory(fd)
-    except FileExistsError:  # another command of this workspace was quicker
+    except FileExistsError:  # another command of this workspace was faster
         return
     finally:
         staging.discard(name)

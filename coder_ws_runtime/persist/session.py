@@ -1,4 +1,4 @@
-"""The opened home, volume, ledger and attic of one workspace: what every verb of home-persist works on."""
+"""The open home, volume, ledger and attic of one workspace: all verbs of home-persist work on it."""
 
 import os
 from contextlib import suppress
@@ -25,13 +25,13 @@ class Session:
 
     Args:
         layout: where they are; kept as an attribute, like `settings`.
-        settings: which workspace this is, and what its template declares.
-        monitor: told of work that may be long.
-        writing: whether anything is to be changed on the volume; a read-only one can be looked at.
+        settings: the workspace, and what its template declares.
+        monitor: gets the progress of long work.
+        writing: whether anything will be changed on the volume; a read-only volume can still be examined.
 
     Raises:
         NoVolumeError: there is no usable volume.
-        RefusedError: there is no home, or no place for the ledger.
+        RefusedError: there is no home, or no directory for the ledger.
     """
 
     def __init__(
@@ -43,8 +43,8 @@ class Session:
         self.wait_for_locks = True
         """Whether to wait for another process of this container that works on the same path."""
         self.relink = True
-        """Whether to make links again that an event said were deleted or renamed before: a resolve does; the
-        daemon does when it starts, and not in its later sweeps."""
+        """Whether to create links again that, by an event, were deleted or renamed earlier: a resolve does,
+        and the daemon when it starts, but not in its later sweeps."""
         try:
             self.home = Anchor(layout.home)
         except OSError as error:
@@ -81,7 +81,7 @@ class Session:
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        """Close everything; what a file system said of the volume as a whole becomes a refusal."""
+        """Close everything; a file system error of the whole volume becomes a refusal."""
         self.attic.keep_bounds()
         self.ledger.close()
         failure = None
@@ -94,7 +94,7 @@ class Session:
             raise failure from error
 
     def within(self, entry: Entry) -> Within:
-        """Where a failure of a path may come from, for `failure_of`."""
+        """Where a path's failure may come from, for `failure_of`."""
         owner = self.volume.owner
         directory, slash, name = entry.path.rpartition("/")
         return (
@@ -105,16 +105,17 @@ class Session:
         )
 
     def note_seen(self) -> None:
-        """Note on the volume that this workspace is in use, so that `gc` keeps what is its own."""
-        with suppress(OSError):  # what is wrong with the volume is reported of each path
+        """Record on the volume that this workspace is in use, so that `gc` keeps its copies."""
+        with suppress(OSError):  # problems of the volume are reported for each path
             note_seen(self.volume, self.id, self.settings.workspace.name)
 
     @cached_property
     def watched(self) -> bool:
-        """Whether the daemon runs, or will as soon as this boot has come that far.
+        """Whether the daemon runs, or will run later in this boot.
 
-        It links a file when a program has written it, so no link has to lead nowhere until then. It will run
-        where systemd is PID 1 and its unit is enabled and not masked; started by hand, it holds the lease.
+        It links a file when a program has written it, so until then no link has to lead nowhere. It will run
+        if systemd is PID 1 and its unit is enabled and not masked. If it was started by hand, it holds the
+        lease.
         """
         if self.layout.systemd_runtime.is_dir():
             masked = os.path.realpath(self.layout.watch_unit) == os.devnull
@@ -123,5 +124,5 @@ class Session:
         return is_held(self.layout.volume, self.id)
 
     def mounted_in(self, path: str) -> str | None:
-        """A mount point at or below a path of the home, relative to that; None if there is none."""
+        """A mount point at or below a path of the home, relative to the path; None if there is none."""
         return mounted_in(self.layout.proc, self.home.path / path)

@@ -1,4 +1,4 @@
-"""How things are: each declared path with its state and its size, and what else the volume has."""
+"""The state and size of each declared path, and what else is on the volume."""
 
 import os
 import time
@@ -22,44 +22,44 @@ from coder_ws_runtime.persist.store.lease import is_held
 from coder_ws_runtime.settings import Settings
 
 BUDGET = 1.0
-"""Seconds for counting sizes, all together, unless all is to be counted."""
+"""How many seconds all measurements of sizes may take together, unless all is to be measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class PathStatus:
-    """One path. What is not declared has no source and no place."""
+    """One path. If it is not declared, it has no source and no place."""
 
     entry: Entry
     state: State
     usage: Usage | None
-    """Of its content, on the volume or else in the home; None if it has none."""
+    """The size of its content, on the volume or else in the home; None if it has none."""
     error: OSError | None = None
-    """Why it cannot be looked at."""
+    """Why it cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """All of it."""
+    """The state of the workspace."""
 
     paths: tuple[PathStatus, ...]
     refused: tuple[UserError, ...]
     free: int
-    """Bytes that the user may still write on the volume."""
+    """Bytes that the user may still write to the volume."""
     size: int
-    """Bytes that the volume's file system has."""
+    """The size of the volume's file system in bytes."""
     fault: UserError | None = None
-    """Why nothing can be written on the volume."""
+    """Why nothing can be written to the volume."""
     watched: bool = True
-    """Whether the daemon runs that keeps the links true."""
+    """Whether the daemon that keeps the links in place runs."""
 
 
 def status(layout: Layout, settings: Settings, *, exact: bool = False) -> Status:
-    """How things are in this workspace. Changes nothing.
+    """The state of this workspace. Changes nothing.
 
     Args:
-        layout: where everything is.
-        settings: which workspace this is.
-        exact: count all sizes to the end, however long that takes.
+        layout: the workspace's.
+        settings: the workspace's.
+        exact: measure all sizes completely, however long that takes.
 
     Raises:
         UserError: there is no volume, or no home.
@@ -111,16 +111,16 @@ def _look_at_child(session: Session, child: Child) -> PathStatus:
 
 
 def _left_over_state(entry: Entry, found: Declarations) -> State:
-    """Whether something on the volume is of a path that is declared, with another scope."""
+    """Whether something on the volume belongs to a path that is declared with another scope."""
     other = any(entry.path == known.path or is_below(entry.path, known.path) for known in found.entries)
     return State.OTHER_SCOPE if other else State.NOT_DECLARED
 
 
 def _undeclared(volume: Anchor, found: Declarations, workspace_id: str) -> Iterator[Entry]:
-    """What the volume has beside what is declared: of the owner, and of this workspace."""
+    """What the volume has in addition to what is declared: of the owner, and of this workspace."""
     children = [child.entry for child in found.children if child.kept]
     places = {entry.on_volume for entry in (*found.entries, *found.excepted, *children)}
-    # What has another scope is a row of its own, so that each row is something that can be removed.
+    # A copy with another scope gets its own row, so that each row can be removed by itself.
     split = {
         f"{root}{entry.path}" for entry in found.entries for root in ("", f".workspaces/{workspace_id}/")
     }
@@ -136,7 +136,7 @@ def _undeclared(volume: Anchor, found: Declarations, workspace_id: str) -> Itera
 
 
 def _besides(volume: Anchor, directory: str, places: set[str], above: set[str]) -> Iterator[tuple[str, bool]]:
-    """The highest paths below `directory` that are not in `places`, and whether each is a directory."""
+    """The topmost paths below `directory` that are not in `places`, and whether each is a directory."""
     try:
         with open_below(volume.fd, directory) as fd:
             opened = open_directory(".", fd, mounted=True)
@@ -158,7 +158,7 @@ def _besides(volume: Anchor, directory: str, places: set[str], above: set[str]) 
 
 
 def _sized(session: Session, plain: list[PathStatus], *, exact: bool) -> Iterator[PathStatus]:
-    """The same with sizes; what is not declared and holds no file is left out."""
+    """The same paths with sizes; one that is not declared and has no files is left out."""
     end = time.monotonic() + BUDGET
     for index, item in enumerate(plain):
         now = time.monotonic()

@@ -147,7 +147,7 @@ def test_the_table_and_its_legend(tree: Tree, run: Command) -> None:
         ["~/.w/", "tool", "workspace", "linked", "4.0", "KiB"],
         ["~/f", "tool", "owner", "replaced", "4.0", "KiB"],
     ]
-    assert "replaced: a program put new content in the place of the link" in told.out
+    assert "replaced: a program replaced the link with new content" in told.out
     assert "linked:" not in told.out, "what is plain needs no word"
     assert "3 paths, 1 not as declared; " in told.out
     assert told.status == 1

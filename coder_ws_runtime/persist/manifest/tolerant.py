@@ -1,7 +1,7 @@
-"""Read what programs declare, tolerantly: the owner's manifests on the volume, and the template's paths.
+"""Read declarations by programs tolerantly: the owner's manifests on the volume, the template's paths.
 
-Another version of home-persist, or of the template, may have written them. An unknown key is a warning, what
-is not valid is refused by itself, and everything else counts. Without pydantic: every first start reads them.
+Another version of home-persist or of the template may have written them. An unknown key is a warning, an
+invalid item is refused by itself, and everything else counts. Without pydantic: every first start reads them.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 @dataclass(frozen=True, slots=True)
 class _PathObject:
-    """As :class:`coder_ws_runtime.persist.manifest.model.PathObject`."""
+    """Like :class:`coder_ws_runtime.persist.manifest.model.PathObject`."""
 
     path: str = ""
     mode: str = field(default="", metadata={"pattern": r"^0?[0-7]{3}$", "description": "for example '0700'"})
@@ -27,7 +27,7 @@ class _PathObject:
 
 @dataclass(frozen=True, slots=True)
 class _Document:
-    """As :class:`coder_ws_runtime.persist.manifest.model.ManifestDocument`."""
+    """Like :class:`coder_ws_runtime.persist.manifest.model.ManifestDocument`."""
 
     schema_: str = field(default="", metadata={"alias": "$schema"})
     source: str = field(default="user", metadata={"pattern": _NAME})
@@ -41,7 +41,7 @@ class _Document:
 
 @dataclass(frozen=True, slots=True)
 class Tolerated:
-    """What a manifest says, item by item, as the strict model normalises it."""
+    """The content of a manifest, item by item, normalised like the strict model's."""
 
     source: str
     description: str
@@ -68,16 +68,16 @@ def parse_object(document: bytes, place: str) -> dict[str, Any]:
             error.message, code=f"{AREA}.not-json", place=where, hint=error.hint or _HINT
         ) from error
     if not isinstance(value, dict):
-        what = f"an object belongs here, not {name_kind(value)}"
+        what = f"expected an object, found {name_kind(value)}"
         raise RefusedError(what, code=f"{AREA}.invalid", place=f"{place}:$", hint=_HINT)
     return value
 
 
-_HINT = "fix it by hand, or move it away"
+_HINT = "correct it by hand, or move it away"
 
 
 def read_tolerantly(document: bytes, place: str) -> Tolerated:
-    """What a manifest that a program wrote says.
+    """The content of a manifest that a program wrote.
 
     Args:
         document: the JSON text.
@@ -98,7 +98,7 @@ def read_tolerantly(document: bytes, place: str) -> Tolerated:
         if isinstance(item, str):
             excepted.append((f"{place}:$.except[{index}]", item))
         else:
-            faults.refuse(f"$.except[{index}]", f"a string belongs here, not {name_kind(item)}")
+            faults.refuse(f"$.except[{index}]", f"expected a string, found {name_kind(item)}")
     migrations = _read_migrations(found.migrations, place, faults)
     for fault in faults.refused:
         fault.hint = fault.hint or _HINT
@@ -121,19 +121,19 @@ def read_path(item: object, faults: Faults, path: str, scope: str = "owner") -> 
         item: a string, or an object as in a manifest.
         faults: collects what is wrong.
         path: its JSON path.
-        scope: the scope that it has unless it says another.
+        scope: its scope if it does not give another.
     """
     if isinstance(item, str):
         return {"path": item, "scope": scope, "mode": None, "why": ""}
     if not isinstance(item, dict):
-        what = f"a path belongs here, not {name_kind(item)}"
+        what = f"expected a path, found {name_kind(item)}"
         faults.refuse(path, what, "write a string, or an object with the key 'path'")
         return None
     before = len(faults.refused)
     found = read_record(_PathObject, item, faults, path)
     if len(faults.refused) == before and not found.path:
         faults.refuse(path, "the key 'path' is missing", 'for example {"path": ".config/gh/"}')
-    if len(faults.refused) > before:  # a wrong mode or scope is not to be replaced by a guess
+    if len(faults.refused) > before:  # do not guess an invalid mode or scope
         return None
     mode = int(found.mode, 8) if found.mode else None
     return {"path": found.path, "scope": found.scope or scope, "mode": mode, "why": found.why}

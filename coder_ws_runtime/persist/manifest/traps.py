@@ -1,8 +1,9 @@
-"""Declared paths that work less well than they look.
+"""Declared paths that work less well than they seem to.
 
-A file that its program replaces by a rename, or locks beside the link, is better kept with its
-directory: over a link the rename lands in the container until the daemon has moved it, and a lock
-beside the link is not seen by another workspace. Each row was measured with the program itself.
+A file that its program replaces by a rename, or locks with a file next to the link, is better kept with its
+directory: a renamed file is only in the container until the daemon has moved it, and another workspace does
+    not
+see a lock next to the link. Each row was measured with the program itself.
 """
 
 from dataclasses import dataclass
@@ -21,38 +22,38 @@ class Trap:
     hint: str
 
 
-# path: what its program does, and what to declare in its place.
+# path: what its program does, and what to declare instead.
 _FILES = {
     ".docker/config.json": ("docker cannot save it over a link to another file system", ".docker/"),
     ".ssh/known_hosts": ("ssh and ssh-keygen replace it by a rename", ".ssh/"),
     ".npmrc": ("npm removes it together with its last key", ""),
     ".zsh_history": ("zsh replaces it by a rename at every exit", ""),
-    ".kube/config": ("kubectl locks it by a file beside it, which other workspaces do not see", ".kube/"),
+    ".kube/config": ("kubectl locks it with a file next to it, which other workspaces do not see", ".kube/"),
     ".config/fish/fish_variables": ("fish replaces it by a rename at every change", ".config/fish/"),
     ".config/mimeapps.list": ("xdg-mime and desktop programs replace it by a rename", ""),
     ".config/Code/User/settings.json": ("VS Code replaces it by a rename", ".config/Code/User/"),
 }
 _ELSEWHERE = {
-    ".config/mimeapps.list": "nothing better is known: the daemon puts the link back after each save",
+    ".config/mimeapps.list": "there is no better way: the daemon restores the link after each save",
     ".npmrc": "set NPM_CONFIG_USERCONFIG to a file in a directory of its own, and declare that directory",
     ".zsh_history": "set HISTFILE to a file in a directory of its own, and declare that directory",
 }
-# Not to be shared by workspaces that run at once: sockets, ports and locks by process number.
+# Not to be shared by workspaces that run at the same time: sockets, ports and locks with process numbers.
 _NOT_SHARED = {".cache/JetBrains": "JetBrains IDEs keep sockets and locks of this container there"}
 
 
 def trap(entry: Entry) -> Trap | None:
-    """What to know before a path is declared so; None if nothing is known."""
+    """What to know before a path is declared; None if there is nothing."""
     if entry.kind is Kind.FILE and entry.path in _FILES:
         what, directory = _FILES[entry.path]
         hint = f"declare the directory: {directory!r}" if directory else _ELSEWHERE[entry.path]
         return Trap("trap.replaced", f"path {entry.path!r}: {what}", entry.place, hint)
     for path, why in _NOT_SHARED.items():
         if entry.path == path or is_below(entry.path, path):
-            hint = "leave it out: it need not last"
+            hint = "leave it out: it need not be kept"
             return Trap("trap.shared", f"path {entry.path!r}: {why}", entry.place, hint)
     if entry.kind is Kind.DIRECTORY and entry.path == ".cache" and entry.scope is Scope.OWNER:
-        hint = "declare the caches that are worth it one by one, or with the scope 'workspace'"
-        what = "caches grow, and not all may be shared by workspaces that run at once"
+        hint = "declare the caches worth keeping one by one, or with the scope 'workspace'"
+        what = "caches grow, and workspaces that run at the same time cannot share all of them"
         return Trap("trap.shared", f"path {entry.path!r}: {what}", entry.place, hint)
     return None

@@ -10,24 +10,24 @@ from coder_ws_runtime.persist.manifest.paths import in_shell, normalise_path
 def typed(written: str, home: Path, cwd: str, *, command: str = "home-persist add") -> str:
     """The path relative to the home that a user means.
 
-    ``~/x``, ``$HOME/x``, the absolute path and ``x`` mean the same wherever the user is; ``./x`` and
-    ``../x`` mean what they mean to the shell.
+    ``~/x``, ``$HOME/x``, the absolute path and ``x`` mean the same in every directory; ``./x`` and
+    ``../x`` mean what they mean in the shell.
 
     Args:
         written: what was typed.
         home: the home.
-        cwd: where it was typed; empty if that is not known.
-        command: what the hint shows.
+        cwd: the directory in which it was typed; empty if unknown.
+        command: the command for the hint.
 
     Raises:
-        RefusedError: it is not allowed (:mod:`coder_ws_runtime.persist.manifest.paths`), or it is not in the
-            home while something of that name is where the user is.
+        RefusedError: it is not allowed (:mod:`coder_ws_runtime.persist.manifest.paths`), or it does not
+            exist in the home while something with that name is in the user's directory.
     """
     place = str(home)
     if written in (".", "..") or written.startswith(("./", "../")):
         if not cwd:
             raise RefusedError(
-                f"path {written!r} is relative to a directory that is gone",
+                f"path {written!r} is relative to a directory that was deleted",
                 code="path.refused",
                 hint="write it relative to the home",
             )
@@ -35,7 +35,7 @@ def typed(written: str, home: Path, cwd: str, *, command: str = "home-persist ad
         if not meant.startswith(f"{place}/"):
             what = "the whole home" if meant == place else f"{meant}, which is not in the home"
             raise RefusedError(
-                f"path {written!r} is {what}", code="path.refused", hint="name what is in the home"
+                f"path {written!r} is {what}", code="path.refused", hint="name a path in the home"
             )
         return normalise_path(meant, place)
     path = normalise_path(_seen_from_home(written, home), place)
@@ -45,25 +45,25 @@ def typed(written: str, home: Path, cwd: str, *, command: str = "home-persist ad
     if not os.path.lexists(f"{place}/{path}") and os.path.lexists(here):
         elsewhere = normalise_path(here, place)
         raise RefusedError(
-            f"paths are relative to the home, and ~/{path} is not there; ~/{elsewhere} is",
+            f"paths are relative to the home; ~/{path} does not exist, but ~/{elsewhere} does",
             code="path.elsewhere",
             place=written,
-            hint=f"{command} {in_shell(elsewhere)}, or {command} {in_shell(path)} if that is meant",
+            hint=f"{command} {in_shell(elsewhere)}, or {command} {in_shell(path)} if you mean that",
         )
     return path
 
 
 def _seen_from_home(path: str, home: Path) -> str:
-    """An absolute path below the home by its real name, as one below the home's own."""
+    """An absolute path below the home's real path, written as one below the home's usual path."""
     real = f"{os.path.realpath(home)}/"
     return f"{home}/{path[len(real) :]}" if path.startswith(real) else path
 
 
 def working_directory(environment_pwd: str) -> str:
-    """Where the user is, by the name that the shell shows: a link of ours leads onto the volume.
+    """The user's directory, by the name that the shell shows: one of our links leads to the volume.
 
     Args:
-        environment_pwd: the variable ``PWD``; it counts only while it is true.
+        environment_pwd: the variable ``PWD``; it is used only if it is still right.
     """
     try:
         if environment_pwd and os.path.samefile(environment_pwd, "."):

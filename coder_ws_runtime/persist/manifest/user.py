@@ -1,7 +1,7 @@
 """The user's own declarations: manifests on the volume, ``.home-persist/manifests/``.
 
-``user.json`` counts in all workspaces of the owner, ``workspace-<id>.json`` in one. They are changed
-under one lock and written whole, so two changes at once lose nothing.
+``user.json`` applies in all workspaces of the owner, ``workspace-<id>.json`` in one. They are changed under
+one lock, and each is written as a whole, so two changes at the same time lose nothing.
 """
 
 import json
@@ -21,16 +21,16 @@ from coder_ws_runtime.persist.store.names import STATE
 from coder_ws_runtime.persist.store.volume import Volume
 
 SOURCE = "user"
-# No declared path has this name, so its lock is nobody else's.
+# No declared path has this name, so nothing else uses its lock.
 _LOCK = f"{STATE}/manifests"
 
 
 class UserFiles:
-    """The user's manifests, as JSON objects to be changed in place. Use :func:`editing`.
+    """The user's manifests, as JSON objects to change in place. Use :func:`editing`.
 
     Args:
-        layout: where they are.
-        workspace_id: this workspace; empty: not known.
+        layout: says where they are.
+        workspace_id: this workspace; empty: unknown.
     """
 
     def __init__(self, layout: Layout, workspace_id: str) -> None:
@@ -44,16 +44,16 @@ class UserFiles:
         """The manifest of a scope.
 
         Raises:
-            RefusedError: it is this workspace's, and the workspace's id is not known.
+            RefusedError: it is this workspace's, but the workspace's ID is not known.
         """
         if scope not in self.documents:
             raise RefusedError(
-                "the workspace's id is not known", code=NO_WORKSPACE_ID, hint=WORKSPACE_ID_HINT
+                "the workspace's ID is not known", code=NO_WORKSPACE_ID, hint=WORKSPACE_ID_HINT
             )
         return self.documents[scope]
 
     def drop(self, path: str, key: str = "paths") -> bool:
-        """Take a path out of `paths` or `except` of all of them; whether it was there."""
+        """Remove a path from `paths` or `except` in all of them; returns whether it was there."""
         found = False
         for document in self.documents.values():
             kept = [value for value in document.get(key, ()) if self._path(value) != path]
@@ -71,7 +71,7 @@ class UserFiles:
         )
 
     def _path(self, value: object) -> str:
-        """The normalised path of an item; empty if it is refused, and left as it is."""
+        """The normalised path of an item; empty if the item is refused, which then stays as it is."""
         written = value.get("path") if isinstance(value, dict) else value
         try:
             return normalise_path(written, self.home) if isinstance(written, str) else ""
@@ -81,13 +81,13 @@ class UserFiles:
 
 @contextmanager
 def editing(layout: Layout, volume: Volume, workspace_id: str) -> Iterator[UserFiles]:
-    """Change the user's manifests; what was changed is written at the end, unless an error is raised.
+    """Change the user's manifests; changes are written at the end, unless an error is raised.
 
-    Keys and items that this version does not know stay as they are: another one wrote them.
+    Keys and items that this version does not know stay as they are: another version wrote them.
 
     Raises:
         RefusedError: one of them cannot be changed; nothing is written.
-        OSError: what the file system says; each of the files is whole, the old or the new.
+        OSError: from the file system; each file is whole, either old or new.
     """
     with volume.lock(_LOCK):
         files = UserFiles(layout, workspace_id)
@@ -115,9 +115,9 @@ def _read(file: Path, scope: Scope) -> dict[str, Any]:
             document.pop(key, None)
         elif not isinstance(value, list):
             raise RefusedError(
-                f"a list belongs here, not {name_kind(value)}",
+                f"expected a list, found {name_kind(value)}",
                 code="manifest.invalid",
                 place=f"{file}:$.{key}",
-                hint="fix it by hand, or move it away",
+                hint="correct it by hand, or move it away",
             )
     return document

@@ -1,1 +1,1 @@
-"""One-shot changes of the volume that manifests ask for."""
+"""Migrations: changes to the volume that a manifest declares, and that run once."""

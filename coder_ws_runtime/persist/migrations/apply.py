@@ -1,7 +1,7 @@
-"""Look at what a migration is about, and carry out its plan, one rename at a time.
+"""Observe what a migration is about, and apply its plan, one rename at a time.
 
-Nothing is copied, so nothing can be half there: a crash leaves each file in its old place, in its new
-one, or in the attic. The record comes last; a run that finds none looks again and goes on.
+Nothing is copied, so nothing can be incomplete: a crash leaves each file at its old path, at its new one, or
+in the attic. The record is written last; a run that finds no record observes again and continues.
 """
 
 import os
@@ -22,17 +22,17 @@ from coder_ws_runtime.persist.store.attic_records import Reason
 
 
 def look(step: Step, session: Session, *, declared: bool, used_by: tuple[str, ...]) -> Seen:
-    """What is there.
+    """What there is.
 
     Args:
-        step: what the manifest says.
-        session: where to look.
+        step: from the manifest.
+        session: the home and volume.
         declared: whether something declares the source's path, so that its link stays.
         used_by: the owner's other workspaces that are running.
 
     Raises:
-        ChangedError: it changed while we looked.
-        OSError: what the file systems say.
+        ChangedError: it changed while we looked at it.
+        OSError: from the file systems.
     """
     volume = session.volume.anchor
     link = not declared and _has_link(step, session)
@@ -51,7 +51,7 @@ def look(step: Step, session: Session, *, declared: bool, used_by: tuple[str, ..
 def _is_there(path: str, session: Session) -> bool:
     try:
         return session.volume.anchor.status(path) is not None
-    except BlockedPathError:  # what a symlink leads to is not ours to move
+    except BlockedPathError:  # the target of a symlink is not ours to move
         return False
 
 
@@ -59,16 +59,16 @@ def _has_link(step: Step, session: Session) -> bool:
     try:
         with session.home.parent(step.path) as (fd, name):
             return os.readlink(name, dir_fd=fd) == f"{session.volume.path}/{step.source}"
-    except OSError:  # nothing, no link, or not reached by one
+    except OSError:  # nothing, not a link, or behind a link
         return False
 
 
 def apply(step: Step, seen: Seen, actions: Iterable[Action], session: Session) -> None:
-    """Carry out the actions. When this returns, all of it is durable; the caller then notes it.
+    """Apply the actions. When this returns, they are durable; the caller then records the step.
 
     Raises:
-        ChangedError, FileNotFoundError: something changed meanwhile; look and plan again.
-        OSError: what the file systems say; what was not moved is where it was.
+        ChangedError, FileNotFoundError: something changed in the meantime; observe and plan again.
+        OSError: from the file systems; what was not moved is where it was.
     """
     run = _Run(step, seen, session)
     for action in actions:
@@ -115,7 +115,7 @@ class _Run:
         return self.step.target.startswith(".workspaces/")
 
     def to_attic(self, paths: tuple[str, ...]) -> None:
-        """Under the name that the content would have by now, so that `attic restore` finds its place."""
+        """Under the path that the content would have now, so that `attic restore` finds it."""
         by_now = self.step.target or self.step.source
         for path in paths:
             with (
@@ -130,7 +130,7 @@ class _Run:
         known = {pair.path: pair.home for pair in self.seen.pairs if pair.safe and pair.home is not None}
         same: dict[str, Identity] = {path: known[path] for path in paths}
         if any(identity.kind != stat.S_IFDIR for identity in same.values()):
-            # A program may have written the target's copies a moment ago: first they are to be on the disk.
+            # A program may just have written the target's copies: sync them to disk first.
             kernel.sync_file_system(self.volume.fd)
         with self.volume.parent(self.step.source) as (fd, name):
             if remove_copied(fd, name, same):

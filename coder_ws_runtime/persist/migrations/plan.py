@@ -1,8 +1,7 @@
-"""What is to be done for a migration. Pure: every decision is here, and nothing else.
+"""Decide what to do for a migration. Pure: every decision is made here, and nothing else.
 
-A migration moves content on the volume by renames alone, so that it is quick however much there is.
-Where both places have something, the target wins, as the volume does when a path is linked: it is
-what the program uses by now.
+A migration moves content on the volume by renames only, so it is fast whatever the size. If both paths have
+content, the target wins, as the volume does when a path is linked: it is what programs already use.
 """
 
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from coder_ws_runtime.persist.reconcile.observation import Difference, Pair
 
 
 class Decision(Enum):
-    """What becomes of a step; the value is the stable code."""
+    """The result of a step; the value is the stable code."""
 
     NOTHING = "migration.nothing-there"
     REMOVED = "migration.removed"
@@ -31,7 +30,7 @@ class Decision(Enum):
 
 
 _TEXT = {
-    Decision.NOTHING: "nothing there",
+    Decision.NOTHING: "nothing to do",
     Decision.REMOVED: "moved to the attic",
     Decision.MOVED: "moved",
     Decision.MERGED: "merged",
@@ -44,15 +43,15 @@ _TEXT = {
 class Operation(Enum):
     """What one action of a plan does."""
 
-    MOVE = "rename what the target lacks to it"
+    MOVE = "rename to the target what the target lacks"
     TO_ATTIC = "rename to the attic"
-    DROP = "remove what the target has byte for byte"
+    DROP = "remove what is byte for byte the same in the target"
     DROP_LINK = "remove our link in the home, which now leads nowhere"
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One mutation; `paths` are relative to the source, which is the empty path."""
+    """One change; `paths` are relative to the source, whose own path is empty."""
 
     operation: Operation
     paths: tuple[str, ...] = ()
@@ -60,26 +59,26 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """All that the plan needs to know."""
+    """Everything that the plan needs."""
 
     there: bool
     """Whether the volume has the source."""
     pairs: tuple[Pair, ...] = ()
     """The source compared with the target."""
     link: bool = False
-    """Whether the home has our link to the source, and nothing declares it any more."""
+    """Whether the home has our link to the source, and nothing declares it any longer."""
     used_by: Sequence[str] = ()
     """The owner's other workspaces that are running."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The actions after which the step is done, and is noted as done; unless the decision is WAITS."""
+    """The actions after which the step is done and is recorded as done, unless the decision is WAITS."""
 
     decision: Decision
     actions: tuple[Action, ...] = ()
     problem: str = ""
-    """For what it waits."""
+    """What it waits for."""
 
 
 _WHOLE = ("",)
@@ -89,15 +88,15 @@ def plan(step: Step, seen: Seen, *, force: bool = False) -> Plan:
     """The next step.
 
     Args:
-        step: what the manifest says.
-        seen: what is there.
+        step: from the manifest.
+        seen: what there is.
         force: do not wait for other workspaces.
     """
     ending = (Action(Operation.DROP_LINK),) if seen.link else ()
     if not seen.there:
         return Plan(Decision.NOTHING, ending)
     if step.verb == "remove":
-        # A path that is renamed is needed by this workspace at once; one that is removed can wait.
+        # This workspace needs a renamed path at once; a removal can wait.
         if seen.used_by and not step.workspace and not force:
             return Plan(Decision.WAITS, problem=_waits(seen.used_by))
         return Plan(Decision.REMOVED, (Action(Operation.TO_ATTIC, _WHOLE), *ending))
@@ -113,7 +112,7 @@ def _move(pairs: tuple[Pair, ...], ending: tuple[Action, ...]) -> Plan:
     missing = [pair.path for pair in pairs if pair.difference is Difference.MISSING]
     if missing == [""]:
         return Plan(Decision.MOVED, (Action(Operation.MOVE, _WHOLE), *ending))
-    # A socket in a directory that is moved whole goes with it.
+    # A socket in a directory is moved with the whole directory.
     inside = tuple(f"{path}/" for path in missing)
     lost = tuple(
         pair.path

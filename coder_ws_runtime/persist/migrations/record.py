@@ -1,4 +1,4 @@
-"""What the volume remembers of migrations. Apart from the rest: at most starts it is all that is asked."""
+"""The volume's records of migrations. A module of its own: most starts need nothing else of migrations."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from coder_ws_runtime.persist.store.names import STATE
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is remembered of a step that is done."""
+    """The record of a step that is done."""
 
     time: float
     """Seconds since the epoch."""
@@ -25,14 +25,14 @@ class Record:
     source: str
     target: str
     attic: str = ""
-    """The batch of the attic that has what was removed or lost."""
+    """The attic's batch with what was removed or replaced."""
 
 
 def recorded(step: Step, volume: Anchor) -> Record | None:
-    """What is remembered of a step; None: it is yet to be run.
+    """The record of a step; None: it has not run yet.
 
     Raises:
-        RefusedError: what is remembered under its id is another step, or cannot be read.
+        RefusedError: the record with its ID is of another step, or cannot be read.
         OSError: the volume cannot be read.
     """
     try:
@@ -43,31 +43,31 @@ def recorded(step: Step, volume: Anchor) -> Record | None:
     with open(opened, "rb") as file:
         text = file.read()
     try:
-        # Another version may have written it: what it says besides is of no use here.
+        # Another version may have written it; additional fields are ignored.
         known = {one.name for one in fields(Record)}
         values = {key: value for key, value in json.loads(text).items() if key in known}
         record = Record(**values)
         if not all(isinstance(value, int | float if key == "time" else str) for key, value in values.items()):
-            raise TypeError("a value has another type")  # noqa: TRY301 - as a missing one
+            raise TypeError("a value has another type")  # noqa: TRY301 - like a missing one
     except (ValueError, TypeError, AttributeError) as error:
         raise RefusedError(
-            f"what is remembered of migration {step.id!r} cannot be read",
+            f"the record of migration {step.id!r} cannot be read",
             code="migration.record",
             place=f"{volume.path}/{STATE}/{step.record}",
             hint="remove that file to run the migration again",
         ) from error
     if (record.verb, record.source, record.target) != (step.verb, step.source, step.target):
         raise RefusedError(
-            f"another migration was run as {step.id!r}: {record.verb} {record.source}",
+            f"another migration has run with the ID {step.id!r}: {record.verb} {record.source}",
             code="migration.id-taken",
             place=step.place,
-            hint="give the new one an id of its own",
+            hint="give the new one another ID",
         )
     return record
 
 
 def all_recorded(steps: Iterable[Step], volume: Anchor) -> bool:
-    """Whether there is nothing to run, and nothing to say, of these steps."""
+    """Whether these steps have nothing to run and nothing to report."""
     known: dict[str, Step] = {}
     try:
         for step in steps:

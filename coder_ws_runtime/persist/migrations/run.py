@@ -1,10 +1,10 @@
-"""Migrations: one-shot steps of manifests, run once per volume, before paths are linked.
+"""Migrations: steps of manifests that run once per volume, before paths are linked.
 
 ``{"id": …, "remove": path}``, ``{"id": …, "rename": [from, to]}`` or
 ``{"id": …, "rescope": {"path": …, "to": "workspace"}}``.
 
-A step moves the owner's copy, once per volume, and each workspace's own copy, once per workspace. What is
-done is remembered on the volume in ``.home-persist/migrations/<id>.json``, for a workspace's own copy in
+A step moves the owner's copy once per volume, and each workspace's own copy once per workspace. Its record on
+the volume is ``.home-persist/migrations/<id>.json``, or for a workspace's own copy
 ``.home-persist/migrations/<workspace id>/<id>.json``.
 """
 
@@ -29,7 +29,7 @@ _ATTEMPTS = 12
 
 @dataclass(frozen=True, slots=True)
 class Migrated:
-    """What became of a step in this run."""
+    """The result of a step in this run."""
 
     step: Step
     decision: Decision
@@ -46,16 +46,16 @@ class Migrated:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A step, and whether it was run."""
+    """A step, and whether it has run."""
 
     step: Step
     record: Record | None
     error: UserError | None = None
-    """Why that cannot be told."""
+    """Why that is unknown."""
 
 
 def history(session: Session, found: Declarations) -> list[Known]:
-    """All steps that are declared, and what is remembered of them."""
+    """All steps that are declared, and their records."""
     known: list[Known] = []
     for step in found.migrations:
         try:
@@ -70,15 +70,15 @@ def history(session: Session, found: Declarations) -> list[Known]:
 def migrate(
     session: Session, found: Declarations, *, dry_run: bool = False, force: bool = False
 ) -> tuple[Migrated, ...]:
-    """Run the steps that are yet to be run, in their order.
+    """Run the steps that have not run yet, in order.
 
-    Never raises for what files and file systems do: the results say it. A step that fails or waits is
-    tried again by the next run; those after it do not wait for it.
+    Never raises for files and file systems: the results report errors. A step that fails or waits is
+    tried again by the next run. Later steps do not wait for it.
 
     Args:
         session: home and volume, opened.
-        found: what is declared.
-        dry_run: change nothing; say what would be done first.
+        found: the declarations.
+        dry_run: change nothing; report what would be done first.
         force: do not wait for other workspaces that are running.
     """
     return tuple(_migrated(session, found, dry_run=dry_run, force=force))
@@ -100,7 +100,7 @@ def _migrated(session: Session, found: Declarations, *, dry_run: bool, force: bo
                 yield Migrated(step, now.decision, now.problem)
             else:
                 with session.volume.lock(f"{STATE}/{step.record}"):
-                    # The holder of the lock before us may have run it.
+                    # The process that held the lock before us may have run it.
                     if not recorded(step, session.volume.anchor):
                         yield _run(step, session, found, force=force)
         except UserError as error:
@@ -111,19 +111,19 @@ def _migrated(session: Session, found: Declarations, *, dry_run: bool, force: bo
 
 def _twice(step: Step, first: Step) -> RefusedError:
     return RefusedError(
-        f"migration {step.id!r} is another one in {first.place}",
+        f"migration {step.id!r} has the ID of another one in {first.place}",
         code="migration.id-taken",
         place=step.place,
-        hint="give it an id of its own",
+        hint="give it an ID of its own",
     )
 
 
 def run_step(step: Step, session: Session, found: Declarations) -> Migrated:
-    """Run a step that is not remembered, at once; it is about content that is there now.
+    """Run a step that has no record, at once; it is about content that exists now.
 
     Raises:
         RefusedError: it keeps changing.
-        OSError: what the file systems say; what was not moved is where it was.
+        OSError: from the file systems; what was not moved is where it was.
     """
     return _run(step, session, found, force=True, remember=False)
 

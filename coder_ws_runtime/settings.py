@@ -39,28 +39,28 @@ _DIRECTORY = {"pattern": r"^(?:/[^\x00-\x1f\x7f]*)?$", "description": "an absolu
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """Which workspace this is, as Coder knows it. Empty strings: not known."""
+    """The workspace, as Coder knows it. Empty strings: unknown."""
 
     id: str = field(
         default="",
         metadata={
             "pattern": rf"(?:{WORKSPACE_ID}|^$)",
-            "description": "the id that Coder gave the workspace: letters, digits, '.', '_', '-'",
+            "description": "the ID that Coder gave the workspace: letters, digits, '.', '_', '-'",
         },
     )
     name: str = field(default="", metadata=_LINE)
     owner: str = field(default="", metadata=_LINE)
     access_url: str = field(default="", metadata=_LINE)
-    """Coder's URL, as the container reaches it."""
+    """Coder's URL, as reachable from the container."""
 
 
 class Engine(Enum):
-    """Which Docker engine the workspace has."""
+    """The workspace's Docker engine."""
 
     HOST_SOCKET = "host-socket"
-    """The host's, by its socket, which is mounted."""
+    """The host's, through its mounted socket."""
     OWN = "own"
-    """One of its own, which the unit ws-docker-engine starts."""
+    """The workspace's own, which the unit ws-docker-engine starts."""
     NONE = "none"
 
 
@@ -69,11 +69,11 @@ class Docker:
     """Options of the workspace's own Docker engine."""
 
     mtu: int = field(default=0, metadata={"ge": 0, "le": 65535, "description": "bytes; 0: the network's"})
-    """Of its networks, in bytes; 0: as the workspace's own network."""
+    """The MTU of its networks, in bytes; 0: that of the workspace's own network."""
     address_pools: tuple[str, ...] = field(
         default=(), metadata={"description": "networks, e.g. 192.168.128.0/17"}
     )
-    """The networks that it takes its own from; empty: its defaults. dockerd checks them."""
+    """The address ranges for its networks; empty: its defaults. dockerd checks them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Hooks:
     time_limit: float = field(
         default=120.0, metadata={"gt": 0, "le": 86400, "description": "seconds, at most a day"}
     )
-    """Seconds that each may take."""
+    """The time limit of each hook, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class SettingsDocument:
         default=(),
         metadata={"description": "further paths to persist: strings or objects, as in a manifest's `paths`"},
     )
-    """Not yet checked: each item is refused by itself where declarations are loaded."""
+    """Not checked yet: each item is refused by itself when declarations are loaded."""
     engine_knows_all_workspaces: bool = field(
         default=False,
         metadata={
@@ -123,7 +123,7 @@ class SettingsDocument:
     )
     """Whether a workspace that the mounted Docker engine does not know does not exist."""
     projects: str = field(default="", metadata=_DIRECTORY)
-    """Absolute path of the directory where projects live; empty: not known."""
+    """Absolute path of the projects directory; empty: unknown."""
     jetbrains: JetBrains = field(default_factory=JetBrains)
     hooks: Hooks = field(default_factory=Hooks)
     web_shell: WebShell = field(default_factory=WebShell)
@@ -131,10 +131,10 @@ class SettingsDocument:
 
 @dataclass(frozen=True, slots=True)
 class Settings(SettingsDocument):
-    """The document as it counts, and what of it does not."""
+    """The settings that apply, and those that do not."""
 
     refused: tuple[UserError, ...] = ()
-    """Values that are not valid; their defaults count."""
+    """Values that are not valid; their defaults apply."""
     warnings: tuple[UserError, ...] = ()
     """Keys that this version does not know."""
 
@@ -143,12 +143,12 @@ def load(layout: Layout, env: Mapping[str, str] | None = None) -> Settings:
     """The settings of this workspace.
 
     Args:
-        layout: where the document is. Without a document every setting has its default.
-        env: ``CODER_WORKSPACE_ID`` replaces the workspace's id.
+        layout: says where the document is. Without a document, every setting has its default.
+        env: ``CODER_WORKSPACE_ID`` overrides the workspace's ID.
 
     Raises:
-        UsageError: the document cannot be read or is not JSON, its version is not known, or that id is not
-            valid. A single value that is not valid is in `refused`, and the others count.
+        UsageError: the document cannot be read or is not JSON, its version is unknown, or that ID is not
+            valid. A single invalid value is in `refused`, and the others apply.
     """
     file = layout.settings_file
     try:
@@ -162,7 +162,7 @@ def load(layout: Layout, env: Mapping[str, str] | None = None) -> Settings:
     return _with_environment(settings, env or {})
 
 
-_UPLOADED = "the template writes this file: fix it there, then restart the workspace"
+_UPLOADED = "the template writes this file: correct it there, then restart the workspace"
 
 
 def read(document: bytes, place: str) -> Settings:
@@ -173,7 +173,7 @@ def read(document: bytes, place: str) -> Settings:
         place: its file, for messages.
 
     Raises:
-        UsageError: it is not a JSON object, or its version is not known.
+        UsageError: it is not a JSON object, or its version is unknown.
     """
     try:
         value = parse(document)
@@ -182,11 +182,11 @@ def read(document: bytes, place: str) -> Settings:
         hint = error.hint or _UPLOADED
         raise UsageError(error.message, code="settings.not-json", place=where, hint=hint) from error
     if not isinstance(value, dict):
-        what = f"an object belongs here, not {name_kind(value)}"
+        what = f"expected an object, found {name_kind(value)}"
         raise UsageError(what, code="settings.invalid", place=f"{place}:$", hint=_UPLOADED)
     if value.get("version", VERSION) not in (VERSION, None) or isinstance(value.get("version"), bool):
         raise UsageError(
-            f"it has the version {value['version']!r}, and this image reads version {VERSION}",
+            f"it has version {value['version']!r}, but this image reads version {VERSION}",
             code="settings.version",
             place=f"{place}:$.version",
             hint="use an image and a template of the same release",
@@ -212,17 +212,17 @@ def schema() -> dict[str, Any]:
 
 
 def identifier(env: Mapping[str, str]) -> str:
-    """The workspace's id that the environment names; empty if it names none.
+    """The workspace's ID from the environment; empty if it is not set.
 
     Raises:
-        UsageError: what it names is no id.
+        UsageError: it is not a valid ID.
     """
     named = env.get("CODER_WORKSPACE_ID", "")
     if named and not re.fullmatch(WORKSPACE_ID, named):
         raise UsageError(
-            f"CODER_WORKSPACE_ID is {named!r}, which is no id of a workspace",
+            f"CODER_WORKSPACE_ID is {named!r}, which is not a valid workspace ID",
             code="settings.invalid",
-            hint="unset it, and the id of the settings document counts",
+            hint="unset it, and the ID in the settings document applies",
         )
     return named
 

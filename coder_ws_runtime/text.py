@@ -1,4 +1,4 @@
-"""Numbers and names in words, for everything that people read."""
+"""Numbers and names in words, for people."""
 
 from collections.abc import Sequence
 
@@ -12,12 +12,12 @@ def size(count: int) -> str:
 
 
 def plural(count: int, noun: str, many: str = "") -> str:
-    """A number and its noun: ``1 path``, ``3 paths``, ``2 entries``.
+    """A number with its noun: ``1 path``, ``3 paths``, ``2 entries``.
 
     Args:
         count: how many.
         noun: the singular.
-        many: the plural, where it is not the singular with an ``s``.
+        many: the plural, if it is not the singular with an ``s``.
     """
     return f"{count} {noun}" if count == 1 else f"{count} {many or f'{noun}s'}"
 
@@ -26,7 +26,7 @@ def find_nearest(word: str, known: Sequence[str], *, similarity: float = 0.6) ->
     """The name that is most similar to `word`; empty if none is similar enough.
 
     Args:
-        word: what was written.
+        word: what the user wrote.
         known: the names that exist.
         similarity: from 0 to 1, as the cutoff of :func:`difflib.get_close_matches`.
     """

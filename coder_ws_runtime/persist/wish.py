@@ -1,4 +1,4 @@
-"""What a user wants kept, and what became of that, as plain values."""
+"""What a user wants to keep, and the result, as plain values."""
 
 from dataclasses import dataclass
 
@@ -9,30 +9,30 @@ from coder_ws_runtime.persist.reconcile.settle import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the user wants kept."""
+    """What the user wants to keep."""
 
     path: str
     """Relative to the home, normalised."""
     slash: bool
     """Whether it was written with a trailing ``/``."""
     scope: Scope | None = None
-    """None: any will do if it is kept already, else `owner`."""
+    """None: if the path is already kept, any scope; otherwise `owner`."""
     mode: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What became of a wish."""
+    """The result for a wish."""
 
     wish: Wish
     entry: Entry | None = None
-    """What declares the path now; its path is above the wished one if it is covered."""
+    """What declares the path now; its path is above the requested one if that is covered."""
     new: bool = False
     """Whether this run declared it."""
     note: str = ""
-    """What the user may not expect."""
+    """Something that the user may not expect."""
     within: tuple[str, ...] = ()
-    """Paths in it that were declared by themselves before, and are kept as its parts from now on."""
+    """Paths in it that were declared by themselves before, and are part of it from now on."""
     outcome: Outcome | None = None
-    """What was done to make a new one true."""
+    """What was done to link a new path."""
     error: UserError | None = None

@@ -1,6 +1,6 @@
 """Users and groups of the workspace, from passwd(5) and group(5).
 
-Not from getpwnam(3): the runtime also works on a tree that is not the running system (``--root``).
+Not from getpwnam(3): the runtime also works on a directory tree that is not the running system (``--root``).
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """What matters here of a line of passwd(5)."""
+    """The fields of passwd(5) that we need."""
 
     name: str
     uid: int
@@ -27,17 +27,17 @@ class User:
 
 
 def read_user(file: Path, name: str) -> User | None:
-    """The user of that name; None if there is none, or the file cannot be read."""
+    """The user with a name; None if there is none, or the file cannot be read."""
     return next((user for user in parse_users(_read(file)) if user.name == name), None)
 
 
 def read_groups(file: Path) -> tuple[Group, ...]:
-    """All groups, in the order of the file; none if it cannot be read."""
+    """All groups, in the order of the file; empty if it cannot be read."""
     return tuple(parse_groups(_read(file)))
 
 
 def parse_groups(text: str) -> Iterator[Group]:
-    """The groups of a group(5) file. Malformed lines are left out, as getgrent(3) does."""
+    """The groups in a group(5) file. Malformed lines are ignored, as in getgrent(3)."""
     for line in text.split("\n"):
         match line.split(":"):
             case [name, _, gid, members] if name and _is_id(gid):
@@ -45,7 +45,7 @@ def parse_groups(text: str) -> Iterator[Group]:
 
 
 def parse_users(text: str) -> Iterator[User]:
-    """The users of a passwd(5) file. Malformed lines are left out, as getpwent(3) does."""
+    """The users in a passwd(5) file. Malformed lines are ignored, as in getpwent(3)."""
     for line in text.split("\n"):
         match line.split(":"):
             case [name, _, uid, gid, _, _, _] if name and _is_id(uid) and _is_id(gid):
@@ -53,7 +53,7 @@ def parse_users(text: str) -> Iterator[User]:
 
 
 def _is_id(text: str) -> bool:
-    """Whether it is a number that the kernel takes for an id: 32 bits, and not the last of them."""
+    """Whether the kernel accepts the number as an ID: 32 bits, and not the highest one."""
     return text.isascii() and text.isdecimal() and len(text) <= _DIGITS and int(text) < _NO_ID
 
 
@@ -62,7 +62,7 @@ _DIGITS = len(str(_NO_ID))
 
 
 def _read(file: Path) -> str:
-    """The file's text, or nothing: what cannot be read says nothing."""
+    """The file's text; empty if it cannot be read."""
     try:
         return file.read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""The control groups of the workspace, as they are seen from inside (cgroups(7))."""
+"""The control groups of the workspace, seen from inside (cgroups(7))."""
 
 from pathlib import Path
 
@@ -6,13 +6,13 @@ from coder_ws_runtime.layout import Layout
 
 
 def own_groups(layout: Layout) -> Path:
-    """The directory of the workspace's own control groups: what is below is counted, and limited, together.
+    """The workspace's top control group: everything in it is counted and limited together.
 
-    A privileged pod on version 2 sees the node's root; PID 1 says where below it the pod is. Where the root
-    that is seen is the workspace's own already, the path that PID 1 says does not exist below it.
+    On cgroup v2, a privileged pod sees the node's root, and PID 1's path shows where the pod is below it. If
+    the visible root is already the workspace's own, that path does not exist below it.
     """
     line = next((one for one in _text(layout.proc / "1/cgroup").splitlines() if one.startswith("0::/")), "")
-    # systemd has put itself into a group below.
+    # systemd has moved itself into a group below.
     path = line.removeprefix("0::/").removesuffix("init.scope").strip("/")
     below = layout.cgroups / path
     return below if path and (below / "memory.current").exists() else layout.cgroups

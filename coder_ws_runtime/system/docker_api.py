@@ -1,7 +1,7 @@
-"""The Docker daemon's HTTP interface over its socket.
+"""The Docker daemon's HTTP API on its socket.
 
-The command line client takes a tenth of a second to start; this takes a few milliseconds. HTTP/1.0
-keeps the answer free of chunks and ends it with the connection.
+The command-line client takes a tenth of a second to start; this takes a few milliseconds. With HTTP/1.0, the
+answer is not chunked, and ends with the connection.
 """
 
 import json
@@ -12,25 +12,25 @@ from typing import Any
 
 
 class DockerApiError(Exception):
-    """The daemon did not answer as it should; the message is one sentence's end."""
+    """The daemon's answer is not usable; the message is the end of a sentence."""
 
 
 class NoAnswerError(DockerApiError):
-    """Nobody answered: there is no connection, it was closed at once, or nothing came in time."""
+    """No answer: there is no connection, it was closed at once, or nothing came in time."""
 
 
 def get(path: Path, resource: str, *, limit: float = 3.0) -> Any:  # noqa: ANN401 - a JSON value
-    """What the daemon answers to GET.
+    """The daemon's answer to GET.
 
     Args:
         path: its socket.
-        resource: e.g. ``/version``; without a version of the interface, its newest counts.
+        resource: e.g. ``/version``; without an API version, the daemon's newest applies.
         limit: seconds for the whole answer.
 
     Raises:
-        NoAnswerError: nobody answered.
-        DockerApiError: the answer is not a good one.
-        PermissionError: the socket may not be opened.
+        NoAnswerError: there was no answer.
+        DockerApiError: the answer is not usable.
+        PermissionError: we may not open the socket.
     """
     deadline = time.monotonic() + limit
     answer = bytearray()

@@ -1,6 +1,6 @@
-"""What the Docker client would use: its configuration, its context, its credential helpers.
+"""What the Docker client uses: its configuration, its context, its credential helpers.
 
-As docker/cli does it: cli/command/cli.go (``resolveContextName``, ``resolveDockerEndpoint``),
+This follows docker/cli: cli/command/cli.go (``resolveContextName``, ``resolveDockerEndpoint``),
 cli/context/store (the metadata of contexts), cli/config/configfile (``getConfiguredCredentialStore``).
 """
 
@@ -17,7 +17,7 @@ DEFAULT_CONTEXT = "default"
 
 
 class ChosenBy(Enum):
-    """What says where ``docker`` connects to; the first that is set counts."""
+    """What determines where ``docker`` connects; the first that is set applies."""
 
     HOST_VARIABLE = "DOCKER_HOST"
     CONTEXT_VARIABLE = "DOCKER_CONTEXT"
@@ -27,12 +27,12 @@ class ChosenBy(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where ``docker`` connects to."""
+    """Where ``docker`` connects."""
 
     by: ChosenBy
     context: str = DEFAULT_CONTEXT
     host: str = ""
-    """A URL as ``DOCKER_HOST`` has it; empty: the client's default, /var/run/docker.sock."""
+    """A URL as in ``DOCKER_HOST``; empty: the client's default, /var/run/docker.sock."""
     missing: bool = False
     """Whether the context does not exist, so that every command fails."""
 
@@ -44,11 +44,11 @@ class Config:
     file: Path
     document: Mapping[str, Any] = field(default_factory=dict)
     error: OSError | ValueError | None = None
-    """Why the file does not count, if it does not: the client warns and goes on without it."""
+    """Why the file has no effect, if so: the client warns and continues without it."""
 
     @property
     def helpers(self) -> dict[str, str]:
-        """The programs that keep logins, each with the setting that names it."""
+        """The programs that store logins, each with the setting that names it."""
         named = {"credsStore": self.document.get("credsStore")}
         by_registry = self.document.get("credHelpers")
         if isinstance(by_registry, dict):
@@ -61,7 +61,7 @@ class Config:
 
 
 def load(env: Mapping[str, str], home: Path) -> Config:
-    """The configuration that the client reads in this environment."""
+    """The configuration that the client reads with this environment."""
     file = (Path(env["DOCKER_CONFIG"]) if env.get("DOCKER_CONFIG") else home / ".docker") / "config.json"
     try:
         content = file.read_bytes()

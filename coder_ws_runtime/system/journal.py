@@ -1,8 +1,8 @@
-"""Logging to the journal with fields, or to stderr, and notifying systemd.
+"""Log to the journal with fields, or to stderr; and notify systemd.
 
-python3-systemd is imported only when the journal is really at the other end of stderr (the check
-of sd_journal_stream_fd(3): ``JOURNAL_STREAM`` names its device and inode), and for a notification
-only when systemd asked for it (``NOTIFY_SOCKET``, sd_notify(3)).
+python3-systemd is imported only if stderr is connected to the journal (the check of sd_journal_stream_fd(3):
+``JOURNAL_STREAM`` has its device and inode), and for a notification only if systemd asked for it
+(``NOTIFY_SOCKET``, sd_notify(3)).
 """
 
 import os
@@ -31,7 +31,7 @@ def connected() -> bool:
 
 
 def log(message: str, priority: int = INFO, fields: Mapping[str, object] | None = None) -> None:
-    """Write one record.
+    """Write one log record.
 
     Args:
         message: one line, for people.
@@ -54,13 +54,13 @@ def log(message: str, priority: int = INFO, fields: Mapping[str, object] | None 
                 **named,
             )
             return
-        # Without python3-systemd the level still gets through: sd-daemon(3) reads this prefix.
+        # Without python3-systemd, the level is still recorded: sd-daemon(3) reads this prefix.
         message = f"<{priority}>{message}"
     print(message, file=sys.stderr, flush=True)  # noqa: T201 - stderr is the log
 
 
 def notify(state: str) -> None:
-    """Tell systemd about this service, e.g. ``READY=1``; nothing happens if it did not ask."""
+    """Tell systemd about this service, e.g. ``READY=1``; does nothing if systemd did not ask."""
     if "NOTIFY_SOCKET" not in os.environ:
         return
     from systemd import daemon  # noqa: PLC0415 - see the module's docstring

@@ -1,4 +1,4 @@
-"""What is mounted where, as proc_pid_mountinfo(5) tells it."""
+"""What is mounted where, from proc_pid_mountinfo(5)."""
 
 import os
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from pathlib import Path
 
 
 def parse_mounts(text: str) -> dict[str, str]:
-    """Where something is mounted, and which path of its file system that is.
+    """Each mount point, with the path of its file system that is mounted there.
 
-    Where several mounts lie over each other, the last counts.
+    If several mounts cover each other, the last one counts.
     """
     mounts = {}
     for line in text.splitlines():
@@ -19,17 +19,17 @@ def parse_mounts(text: str) -> dict[str, str]:
 
 
 def unescaped(field: str) -> str:
-    """A field of mountinfo as it is: blanks and backslashes are written as octal numbers in it."""
+    """A decoded field of mountinfo, which has spaces and backslashes as octal numbers."""
     for octal, char in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
         field = field.replace(octal, char)
     return field
 
 
 def mounted_in(proc: Path, path: Path) -> str | None:
-    """The first mount point at or below a path, relative to it: empty for the path itself; None if none is.
+    """The first mount point at or below a path, relative to the path (then empty for itself); else None.
 
     Args:
-        proc: the process file system; where it tells nothing, nothing is mounted.
+        proc: the process file system; without information there, nothing is mounted.
         path: an absolute path; links in its parents are followed.
     """
     try:
@@ -45,27 +45,27 @@ def mounted_in(proc: Path, path: Path) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """One mount, as mountinfo has it."""
+    """One mount from mountinfo."""
 
     point: str
     root: str
-    """Which path of its file system is mounted there."""
+    """The path within the file system that is mounted there."""
     kind: str
     """The type of the file system, e.g. ``ext4``, ``nfs4``, ``fuse.sshfs``."""
     source: str
     """A device, or ``server:/path``."""
     options: frozenset[str]
-    """Of the mount and of the file system together, e.g. ``ro``, ``vers=4.2``."""
+    """The options of the mount and of the file system, e.g. ``ro``, ``vers=4.2``."""
 
     def option(self, name: str) -> str:
-        """The value of an option, e.g. ``4.2`` for ``vers``; empty if it is not given."""
+        """The value of an option, e.g. ``4.2`` for ``vers``; empty if it is not set."""
         return next((given.partition("=")[2] for given in self.options if given.startswith(f"{name}=")), "")
 
 
 def find_mount(text: str, path: str) -> Mount | None:
-    """The mount that an absolute path is on; None if the text of mountinfo has none.
+    """The mount that an absolute path is on; None if mountinfo has none.
 
-    Where several mounts lie over each other, the last counts.
+    If several mounts cover each other, the last one counts.
     """
     best: Mount | None = None
     for line in text.splitlines():

@@ -1,7 +1,7 @@
-"""Whether a file system takes changes: asked in a child, which may never come back.
+"""Test whether a file system accepts changes, in a child process that may never return.
 
-A system call on a frozen file system (fsfreeze(8)), or on one whose server is gone, waits in the
-kernel and cannot be interrupted. A thread that waits so keeps its process from ending.
+A system call on a frozen file system (fsfreeze(8)), or on one whose server does not answer, waits in the
+kernel and cannot be interrupted. A thread that waits like that keeps its process from exiting.
 """
 
 import os
@@ -10,17 +10,17 @@ import select
 from coder_ws_runtime.system.process import find_program
 
 LIMIT = 2.0
-"""Seconds that a change may take."""
+"""The time limit of a change, in seconds."""
 
 
 def takes_changes(directory: str, *, limit: float = LIMIT) -> bool:
-    """Whether a change of `directory` comes to an end in time, with or without success.
+    """Whether a change of `directory` ends in time, with or without success.
 
-    What is changed is the directory's time of access, which needs no room and leaves nothing behind.
+    It sets the directory's access time, which needs no space and leaves nothing behind.
 
     Args:
-        directory: an absolute path; it is not looked at by this process.
-        limit: seconds; the child is left to itself after them.
+        directory: an absolute path; this process does not access it.
+        limit: seconds; after that, the child is abandoned.
     """
     touch = find_program("touch", "/usr/bin:/bin")
     if touch is None:

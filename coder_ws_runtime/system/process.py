@@ -16,8 +16,8 @@ from typing import Protocol
 class Completed:
     """How a program ended.
 
-    `status` is its exit status, minus the signal's number if a signal ended it, 124 if the time
-    limit did (as with timeout(1)), and 127 if there is no such program (as with a shell).
+    `status` is its exit status, minus the signal's number if a signal ended it, 124 if the time limit did (as
+    in timeout(1)), and 127 if there is no such program (as in a shell).
     """
 
     argv: tuple[str, ...]
@@ -50,7 +50,7 @@ _LAST_READS = 64
 
 
 class Runner(Protocol):
-    """What runs a program; tests give another one."""
+    """Runs a program; tests use another one."""
 
     def __call__(
         self,
@@ -60,7 +60,7 @@ class Runner(Protocol):
         env: Mapping[str, str] | None = None,
         stdin: str | None = None,
     ) -> Completed:
-        """Run `argv` to its end, `timeout` seconds at most, and return how it ended."""
+        """Run `argv` to its end, for at most `timeout` seconds, and return how it ended."""
 
 
 def find_program(name: str, path: str | None) -> str | None:
@@ -84,13 +84,13 @@ def run(
     env: Mapping[str, str] | None = None,
     stdin: str | None = None,
 ) -> Completed:
-    """Run a program to its end and capture what it prints. Never raises for how it ends.
+    """Run a program to its end and capture its output. Never raises, however it ends.
 
     Args:
         argv: program and arguments; no shell is involved.
-        timeout: seconds; after them the program is killed.
+        timeout: seconds; after that, the program is killed.
         env: its whole environment, or None for ours.
-        stdin: what it reads; None closes its standard input.
+        stdin: its input; None closes its standard input.
     """
     import subprocess  # noqa: PLC0415 - see the module's docstring
 
@@ -112,7 +112,7 @@ def run(
     except FileNotFoundError:
         return Completed(args, NOT_FOUND, "", f"{args[0]}: not found")
     except OSError as error:
-        # Not ours to run, or of another kind of machine, or damaged.
+        # We may not execute it, it is for another kind of machine, or it is damaged.
         return Completed(args, NOT_STARTED, "", f"{args[0]}: {error.strerror or error}".lower())
     return Completed(args, done.returncode, done.stdout, done.stderr)
 
@@ -133,23 +133,23 @@ def supervise(
     output: Callable[[bytes], None],
     waiting: Sequence[tuple[float, Callable[[], None]]] = (),
 ) -> Completed:
-    """Run a program that may say much or hang, in a process group of its own.
+    """Run a program that may print much or hang, in its own process group.
 
-    Its output goes to `output` as it comes; `stdout` of the result is empty. What it leaves running
-    goes on, without a reader for its output. When the time is over, or this function is left by an
-    exception such as KeyboardInterrupt, the whole group is ended: SIGTERM first, SIGKILL after
-    `GRACE` seconds.
+    Its output is passed to `output` as it arrives; the result's `stdout` is empty. Programs that it leaves
+    running continue, but nobody reads their output. If the time is over, or an exception such as
+    KeyboardInterrupt leaves this function, the whole group is ended: with SIGTERM, and after `GRACE` seconds
+    with SIGKILL.
 
     Args:
-        program: what to run.
-        timeout: seconds that it may take.
-        output: takes what it writes to stdout and stderr.
-        waiting: what to call while it runs, each after so many seconds.
+        program: the program to run.
+        timeout: its time limit in seconds.
+        output: gets what it writes to stdout and stderr.
+        waiting: functions to call while it runs, each after a number of seconds.
     """
     import subprocess  # noqa: PLC0415 - see the module's docstring
 
     args = program.argv
-    # A signal that came between the start and the `try` below would leave the program running.
+    # A signal between the start and the `try` below would leave the program running.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         child = subprocess.Popen(
@@ -166,7 +166,7 @@ def supervise(
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         return Completed(args, NOT_STARTED, "", error.strerror or str(error))
     assert child.stdout is not None  # noqa: S101 - it is a pipe
-    # Readable once the child has ended; it stays a zombie until wait(), so its group's id is not reused.
+    # Readable once the child has ended; it stays a zombie until wait(), so its group ID is not reused.
     ended = os.pidfd_open(child.pid)
     try:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -197,7 +197,7 @@ def _attend(
     output: Callable[[bytes], None],
     waiting: list[tuple[float, Callable[[], None]]],
 ) -> bool:
-    """Pass on what the child says until it ends or `timeout` is over; whether it ended."""
+    """Pass on the child's output until it ends or `timeout` is over; returns whether it ended."""
     import selectors  # noqa: PLC0415 - see the module's docstring
 
     began = time.monotonic()
@@ -209,7 +209,7 @@ def _attend(
             passed = time.monotonic() - began
             while waiting and waiting[0][0] <= passed < timeout:
                 waiting.pop(0)[1]()
-            # Not until EOF: a program that was left running may keep the pipe open.
+            # Do not read to EOF: a program that was left running may keep the pipe open.
             late = passed >= timeout
             patience = 0 if late else min([timeout, *map(_moment, waiting)]) - passed
             keys = {key.fd for key, _ in ready.select(patience)}
@@ -223,7 +223,7 @@ def _attend(
 
 
 def _pass_on(pipe: int, output: Callable[[bytes], None]) -> bool:
-    """Read once; whether there was something."""
+    """Read once; returns whether there was any output."""
     try:
         data = os.read(pipe, _READ)
     except BlockingIOError:
@@ -234,7 +234,7 @@ def _pass_on(pipe: int, output: Callable[[bytes], None]) -> bool:
 
 
 def _end_group(leader: int, ended: int) -> None:
-    """End a process group: SIGTERM, and SIGKILL once its leader has ended or `GRACE` is over."""
+    """End a process group with SIGTERM, and with SIGKILL once its leader has ended or `GRACE` is over."""
     import selectors  # noqa: PLC0415 - see the module's docstring
 
     with contextlib.suppress(ProcessLookupError):

@@ -18,17 +18,17 @@ class Process:
 
 
 def in_cgroup(proc: Path, cgroup: str) -> list[Process]:
-    """The programs in the control group of a unit and below it.
+    """The programs in a unit's control group and below it.
 
     Args:
         proc: the process file system.
-        cgroup: the unit's ``ControlGroup`` as systemd says it; empty means none.
+        cgroup: the unit's ``ControlGroup``, from systemd; empty means none.
     """
     return [item for item in running(proc) if cgroup and _belongs(read(proc / f"{item.pid}/cgroup"), cgroup)]
 
 
 def started(proc: Path, pid: int) -> float:
-    """When a program was started, in seconds since the epoch; 0 if it cannot be told (proc_pid_stat(5))."""
+    """When a program was started, in seconds since the epoch; 0 if unknown (proc_pid_stat(5))."""
     boot = next((line for line in read(proc / "stat").splitlines() if line.startswith("btime ")), "")
     fields = read(proc / f"{pid}/stat").rpartition(")")[2].split()
     try:
@@ -38,7 +38,7 @@ def started(proc: Path, pid: int) -> float:
 
 
 def running(proc: Path) -> Iterator[Process]:
-    """Every program that runs, without the kernel's own.
+    """All running programs, without kernel threads.
 
     Args:
         proc: the process file system.
@@ -50,11 +50,11 @@ def running(proc: Path) -> Iterator[Process]:
     for name in names:
         if name.isdecimal():
             argv = read(proc / name / "cmdline").split("\0")[:-1]
-            if argv:  # else it is the kernel's, or has ended
+            if argv:  # otherwise it is a kernel thread, or has ended
                 yield Process(int(name), read(proc / name / "comm").strip(), tuple(argv))
 
 
 def _belongs(cgroups: str, cgroup: str) -> bool:
-    """Whether a line of /proc/PID/cgroup, ``ID:controllers:path``, has the path or one below it."""
+    """Whether a line of /proc/PID/cgroup, ``ID:controllers:path``, has this path or one below it."""
     paths = (line.split(":", 2)[-1] for line in cgroups.splitlines())
     return any(path == cgroup or path.startswith(f"{cgroup}/") for path in paths)

@@ -7,22 +7,22 @@ import struct
 _PORT = 53
 _DATAGRAM = 512
 _LIMIT = 3
-"""The resolver of the C library asks at most so many servers (MAXNS)."""
+"""The C library's resolver uses at most this many servers (MAXNS)."""
 
 
 def nameservers(resolv_conf: str) -> list[str]:
-    """The addresses of the name servers that programs ask, in their order."""
+    """The addresses of the name servers that programs use, in order."""
     lines = (line.split() for line in resolv_conf.splitlines())
     return [words[1] for words in lines if len(words) > 1 and words[0] == "nameserver"][:_LIMIT]
 
 
 def answering(server: str, limit: float) -> bool:
-    """Whether a name server answers at all, whatever its answer: a refusal is one, too.
+    """Whether a name server answers at all; a refusal is an answer too.
 
-    It is asked for the servers of the root, which needs no name of anybody (RFC 1035, section 4).
+    The query is for the root's name servers, so it needs no other name (RFC 1035, section 4).
 
     Args:
-        server: its address, of either version of IP.
+        server: its IPv4 or IPv6 address.
         limit: seconds.
     """
     identity = os.urandom(2)

@@ -1,4 +1,4 @@
-"""Reading small text files that may not be there."""
+"""Read small text files that may not exist."""
 
 import os
 import stat

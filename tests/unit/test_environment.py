@@ -61,8 +61,8 @@ def test_an_id_that_is_none(tree: Tree, run: Command, monkeypatch: pytest.Monkey
         told = run(*words)
         assert told.status == 2
         assert told.err == (
-            f"error: CODER_WORKSPACE_ID is {value!r}, which is no id of a workspace\n"
-            "hint: unset it, and the id of the settings document counts\n"
+            f"error: CODER_WORKSPACE_ID is {value!r}, which is not a valid workspace ID\n"
+            "hint: unset it, and the ID in the settings document applies\n"
         )
     assert read(tree.volume) == {}
 

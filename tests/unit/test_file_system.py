@@ -32,9 +32,9 @@ TABLE = {
     "OCFS2 with local ones": ("ocfs2", "rw,localflocks", R, "localflocks"),
     "CephFS": ("ceph", "rw,name=x", S, ""),
     "GlusterFS": ("fuse.glusterfs", "rw", S, ""),
-    "sshfs": ("fuse.sshfs", "rw", D, "this mount alone"),
-    "bindfs": ("fuse.bindfs", "rw", D, "this mount alone"),
-    "9p": ("9p", "rw,trans=virtio", D, "this mount alone"),
+    "sshfs": ("fuse.sshfs", "rw", D, "only within this mount"),
+    "bindfs": ("fuse.bindfs", "rw", D, "only within this mount"),
+    "9p": ("9p", "rw,trans=virtio", D, "only within this mount"),
     "VFAT": ("vfat", "rw", D, "owners"),
     "what nobody knows": ("newfs", "rw", U, ""),
 }

@@ -115,7 +115,7 @@ ROWS = {
     ),
     "add: the whole home": Row("home-persist add ~", "is the whole home", status=1),
     "an id that is none": Row(
-        "CODER_WORKSPACE_ID=../../x home-persist resolve", "is '../../x', which is no id", status=2
+        "CODER_WORKSPACE_ID=../../x home-persist resolve", "is '../../x', which is not a valid workspace ID", status=2
     ),
     "remove: what was added": Row(
         "home-persist remove ~/.six",

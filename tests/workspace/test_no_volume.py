@@ -10,7 +10,7 @@ from tests.conftest import Spaces
 pytestmark = pytest.mark.docker
 
 VOLUME = "/mnt/home-persist"
-NONE = f"error: {VOLUME}: the volume is not there"
+NONE = f"error: {VOLUME}: the volume does not exist"
 READ_ONLY = f"error: {VOLUME}: the volume is mounted read-only"
 FOR_IDES = f"error: {VOLUME}: the volume for IDEs and their settings is not writable"
 

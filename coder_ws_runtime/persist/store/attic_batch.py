@@ -18,13 +18,13 @@ _FIRST_YEAR = 1970
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What the name of a batch tells."""
+    """The information in the name of a batch."""
 
     name: str
     time: float
     """When it was made, in seconds since the epoch."""
     label: str
-    """The workspace that the copies come from, as `label_of` writes it."""
+    """The workspace from which the copies come, as `label_of` writes it."""
     scope: str
     """``owner``, ``workspace``; empty: not recorded."""
     workspace: str
@@ -32,11 +32,11 @@ class Batch:
 
     @classmethod
     def parse(cls, name: str) -> "Batch | None":
-        """What a name tells; None: it is not the name of a batch."""
+        """The information in a name; None if it is not the name of a batch."""
         found = _NAME.fullmatch(name)
         if not found:
             return None
-        # time.strptime() loads a module of the size of this one, each time that a batch is looked at first.
+        # time.strptime() loads a module as large as this one, when the first batch is parsed.
         parts = [int(found[name]) for name in ("year", "month", "day", "hour", "minute", "second")]
         if not (parts[0] >= _FIRST_YEAR and 1 <= parts[1] <= 12 and 1 <= parts[2] <= 31):  # noqa: PLR2004
             return None
@@ -47,12 +47,12 @@ class Batch:
         return cls(name, moment, found["label"], scope, found["workspace"] or "")
 
     def has_copies_of(self, workspace_id: str, workspace_name: str = "") -> bool:
-        """Whether its items may be earlier versions of a path of that scope.
+        """Whether its items may be earlier versions of a path with this scope.
 
         Args:
             workspace_id: whose own copies; empty: the owner's.
-            workspace_name: the workspace's name. A batch of format 1 counts for a workspace if it was
-                made by that workspace, and for the owner always.
+            workspace_name: the workspace's name. A batch of format 1 counts for a workspace if that
+                workspace made it, and always for the owner.
         """
         if not self.scope:
             return not workspace_id or self.label in (label_of(workspace_name), label_of(workspace_id))
@@ -60,23 +60,23 @@ class Batch:
 
 
 def digest_of(workspace_id: str) -> str:
-    """How the name of a batch says whose copies it has; empty for the owner's."""
+    """The part of a batch's name that says whose copies it has; empty for the owner's."""
     if not workspace_id:
         return ""
     return hex_digest(workspace_id.encode())[:12]
 
 
 def label_of(workspace: str) -> str:
-    """A workspace's name or id as the name of a batch has it."""
+    """A workspace's name or ID in the form used in a batch's name."""
     return re.sub(r"[^A-Za-z0-9._]+", "-", workspace).strip("-")[:_LABEL_LIMIT] or "unnamed"
 
 
 def stamp(now: float, workspace: str) -> str:
-    """The name of a batch without its scope: UTC with milliseconds, so that names sort by time.
+    """The name of a batch without its scope: UTC with milliseconds, so names sort by time.
 
     Args:
         now: seconds since the epoch.
-        workspace: name or id of the workspace that the batch comes from.
+        workspace: name or ID of the workspace from which the batch comes.
     """
     clock = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now))
     return f"{clock}.{int(now * 1000) % 1000:03d}Z-{label_of(workspace)}"
@@ -87,14 +87,14 @@ def batch_name(now: float, workspace: str, copies_of: str) -> str:
 
     Args:
         now: seconds since the epoch.
-        workspace: name or id of the workspace that the batch comes from.
-        copies_of: the id of the workspace whose own copies it has; empty: the owner's.
+        workspace: name or ID of the workspace from which the batch comes.
+        copies_of: the ID of the workspace whose own copies it has; empty: the owner's.
     """
     return f"{stamp(now, workspace)}@{f'ws-{digest_of(copies_of)}' if copies_of else 'owner'}"
 
 
 def parse_batch(name: str) -> Batch:
-    """The batch that a user names.
+    """The batch with the name that a user typed.
 
     Raises:
         UsageError: it is not the name of a batch, e.g. a path.

@@ -1,4 +1,4 @@
-"""What file systems say, in words that help."""
+"""Errors of file systems, in words that help."""
 
 import errno
 import os
@@ -13,9 +13,9 @@ _FAILURES = {
     errno.ENOSPC: ("path.no-space", "the volume is full", f"make room on it, {_AGAIN}"),
     errno.EDQUOT: ("path.no-space", "the volume's quota is used up", f"make room, {_AGAIN}"),
     errno.EROFS: ("path.read-only", "the file system is read-only", "mount it writable"),
-    errno.EACCES: ("path.permission", "permission denied", "look at owner and mode: ls -ld"),
-    errno.EPERM: ("path.permission", "not permitted", "look at owner and attributes: ls -ld, lsattr -d"),
-    errno.EIO: ("path.io", "input/output error", "look at the host's disk: dmesg"),
+    errno.EACCES: ("path.permission", "permission denied", "check owner and mode: ls -ld"),
+    errno.EPERM: ("path.permission", "not permitted", "check owner and attributes: ls -ld, lsattr -d"),
+    errno.EIO: ("path.io", "input/output error", "check the host's disk: dmesg"),
     errno.ESTALE: (
         "path.stale",
         "the server no longer has it (stale file handle)",
@@ -25,16 +25,16 @@ _FAILURES = {
 }
 
 Within = Sequence[tuple[Anchor, str, Owner]]
-"""Where a failure may come from: home or volume, a path below it, and who should own that."""
+"""Where a failure may come from: home or volume, a path below it, and the expected owner."""
 
 
 def failure_of(place: str, error: OSError, *, within: Within = ()) -> UserError:
-    """What a file system said, for a person. What was at the place is as it was.
+    """An error of a file system, for people. What was at the path is unchanged.
 
     Args:
         place: the path that was worked on, as the user writes it.
         error: what was raised.
-        within: where to look for the reason.
+        within: where to look for the cause.
     """
     if isinstance(error, BlockedPathError):
         return _blocked(place, error)
@@ -46,7 +46,7 @@ def failure_of(place: str, error: OSError, *, within: Within = ()) -> UserError:
             return foreign
     if error.errno == errno.ENOSPC and _out_of_inodes(error, within):
         return RefusedError(
-            "the volume has no inodes left: it has too many files, not too much content; left as it was",
+            "the volume has no inodes left: it has too many files, not too much data; left as it was",
             code="path.no-inodes",
             place=place,
             hint=f"remove files on it (many small ones: caches), {_AGAIN}",
@@ -68,7 +68,7 @@ def _mebibytes(size: int) -> str:
 def _blocked(place: str, error: BlockedPathError) -> UserError:
     what = "a symlink" if error.is_link else "not a directory"
     return RefusedError(
-        f"{error.component!r} on the way to it is {what}",
+        f"{error.component!r} in its path is {what}",
         code="path.blocked",
         place=place,
         hint=f"declare {error.component + '/'!r} itself, or remove what is in the way",
@@ -86,7 +86,7 @@ def _held_elsewhere(place: str, error: HeldElsewhereError) -> UserError:
 
 
 def _foreign(place: str, within: Within) -> UserError | None:
-    """What belongs to another user where a permission is missing."""
+    """An error that names what belongs to another user, if a permission is missing."""
     from coder_ws_runtime.persist.store.ownership import find_foreign, user_name  # noqa: PLC0415 - rarely needed
 
     for anchor, relative, owner in within:
@@ -105,7 +105,7 @@ def _foreign(place: str, within: Within) -> UserError | None:
 
 
 def _out_of_inodes(error: OSError, within: Within) -> bool:
-    """Whether ENOSPC means inodes; a file system that does not count them says that there are 0 in all."""
+    """Whether ENOSPC means inodes; a file system that does not count inodes reports a total of 0."""
     inodes = getattr(error, "inodes", None)
     if inodes is not None:
         return bool(inodes)

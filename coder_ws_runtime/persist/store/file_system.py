@@ -1,8 +1,8 @@
-"""What kind of file system a volume is, and whether it can be relied on.
+"""The kind of file system that a volume has, and whether it is reliable enough.
 
-Several workspaces, perhaps on several hosts, work on one volume, and locks are what keeps their work
-apart. So a file system whose locks do not reach the others is refused. Where less is missing (flags of
-renameat2(2), extended attributes, modes, links), home-persist does what it can with what there is.
+Several workspaces, perhaps on several hosts, work on one volume, and locks keep their work apart. So a file
+system whose locks do not reach the others is refused. If less is missing (flags of renameat2(2), extended
+attributes, modes, links), home-persist works with what there is.
 """
 
 import os
@@ -15,7 +15,7 @@ from coder_ws_runtime.system.mounts import Mount, find_mount
 
 
 class Support(Enum):
-    """How far a file system can be relied on; the value is the word in reports."""
+    """How reliable a file system is; the value is the word in reports."""
 
     SUPPORTED = "supported"
     DEGRADED = "degraded"
@@ -25,10 +25,10 @@ class Support(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FileSystem:
-    """What a volume is."""
+    """The kind of a volume's file system."""
 
     kind: str
-    """The type as in mountinfo, e.g. ``nfs4``; empty if it is not known."""
+    """The type as in mountinfo, e.g. ``nfs4``; empty if unknown."""
     source: str
     options: tuple[str, ...]
     """Sorted."""
@@ -44,7 +44,7 @@ _LOCAL = frozenset(
     {"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "zfs", "bcachefs", "tmpfs", "jfs", "reiserfs", "overlay"}
 )
 _CLUSTER = frozenset({"ceph", "fuse.ceph-fuse", "fuse.glusterfs", "gpfs"})
-# The options by which a file system keeps its locks on one host.
+# Mount options with which a file system keeps its locks on one host.
 _LOCAL_LOCKS = frozenset(
     {"nolock", "nobrl", "localflock", "localflocks", "local_lock=all", "local_lock=flock"}
 )
@@ -53,10 +53,10 @@ _ONE_MOUNT = frozenset({"9p", "virtiofs"})
 
 
 def inspect(proc: Path, path: Path) -> FileSystem:
-    """What kind of file system a path is on.
+    """The kind of file system that a path is on.
 
     Args:
-        proc: the process file system; where it says nothing, nothing is known.
+        proc: the process file system; without information there, nothing is known.
         path: an absolute path; links in it are followed.
     """
     try:
@@ -68,7 +68,7 @@ def inspect(proc: Path, path: Path) -> FileSystem:
 
 
 def judge(mount: Mount) -> FileSystem:
-    """How far a mount can be relied on. Pure."""
+    """How reliable a mount is. Pure."""
     support, reason, remedy = _judged(mount)
     return FileSystem(mount.kind, mount.source, tuple(sorted(mount.options)), support, reason, remedy)
 
@@ -100,21 +100,21 @@ def _what_is_missing(mount: Mount) -> tuple[Support, str, str] | None:
     reason = remedy = ""
     version = mount.option("vers") or ("4" if mount.kind == "nfs4" else "3")
     if mount.kind in _NFS and not version.startswith("4"):
-        reason = f"NFS {version} locks by a service of its own (lockd), which firewalls tend to cut"
+        reason = f"NFS {version} uses a separate service for locks (lockd), which firewalls often block"
         remedy = "mount it with 'vers=4.2'"
     elif mount.kind in _SMB:
-        reason = f"{mount.kind} has no symlinks, owners and modes of Unix unless the server adds them"
+        reason = f"{mount.kind} has Unix symlinks, owners and modes only if the server adds them"
         remedy = "use NFSv4 or CephFS for homes"
     elif mount.kind in _NO_POSIX:
-        reason, remedy = f"{mount.kind} keeps no owners, modes and symlinks", "use ext4 or xfs"
+        reason, remedy = f"{mount.kind} does not store owners, modes and symlinks", "use ext4 or xfs"
     elif mount.kind in _ONE_MOUNT or (mount.kind.startswith("fuse") and mount.kind not in _CLUSTER):
-        reason = f"the locks of {mount.kind} are known to this mount alone"
-        remedy = "let only workspaces of this host, which share the mount, use the volume"
+        reason = f"locks on {mount.kind} work only within this mount"
+        remedy = "use the volume only for workspaces of this host, which share the mount"
     return (Support.DEGRADED, reason, remedy) if reason else None
 
 
 def refusal(proc: Path, path: Path) -> NoVolumeError | None:
-    """Why nothing may be written on the volume at a path; None if something may."""
+    """Why nothing may be written to a volume at a path; None if it may."""
     found = inspect(proc, path)
     if found.support is not Support.REFUSED:
         return None

@@ -1,11 +1,11 @@
-"""Which format a volume has: ``.home-persist/format.json``.
+"""The format of a volume: ``.home-persist/format.json``.
 
-Workspaces of one owner run images of different ages on one volume. The number says which rules the
-volume follows; `oldest_reader` is the oldest format whose software may still write there. A volume
-without the file has format 1: the releases before the file wrote none.
+Workspaces of one owner may run images of different ages on one volume. The number says which rules the volume
+follows; `oldest_reader` is the oldest format whose software may still write to it. A volume without the file
+has format 1: the first releases wrote no such file.
 
-Format 2 adds to format 1, and software of format 1 may go on writing: the file itself, batches of the
-attic whose names end in their scope, records of the attic, holders in lock files.
+Format 2 adds to format 1: the file itself, batches in the attic whose names end with their scope, records of
+the attic, and holders in lock files. Software of format 1 may still write.
 """
 
 import json
@@ -20,23 +20,23 @@ from coder_ws_runtime.persist.store.names import FORMAT, STATE
 NUMBER = 2
 """The format that this version writes."""
 OLDEST_READER = 1
-"""The oldest format whose software may write on a volume of this format."""
+"""The oldest format whose software may write to a volume of this format."""
 FIRST = 1
 """The format of a volume without the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """What the file says."""
+    """The content of the file."""
 
     number: int
     oldest_reader: int
     writer: str
-    """The version of coder-ws-runtime that wrote it; empty if not known."""
+    """The version of coder-ws-runtime that wrote it; empty if unknown."""
 
     @property
     def writable(self) -> bool:
-        """Whether this version may write on the volume."""
+        """Whether this version may write to the volume."""
         return self.oldest_reader <= NUMBER
 
 
@@ -50,14 +50,14 @@ def encode(value: Format) -> bytes:
 
 
 def parse(text: bytes) -> Format:
-    """The format that a document says; keys that we do not know are left to those who do.
+    """The format in a document; unknown keys are ignored.
 
     Raises:
         ValueError: it is not such a document.
     """
     document = json.loads(text)
     if not isinstance(document, dict):
-        raise ValueError("not an object")  # noqa: TRY004 - what is wrong is the text
+        raise ValueError("not an object")  # noqa: TRY004 - the text is wrong, not a type
     number, oldest = document.get("format"), document.get("oldest_reader")
     if not isinstance(number, int) or not isinstance(oldest, int):
         raise ValueError("'format' and 'oldest_reader' have to be integers")  # noqa: TRY004 - as above
@@ -68,7 +68,7 @@ def read(volume: Anchor) -> Format | None:
     """The format of a volume; None: it has no file.
 
     Raises:
-        ValueError: the file cannot be understood.
+        ValueError: the file is not valid.
         OSError: it cannot be read.
     """
     try:
@@ -81,7 +81,7 @@ def read(volume: Anchor) -> Format | None:
 
 
 def refusal(volume: Anchor) -> NoVolumeError | None:
-    """Why this version must not write on a volume; None: it may."""
+    """Why this version must not write to a volume; None if it may."""
     place = f"{volume.path}/{STATE}/{FORMAT}"
     try:
         found = read(volume)
@@ -90,12 +90,12 @@ def refusal(volume: Anchor) -> NoVolumeError | None:
             f"the format of the volume cannot be read: {error}",
             code="volume.format-unreadable",
             place=place,
-            hint="if no newer version of coder-ws-runtime has written on this volume, remove that file",
+            hint="if no newer version of coder-ws-runtime has written to this volume, remove that file",
         )
     if found is None or found.writable:
         return None
     return NoVolumeError(
-        f"the volume has format {found.number}, which versions from format {found.oldest_reader} on may"
+        f"the volume has format {found.number}, to which versions from format {found.oldest_reader} on may"
         f" write; this is coder-ws-runtime {__version__} with format {NUMBER}, so nothing is changed",
         code="volume.format-newer",
         place=place,
@@ -105,6 +105,6 @@ def refusal(volume: Anchor) -> NoVolumeError | None:
 
 
 def is_current(volume: Anchor) -> bool:
-    """Whether the file is there and says at least our format. Raises as `read`."""
+    """Whether the file exists and has at least our format. Raises like `read`."""
     found = read(volume)
     return found is not None and found.number >= NUMBER

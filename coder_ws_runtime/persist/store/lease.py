@@ -1,8 +1,9 @@
 """Leases: which workspaces of the owner are running, and when each was last seen.
 
 One file per workspace, ``.home-persist/leases/<workspace id>.lock``. The daemon holds a lock (flock(2)) on
-it; the lock ends with the process, however that ends. The file's time of modification is when the workspace
-was last seen: every resolve sets it, and the daemon at each sweep. Its content is the workspace's name.
+it, which ends with the process, however that ends. The file's modification time is the time at which the
+workspace was last seen: every resolve sets it, and so does the daemon at each sweep. The content is the
+workspace's name.
 """
 
 import errno
@@ -21,34 +22,34 @@ if TYPE_CHECKING:
     from coder_ws_runtime.persist.store.volume import Volume
 
 _NAME_LIMIT = 256
-# What a network file system says of a descriptor whose state its server no longer has.
+# The errors of a network file system for a descriptor that its server no longer knows.
 _LOST = (errno.EIO, errno.ESTALE, errno.ENOLCK, errno.EBADF)
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseState:
-    """What is known of one workspace's lease."""
+    """The information in one workspace's lease."""
 
     workspace_id: str
     held: bool
     seen: float
     """When the workspace was last seen, in seconds since the epoch."""
     workspace_name: str = ""
-    """Empty if not known."""
+    """Empty if unknown."""
 
 
 class Renewal(Enum):
-    """What `Lease.renew` found; the value is the code in reports."""
+    """The result of `Lease.renew`; the value is the code in reports."""
 
     KEPT = "lease.kept"
     TAKEN = "lease.taken"
     """It was free."""
     RETAKEN = "lease.retaken"
-    """It was lost: the file was removed, or the server dropped the lock. It is held again."""
+    """It was lost: the file was removed, or the server dropped the lock. We hold it again."""
     LOST = "lease.lost"
-    """It was lost, and another process has it now."""
+    """It was lost, and another process holds it now."""
     ELSEWHERE = "lease.held-elsewhere"
-    """Another process of this workspace has it."""
+    """Another process of this workspace holds it."""
 
 
 class Lease:
@@ -56,8 +57,8 @@ class Lease:
 
     Args:
         volume: the owner's volume.
-        workspace_id: this workspace; without an id the host name stands for it.
-        workspace_name: kept in the file, for when the workspace is gone.
+        workspace_id: this workspace; without an ID, the host name is used.
+        workspace_name: written to the file, for when the workspace has been deleted.
     """
 
     def __init__(self, volume: "Volume", workspace_id: str, workspace_name: str = "") -> None:
@@ -69,7 +70,7 @@ class Lease:
         self.renew()
 
     def renew(self) -> Renewal:
-        """Note that the workspace is running; take the lease if it is not held, or was lost.
+        """Record that the workspace is running; take the lease if we do not hold it or have lost it.
 
         Raises:
             OSError: the volume cannot be written.
@@ -86,7 +87,7 @@ class Lease:
         return renewal
 
     def _take(self) -> bool:
-        """Take the lock on the file that has the name now; whether that succeeded."""
+        """Lock the file that has the name now; returns whether that succeeded."""
         _close(self._fd)
         self._fd = _open(self._volume, self._name)
         try:
@@ -95,19 +96,19 @@ class Lease:
             self.held = False
             return False
         self.held = True
-        with suppress(OSError):  # on a full volume it has no name, and is held all the same
+        with suppress(OSError):  # on a full volume it has no name, but is held all the same
             _write_name(self._fd, self._workspace_name)
         return True
 
     def _is_valid(self) -> bool:
-        """Whether the lock that we took is still there, on the file that others look at."""
+        """Whether our lock still exists, on the file that other processes see."""
         try:
             mine = os.fstat(self._fd)
             with self._volume.directory(LEASES) as directory:
                 there = os.stat(self._name, dir_fd=directory, follow_symlinks=False)
-            if (mine.st_dev, mine.st_ino) != (there.st_dev, there.st_ino):  # `gc` took us for gone
+            if (mine.st_dev, mine.st_ino) != (there.st_dev, there.st_ino):  # `gc` took us for deleted
                 return False
-            # NFS refuses I/O on a file whose lock the server lost. Only I/O shows it: the client's own
+            # NFS refuses I/O on a file whose lock the server has lost. Only I/O shows it: the client's own
             # table still has the lock.
             os.pwrite(self._fd, self._workspace_name.encode()[:1] or b" ", 0)
             os.fsync(self._fd)
@@ -124,12 +125,12 @@ class Lease:
 
 
 def note_seen(volume: "Volume", workspace_id: str, workspace_name: str = "") -> None:
-    """Note that a workspace is in use now, whether or not its daemon runs.
+    """Record that a workspace is in use now, whether or not its daemon runs.
 
     Args:
         volume: the owner's volume.
         workspace_id: as for `Lease`.
-        workspace_name: likewise.
+        workspace_name: as for `Lease`.
 
     Raises:
         OSError: the volume cannot be written.
@@ -154,7 +155,7 @@ def _write_name(fd: int, workspace_name: str) -> None:
 
 
 def _close(fd: int) -> None:
-    with suppress(OSError):  # close(2) on NFS reports what was written before; the descriptor is closed
+    with suppress(OSError):  # on NFS, close(2) reports earlier write errors; the descriptor is closed
         os.close(fd)
 
 
@@ -168,10 +169,10 @@ def _open(volume: "Volume", name: str) -> int:
 
 @contextmanager
 def retired(volume: "Volume", workspace_id: str) -> Iterator[bool]:
-    """Hold the lease of a workspace that is gone, and remove it at the end.
+    """Hold the lease of a deleted workspace, and remove it at the end.
 
     Yields:
-        Whether it could be had; False: the workspace is running after all, and its lease stays.
+        Whether we hold it; False: the workspace is running after all, and its lease stays.
     """
     name = f"{workspace_id}{LOCK_SUFFIX}"
     with volume.directory(LEASES) as fd:
@@ -186,7 +187,7 @@ def retired(volume: "Volume", workspace_id: str) -> Iterator[bool]:
         try:
             yield True
         except BaseException:
-            if not was_there:  # it is ours, and would say that the workspace was seen just now
+            if not was_there:  # we created it; it would mean that the workspace was just seen
                 with volume.directory(LEASES) as fd, suppress(OSError):
                     os.unlink(name, dir_fd=fd)
             raise
@@ -204,7 +205,7 @@ def _status(name: str, fd: int) -> os.stat_result | None:
 
 
 def leases(volume: Path) -> list[LeaseState]:
-    """The leases on a volume; none if it is not there or has none."""
+    """The leases on a volume; none if it does not exist or has none."""
     directory = volume / STATE / LEASES
     try:
         names = sorted(os.listdir(directory))
@@ -218,9 +219,9 @@ def leases(volume: Path) -> list[LeaseState]:
 
 
 def _state(file: Path, workspace_id: str) -> LeaseState | None:
-    """What a lease file tells; one that may not be opened still says when its workspace was seen."""
+    """The information in a lease file; even one that we may not open shows when its workspace was seen."""
     try:
-        # flock(2) on NFS needs a descriptor open for writing.
+        # flock(2) on NFS needs a descriptor that is open for writing.
         fd = os.open(file, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         try:
@@ -245,12 +246,12 @@ def _is_held(fd: int) -> bool:
 
 
 def is_held(volume: Path, workspace_id: str) -> bool:
-    """Whether the lease of this workspace is held, that is, whether its daemon runs."""
+    """Whether the lease of this workspace is held, which means that its daemon runs."""
     own = workspace_id or os.uname().nodename
     return any(lease.held for lease in leases(volume) if lease.workspace_id == own)
 
 
 def held_elsewhere(volume: Path, workspace_id: str) -> list[str]:
-    """The ids of the owner's other workspaces that are running."""
+    """IDs of the owner's other workspaces that are running."""
     own = workspace_id or os.uname().nodename
     return [lease.workspace_id for lease in leases(volume) if lease.held and lease.workspace_id != own]

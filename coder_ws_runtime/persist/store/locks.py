@@ -1,8 +1,8 @@
 """Locks of single paths, and who holds them.
 
-One file per path in ``.home-persist/locks``, locked with flock(2) while something is published there.
-The holder writes who it is into the file, so that a workspace that waits can name the one it waits for.
-No wait is without end: a holder that was paused (``docker pause``) would block every other workspace's boot.
+One file per path in ``.home-persist/locks``, locked with flock(2) while something is published at that path.
+The holder writes its identity to the file, so a waiting workspace can name it. Every wait has an end: a
+paused holder (``docker pause``) would otherwise block the boot of every other workspace.
 """
 
 import errno
@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 
 WAIT = 5.0
-"""Seconds to wait for another process that holds the lock of a path."""
+"""How many seconds to wait for another process that holds the lock of a path."""
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _FIRST_PAUSE = 0.001
@@ -26,19 +26,19 @@ _HOLDER_LIMIT = 1024
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a lock."""
+    """The holder of a lock."""
 
     workspace: str
-    """Its name, else its id; empty if neither is known."""
+    """Its name, or else its ID; empty if neither is known."""
     host: str
-    """The name of its container."""
+    """The host name of its container."""
     pid: int
-    """In its container."""
+    """The process ID in its container."""
     since: float
     """Seconds since the epoch."""
 
     def __str__(self) -> str:
-        """As it is named in messages."""
+        """The holder, for messages."""
         clock = time.strftime("%H:%M:%S", time.gmtime(self.since))
         where = f"host {self.host}, process {self.pid}, since {clock} UTC"
         return f"workspace {self.workspace or '?'!r} ({where})"
@@ -48,7 +48,7 @@ class HeldElsewhereError(OSError):
     """A lock was not released in time.
 
     Attributes:
-        holder: who has it; None if that cannot be read.
+        holder: the process that has it; None if that cannot be read.
     """
 
     def __init__(self, holder: Holder | None) -> None:
@@ -57,21 +57,21 @@ class HeldElsewhereError(OSError):
 
 
 def open_lock(fd: int, name: str) -> int:
-    """A descriptor of the lock file `name` in the directory `fd`; it is made if need be."""
+    """A descriptor of the lock file `name` in the directory `fd`; the file is created if necessary."""
     return os.open(name, _FLAGS, 0o600, dir_fd=fd)
 
 
 @contextmanager
 def held(lock: int, workspace: str, wait: float) -> Iterator[None]:
-    """Hold an open lock file, and say in it who does.
+    """Hold an open lock file, and write our identity to it.
 
     Args:
         lock: from `open_lock`; the caller closes it, which releases the lock.
-        workspace: the name or id of this workspace.
+        workspace: the name or ID of this workspace.
         wait: seconds.
 
     Raises:
-        HeldElsewhereError: another process had it all that time.
+        HeldElsewhereError: another process held it during all that time.
     """
     end = time.monotonic() + wait
     pause = _FIRST_PAUSE
@@ -82,10 +82,10 @@ def held(lock: int, workspace: str, wait: float) -> Iterator[None]:
         except BlockingIOError:
             if time.monotonic() >= end:
                 raise HeldElsewhereError(read_holder(lock)) from None
-        # flock(2) has no time limit, and a signal to end it is the whole process's.
+        # flock(2) has no time limit, and a signal that would end it affects the whole process.
         time.sleep(min(pause, max(0.0, end - time.monotonic())))
         pause = min(pause * 2, _LONGEST_PAUSE)
-    with suppress(OSError):  # on a full volume it is held all the same
+    with suppress(OSError):  # on a full volume the file stays empty, but the lock is held
         _write_holder(lock, Holder(workspace, os.uname().nodename, os.getpid(), time.time()))
     yield
 
@@ -97,7 +97,7 @@ def _write_holder(lock: int, holder: Holder) -> None:
 
 
 def read_holder(lock: int) -> Holder | None:
-    """Who says in an open lock file that it holds the lock; None if nobody does, or it cannot be read."""
+    """The holder that an open lock file names; None if there is none, or it cannot be read."""
     try:
         values = json.loads(os.pread(lock, _HOLDER_LIMIT, 0))
         return Holder(

@@ -13,13 +13,13 @@ On the volume, relative to it::
         leases/<workspace id>.lock    see coder_ws_runtime.persist.store.lease
         attic/<batch>/<path>          see coder_ws_runtime.persist.store.attic
         attic-records/<batch>.jsonl   why each item of a batch is there
-        attic-records/<batch>.state/  the declarations and migrations of a workspace that is gone
+        attic-records/<batch>.state/  the declarations and migrations of a deleted workspace
         manifests/                    the user's own declarations
         children/known.json           see coder_ws_runtime.persist.children
         migrations/                   one file per migration that is done
 
-Next to ``<name>``, in the same directory of the home, while content and link change places:
-``.<name>`` with one of the suffixes below. They end in text that no declared path may end in.
+Next to ``<name>``, in the same directory of the home, while content and link are swapped: ``.<name>`` with
+one of the suffixes below. No declared path may end like them.
 """
 
 from coder_ws_runtime import layout
@@ -45,19 +45,19 @@ ATTIC = "attic"
 ATTIC_RECORDS = "attic-records"
 
 STATE_SUFFIX = ".state"
-"""Ends the name of what home-persist remembered of a workspace that is gone, next to a batch's records."""
+"""Suffix of the directory with home-persist's records of a deleted workspace, next to a batch's records."""
 
 LOCK_SUFFIX = ".lock"
-"""Ends the name of a lock file; the rest of the name says what it locks: a lease, a staging directory."""
+"""Suffix of a lock file; the rest of the name says what it locks: a lease, or a staging directory."""
 
 # Next to a path ------------------------------------------------------------------------------------
 
 SET_ASIDE_SUFFIX = STATE
-"""Ends the name under which content waits next to its path while a link replaces it."""
+"""Suffix of content that waits next to its path while a link replaces it."""
 COPY_SUFFIX = f"{SET_ASIDE_SUFFIX}-copy"
-"""Ends the name of a copy that is to come back to the home, and may not be whole."""
+"""Suffix of a copy that is to come back to the home, and may be incomplete."""
 SWAP_SUFFIX = f"{SET_ASIDE_SUFFIX}-swap"
-"""Ends the name of a whole copy that is about to be swapped with the link, and then of the link."""
+"""Suffix of a complete copy that is about to be swapped with the link, and then of the link."""
 
 
 def aside_name(name: str) -> str:
@@ -66,17 +66,17 @@ def aside_name(name: str) -> str:
 
 
 LEFT_SUFFIX = f"{SET_ASIDE_SUFFIX}-left"
-"""Ends, before a number, the name of what was set aside and could not be removed."""
+"""Suffix, before a number, of content that was set aside and could not be removed."""
 RESERVED_SUFFIXES = (SET_ASIDE_SUFFIX, COPY_SUFFIX, SWAP_SUFFIX, LEFT_SUFFIX)
 
 NAME_MAX = 255
-"""Bytes of one name on Linux's file systems (NAME_MAX of pathconf(3))."""
+"""The maximum length of a name in bytes on Linux's file systems (NAME_MAX of pathconf(3))."""
 DECLARED_NAME_MAX = NAME_MAX - len(".") - max(map(len, RESERVED_SUFFIXES))
-"""Bytes of one name of a declared path: a name next to it is longer by a dot and a suffix."""
+"""The same for a declared path: the names next to it are longer by a dot and a suffix."""
 
 
 def workspace_of(on_volume: str) -> str:
-    """The id of the workspace whose own copy a path of the volume is; empty: it is the owner's copy.
+    """The ID of the workspace whose own copy a path on the volume is; empty: it is the owner's copy.
 
     Args:
         on_volume: relative to the volume, normalised.
@@ -86,13 +86,13 @@ def workspace_of(on_volume: str) -> str:
 
 
 def in_home(on_volume: str) -> str:
-    """The path in the home that a path of the volume is the copy of; relative, as the argument."""
+    """The path in the home for a path on the volume; relative, like the argument."""
     workspace = workspace_of(on_volume)
     return on_volume.removeprefix(f"{WORKSPACES}/{workspace}").lstrip("/") if workspace else on_volume
 
 
 def copies_root(workspace_id: str) -> str:
-    """Where the copies of a workspace are, relative to the volume; the volume itself for the owner's.
+    """The directory of a workspace's copies, relative to the volume; the volume itself for the owner's.
 
     Args:
         workspace_id: empty for the owner's.
@@ -101,9 +101,9 @@ def copies_root(workspace_id: str) -> str:
 
 
 def beside(name: str, suffix: str) -> str:
-    """The name next to `name` that ends in one of the reserved suffixes; never longer than NAME_MAX.
+    """The name next to `name` with one of the reserved suffixes; never longer than NAME_MAX.
 
-    A name that is too long for that is shortened and made unique by a digest.
+    A name that would be too long is shortened, and made unique with a digest.
     """
     whole = f".{name}{suffix}"
     if len(whole.encode(errors="surrogateescape")) <= NAME_MAX:

@@ -1,7 +1,7 @@
-"""What belongs to another user where everything should be ours, and the command that gives it back.
+"""What belongs to another user although it should be ours, and the command that corrects it.
 
-A volume comes from another uid as a whole (restored, or used by another image), or in parts: a program
-ran with sudo, or Docker made the parents of a nested mount, which are root's then.
+A whole volume may belong to another UID because it was restored, or used by another image. Parts of it may,
+because a program ran with sudo, or because Docker created the parents of a nested mount, as root.
 """
 
 import os
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from coder_ws_runtime.fs.anchored import Anchor, Owner, open_directory, report_deep_nesting
 
 _NAMED = 5
-"""Paths that a remedy names one by one; more are found by find(1)."""
+"""A remedy names at most this many paths one by one; otherwise find(1) finds them."""
 _BUDGET = 0.5
-"""Seconds for a search."""
+"""The time limit of a search, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,9 @@ class Foreign:
     owners: Mapping[str, int]
     """Absolute paths, and the uid of each. Each is the highest: what is above it is ours."""
     root: str
-    """Where was looked."""
+    """Where we looked."""
     complete: bool = True
-    """Whether all of it was looked at."""
+    """Whether we looked at everything."""
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -69,7 +69,7 @@ def give(paths: Iterable[str], user: str, group: str = "", *, but: Iterable[str]
 
 
 def user_name(uid: int) -> str:
-    """How a user is called in messages: the name if there is one, and the number."""
+    """A user in messages: the name if there is one, and the number."""
     import pwd  # noqa: PLC0415 - only messages need it
 
     try:
@@ -79,13 +79,13 @@ def user_name(uid: int) -> str:
 
 
 def find_foreign(anchor: Anchor, relative: str, owner: Owner, *, budget: float = _BUDGET) -> Foreign | None:
-    """What belongs to others on the way to a path, else in the tree at it; None if nothing does.
+    """What belongs to others in the path of something, or else in the tree at it; None if nothing does.
 
     Args:
-        anchor: the home or the volume; it counts as on the way itself.
+        anchor: the home or the volume; it is checked too.
         relative: a path below it; empty for all of it.
-        owner: whose it should be.
-        budget: seconds; what is not looked at by then is not counted.
+        owner: the expected owner.
+        budget: seconds; what was not checked by then is not counted.
     """
     search = _Search(anchor, owner, time.monotonic() + budget)
     fd = os.dup(anchor.fd)
@@ -105,7 +105,7 @@ def find_foreign(anchor: Anchor, relative: str, owner: Owner, *, budget: float =
             os.close(fd)
             fd = inner
         search.inside(fd, relative, os.fstat(fd).st_dev)
-    except OSError:  # not there, or not to be looked at although it is ours: this is not the reason
+    except OSError:  # it does not exist, or cannot be read although it is ours: not the cause
         pass
     finally:
         os.close(fd)
@@ -121,14 +121,14 @@ class _Search:
         self.complete = True
 
     def note(self, found: os.stat_result, path: str) -> bool:
-        """Whether this one is foreign."""
+        """Whether this one belongs to another user."""
         if found.st_uid == self.owner.uid:
             return False
         self.owners[f"{self.anchor.path}/{path}".rstrip("/")] = found.st_uid
         return True
 
     def inside(self, fd: int, path: str, device: int) -> None:
-        """Look at what a directory holds; what is mounted there is another file system's."""
+        """Check the content of a directory; mounts in it are not entered."""
         if time.monotonic() > self.until:
             self.complete = False
             return

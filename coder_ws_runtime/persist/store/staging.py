@@ -1,7 +1,7 @@
 """Where copies are made before they are published: ``.home-persist/staging/<token>/``.
 
-A lock file next to each directory tells other processes that it is in use. Whatever a dead process left
-there is a copy of content that is still where it came from, so it is removed.
+A lock file next to each directory shows other processes that it is in use. What a dead process left there is
+a copy of content that is still at its origin, so it is removed.
 """
 
 import errno
@@ -23,8 +23,8 @@ class Staging:
     """One process's directory for copies that are not published yet.
 
     Args:
-        parent: a descriptor of the directory that holds all of them.
-        owner: who is to own it.
+        parent: a descriptor of the directory that contains all of them.
+        owner: its owner.
     """
 
     def __init__(self, parent: int, owner: Owner) -> None:
@@ -46,9 +46,9 @@ class Staging:
         return str(self._count)
 
     def is_there(self) -> bool:
-        """Whether it is still the directory of its name.
+        """Whether it still is the directory with its name.
 
-        A server that lost our lock (NFS, after a cut) lets other processes clear it.
+        If a server loses our lock (NFS, after an interruption), other processes may clear it.
         """
         try:
             mine, there = os.fstat(self.fd), os.stat(self.token, dir_fd=self._parent, follow_symlinks=False)
@@ -60,7 +60,7 @@ class Staging:
         return (mine.st_dev, mine.st_ino) == (there.st_dev, there.st_ino)
 
     def discard(self, name: str, progress: Callable[[int], None] | None = None) -> None:
-        """Remove one copy, whole or not; `progress` is called for each file."""
+        """Remove one copy, complete or not; `progress` is called for each file."""
         try:
             remove_tree(self.fd, name, progress)
         except OSError as error:
@@ -68,9 +68,9 @@ class Staging:
                 raise
 
     def close(self) -> None:
-        """Remove it with all that is still in it."""
+        """Remove it with its content."""
         os.close(self.fd)
-        # A full or failing disk is reported where it matters; the next run clears what stays.
+        # A full or failing disk is reported elsewhere; the next run clears what remains.
         with suppress(OSError):
             remove_tree(self._parent, self.token)
             os.unlink(f"{self.token}{LOCK_SUFFIX}", dir_fd=self._parent)
@@ -79,21 +79,21 @@ class Staging:
 
 
 def _lock_new_token(parent: int) -> tuple[str, int]:
-    """A token that no other process has, and a descriptor of its lock file, which is held."""
+    """A unique token, and a descriptor of its lock file, whose lock we hold."""
     while True:
         token = os.urandom(8).hex()
         lock = open_lock(parent, f"{token}{LOCK_SUFFIX}")
         fcntl.flock(lock, fcntl.LOCK_EX)
-        # Between the two calls another process may have taken it for one that is left over.
+        # Between the two calls, another process may have taken it for a left-over one.
         if os.fstat(lock).st_nlink:
             return token, lock
         os.close(lock)
 
 
 def clear(fd: int) -> None:
-    """Remove what dead processes left in the directory `fd` that holds all of them."""
+    """Remove what dead processes left in the directory `fd`, which contains all of them."""
     for token in _left_over(fd):
-        with suppress(OSError):  # not ours to remove
+        with suppress(OSError):  # we may not remove it
             remove_tree(fd, token)
             os.unlink(f"{token}{LOCK_SUFFIX}", dir_fd=fd)
 
@@ -108,7 +108,7 @@ def left_over(fd: int) -> int:
 
 
 def _left_over(fd: int) -> Iterator[str]:
-    """The tokens of dead processes; while the caller looks at one, no other process uses it."""
+    """The tokens of dead processes; while the caller handles one, no other process uses it."""
     for lock_name in os.listdir(fd):
         if not lock_name.endswith(LOCK_SUFFIX):
             continue

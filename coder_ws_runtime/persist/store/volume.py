@@ -1,4 +1,4 @@
-"""An owner's volume, opened. What is where on it: :mod:`coder_ws_runtime.persist.store.names`."""
+"""An owner's volume, opened. For its layout see :mod:`coder_ws_runtime.persist.store.names`."""
 
 import errno
 import os
@@ -20,15 +20,15 @@ class Volume:
     """An owner's volume.
 
     Args:
-        path: where it is mounted.
-        owner: who owns what we create on it.
-        writing: whether we are to change anything on it.
-        workspace: name or id of this workspace, for those who wait for a lock of ours.
-        proc: the process file system, which tells what kind of file system the volume is; None: do not ask.
+        path: its mount point.
+        owner: the owner of what we create on it.
+        writing: whether we will change anything on it.
+        workspace: name or ID of this workspace, for processes that wait for one of our locks.
+        proc: the process file system, which shows the kind of the volume's file system; None: do not check.
 
     Raises:
-        NoVolumeError: it is not there or not a directory; or we are to write, and it is not writable, has
-            a format that this version must not write, or is a file system without locks.
+        NoVolumeError: it does not exist or is not a directory; or we are to write, but it is not writable,
+            has a format that this version must not write, or has a file system without locks.
     """
 
     def __init__(
@@ -38,12 +38,12 @@ class Volume:
         self.owner = owner
         self.workspace = workspace
         self.lock_wait = locks.WAIT
-        """Seconds that `lock` waits for another process."""
+        """How many seconds `lock` waits for another process."""
         hint = "mount a volume there, or name another directory in HOME_PERSIST_STATE"
         try:
             self.anchor = Anchor(path)
         except OSError as error:
-            why = "is not there" if error.errno == errno.ENOENT else error.strerror
+            why = "does not exist" if error.errno == errno.ENOENT else error.strerror
             raise NoVolumeError(
                 f"the volume {why}", code="volume.missing", place=str(path), hint=hint
             ) from error
@@ -57,7 +57,7 @@ class Volume:
             self._write_format()
 
     def fault(self) -> NoVolumeError | None:
-        """Why nothing may be written on it; None if something may."""
+        """Why nothing may be written to it; None if it may."""
         if not os.access(self.path, os.W_OK | os.X_OK):
             return self._not_writable()
         if self._proc:
@@ -85,7 +85,7 @@ class Volume:
         )
 
     def _write_format(self) -> None:
-        """Note our format, unless the volume has it. What keeps us from it is reported of each path."""
+        """Write our format, unless the volume has it. An error here is reported for each path."""
         with suppress(OSError):
             if not volume_format.is_current(self.anchor):
                 self.write(FORMAT, volume_format.encode(volume_format.OURS))
@@ -100,7 +100,7 @@ class Volume:
 
     @contextmanager
     def directory(self, name: str) -> Iterator[int]:
-        """A descriptor of a directory of ours, e.g. ``attic``; it is made if need be.
+        """A descriptor of one of our directories, e.g. ``attic``; it is created if necessary.
 
         Args:
             name: relative to ``.home-persist``; the empty path is that directory itself.
@@ -116,10 +116,10 @@ class Volume:
 
     @contextmanager
     def lock(self, on_volume: str) -> Iterator[None]:
-        """Hold the lock of one path of the volume; wait a while if another process has it.
+        """Hold the lock of one path on the volume; wait for a while if another process holds it.
 
         Raises:
-            HeldElsewhereError: it had it for longer than `lock_wait`.
+            HeldElsewhereError: it was held for longer than `lock_wait`.
         """
         name = hex_digest(on_volume.encode())[:32]
         with self.directory(LOCKS) as fd:
@@ -136,10 +136,10 @@ class Volume:
             os.close(lock)
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file of ours whole and durably, e.g. ``manifests/user.json``, over the old one.
+        """Replace one of our files completely and durably, e.g. ``manifests/user.json``.
 
         Raises:
-            OSError: it cannot be written; the old one is as it was.
+            OSError: it cannot be written; the old file is unchanged.
         """
         directory, _, last = name.rpartition("/")
         place = self.staging
@@ -160,7 +160,7 @@ class Volume:
 
     @property
     def staging(self) -> Staging:
-        """A place for copies that are not published yet; made again if another process removed it."""
+        """A directory for copies that are not published yet; created again if another process removed it."""
         if self._staging and not self._staging.is_there():
             self._staging.close()
             self._staging = None

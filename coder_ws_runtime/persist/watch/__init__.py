@@ -1,1 +1,1 @@
-"""The daemon: it keeps the links true while programs run."""
+"""The daemon, which keeps the links in place while programs run."""

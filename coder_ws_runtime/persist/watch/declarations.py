@@ -11,28 +11,28 @@ from coder_ws_runtime.persist.manifest.files import user_files
 from coder_ws_runtime.persist.session import Session
 
 POLL = 10.0
-"""Seconds between looks at declarations that another host may have changed: inotify reports only what this
-kernel does."""
+"""Seconds between checks of declarations that another host may change: inotify reports only changes by this
+kernel."""
 
 
 class Declarations:
     """The files and directories that declare paths.
 
     Args:
-        layout: where they are.
-        session: whose volume has the user's own ones.
+        layout: says where they are.
+        session: its volume has the user's own declarations.
     """
 
     def __init__(self, layout: Layout, session: Session) -> None:
         with session.volume.directory("manifests") as fd:
             self.volume_directory = os.dup(fd)
         self.must_poll = not is_local(type_of(self.volume_directory))
-        """Whether the volume is on a file system that other hosts may write to, too."""
+        """Whether the volume is on a file system to which other hosts may write too."""
         self._directory = layout.manifest_dir
         self._files = (layout.manifest_dir, *user_files(layout, session.id))
 
     def directories(self) -> list[int]:
-        """Descriptors of the directories to watch; the caller closes all but `volume_directory`."""
+        """Descriptors of the directories to watch; the caller closes all except `volume_directory`."""
         with suppress(FileNotFoundError):
             return [
                 self.volume_directory,
@@ -41,12 +41,12 @@ class Declarations:
         return [self.volume_directory]
 
     def signature(self) -> tuple[tuple[int, int, int], ...]:
-        """Changes when the declarations change.
+        """A value that changes when the declarations change.
 
-        Declarations are replaced by rename, so inode, time and size tell.
+        Declarations are replaced by renames, so inode, time and size show a change.
         """
         if self.must_poll:
-            with suppress(OSError):  # what is wrong with the volume is said of each path
+            with suppress(OSError):  # problems of the volume are reported for each path
                 revalidate(self.volume_directory)
         places: tuple[int | Path, ...] = (self.volume_directory, *self._files)
         return tuple(_stamp(place) for place in places)

@@ -1,10 +1,10 @@
-"""Where the managed symlinks are now, whatever they were renamed to.
+"""The present paths of the managed symlinks, wherever they were renamed to.
 
-Each link is held open by a descriptor of itself (O_PATH and O_NOFOLLOW of open(2)). The kernel then tells
-where it is: ``/proc/self/fd/N`` names its present path after any number of renames, of it or of a directory
-above it, also into directories that nobody watches; and it is marked there once it was deleted or replaced.
-Events alone do not tell that: a rename into a directory that is not watched has a departure only, and a
-full queue has nothing.
+Each link is held open through a descriptor of the link itself (O_PATH and O_NOFOLLOW of open(2)). So the
+kernel shows where it is: ``/proc/self/fd/N`` has its present path after any number of renames of the link or
+of a directory above it, even to directories that nobody watches; and shows whether it was deleted or
+replaced. Events alone do not: a rename to a directory that is not watched has only a departure, and a full
+queue has nothing.
 """
 
 import os
@@ -21,7 +21,7 @@ _FILES = 65536
 
 
 class State(Enum):
-    """What became of a link."""
+    """What has happened to a link."""
 
     THERE = "there"
     """It is where it was made."""
@@ -29,12 +29,12 @@ class State(Enum):
     GONE = "gone"
     """It was deleted, or something was renamed over it."""
     UNKNOWN = "unknown"
-    """It is not followed: none was made, or no descriptor was to be had."""
+    """It is not followed: there was no link, or no free descriptor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """What became of a link, and where it is if it was moved."""
+    """What has happened to a link, and its new path if it was moved."""
 
     state: State
     path: str = ""
@@ -54,7 +54,7 @@ class Links:
         _allow_descriptors()
 
     def follow(self, path: str, target: str) -> None:
-        """Follow the link at a path from now on, if there is one that says `target`; else none."""
+        """Follow the link at a path from now on, if its text is `target`; otherwise follow none."""
         handle = self._handles.get(path)
         if handle is not None and os.fstat(handle).st_nlink and self._path(handle) == path:
             return
@@ -62,7 +62,7 @@ class Links:
         try:
             with self.home.parent(path) as (fd, name):
                 handle = os.open(name, _LINK, dir_fd=fd)
-        except OSError:  # not there, or no descriptor left: then the events are all that we have
+        except OSError:  # it does not exist, or no descriptor is free: then only events help
             return
         if self._is_ours(handle, target):
             self._handles[path] = handle
@@ -70,9 +70,9 @@ class Links:
             os.close(handle)
 
     def _is_ours(self, handle: int, target: str) -> bool:
-        """Whether a descriptor is of a link with this text, in the home's file system.
+        """Whether a descriptor is of a link with this text, on the home's file system.
 
-        What is mounted below the home is left alone: an open descriptor would keep it from being unmounted.
+        Mounts below the home are not followed: an open descriptor would prevent unmounting.
         """
         found = os.fstat(handle)
         if not stat.S_ISLNK(found.st_mode) or found.st_dev != os.fstat(self.home.fd).st_dev:
@@ -80,13 +80,13 @@ class Links:
         return os.readlink("", dir_fd=handle) == target
 
     def forget(self, path: str) -> None:
-        """Follow the link of a path no longer."""
+        """Stop following the link of a path."""
         handle = self._handles.pop(path, None)
         if handle is not None:
             os.close(handle)
 
     def find(self, path: str) -> Whereabouts:
-        """What became of the link that was followed from a path."""
+        """What has happened to the link of a path."""
         handle = self._handles.get(path)
         if handle is None:
             return Whereabouts(State.UNKNOWN)
@@ -96,30 +96,30 @@ class Links:
         return Whereabouts(State.THERE) if now == path else Whereabouts(State.MOVED, now)
 
     def moved(self) -> dict[str, str]:
-        """Where all those are that were moved, by their declared path."""
+        """The new paths of all links that were moved, by their declared path."""
         found = {path: self.find(path) for path in self._handles}
         return {path: place.path for path, place in found.items() if place.state is State.MOVED}
 
     def _path(self, handle: int) -> str:
-        """Where a link is, relative to the home; empty if that is not below it."""
+        """A link's path relative to the home; empty if it is not below the home."""
         home = os.readlink(f"/proc/self/fd/{self.home.fd}").rstrip("/")
         now = os.readlink(f"/proc/self/fd/{handle}")
         return now.removeprefix(f"{home}/") if now.startswith(f"{home}/") else ""
 
     def close(self) -> None:
-        """Follow none any longer."""
+        """Stop following all links."""
         for path in list(self._handles):
             self.forget(path)
 
 
 def _is_deleted(handle: int) -> bool:
-    """Whether the kernel's path says so: on overlayfs the link count of what an image brought stays 1."""
+    """Whether the kernel reports it as deleted: on overlayfs, the link count of an image's file stays 1."""
     now = os.readlink(f"/proc/self/fd/{handle}")
     return now.endswith(" (deleted)") and not os.path.lexists(now)
 
 
 def _allow_descriptors() -> None:
-    """Raise the soft limit of open files, as far as the hard one allows."""
+    """Raise the soft limit of open files up to the hard limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:

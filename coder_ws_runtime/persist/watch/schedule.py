@@ -1,14 +1,14 @@
-"""When the daemon looks at which path. Pure: the caller tells the time."""
+"""When the daemon checks which path. Pure: the caller provides the time."""
 
 from coder_ws_runtime.persist.watch.watches import Sign
 
 QUIET = 0.05
-"""Seconds without an event until a save is healed. A program that saves and reads back finds its own file."""
+"""A save is healed after this many seconds without an event, so a program can read its own file back."""
 AT_MOST = 1.0
-"""Seconds until a save is healed, however many more follow."""
-# Seconds after an event until its path is looked at. A new file is still being written and a new directory
-# being filled; both are looked at although nothing says when they are ready. What is gone may come back: a
-# rename at once, and a user's own link some seconds after the file that it replaces.
+"""A save is healed after this many seconds, even if more events follow."""
+# A path is checked this many seconds after an event. A new file is still being written, and a new directory
+# being filled; no event says when they are ready. What was deleted may come back: after a rename at once, and
+# a user's own link some seconds after the file that it replaces.
 _DELAYS = {
     Sign.SAVED: QUIET,
     Sign.CREATED: 1.0,
@@ -17,18 +17,18 @@ _DELAYS = {
     Sign.MOVED: 0.2,
     Sign.ABOVE: 2.0,
 }
-# A path may be healed this often at once; then once in so many seconds, so that a program that saves
+# A path may be healed this often in a row; then once in this many seconds, so that a program that saves
 # without end does not flood the attic.
 _BURST = 60
 _REFILL = 1.0
 _FIRST_RETRY = 0.25
 _LONGEST_RETRY = 300.0
-# Failed attempts to settle something large take at most one part in so many of the time.
+# Failed attempts to settle something large may take at most one part in this many of the time.
 _SHARE = 20.0
 
 
 class Schedule:
-    """The paths that are to be looked at. All times are in seconds, of one monotonic clock."""
+    """The paths to check. All times are in seconds, on one monotonic clock."""
 
     def __init__(self) -> None:
         self._due: dict[str, float] = {}
@@ -38,7 +38,7 @@ class Schedule:
         self._budgets: dict[str, tuple[float, float]] = {}
 
     def note(self, path: str, sign: Sign, now: float) -> None:
-        """Look at a path soon: an event said something of it."""
+        """Check a path soon, because of an event."""
         due = now + _DELAYS[sign]
         if sign is Sign.SAVED:
             due = min(due, self._first_save.setdefault(path, now) + AT_MOST)
@@ -50,17 +50,17 @@ class Schedule:
         self._due[path] = due
 
     def look_now(self, path: str) -> None:
-        """Look at a path as soon as can be."""
+        """Check a path as soon as possible."""
         self._due[path] = 0.0
 
     def retry(self, path: str, now: float, cost: float) -> None:
-        """Look at a path again in a while: it could not be settled. The pauses grow.
+        """Check a path again later, because it could not be settled. The pauses grow.
 
         Args:
             path: the path.
-            now: when that was known.
-            cost: how long the attempt kept the disk busy, in seconds. That is not repeated often, whatever
-                events report.
+            now: the present time.
+            cost: for how long the attempt used the disk, in seconds. Costly attempts are not repeated often,
+                whatever events report.
         """
         failures = self._failures.get(path, 0)
         self._failures[path] = failures + 1
@@ -70,7 +70,7 @@ class Schedule:
         self._due[path] = min(self._due.get(path, again), again)
 
     def settled(self, path: str, now: float, *, changed: bool) -> None:
-        """A path is as declared; whether something had to be done takes that off its budget."""
+        """A path is as declared; if something had to be done, that uses up some of its budget."""
         self._failures.pop(path, None)
         self._not_before.pop(path, None)
         if changed:
@@ -78,21 +78,21 @@ class Schedule:
             self._budgets[path] = (left - 1, then)
 
     def take(self, path: str) -> bool:
-        """A path is looked at now; whether that was due at some time."""
+        """A path is checked now; returns whether it was due at all."""
         self._first_save.pop(path, None)
         return self._due.pop(path, None) is not None
 
     def forget(self, path: str) -> None:
-        """A path is declared no longer."""
+        """A path is no longer declared."""
         for known in (self._due, self._first_save, self._failures, self._not_before, self._budgets):
             known.pop(path, None)
 
     def ready(self, now: float) -> list[str]:
-        """What is to be looked at now, in the order in which it became due."""
+        """The paths to check now, in the order in which they became due."""
         return sorted((path for path, due in self._due.items() if due <= now), key=self._due.__getitem__)
 
     def is_due(self, path: str) -> bool:
-        """Whether a path is to be looked at some time."""
+        """Whether a path is due at some time."""
         return path in self._due
 
     def next(self, otherwise: float) -> float:
@@ -100,7 +100,7 @@ class Schedule:
         return min([otherwise, *self._due.values()])
 
     def _exhausted(self, path: str, now: float) -> float:
-        """Seconds until a path may be healed again: 0 while it has some of its budget left."""
+        """Seconds until a path may be healed again: 0 while some of its budget is left."""
         left, then = self._budgets.get(path, (_BURST, now))
         left = min(_BURST, left + (now - then) / _REFILL)
         self._budgets[path] = (left, now)

@@ -1,8 +1,8 @@
 """Look for a link that was copied to another file system.
 
-mv(1) across file systems makes a new link there and deletes the old one. For the kernel that is a deletion,
-and no descriptor leads to the copy. So what seems to be deleted is looked for, within bounds, where a user of
-a workspace may move it.
+mv(1) across file systems creates a new link there and deletes the old one. For the kernel that is a deletion,
+and no descriptor leads to the copy. So this looks for an apparently deleted link, within bounds, where a user
+of a workspace may move it.
 """
 
 import heapq
@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _SECONDS = 0.3
-"""All of it takes no longer."""
+"""The time limit of a whole search."""
 _RECENT = 60.0
-"""Seconds for which a new link counts as the copy of one that was deleted."""
+"""For this many seconds, a new link counts as the copy of a deleted one."""
 _DEPTH = 12
 _READ = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# File systems of the kernel's own, where nobody keeps files.
+# The kernel's own file systems, on which nobody keeps files.
 _PSEUDO = frozenset({
     "autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "devtmpfs",
     "fusectl", "hugetlbfs", "mqueue", "nsfs", "proc", "pstore", "rpc_pipefs", "securityfs", "sysfs",
@@ -29,18 +29,18 @@ _PSEUDO = frozenset({
 
 
 def has_new_link(text: str, roots: Iterable[Path]) -> bool:
-    """Whether a link that says `text` was made recently in one of some trees; False if time ran out.
+    """Whether a link with the text `text` was created recently in some trees; False if time ran out.
 
     Args:
-        text: what the link says.
-        roots: where to look. No link is followed, and no other file system is entered.
+        text: the link's text.
+        roots: where to look. Links are not followed, and mounts are not entered.
     """
     return _Search(text).covers(roots)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class _Place:
-    """A directory to look at: what was changed recently comes first, then what is near a root."""
+    """A directory to search: recently changed ones come first, then those near a root."""
 
     old: bool
     depth: int
@@ -62,13 +62,13 @@ class _Search:
             if found is not None:
                 heapq.heappush(self.heap, _Place(found.st_mtime < self.since, 0, str(root), found.st_dev))
         while self.heap and time.monotonic() < self.end:
-            with suppress(OSError):  # it is gone, or not ours to read
+            with suppress(OSError):  # it was deleted, or we may not read it
                 if self._is_in(heapq.heappop(self.heap)):
                     return True
         return False
 
     def _is_in(self, place: _Place) -> bool:
-        """Whether the link is in one directory; those in it are looked at later."""
+        """Whether the link is in one directory; its subdirectories are searched later."""
         opened = os.open(place.path, _READ)
         try:
             with os.scandir(opened) as listing:
@@ -96,7 +96,7 @@ class _Search:
 
 
 def mount_points() -> list[Path]:
-    """Where file systems are mounted on which files are kept."""
+    """The mount points of file systems on which files are kept."""
     try:
         lines = Path("/proc/self/mountinfo").read_text(errors="replace").splitlines()
     except OSError:
@@ -105,7 +105,7 @@ def mount_points() -> list[Path]:
     for line in lines:
         head, _, tail = line.partition(" - ")
         kind = tail.split(" ")[0]
-        # A path with a blank in it is written otherwise, and passed over here.
+        # A path with a space is written differently, and ignored here.
         point = Path(head.split(" ")[4])
         if kind not in _PSEUDO and stat.S_ISDIR(_mode(point)) and point != Path("/"):
             points.append(point)

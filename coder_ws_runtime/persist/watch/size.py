@@ -1,4 +1,4 @@
-"""Whether a path takes a moment to settle, without reading all of it to know."""
+"""Whether a path can be settled in a moment, without reading all of it."""
 
 import os
 import stat
@@ -11,7 +11,7 @@ _DEPTH = 32
 
 
 def is_small(anchor: Anchor, path: str) -> bool:
-    """Whether a path is a link, nothing, or a little content.
+    """Whether a path is a link, nothing, or little content.
 
     Raises:
         OSError: it cannot be read.
@@ -29,7 +29,7 @@ class _Budget:
         self.entries = _ENTRIES
 
     def covers(self, fd: int, name: str, depth: int) -> bool:
-        """Whether a tree fits in what is left."""
+        """Whether a tree fits into the remaining limit."""
         found = os.stat(name, dir_fd=fd, follow_symlinks=False)
         self.entries -= 1
         if stat.S_ISREG(found.st_mode):

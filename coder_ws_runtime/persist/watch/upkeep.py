@@ -1,4 +1,4 @@
-"""What the daemon looks after between saves: the lease, the staging directory, the bounds of the attic."""
+"""What the daemon maintains between saves: the lease, the staging directory, the limits of the attic."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from coder_ws_runtime.system import journal
 
 
 class Upkeep:
-    """One run of it per sweep. What fails is reported once, and tried again at the next sweep.
+    """Runs once per sweep. A failure is reported once, and tried again at the next sweep.
 
     Args:
         session: home and volume, opened.
@@ -20,12 +20,12 @@ class Upkeep:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.children: tuple[Child, ...] = ()
-        """Directories below shared ones that are this workspace's own."""
+        """Directories inside shared ones that are this workspace's own."""
         self.lease = Lease(session.volume, session.id, session.attic.workspace)
         self._said: dict[str, str] = {}
 
     def run(self) -> None:
-        """Do what is to be done now."""
+        """Do what is due now."""
         if self.children:
             self._try("children", self._settle_children)
         self._try("lease", self._renew)
@@ -49,7 +49,7 @@ class Upkeep:
         self._said[what] = text
 
     def _settle_children(self) -> None:
-        """Also those that were declared since the start, so that no other workspace waits for this one."""
+        """Include those that were declared since the start, so that no other workspace waits for this one."""
         from coder_ws_runtime.persist.children import settle_child  # noqa: PLC0415 - not every image has any
 
         outcomes = [settle_child(self.session, child) for child in self.children]
@@ -64,13 +64,13 @@ class Upkeep:
             journal.log(text, journal.WARNING, {"code": renewal.value})
         if renewal is Renewal.LOST:
             raise RefusedError(
-                "the lease of this workspace was lost, and another process has it",
+                "the lease of this workspace was lost, and another process holds it",
                 code=renewal.value,
-                hint="if the workspace runs twice, stop one of the two",
+                hint="if the workspace runs twice, stop one of them",
             )
 
     def _keep_bounds(self) -> None:
-        """Also where this process has added nothing: others have, and time has passed."""
+        """Also if this process has added nothing: other processes have, and time has passed."""
         problems = self.session.attic.keep_bounds(always=True)
         if problems:
             raise problems[0]

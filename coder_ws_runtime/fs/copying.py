@@ -1,12 +1,12 @@
 """Copy a tree faithfully, from one directory descriptor to another.
 
-Owner, mode, times, extended attributes (with them POSIX ACLs), hard links within the tree, holes and
-symlinks arrive as they were, as with ``cp -a``; what the target's file system or our privileges do
-not allow is left out as ``cp -a`` leaves it out. We do not call cp: it reaches nested directories
-by their path names, so a symlink swapped in while it runs leads it out of the tree, and it does not
-tell what exactly it copied, which is what makes a later removal safe.
+Owner, mode, times, extended attributes (including POSIX ACLs), hard links within the tree, holes and symlinks
+are preserved, like with ``cp -a``; what the target's file system or our privileges do not allow is left out,
+like with ``cp -a``. We do not call cp: it uses path names for nested directories, so a symlink that is
+swapped in while it runs leads it out of the tree; and it does not report exactly what it copied, which a safe
+removal needs.
 
-Sockets, FIFOs and devices are not copied; they are named in the result.
+Sockets, FIFOs and devices are not copied; the result names them.
 """
 
 import contextlib
@@ -25,41 +25,41 @@ from coder_ws_runtime.fs.writers import BusyError, has_writer, ignore_lease_brea
 from coder_ws_runtime.identity import Identity
 
 _CHUNK = 1 << 20
-# Up to this many entries each is synced by itself; more are synced with their whole file system. A
-# sync of the file system also waits for what others wrote, so it has to be worth it.
+# Up to this many entries are synced one by one; for more, the whole file system is synced. That also waits
+# for the writes of other programs, so it has to be worth it.
 SYNC_EACH = 32
 
 
 class ChangedError(Exception):
-    """What was looked at has changed meanwhile; the argument says where. Look again."""
+    """Something has changed since it was observed; the argument says where. Observe again."""
 
 
 @dataclass(slots=True)
 class Copied:
-    """What a copy did: paths are relative to the tree's root, which is the empty path."""
+    """The result of a copy: paths are relative to the tree's root, whose own path is empty."""
 
     identities: dict[str, Identity] = field(default_factory=dict)
-    """What was copied, as it was when it was read."""
+    """What was copied, with its state when it was read."""
     copies: dict[str, Identity] = field(default_factory=dict)
     """The copies of files and links, and of the root."""
     special: list[str] = field(default_factory=list)
     links: dict[str, str] = field(default_factory=dict)
-    """What the copies of links say that lead out of the tree."""
+    """The texts of copied links that lead out of the tree."""
     size: int = 0
 
 
 COARSE = 5
-"""CLOCK_REALTIME_COARSE of clock_gettime(2): where the times of files come from before Linux 6.13."""
+"""CLOCK_REALTIME_COARSE of clock_gettime(2): the source of file times before Linux 6.13."""
 COARSE_TIMES = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) < (6, 13)
 _TICK = 10_000_000
 """Nanoseconds; the longest tick of that clock (HZ=100)."""
 
 
 def wait_for_tick(found: os.stat_result) -> None:
-    """Wait until a change of a file must show in its time; to be called before its content is read.
+    """Wait until a change of a file is sure to change its time; call this before reading the content.
 
-    Where two writes within one tick of the clock leave the same time, the second, of the same length, would
-    pass for the first.
+    Two writes within one tick of the clock leave the same time, so the second one, with the same length,
+    would not be noticed.
     """
     times = (found.st_mtime_ns, found.st_ctime_ns)
     while COARSE_TIMES and any(0 <= at - time.clock_gettime_ns(COARSE) < _TICK for at in times):
@@ -67,7 +67,7 @@ def wait_for_tick(found: os.stat_result) -> None:
 
 
 Progress = Callable[[int], None]
-"""Called with the number of bytes as they are copied, and of holes as they are skipped."""
+"""Called with the number of bytes as they are copied, and as holes are skipped."""
 
 
 @report_deep_nesting()
@@ -83,21 +83,21 @@ def copy(  # noqa: PLR0913 - one description of one copy
     """Copy a tree: `source` and `target` are each a directory's descriptor and a name in it.
 
     Args:
-        source: what to copy; nothing that is mounted in it.
-        target: where to; the name is new.
-        durable: whether the copy and everything below it is on disk when this returns (its name
-            is not: sync its directory). Without it the caller syncs, e.g. many copies at once.
-        refuse_writers: refuse to copy what a program has open for writing.
-        progress: told of the bytes.
-        moving: the absolute path of the whole that is moving, and the path of the source within it, so that
-            relative links that leave the whole go on leading where they led; else links stay as they are.
+        source: what to copy; mounts in it are refused.
+        target: the new name.
+        durable: whether the copy and everything below it is on disk when this returns (except its name:
+            sync its directory). Otherwise the caller syncs, e.g. many copies at once.
+        refuse_writers: refuse a file that a program has open for writing.
+        progress: called with the number of bytes.
+        moving: the absolute path of the whole tree that is moving, and the source's path in it, so that
+            relative links that leave the whole keep their targets; otherwise links stay as they are.
 
     Raises:
         MountPointError: something is mounted in the tree.
         BusyError: a program has a file open for writing.
         ChangedError: a file changed while it was read.
-        OSError: anything the file systems say; `filename` is a name within the tree. What was
-            copied until then remains for the caller to remove.
+        OSError: from the file systems; `filename` is a name within the tree. The caller has to remove
+            what was copied so far.
     """
     ignore_lease_breaks()
     each = durable and _entries(*source, SYNC_EACH) <= SYNC_EACH
@@ -111,7 +111,7 @@ def copy(  # noqa: PLR0913 - one description of one copy
 
 
 def _entries(fd: int, name: str, enough: int) -> int:
-    """How many entries a tree has, its root included; the count stops once it is above `enough`."""
+    """The number of entries in a tree, including its root; counting stops above `enough`."""
     if not stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
         return 1
     opened = open_directory(name, fd)
@@ -185,7 +185,7 @@ class _Copy:
             self.done.links[path] = text
         os.symlink(text, name, dir_fd=fd)
         self._own_link(name, fd, found)
-        with contextlib.suppress(OSError):  # a FUSE file system may not know the times of links
+        with contextlib.suppress(OSError):  # a FUSE file system may not support the times of links
             os.utime(name, ns=(found.st_atime_ns, found.st_mtime_ns), dir_fd=fd, follow_symlinks=False)
         self.done.copies[path] = Identity.of(os.stat(name, dir_fd=fd, follow_symlinks=False))
 
@@ -239,7 +239,7 @@ class _Copy:
 
 
 def _content(reading: int, writing: int, found: os.stat_result, progress: Progress) -> None:
-    """Copy the bytes; a file with holes keeps them (SEEK_DATA of lseek(2))."""
+    """Copy the bytes; holes in a file are kept (SEEK_DATA of lseek(2))."""
     size = found.st_size
     if size == 0:
         return
@@ -266,7 +266,7 @@ def _range(reading: int, writing: int, start: int, end: int, progress: Progress)
     os.lseek(writing, start, os.SEEK_SET)
     while start < end:
         count = os.sendfile(writing, reading, start, min(_CHUNK, end - start))
-        if count == 0:  # it became shorter: the identity tells
+        if count == 0:  # the file was truncated: its identity will show it
             return
         start += count
         progress(count)

@@ -8,7 +8,7 @@ from coder_ws_runtime.fs.anchored import open_directory
 
 
 def set_metadata(reading: int, writing: int, found: os.stat_result) -> None:
-    """Give a copy the owner, mode, times and attributes of its original, as far as it can have them.
+    """Give a copy the owner, mode, times and attributes of its original, as far as possible.
 
     Args:
         reading: the original, open.
@@ -20,7 +20,7 @@ def set_metadata(reading: int, writing: int, found: os.stat_result) -> None:
         try:
             os.fchown(writing, found.st_uid, found.st_gid)
         except PermissionError:
-            # Ours now, so it must not run with the rights of its former owner.
+            # It is ours now, so it must not run with the rights of its former owner.
             mode &= ~(stat.S_ISUID | stat.S_ISGID)
     for name in _attributes(reading):
         try:
@@ -33,11 +33,11 @@ def set_metadata(reading: int, writing: int, found: os.stat_result) -> None:
 
 
 def copy_metadata(source: tuple[int, str], target: tuple[int, str]) -> None:
-    """Give a directory the mode, owner, times and attributes of another, as a copy of it has them.
+    """Give a directory the mode, owner, times and attributes of another, as its copy has them.
 
     Args:
         source: a directory's descriptor and the name in it.
-        target: likewise.
+        target: the same for the target.
     """
     mine, its = open_directory(source[1], source[0]), open_directory(target[1], target[0])
     try:
@@ -49,14 +49,14 @@ def copy_metadata(source: tuple[int, str], target: tuple[int, str]) -> None:
 
 
 def same_metadata(mine: int, its: int) -> bool:
-    """Whether a copy has the metadata that a copy of another file would have: mode, owner, attributes, ACLs.
+    """Whether a copy has the metadata of another file: mode, owner, attributes, ACLs.
 
-    What we may not set (another user's ownership, the system's attributes), or the copy's file system
-    does not keep, counts for nothing: a new copy would lack it, too.
+    What we may not set (another user's ownership, system attributes), or what the copy's file system does not
+    support, is ignored: a new copy would lack it too.
 
     Args:
         mine: the original, open.
-        its: what may be its copy, open.
+        its: the possible copy, open.
     """
     found, copied = os.fstat(mine), os.fstat(its)
     mode = stat.S_IMODE(found.st_mode)
@@ -72,7 +72,7 @@ def same_metadata(mine: int, its: int) -> bool:
 
 
 def _attributes(fd: int) -> list[str]:
-    """The names of a file's extended attributes; none where the file system has none (ENOTSUP)."""
+    """The names of a file's extended attributes; none if the file system has none (ENOTSUP)."""
     try:
         return os.listxattr(fd)
     except OSError as error:
@@ -82,6 +82,6 @@ def _attributes(fd: int) -> list[str]:
 
 
 def _kept_attributes(fd: int, root: bool) -> dict[str, bytes]:  # noqa: FBT001 - a fact
-    """The extended attributes that a copy keeps; POSIX ACLs are among them."""
+    """The extended attributes that a copy keeps, including POSIX ACLs."""
     kinds = ("user.", "system.posix_acl_", *(("security.capability",) if root else ()))
     return {name: os.getxattr(fd, name) for name in _attributes(fd) if name.startswith(kinds)}

@@ -1,4 +1,4 @@
-"""Stop keeping paths: out of the declarations, and their content back to the home."""
+"""Stop keeping paths: remove them from the declarations, and give their content back to the home."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -35,38 +35,38 @@ from coder_ws_runtime.persist.store.lease import held_elsewhere
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What became of one path."""
+    """The result for one path."""
 
     path: str
     """Relative to the home."""
     entry: Entry | None = None
-    """What is kept no more."""
+    """What is no longer kept."""
     returned: bool = False
     """Whether its content came back to the home."""
     mounted: bool = False
-    """Whether the home's content is mounted, and so was never linked."""
+    """Whether the home's content is a mount, and so was never linked."""
     attic: str = ""
-    """The batch of the attic that has the volume's copy."""
+    """The attic's batch with the volume's copy."""
     others: tuple[str, ...] = ()
     """The workspaces for which the volume's copy stays where it is."""
     shared: bool = False
-    """Whether the volume's copy stays, because the owner's other workspaces go on keeping the path."""
+    """Whether the volume's copy stays, because the owner's other workspaces still keep the path."""
     within: tuple[str, ...] = ()
     """Paths in it that are declared by themselves, and so are still kept."""
     still: Entry | None = None
-    """What keeps the path all the same."""
+    """What still keeps the path."""
     former: bool = False
-    """Whether only the copy went that is from before the path's scope changed."""
+    """Whether only the copy from before the path's scope changed was removed."""
     error: UserError | None = None
 
 
 class Removal:
-    """`home-persist remove`, path after path.
+    """`home-persist remove`, one path after another.
 
     Args:
         session: home, volume and attic.
-        scope: only what has this scope; None: any.
-        switch_off: also what the user did not declare: an exception of the user's own takes it out.
+        scope: only paths with this scope; None: any.
+        switch_off: also paths that the user did not declare: an exception of the user's cancels them.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Removal:
         self.switch_off = switch_off
 
     def run(self, paths: Iterable[str]) -> list[Removed]:
-        """Stop keeping paths; one that is refused does not keep the others from being done.
+        """Stop keeping paths; one that is refused does not affect the others.
 
         Args:
             paths: relative to the home, normalised.
@@ -90,7 +90,7 @@ class Removal:
 
     @staticmethod
     def attempt(path: str, step: Callable[[], Removed]) -> Removed:
-        """What `step` did for a path; what a user or a file system caused becomes a part of it."""
+        """The result of `step` for a path, including errors by a user or a file system."""
         try:
             return step()
         except UserError as error:
@@ -104,9 +104,9 @@ class Removal:
         known = load_declarations(self.session.layout, self.session.settings)
         files = UserFiles(self.session.layout, self.session.id)
         entry = next((entry for entry in known.entries if entry.path == path), None)
-        if entry is None and files.has(path):  # covered by a parent: nothing has to move
+        if entry is None and files.has(path):  # a parent covers it: nothing has to move
             still = _parent(known, path)
-            if still:  # covered is only what has its parent's scope
+            if still:  # a path is covered only with its parent's scope
                 self._refuse_scope(replace(still, path=path))
             self._forget(path)
             return Removed(path, still=still)
@@ -124,10 +124,10 @@ class Removal:
         return self.stop_keeping(entry, lambda: self._forget(entry.path))
 
     def _former(self, path: str, kept_as: Entry) -> str:
-        """A copy with the scope that is to be removed, which is not the one that the path is kept with.
+        """A copy with the scope to remove, if the path is now kept with another one.
 
         Returns:
-            Where it is, relative to the volume; empty if there is none.
+            Its path, relative to the volume; empty if there is none.
         """
         if self.switch_off or self.scope is None or self.scope is kept_as.scope or not self.session.id:
             return ""
@@ -135,10 +135,10 @@ class Removal:
         return place if self.session.volume.anchor.status(place) is not None else ""
 
     def _drop_former(self, path: str, former: str, still: Entry) -> Removed:
-        """Put a copy from before the path's scope changed into the attic; the path is kept as before.
+        """Move a copy from before the path's scope changed to the attic; the path is kept as before.
 
         Raises:
-            RefusedError: another workspace runs, and may use it.
+            RefusedError: another workspace is running and may use it.
         """
         from coder_ws_runtime.fs import kernel  # noqa: PLC0415 - loads ctypes
 
@@ -158,9 +158,9 @@ class Removal:
         return Removed(path, attic=session.attic.since(before), still=still, former=True)
 
     def stop_keeping(self, entry: Entry, forget: Callable[[], None]) -> Removed:
-        """Give a declared path back; before that it is made true, so that all of it is on the volume.
+        """Give a declared path back. It is settled first, so that all of its content is on the volume.
 
-        What cannot be linked because it is a mount point stays as it is. Raises as `give_back`.
+        A mount point, which cannot be linked, stays as it is. Raises like `give_back`.
         """
         outcome = settle(self.session, entry)
         mounted = outcome.decision is Decision.MOUNTED
@@ -169,14 +169,14 @@ class Removal:
         return replace(self.give_back(entry, forget), mounted=mounted)
 
     def give_back(self, entry: Entry, forget: Callable[[], None]) -> Removed:
-        """Give one path back to the home, and put the volume's copy into the attic.
+        """Give one path back to the home, and move the volume's copy to the attic.
 
         Args:
-            entry: the path; its link is in the home, or it is not there.
-            forget: takes it out of the declarations.
+            entry: the path; the home has its link, or nothing.
+            forget: removes it from the declarations.
 
         Raises:
-            BusyError, UserError, OSError: as :meth:`coder_ws_runtime.persist.give_back.GivingBack.run`.
+            BusyError, UserError, OSError: like :meth:`coder_ws_runtime.persist.give_back.GivingBack.run`.
         """
         there_is = entry.scope is Scope.OWNER and self.session.volume.anchor.status(entry.on_volume)
         shared = bool(there_is) and self._is_shared(entry)
@@ -190,7 +190,7 @@ class Removal:
         with monitor.work(f"~/{entry.path}{entry.slash}", lambda: amount([there])):
             returned = giving.run(keep=shared or bool(others))
         batch = self.session.attic.since(before)
-        # What was covered by it and is declared by itself has to be linked by itself now.
+        # Paths that it covered and that are declared by themselves have to be linked now.
         known = load_declarations(self.session.layout, self.session.settings).entries
         inner = [other for other in known if is_below(other.path, entry.path)]
         for other in inner:
@@ -206,13 +206,13 @@ class Removal:
         )
 
     def _is_shared(self, entry: Entry) -> bool:
-        """Whether a path of the owner's is switched off in this workspace alone."""
+        """Whether a path of the owner's is switched off in this workspace only."""
         if not self.switch_off or self.scope is not Scope.WORKSPACE:
             return False
         return not _is_own(UserFiles(self.session.layout, self.session.id), entry)
 
     def _forget(self, path: str) -> None:
-        """Take a path out of the user's declarations, or into the exceptions."""
+        """Remove a path from the user's declarations, or add it to the exceptions."""
         with editing(self.session.layout, self.session.volume, self.session.id) as files:
             files.drop(path)
             known = load_declarations(self.session.layout, self.session.settings).entries
@@ -220,10 +220,10 @@ class Removal:
                 files.document(self.scope or Scope.OWNER).setdefault("except", []).append(path)
 
     def _left_over(self, path: str, known: Declarations) -> Removed:
-        """What is on the volume and not declared: an earlier run was interrupted, or it was forgotten.
+        """What is on the volume but not declared: an earlier run was interrupted, or it was left over.
 
         Raises:
-            RefusedError: there is nothing of it; what the user may have meant is named.
+            RefusedError: there is none; the hint names what the user may have meant.
         """
         parent = _parent(known, path)
         former = self._former(path, parent) if parent else ""
@@ -236,7 +236,7 @@ class Removal:
             raise only_parts_declared(path, inner)
         for scope in Scope:
             if self.scope in (None, scope):
-                with suppress(RefusedError):  # without an id there is nothing of this workspace
+                with suppress(RefusedError):  # without an ID, nothing belongs to this workspace
                     place = on_volume(path, scope, self.session.id)
                     found = self.session.volume.anchor.status(place)
                     link = self.session.home.status(path) is not None and self._is_linked(path, place)
@@ -257,7 +257,7 @@ class Removal:
 
 
 def _is_own(files: UserFiles, entry: Entry) -> bool:
-    """Whether the user's own declaration of a path is the one that counts: the first does."""
+    """Whether the user's declaration of a path is the one that applies: the first one does."""
     return any(entry.place.startswith(f"{file}:") for file in files.files.values())
 
 

@@ -10,9 +10,9 @@ from coder_ws_runtime.text import find_nearest
 
 
 def used_elsewhere(path: str, workspaces: Sequence[str]) -> UserError:
-    """Other workspaces run that may use the owner's copy."""
+    """Other workspaces that are running may use the owner's copy."""
     return RefusedError(
-        f"the owner's copy stays: {', '.join(workspaces)} runs and may use it",
+        f"the owner's copy stays: other workspaces may be using it ({', '.join(workspaces)})",
         code="path.used-elsewhere",
         place=f"~/{path}",
         hint="stop that workspace, then run this again",
@@ -20,20 +20,20 @@ def used_elsewhere(path: str, workspaces: Sequence[str]) -> UserError:
 
 
 def covered(path: str, parent: Entry) -> UserError:
-    """The path is kept as a part of another one."""
+    """The path is kept as part of another one."""
     return RefusedError(
-        f"is kept as a part of ~/{parent.path}/, by {parent.source} ({parent.place})",
+        f"is kept as part of ~/{parent.path}/, by {parent.source} ({parent.place})",
         code="path.covered",
         place=f"~/{path}",
-        hint=f"only the whole can be removed: home-persist remove {in_shell(parent.path)}",
+        hint=f"you can only remove the whole: home-persist remove {in_shell(parent.path)}",
     )
 
 
 def only_parts_declared(path: str, inner: Sequence[str]) -> UserError:
-    """The path itself is not declared, and parts of it are."""
+    """The path itself is not declared, but parts of it are."""
     parts = [in_shell(part) for part in inner]
     return RefusedError(
-        f"is not declared itself, {', '.join(parts)} in it {'is' if len(parts) == 1 else 'are'}",
+        f"is not declared itself, but {', '.join(parts)} in it {'is' if len(parts) == 1 else 'are'}",
         code="path.not-declared",
         place=f"~/{path}",
         hint=f"home-persist remove {' '.join(parts)}",
@@ -41,7 +41,7 @@ def only_parts_declared(path: str, inner: Sequence[str]) -> UserError:
 
 
 def other_scope(entry: Entry) -> UserError:
-    """The path is kept with another scope than the one that is to be removed."""
+    """The path is kept with another scope than the one to remove."""
     return RefusedError(
         f"has the scope '{entry.scope.value}', by {entry.source} ({entry.place})",
         code="path.other-scope",
@@ -57,7 +57,7 @@ def not_yours(entry: Entry, available: Path) -> UserError:
     if file.parent == available:
         fix = f"home-persist disable {file.stem}, or: {fix}"
     if entry.source == "template":
-        fix = f"take it out of the workspace's parameters in Coder, or: {fix}"
+        fix = f"remove it from the workspace's parameters in Coder, or: {fix}"
     return RefusedError(
         f"is declared by {entry.source} ({entry.place}), not by you",
         code="path.not-yours",
@@ -71,7 +71,7 @@ def not_declared(path: str, known: Declarations) -> UserError:
     off = [entry for entry in known.excepted if entry.path == path]
     if off:
         return RefusedError(
-            "is switched off already",
+            "is already switched off",
             code="path.off",
             place=f"~/{path}",
             hint=f"home-persist add {in_shell(path)}",
@@ -81,7 +81,7 @@ def not_declared(path: str, known: Declarations) -> UserError:
         "is not declared",
         code="path.not-declared",
         place=f"~/{path}",
-        hint=f"did you mean '~/{near}'?" if near else "home-persist status shows what is",
+        hint=f"did you mean '~/{near}'?" if near else "home-persist status lists what is",
     )
 
 

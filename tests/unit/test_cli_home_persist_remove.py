@@ -121,7 +121,7 @@ OTHERS = {
         "path.not-yours",
         "({settings}:$.home_persist_paths[0])",
         (
-            "take it out of the workspace's parameters in Coder, or: home-persist remove --switch-off"
+            "remove it from the workspace's parameters in Coder, or: home-persist remove --switch-off"
             " ~/.notes stops it in all your workspaces"
         ),
     ),
@@ -129,7 +129,7 @@ OTHERS = {
         [".own/x"],
         "path.covered",
         "~/.own/, by user ({user}:$.paths[0])",
-        "only the whole can be removed: home-persist remove ~/.own",
+        "you can only remove the whole: home-persist remove ~/.own",
     ),
     "what holds something that is kept": (
         [".cfg"],

@@ -76,8 +76,8 @@ def test_no_place_for_the_ledger(tree: Tree, run: Command, monkeypatch: pytest.M
     assert (told.status, told.err.splitlines()) == (
         1,
         [
-            f"error: {tree.layout.root}/file/ledger: the ledger has no place: Not a directory",
-            "hint: make it a directory of the user's, or name another one in HOME_PERSIST_LEDGER_DIR",
+            f"error: {tree.layout.root}/file/ledger: the ledger's directory cannot be used: Not a directory",
+            "hint: make it a directory of the user, or name another one in HOME_PERSIST_LEDGER_DIR",
         ],
     )
     assert read(tree.home) == {".x/a": "1"}

@@ -74,7 +74,7 @@ ROWS = {
         "projects/",
         "projects/sub",
         "'sub'",
-        "declare what else is in it one by one",
+        "declare its other contents one by one",
     ),
 }
 HOME = {"projects/x": "1", "projects/sub/y": "2"}
@@ -92,7 +92,7 @@ def test_nothing_is_copied_and_nothing_is_moved(tree: Tree, row: Mounted, volume
     assert outcome.error is not None
     assert outcome.error.code == "path.mounted"
     assert row.names in outcome.error.message
-    assert outcome.error.hint == f"{row.hint}; to take it out: home-persist remove"
+    assert outcome.error.hint == f"{row.hint}; to stop keeping it: home-persist remove"
     assert read(tree.home) == HOME
     assert content(tree.volume) == volume
 

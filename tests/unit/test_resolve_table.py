@@ -123,7 +123,7 @@ TABLE = {
         volume={".config/gh/x": "2"},
         then_home={".config": "->dot/config", "dot/config/gh/x": "1"},
         then_volume={".config/gh/x": "2"},
-        problem="lies behind your own link ~/.config to dot/config",
+        problem="is behind your own link ~/.config to dot/config",
     ),
     "directory, directory: merged, the volume wins": Case(
         ".d/",
@@ -172,7 +172,7 @@ TABLE = {
         home={".d": "file"},
         then_home=DIR,
         then_volume={".d": "file"},
-        problem="declared as a directory, and the home has a file: it is kept as that",
+        problem="declared as a directory, but the home has a file: it is kept as that",
     ),
     "a directory where the volume has a file": Case(
         "f",
@@ -222,7 +222,7 @@ TABLE = {
         volume={".d": "file"},
         then_home=DIR,
         then_volume={".d": "file"},
-        problem="declared as a directory, and the volume has a file",
+        problem="declared as a directory, but the volume has a file",
     ),
     "links of ours to what was declared by itself within the directory before": Case(
         ".d/",

@@ -115,7 +115,9 @@ ROWS = {
     ),
     "add: the whole home": Row("home-persist add ~", "is the whole home", status=1),
     "an id that is none": Row(
-        "CODER_WORKSPACE_ID=../../x home-persist resolve", "is '../../x', which is not a valid workspace ID", status=2
+        "CODER_WORKSPACE_ID=../../x home-persist resolve",
+        "is '../../x', which is not a valid workspace ID",
+        status=2,
     ),
     "remove: what was added": Row(
         "home-persist remove ~/.six",
@@ -131,7 +133,7 @@ ROWS = {
     ),
     "remove: the template's": Row(
         "home-persist remove ~/.notes",
-        r"by template .*\nhint: take it out of the workspace's parameters in Coder",
+        r"by template .*\nhint: remove it from the workspace's parameters in Coder",
         status=1,
     ),
     "remove: switched off, and on again": Row(

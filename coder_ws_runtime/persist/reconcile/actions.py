@@ -1,4 +1,4 @@
-"""What a plan is made of, as plain values: the decision on a path, and the actions that follow from it."""
+"""The parts of a plan, as plain values: the decision on a path, and the actions that follow from it."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -60,23 +60,23 @@ _TEXT = {
 
 
 class Operation(Enum):
-    """What one action of a plan does. Each is one mutation, so that a crash falls between two."""
+    """What one action of a plan does. Each is one change, so that a crash can only be between two."""
 
     MAKE_TARGET = "create the directory on the volume"
-    MAKE_TARGET_PARENT = "create the directory that is to hold the file on the volume"
+    MAKE_TARGET_PARENT = "create the directory on the volume that will contain the file"
     SET_MODE = "give the target its declared mode"
     NOTE_COPIES = "note in the ledger what home and volume both have"
     COPY_IN = "copy what the volume lacks to it"
-    SUPERSEDE = "put the home's copies in the place of the volume's, which go to the attic"
+    SUPERSEDE = "replace the volume's copies with the home's; the volume's go to the attic"
     COPY_METADATA = "give directories of the volume the mode, owner and attributes of the home's"
     TO_ATTIC = "copy the home's copies to the attic"
     VOLUME_TO_ATTIC = "move the volume's copy to the attic"
-    MAKE_LINK = "make the link where there is nothing"
-    REPLACE_LINK = "put the right link in the place of a wrong one of ours"
-    REPLACE_CONTENT = "put the link in the place of content that is safe elsewhere"
+    MAKE_LINK = "create the link"
+    REPLACE_LINK = "replace a wrong link of ours with the right one"
+    REPLACE_CONTENT = "replace content that is safe elsewhere with the link"
     DROP_LINK = "remove our link, which leads nowhere"
     DROP_ASIDE = "remove what was set aside: a link, or content that is safe elsewhere"
-    PUT_BACK = "put a link of the user's back that was set aside"
+    PUT_BACK = "put back a link of the user's that was set aside"
     COPY_OUT = "put a copy of the volume's content where our link was renamed to"
     RENAME_TARGET = "rename the content on the volume as its link was renamed in the home"
     RECORD = "note in the ledger that this container makes the link"
@@ -92,7 +92,7 @@ class Action:
     origin: Origin = Origin.HOME
     """Which content of the home side is copied."""
     paths: tuple[str, ...] = ()
-    """What is copied, or noted as copied, relative to the entry."""
+    """What is copied, or recorded as copied, relative to the entry."""
     mode: int | None = None
     """For SET_MODE."""
     fate: Fate = Fate.NONE
@@ -116,9 +116,9 @@ PUT_BACK = Action(Operation.PUT_BACK)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The next actions for one path; it is settled when there are none.
+    """The next actions for one path; if there are none, the path is settled.
 
-    `problem` says what a person should know or do, empty if nothing; `refused` whether the path is
+    `problem` says what the user should know or do, empty if nothing; `refused`: whether the path is
     not as declared because of it.
     """
 
@@ -128,4 +128,4 @@ class Plan:
     hint: str = ""
     refused: bool = False
     code: str = ""
-    """The stable code of the problem, where it is not the decision's."""
+    """The stable code of the problem, if it is not the decision's."""

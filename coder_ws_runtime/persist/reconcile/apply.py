@@ -1,12 +1,12 @@
-"""Carry out a plan, one step at a time, so that a crash between any two loses nothing.
+"""Apply a plan one step at a time, so that a crash between any two loses nothing.
 
-The order is always the same: copy to the staging directory, make the copy durable, publish it with
-one rename that never replaces anything, make that rename durable; only then touch the home side, and
-only what is still what was copied. What was copied is noted in the ledger before it is published. Where
-something has changed since it was looked at, the step says so (:class:`ChangedError`), and the caller looks
-and plans again.
+The order is always the same: copy to the staging directory, make the copy durable, publish it with one rename
+that never replaces anything, make that rename durable; only then change the home side, and only what is still
+the same as when it was copied. What was copied is recorded in the ledger before it is published. If something
+has changed since it was observed, the step raises :class:`ChangedError`, and the caller observes and plans
+again.
 
-Here is which step carries out which operation. The steps themselves are functions, by what they work on:
+This module maps operations to steps. The steps are functions, in modules by what they work on:
 :mod:`.steps_on_volume`, :mod:`.steps_in_home`, :mod:`.steps_after_rename`.
 """
 
@@ -32,7 +32,7 @@ STEPS: Final[dict[Operation, Callable[[PathWork], None]]] = {
     Operation.RECORD: PathWork.record_link,
     Operation.FORGET: PathWork.forget_link,
 }
-"""What takes the path alone."""
+"""Operations that need only the path."""
 
 COPYING_STEPS: Final[dict[Operation, Callable[[PathWork, Origin, tuple[str, ...]], None]]] = {
     Operation.COPY_IN: steps_on_volume.copy_in,
@@ -40,16 +40,16 @@ COPYING_STEPS: Final[dict[Operation, Callable[[PathWork, Origin, tuple[str, ...]
     Operation.TO_ATTIC: steps_on_volume.to_attic,
     Operation.COPY_METADATA: steps_on_volume.copy_directory_metadata,
 }
-"""What takes content of the home side, by its origin and the paths within the entry."""
+"""Operations that need content of the home side, by its origin and the paths within the entry."""
 
 
 def apply(entry: Entry, seen: Observation, actions: Iterable[Action], context: Context) -> None:
-    """Carry out the actions for one path.
+    """Apply the actions for one path.
 
     Raises:
         BusyError: a program has a file open for writing; nothing was done with it.
-        ChangedError, FileNotFoundError: something changed meanwhile; nothing is lost, plan again.
-        OSError: what the file systems say; what was not safe before is where it was.
+        ChangedError, FileNotFoundError: something changed in the meantime; nothing is lost, plan again.
+        OSError: from the file systems; what was not safe before is where it was.
     """
     work = PathWork(entry, seen, context)
     for action in actions:

@@ -1,4 +1,4 @@
-"""Compare a tree of the home with the volume's: bytes, then metadata. Reads, and changes nothing."""
+"""Compare a tree of the home with the volume's: bytes, then metadata. Changes nothing."""
 
 import os
 import stat
@@ -22,29 +22,29 @@ from coder_ws_runtime.persist.reconcile.observation import Difference, Pair
 
 _CHUNK = 1 << 18
 _BLOCK = 512
-"""Bytes; the unit of st_blocks (stat(2))."""
+"""Bytes in a unit of st_blocks (stat(2))."""
 
 
 @report_deep_nesting()
 def compare(
     home_side: tuple[int, str], volume: Anchor, entry: Entry, *, root: str = "", refuse_writers: bool = True
 ) -> tuple[Pair, ...]:
-    """Compare a tree of the home with what the volume has of an entry.
+    """Compare a tree of the home with an entry's content on the volume.
 
-    What the volume lacks is one pair, however large the tree below it; so is what has another type.
-    Sockets and the like, and files of which nobody knows whether they are being written, are named wherever
-    they are. Writers are looked for in all of it, before anything is copied.
+    What the volume lacks is one pair, however large the tree below it; so is what has another type. Sockets
+    and the like are named wherever they are, and so are files that may be being written. The whole tree is
+    checked for writers before anything is copied.
 
     Args:
         home_side: a directory's descriptor and the name in it.
         volume: the volume.
         entry: what is declared.
-        root: the absolute path of the home's tree, for what its relative links will say on the volume.
-        refuse_writers: refuse what a program has open for writing.
+        root: the absolute path of the home's tree, for the new text of its relative links.
+        refuse_writers: refuse a file that a program has open for writing.
 
     Raises:
         MountPointError: something is mounted in it.
-        BusyError, ChangedError, OSError: as :func:`coder_ws_runtime.persist.reconcile.observe.look`.
+        BusyError, ChangedError, OSError: like :func:`coder_ws_runtime.persist.reconcile.observe.look`.
     """
     ignore_lease_breaks()
     fd, name = home_side
@@ -64,7 +64,7 @@ def compare(
 
 
 class _Comparison:
-    """Collects the pairs. Of each two sides, the home's comes first."""
+    """Collects the pairs. In each pair, the home's side is first."""
 
     def __init__(self, volume: Anchor, declared: Entry, root: str, *, refuse_writers: bool) -> None:
         self.volume = volume
@@ -78,7 +78,7 @@ class _Comparison:
         kind = kind_of(mine)
         target = f"{self.volume.path}/{self.declared.on_volume}/{path}"
         if kind is Kind.LINK and path and os.readlink(name, dir_fd=here) == target:
-            # Ours, from when this path was declared by itself. It holds nothing, and on the volume it
+            # Our link, from when this path was declared by itself. It has no content, and on the volume it
             # would lead to itself.
             self.pairs.append(Pair(path, Difference.SAME, Identity.of(mine)))
             return
@@ -148,7 +148,7 @@ class _Comparison:
                 pass
 
     def without_match(self, here: int, name: str, path: str, its: os.stat_result | None) -> None:
-        """Look through what the volume lacks, or has as something of another type."""
+        """Search what the volume lacks, or has with another type."""
         mine = os.stat(name, dir_fd=here, follow_symlinks=False)
         size = self._survey(here, name, mine, path)
         if kind_of(mine) is Kind.SPECIAL:
@@ -158,7 +158,7 @@ class _Comparison:
         self.pairs.append(Pair(path, difference, Identity.of(mine), volume, size))
 
     def _survey(self, here: int, name: str, mine: os.stat_result, path: str) -> int:
-        """Name what cannot be moved, and ask for writers; returns how many bytes there are."""
+        """Name what cannot be moved, and check for writers; returns the number of bytes."""
         match kind_of(mine):
             case Kind.SPECIAL:
                 self.pairs.append(Pair(path, Difference.SPECIAL))
@@ -217,7 +217,7 @@ def _opened(name: str, fd: int) -> Iterator[int]:
 
 
 def kind_of(found: os.stat_result) -> Kind:
-    """What lstat(2) found."""
+    """The result of lstat(2)."""
     match stat.S_IFMT(found.st_mode):
         case stat.S_IFDIR:
             return Kind.DIRECTORY

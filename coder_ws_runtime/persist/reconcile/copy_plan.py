@@ -1,4 +1,4 @@
-"""Which copies are made before content is removed, and which of two versions wins. Pure."""
+"""Decide which copies to make before content is removed, and which of two versions wins. Pure."""
 
 from coder_ws_runtime.identity import CopyRecord
 from coder_ws_runtime.persist.reconcile.actions import Action, Operation
@@ -7,10 +7,10 @@ from coder_ws_runtime.persist.reconcile.provenance import Newer, Reason, which_i
 
 
 class CopyPlan:
-    """The copies after which nothing of one origin of the home side exists there alone.
+    """The copies after which everything of one origin of the home side also exists elsewhere.
 
     Args:
-        seen: what is there.
+        seen: what there is.
         origin: whose content the pairs are.
         stays: it is not removed afterwards.
     """
@@ -46,7 +46,7 @@ class CopyPlan:
             self.losers.append(pair.path)
 
     def actions(self) -> tuple[Action, ...]:
-        """What brings the volume up to date, and what keeps the losing copies in the attic."""
+        """The copies that update the volume, and those that keep the losing versions in the attic."""
         steps = (
             (Operation.COPY_IN, self.missing),
             (Operation.SUPERSEDE, tuple(self.winners)),
@@ -58,9 +58,9 @@ class CopyPlan:
         return (Action(Operation.NOTE_COPIES, self.origin, unnoted), *copies) if unnoted else copies
 
     def _unnoted(self) -> tuple[str, ...]:
-        """Files that home and volume both have, and that the ledger does not know of this state.
+        """Files that home and volume both have, and whose present state is not in the ledger.
 
-        Not those whose mode or owner is a save: noted, they would be older than the volume's.
+        Without those whose mode or owner is a save: if recorded, they would be older than the volume's.
         """
         winners = frozenset(self.winners)
         return tuple(

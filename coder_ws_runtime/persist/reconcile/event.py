@@ -1,6 +1,6 @@
-"""What the kernel said of a managed link, as plain values: what the daemon tells the plan.
+"""What the kernel reported about a managed link, as plain values: the daemon passes it to the plan.
 
-Only an event is a deletion or a rename. A look that finds no link knows nothing of why.
+Only an event shows a deletion or a rename. Without one, nobody knows why a link is missing.
 """
 
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ class Fate(Enum):
     """What happened to the managed link of a path."""
 
     NONE = "none"
-    """Nothing is known: a resolve, a sweep, or an event of content that came to the path."""
+    """Nothing is known: a resolve, a sweep, or an event about content that arrived at the path."""
     DELETED = "deleted"
-    """``IN_DELETE`` of the link, and the directory that held it is still there."""
+    """``IN_DELETE`` of the link, while the directory that contained it still exists."""
     MOVED = "moved"
-    """``IN_MOVED_FROM`` with its pair: the link has another name in the home now."""
+    """``IN_MOVED_FROM`` with its pair: the link now has another name in the home."""
     DEPARTED = "departed"
-    """``IN_MOVED_FROM`` without its pair: renamed to where nobody watches."""
+    """``IN_MOVED_FROM`` without its pair: renamed to a directory that is not watched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class LinkEvent:
     path: str = ""
     """MOVED: the new name, relative to the home."""
     entry: Entry | None = None
-    """MOVED: what declares exactly the new name; None if nothing does."""
+    """MOVED: the entry that declares exactly the new name; None if there is none."""
 
 
 NO_EVENT = LinkEvent()
@@ -39,5 +39,5 @@ LINK_DEPARTED = LinkEvent(Fate.DEPARTED)
 
 
 def link_moved(path: str, entry: Entry | None = None) -> LinkEvent:
-    """The event of a link that was renamed to `path`, which `entry` declares if anything does."""
+    """The event of a link that was renamed to `path`, which `entry` declares if there is one."""
     return LinkEvent(Fate.MOVED, path, entry)

@@ -1,4 +1,4 @@
-"""What was seen of a declared path, as plain values: the input of the plan."""
+"""What was seen of a declared path, as plain values: the plan's input."""
 
 import stat
 from collections.abc import Mapping
@@ -18,16 +18,16 @@ class Node:
     mode: int = 0
     """Permission bits."""
     target: str = ""
-    """What a link says."""
+    """The text of a link."""
 
 
 class Origin(Enum):
     """Which content of the home side."""
 
     HOME = "home"
-    """What lies at the path itself."""
+    """What is at the path itself."""
     ASIDE = "aside"
-    """What was set aside beside it, and not yet cleared: a run was interrupted."""
+    """What was set aside next to it and not cleared yet: a run was interrupted."""
 
 
 class Difference(Enum):
@@ -40,7 +40,7 @@ class Difference(Enum):
     """The same bytes with another mode, owner, attributes or ACL."""
     DIFFERS = "differs"
     PERHAPS_WRITTEN = "perhaps written"
-    """Beside the pair of the same path: nobody can know whether a program has it open for writing."""
+    """In addition to the pair of the same path: a program may have it open for writing."""
     SPECIAL = "special"
     """The home side has a socket, a FIFO or a device, which is not moved."""
 
@@ -55,13 +55,13 @@ class Pair:
     home: Identity | None = None
     """Of the home side; None for what is not moved."""
     volume: Identity | None = None
-    """Of the volume's; None if it has nothing there."""
+    """Of the volume's side; None if it has nothing there."""
     size: int = 0
-    """Bytes on disk that a copy of the home side takes."""
+    """Bytes on disk that a copy of the home side needs."""
 
     @property
     def safe(self) -> bool:
-        """Whether the home side's bytes are on the volume, too."""
+        """Whether the volume has the home side's bytes too."""
         return self.difference in (Difference.SAME, Difference.METADATA)
 
     @property
@@ -72,45 +72,45 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """All that the plan needs to know of one path."""
+    """Everything that the plan needs to know about one path."""
 
     link: str
-    """What our link has to say: the absolute path on the volume."""
+    """The right text of our link: the absolute path on the volume."""
     volume_root: str
     """The absolute path of the volume."""
     home: Node | None
     volume: Node | None
     aside: Node | None = None
     recorded: str = ""
-    """What the link said that this container made at the path last, by the ledger; empty if it made none."""
+    """The text of the last link that this container made at the path, from the ledger; empty if none."""
     left: Fate = Fate.NONE
-    """What an event said of the recorded link before, if it is not to be made again in this run."""
+    """What an event said about the recorded link earlier, if this run is not to create it again."""
     parent: bool = True
-    """Whether the directory that holds the path is there in the home."""
+    """Whether the home has the directory that contains the path."""
     volume_parent: bool = True
-    """Whether the directory that holds the target is there on the volume."""
+    """Whether the volume has the directory that contains the target."""
     diverted_at: str | None = None
-    """A link of the user's at the path or on the way to it, relative to the home."""
+    """A user's link at the path or above it, relative to the home."""
     diverted_to: str = ""
-    """What that link says."""
+    """The text of that link."""
     watched: bool = False
     """Whether the daemon links a file when a program has written it."""
     new_name: Node | None = None
-    """What stands where an event says that the link was renamed to."""
+    """What is at the path to which an event says that the link was renamed."""
     awaited: bool = False
-    """Whether this container saw that neither side had the file: what the home has now was written here."""
+    """Whether this container saw that neither side had the file: what the home has was written here."""
     astray: bool = False
-    """Whether a managed link to another place of the volume leads to something."""
+    """Whether a managed link to another place on the volume leads to something."""
     mounted: str | None = None
     """A mount point in the home's content, relative to the entry: empty for the path itself."""
     pairs: tuple[Pair, ...] = ()
     """The content of one origin (set aside, else home), compared with the volume."""
     records: Mapping[str, CopyRecord] = field(default_factory=dict)
-    """What the ledger has of copies of the home's files, by path relative to the entry."""
+    """What the ledger has about copies of the home's files, by path relative to the entry."""
 
     @property
     def replaced(self) -> bool:
-        """Whether content at the path has replaced our link in this container's life."""
+        """Whether content at the path has replaced our link since this container was created."""
         return self.recorded == self.link
 
     @property

@@ -1,4 +1,4 @@
-"""Look at a declared path of an opened workspace: quickly, or with all its content. Changes nothing."""
+"""Observe a declared path of an open workspace: quickly, or with all its content. Changes nothing."""
 
 import os
 import stat
@@ -17,26 +17,26 @@ _FATES = frozenset(fate.value for fate in Fate)
 
 
 def origin_name(origin: Origin, name: str) -> str:
-    """The name in the home's directory of one origin of content."""
+    """The name of one origin of content, in the home's directory."""
     return name if origin is Origin.HOME else aside_name(name)
 
 
 def look(
     session: Session, entry: Entry, event: LinkEvent = NO_EVENT, *, refuse_writers: bool = True
 ) -> Observation:
-    """What is there of one path.
+    """What there is at one path.
 
     Args:
         session: home and volume, opened.
         entry: what is declared.
-        event: what the kernel said of the link.
+        event: what the kernel reported about the link.
         refuse_writers: refuse content that a program has open for writing.
 
     Raises:
-        BlockedPathError: a file is on the way to it, or a symlink on the volume.
+        BlockedPathError: a component of its path is a file, or a symlink on the volume.
         BusyError: a program has a file of the home open for writing.
-        ChangedError: it changed while we looked.
-        OSError: what the file systems say.
+        ChangedError: it changed while we looked at it.
+        OSError: from the file systems.
     """
     session.ledger.refresh()
     seen = glance(session, entry, event)
@@ -104,7 +104,7 @@ def _look(session: Session, entry: Entry, content: Callable[[int, str], tuple[Pa
 
 
 def _link(entry: Entry, seen: Observation) -> Observation:
-    """Whose link it is, if there is one."""
+    """Who made the link, if there is one."""
     if seen.home is None or seen.home.target == seen.link:
         return seen
     if seen.ours:
@@ -122,7 +122,7 @@ def _text(home: Anchor, link: str) -> str:
 
 
 def _on_volume(volume: Anchor, path: str) -> tuple[Node | None, bool]:
-    """The volume's side, and whether its directory is there."""
+    """The volume's side, and whether its directory exists."""
     try:
         with volume.parent(path) as (fd, name):
             try:
@@ -136,7 +136,7 @@ def _on_volume(volume: Anchor, path: str) -> tuple[Node | None, bool]:
 
 
 def node_at(anchor: Anchor, path: str) -> Node | None:
-    """What is at a path below an anchor; None if nothing is, or it is not reached without a link."""
+    """What is at a path below an anchor; None if nothing is, or it is behind a link."""
     try:
         with anchor.parent(path) as (fd, name):
             return node(fd, name)
@@ -145,9 +145,9 @@ def node_at(anchor: Anchor, path: str) -> Node | None:
 
 
 def node(fd: int, name: str) -> Node | None:
-    """What `name` is in a directory; None if it is not there."""
+    """What `name` is in a directory; None if it does not exist."""
     try:
-        # Most paths are links already: one call tells.
+        # Most paths are already links: one call is enough.
         return Node(Kind.LINK, target=os.readlink(name, dir_fd=fd))
     except FileNotFoundError:
         return None

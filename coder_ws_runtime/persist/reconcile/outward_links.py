@@ -1,4 +1,4 @@
-"""Links of persisted content that lead to what does not last. Reads, and changes nothing."""
+"""Links in persisted content that lead to something that is not kept. Changes nothing."""
 
 import os
 from collections.abc import Mapping
@@ -7,12 +7,12 @@ from coder_ws_runtime.fs.anchored import Anchor
 
 
 def links_that_die(home: Anchor, path: str, links: Mapping[str, str]) -> dict[str, str]:
-    """Which links lead to what ends with the container: to content of the home that is not persisted.
+    """The links that lead to content of the home that is not persisted, and is lost with the container.
 
     Args:
         home: the home.
-        path: the declared path whose content the links are in.
-        links: what they say, by path within that.
+        path: the declared path that contains the links.
+        links: their texts, by path within the declared path.
 
     Returns:
         Those links, by path within the declared path.
@@ -24,7 +24,7 @@ def links_that_die(home: Anchor, path: str, links: Mapping[str, str]) -> dict[st
         target = os.path.realpath(os.path.join(root, os.path.dirname(os.path.join(path, inner)), text))
         try:
             found = os.stat(target)
-        except OSError:  # it leads nowhere already
+        except OSError:  # it already leads nowhere
             continue
         if target.startswith(f"{root}/") and found.st_dev == device:
             lost[inner] = text

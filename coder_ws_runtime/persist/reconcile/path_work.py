@@ -1,8 +1,8 @@
-"""One path while a plan for it is carried out: what its steps are given, and what they have made safe.
+"""One path while a plan for it is applied: the input of its steps, and what they have made safe.
 
-Each step is a function that takes a :class:`PathWork`. The steps rely on each other only through
-:attr:`PathWork.safe`: it is the only thing that allows a removal. It starts with what home and volume both
-have, and only :mod:`.staged_copies` adds to it, when a copy is durable and in its place.
+Each step is a function that takes a :class:`PathWork`. Steps depend on each other only through
+:attr:`PathWork.safe`: nothing else allows a removal. It begins with what home and volume both have. Only
+:mod:`.staged_copies` adds to it, when a copy is durable and in its place.
 """
 
 import os
@@ -30,19 +30,19 @@ class Context:
     attic: Attic
     progress: Progress | None = None
     left_over: list[str] = field(default_factory=list)
-    """What could not be removed after it was set aside, and why: for a person."""
+    """What was set aside and could not be removed, and why, for a message."""
     links: dict[str, str] = field(default_factory=dict)
-    """What links say that lead out of a tree that was copied to the volume."""
+    """The texts of links that lead out of a tree that was copied to the volume."""
     reason: Reason = Reason.DELETED
-    """Why the volume's copy moves to the attic, where it does as a whole."""
+    """Why the volume's copy moves to the attic, if it moves as a whole."""
 
 
 class PathWork:
-    """What is declared of a path, what was seen of it, and what is safe by now.
+    """The declaration of a path, what was seen of it, and what is safe so far.
 
     Args:
         entry: what is declared.
-        seen: what was there when the plan was made; each step checks again what it relies on.
+        seen: what there was when the plan was made; each step checks again what it depends on.
         context: the home, the volume, the ledger and the attic.
     """
 
@@ -53,9 +53,9 @@ class PathWork:
         self.safe: dict[str, Identity] = {
             pair.path: pair.home for pair in seen.pairs if pair.safe and pair.home is not None
         }
-        """What exists elsewhere, by path within the entry: only this may be removed."""
+        """What also exists elsewhere, by path within the entry: only this may be removed."""
         self.special = {pair.path for pair in seen.pairs if pair.difference is Difference.SPECIAL}
-        """What is left in place, and was left out of what was compared."""
+        """What stays in place, and was left out of the comparison."""
 
     @property
     def home(self) -> Anchor:
@@ -73,36 +73,36 @@ class PathWork:
         return self.context.volume.anchor
 
     def on_volume(self, path: str) -> str:
-        """Where content of the entry is, relative to the volume; `path` is relative to the entry."""
+        """The path of an entry's content on the volume; `path` is relative to the entry."""
         return joined(self.entry.on_volume, path)
 
     def in_home(self, path: str, origin: Origin) -> str:
-        """As the function :func:`in_home`, for this entry."""
+        """Like the function :func:`in_home`, for this entry."""
         return in_home(self.entry, path, origin)
 
     def is_managed_link(self, fd: int, name: str) -> bool:
-        """Whether a name in an open directory is the managed symlink, or the one that was made before."""
+        """Whether a name in an open directory is the managed symlink, or the previous one."""
         try:
             return os.readlink(name, dir_fd=fd) in (self.seen.link, self.seen.recorded)
         except OSError:
             return False
 
     def record_link(self) -> None:
-        """Note in the ledger that this container makes the link."""
+        """Record in the ledger that this container makes the link."""
         self.context.ledger.record(self.entry.path, self.seen.link)
 
     def forget_link(self) -> None:
-        """Note in the ledger that there is no link."""
+        """Record in the ledger that there is no link."""
         self.context.ledger.forget(self.entry.path)
 
 
 def in_home(entry: Entry, path: str, origin: Origin) -> str:
-    """Where content of an entry is, relative to the home; `path` is relative to the entry."""
+    """The path of an entry's content in the home; `path` is relative to the entry."""
     directory, slash, name = entry.path.rpartition("/")
     base = f"{directory}{slash}{origin_name(origin, name)}"
     return f"{base}/{path}" if path else base
 
 
 def joined(base: str, path: str) -> str:
-    """Two relative paths as one; either may be empty."""
+    """Join two relative paths, either of which may be empty."""
     return f"{base}/{path}" if base and path else base or path

@@ -1,6 +1,6 @@
-"""What is to be done with a declared path. Pure: every decision is here, and nothing else.
+"""Decide what to do with a declared path. Pure: every decision is made here, and nothing else.
 
-One rule holds in every decision: nothing is removed that is not, byte for byte, somewhere else.
+One rule applies to every decision: nothing is removed unless the same bytes exist somewhere else.
 """
 
 from dataclasses import replace
@@ -32,9 +32,9 @@ def plan(entry: Entry, seen: Observation, *, event: LinkEvent = NO_EVENT) -> Pla
     """The next step for one path, by the table in docs/persistence.md.
 
     Args:
-        entry: what is declared.
-        seen: what is there.
-        event: what the kernel said of the link. Without an event a missing link is not a deletion.
+        entry: the declaration.
+        seen: what there is.
+        event: what the kernel reported about the link. Without an event, a missing link is not a deletion.
     """
     if seen.diverted_at is not None:
         return _diverted(entry, seen)
@@ -50,7 +50,7 @@ def plan(entry: Entry, seen: Observation, *, event: LinkEvent = NO_EVENT) -> Pla
 
 
 def _is_at_new_name(seen: Observation) -> bool:
-    """Whether what an event said was renamed is our link still."""
+    """Whether what an event reported as renamed is still our link."""
     return seen.new_name is not None and seen.new_name.target == seen.link
 
 
@@ -58,7 +58,7 @@ def _moved(event: LinkEvent) -> Plan:
     """A rename of the link is a rename of the file: what is at the new name gets the content."""
     if event.entry is not None:
         return Plan(Decision.MOVED, (Action(Operation.RENAME_TARGET, event=event),))
-    # What is saved at the old name replaces the volume's copy; until then that stays, without a link.
+    # What is saved at the old name replaces the volume's copy; until then the copy stays, without a link.
     left = Action(Operation.NOTE_LEFT, fate=Fate.MOVED)
     return Plan(Decision.MOVED, (Action(Operation.COPY_OUT, event=event), left))
 
@@ -68,7 +68,7 @@ def _diverted(entry: Entry, seen: Observation) -> Plan:
     where = (
         "is your own link"
         if seen.diverted_at == entry.path
-        else f"lies behind your own link ~/{seen.diverted_at}"
+        else f"is behind your own link ~/{seen.diverted_at}"
     )
     waits = "; the volume's copy waits" if seen.volume is not None else ""
     return Plan(
@@ -84,24 +84,24 @@ _SPECIAL_HINT = "stop the program that made it, remove it, then: home-persist re
 def _immovable(seen: Observation) -> Plan:
     if seen.mounted is not None:
         what, hint = mounted(seen.mounted)
-        hint = f"{hint}; to take it out: home-persist remove"
+        hint = f"{hint}; to stop keeping it: home-persist remove"
         return Plan(Decision.MOUNTED, problem=what, hint=hint, refused=True)
-    what = "a socket, FIFO or device lies in the place of the link"
+    what = "a socket, FIFO or device is in place of the link"
     return Plan(Decision.SPECIAL, problem=what, hint=_SPECIAL_HINT, refused=True)
 
 
 def mounted(inside: str) -> tuple[str, str]:
-    """What is to be said of content that is a mount point, or has one in it, and how to mend it.
+    """The problem and the remedy if content is a mount point, or has one inside.
 
-    What is mounted lasts by itself, or was mounted to be there for a while. A link cannot take its place, and
-    what a move empties is somebody's file system.
+    What is mounted is kept by itself, or was mounted to be there for a while. A link cannot replace it, and
+    moving would empty somebody's file system.
     """
     if not inside:
         return (
             "something is mounted there, which is not moved",
             "leave it out: what is mounted need not be kept",
         )
-    return f"{inside!r} in it is a mount point, which is not moved", "declare what else is in it one by one"
+    return f"{inside!r} in it is a mount point, which is not moved", "declare its other contents one by one"
 
 
 def points_into(target: str, volume_root: str) -> bool:
@@ -110,7 +110,7 @@ def points_into(target: str, volume_root: str) -> bool:
 
 
 def _nothing(entry: Entry, seen: Observation, event: LinkEvent) -> Plan:
-    """There is nothing at the path. Only an event says why."""
+    """There is nothing at the path. Only an event can say why."""
     if seen.replaced and seen.volume is not None:
         if event.fate is Fate.DELETED and seen.parent:
             return _deleted(entry)
@@ -125,7 +125,7 @@ def _nothing(entry: Entry, seen: Observation, event: LinkEvent) -> Plan:
 
 
 def _deleted(entry: Entry) -> Plan:
-    """A program that deletes the link to a file means the file; one of a directory may mean the link."""
+    """A program that deletes the link to a file means the file; if to a directory, it may mean the link."""
     if entry.kind is Kind.DIRECTORY:
         return _left(Fate.DELETED, note=True)
     return Plan(Decision.DELETED, (VOLUME_TO_ATTIC, FORGET))
@@ -145,7 +145,7 @@ def _left(fate: Fate, *, note: bool) -> Plan:
 def _our_link(entry: Entry, seen: Observation, home: Node) -> Plan:
     right = home.target == seen.link
     if right and seen.volume is None and entry.kind is not Kind.DIRECTORY and seen.watched:
-        # It leads nowhere. Programs test, lock and replace such a link; without it they simply write.
+        # It leads nowhere. Programs test, lock and replace such a link; without a link they simply write.
         return Plan(Decision.WAIT, (DROP_LINK,))
     actions: tuple[Action, ...] = _target(entry, seen)
     decision = Decision.CREATE if actions and seen.volume is None else Decision.LINKED
@@ -155,7 +155,7 @@ def _our_link(entry: Entry, seen: Observation, home: Node) -> Plan:
             return Plan(
                 Decision.RELINK,
                 actions,
-                problem=f"its place on the volume has changed; what it had before stays at {home.target}",
+                problem=f"its place on the volume has changed; its former content stays at {home.target}",
                 hint="home-persist status shows both; move or copy what you need from there",
                 code="path.other-place-left",
             )
@@ -166,7 +166,7 @@ def _our_link(entry: Entry, seen: Observation, home: Node) -> Plan:
 
 
 def _target(entry: Entry, seen: Observation) -> tuple[Action, ...]:
-    """What is missing on the volume for a link to lead somewhere."""
+    """What the volume lacks for a link to lead somewhere."""
     if seen.volume is None:
         if entry.kind is Kind.DIRECTORY:
             return (MAKE_TARGET,)
@@ -177,20 +177,20 @@ def _target(entry: Entry, seen: Observation) -> tuple[Action, ...]:
 
 
 def _linked(decision: Decision, actions: tuple[Action, ...], entry: Entry, seen: Observation) -> Plan:
-    """A plan that ends in a link, with a remark if the volume has another type than declared."""
+    """A plan that ends with a link, with a note if the volume has another type than declared."""
     if seen.volume is None or not other_type(entry.kind, seen.volume.kind):
         return Plan(decision, actions)
     fix = f"{entry.path}/" if seen.volume.kind is Kind.DIRECTORY else entry.path
     return Plan(
         decision,
         actions,
-        problem=f"declared as a {entry.kind.value}, and the volume has a {seen.volume.kind.value}",
+        problem=f"declared as a {entry.kind.value}, but the volume has a {seen.volume.kind.value}",
         hint=f"declare it as {fix!r}, or move it away on the volume",
     )
 
 
 def other_type(declared: Kind, found: Kind) -> bool:
-    """A file may be a link to one; a directory is a directory."""
+    """A link to a file is as good as a file; a directory has to be a directory."""
     return (declared is Kind.DIRECTORY) != (found is Kind.DIRECTORY) or found is Kind.SPECIAL
 
 
@@ -201,7 +201,7 @@ def _content(entry: Entry, seen: Observation, home: Node) -> Plan:
     held = _held(seen.pairs)
     copies = CopyPlan(seen, Origin.HOME, stays=held is not None)
     if held is not None:
-        # It goes on being written where it is; the volume is brought up to date.
+        # Programs continue to write it where it is; the volume is updated.
         return _left_in_place(held, copies.actions())
     actions = (*copies.actions(), REPLACE_CONTENT)
     if seen.volume is None:
@@ -220,13 +220,13 @@ def _decision(home: Node, copies: CopyPlan) -> Decision:
 
 
 def _as_found(seeded: Plan, entry: Entry, home: Node) -> Plan:
-    """The same, with a remark if the home has another type than declared: it is kept as what it is."""
+    """The same plan, with a note if the home has another type than declared: it is kept as what it is."""
     if not other_type(entry.kind, home.kind):
         return seeded
     right = f"{entry.path}/" if home.kind is Kind.DIRECTORY else entry.path
     return replace(
         seeded,
-        problem=f"declared as a {entry.kind.value}, and the home has a {home.kind.value}: it is kept as that",
+        problem=f"declared as a {entry.kind.value}, but the home has a {home.kind.value}: it is kept as that",
         hint=f"declare it as {right!r}",
         code=Decision.TYPE_CONFLICT.value,
     )
@@ -240,7 +240,7 @@ def _conflict(home: Node, volume: Node, *, home_wins: bool) -> str:
 
 
 def _recover(seen: Observation) -> Plan:
-    """What an interrupted run had set aside: the later save wins, the other goes to the attic."""
+    """For what an interrupted run set aside: the later save wins, the other goes to the attic."""
     aside = seen.aside
     if aside is not None and aside.kind is Kind.LINK:
         if aside.target in (seen.link, seen.recorded):
@@ -251,18 +251,18 @@ def _recover(seen: Observation) -> Plan:
     copies = CopyPlan(seen, Origin.ASIDE, stays=held is not None)
     if held is not None:
         return _left_in_place(held, copies.actions())
-    # It was swapped with our link, and we may have died before that was noted.
+    # It was swapped with our link; the run may have been killed before that was recorded.
     return Plan(Decision.RECOVER, (*copies.actions(), RECORD, DROP_ASIDE))
 
 
 def _held(pairs: tuple[Pair, ...]) -> Pair | None:
-    """What keeps a tree from being moved; None if nothing does."""
+    """What prevents a tree from being moved; None if nothing does."""
     holding = (Difference.SPECIAL, Difference.PERHAPS_WRITTEN)
     return next((pair for pair in pairs if pair.difference in holding), None)
 
 
 def _left_in_place(held: Pair, saved: tuple[Action, ...]) -> Plan:
-    """What cannot be moved is in it: the volume is brought up to date, and it stays where it is."""
+    """Something in it cannot be moved: the volume is updated, and it stays where it is."""
     where = f"{held.path!r} in it" if held.path else "it"
     if held.difference is Difference.SPECIAL:
         problem = f"{where} is a socket, FIFO or device: it is left in the home and not linked"
@@ -270,8 +270,8 @@ def _left_in_place(held: Pair, saved: tuple[Action, ...]) -> Plan:
     return Plan(
         Decision.PERHAPS_WRITTEN,
         saved,
-        problem=f"{where} is another user's, and whether a program of theirs writes it cannot be known:"
-        " it is left in the home, copied and not linked",
+        problem=f"{where} belongs to another user, one of whose programs may be writing it:"
+        " it is left in the home, copied but not linked",
         hint="make it yours (sudo chown), then: home-persist resolve",
         refused=True,
     )

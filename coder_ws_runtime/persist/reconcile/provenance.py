@@ -1,8 +1,8 @@
-"""Which of two copies is the newer save. Pure: from what was recorded and what is seen, with the reason.
+"""Decide which of two copies is the newer save, and why. Pure: from what was recorded and what is seen.
 
-Presence decides nothing: content that was published a moment ago and changed again is newer than the
-volume's copy of it, whether or not a link has been in its place; content that was copied and has not changed
-is older than whatever the volume has got since.
+Where a copy is does not matter. Content that was published a moment ago and has changed since is newer than
+the volume's copy of it, whether or not a link replaced it in between. Content that was copied and has not
+changed is older than whatever the volume has received since.
 """
 
 from dataclasses import dataclass
@@ -26,16 +26,16 @@ class Reason(Enum):
     CHANGED = "changed-since-copied"
     """The home's file was copied and then changed; the volume's is what was published."""
     REPLACED = "replaced-link"
-    """The home's file replaced our link in this container's life."""
+    """The home's file replaced our link since this container was created."""
     LATER = "written-later"
-    """Both changed, or nothing is known of either: the later time of writing wins."""
+    """Both have changed, or nothing is known about either: the later modification time wins."""
     BROUGHT = "brought-by-image"
-    """The home's file was there before any link of this container: the image brought it."""
+    """The home's file existed before any link of this container: it is from the image."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer."""
+    """The result."""
 
     newer: Newer
     reason: Reason
@@ -51,15 +51,15 @@ def which_is_newer(  # noqa: PLR0913 - all that the answer depends on, and nothi
     stays: bool = False,
     awaited: bool = False,
 ) -> Verdict:
-    """Which of two files with different contents, or other metadata, is the newer save.
+    """Which of two files with different content or metadata is the newer save.
 
     Args:
         home: the home's file.
         volume: the volume's.
-        record: what the ledger has of the home's.
-        replaced: this container had made the link, so content at the path came after it.
-        aside: the home's was swapped out for the link, which changed its ctime.
-        stays: the home's is in a directory that is not linked and goes on being written where it is.
+        record: what the ledger has about the home's file.
+        replaced: this container had made the link, so the content at the path came later.
+        aside: the home's was swapped with the link, which changed its ctime.
+        stays: the home's is in a directory that is not linked, and programs continue to write it there.
         awaited: this container saw neither side have the file, so a program of it wrote the home's.
     """
     if record is not None and _is_unpublished(volume, record):
@@ -77,7 +77,7 @@ def which_is_newer(  # noqa: PLR0913 - all that the answer depends on, and nothi
 
 
 def _is_unpublished(volume: Identity, record: CopyRecord) -> bool:
-    """Whether the copy never came to its place: the volume still has what it had before."""
+    """Whether the copy was never published: the volume still has its previous file."""
     if record.before is None or record.volume is None or record.before == record.volume:
         return False
     return volume.has_content_of(record.before)

@@ -47,7 +47,7 @@ def failure_error(session: Session, entry: Entry, failure: OSError) -> UserError
     if not isinstance(failure, BlockingIOError):
         return failure_of(f"~/{entry.path}", failure, within=session.within(entry))
     return RefusedError(
-        "another command works on it",
+        "another command is working on it",
         code="path.busy",
         place=f"~/{entry.path}",
         hint="when that has ended: home-persist resolve",
@@ -55,14 +55,14 @@ def failure_error(session: Session, entry: Entry, failure: OSError) -> UserError
 
 
 def _mounted(entry: Entry, inside: str) -> UserError:
-    """What was mounted while we worked, or is not told by the kernel's list."""
+    """Something was mounted while we worked, or is missing in the kernel's list."""
     what, hint = mounted("" if inside == entry.path.rpartition("/")[2] else inside)
-    hint = f"{hint}; to take it out: home-persist remove"
+    hint = f"{hint}; to stop keeping it: home-persist remove"
     return RefusedError(what, code=Decision.MOUNTED.value, place=f"~/{entry.path}", hint=hint)
 
 
 def refusal_of(session: Session, entry: Entry, now: Plan) -> UserError | None:
-    """A settled plan that leaves the path other than declared, as an error."""
+    """A settled plan after which the path is not as declared, as an error."""
     if not now.refused:
         return None
     hint = now.hint

@@ -1,4 +1,4 @@
-"""Make one path true: look, plan, carry out, until nothing is left to do."""
+"""Settle one path: observe, plan, apply, until nothing is left to do."""
 
 import errno
 import time
@@ -25,31 +25,31 @@ from coder_ws_runtime.persist.reconcile.refusals import (
 )
 from coder_ws_runtime.persist.session import Session
 
-# How often a path is looked at again when it changes under our hands.
+# How often to start again if a path changes while we work on it.
 _ATTEMPTS = 12
 _STALE_ATTEMPTS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one path."""
+    """The result for one path."""
 
     entry: Entry
     decision: Decision
     changed: bool = False
-    """Whether anything was done, or would be done in a dry run."""
+    """Whether anything was done, or would be in a dry run."""
     problem: str = ""
     hint: str = ""
     error: UserError | None = None
     """Why the path is not as declared."""
     attic: str = ""
-    """The batch of the attic that holds what lost; empty if nothing did."""
+    """The attic's batch with the replaced version; empty if there is none."""
     problem_code: str = ""
-    """The stable code of the problem, where it is not the decision's."""
+    """The stable code of the problem, if it is not the decision's."""
 
     @property
     def code(self) -> str:
-        """The stable code of what became of it: of the error, if there is one, else of the decision."""
+        """The stable code of the result: of the error, if there is one, otherwise of the decision."""
         return self.error.code if self.error else self.problem_code or self.decision.value
 
 
@@ -61,14 +61,14 @@ def settle(
     dry_run: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Outcome:
-    """Make one path true. Never raises for what files and file systems do: the outcome says it.
+    """Settle one path. Never raises for files and file systems: the outcome reports errors.
 
     Args:
         session: home and volume, opened.
         entry: what is declared.
-        event: what the kernel said of the link; without one nothing is taken for a deletion or a rename.
-        dry_run: only say what would be done first.
-        progress: told the number of bytes as they are copied, in the place of the monitor.
+        event: what the kernel reported about the link; without one, nothing counts as deleted or renamed.
+        dry_run: only report what would be done first.
+        progress: called with the number of bytes as they are copied, instead of the monitor.
     """
     run = _Settling(session, entry, dry_run=dry_run, progress=progress)
     before = session.attic.count
@@ -101,7 +101,7 @@ def settle(
 
 
 class _Settling:
-    """One path, until nothing is left to do."""
+    """Work on one path until nothing is left to do."""
 
     def __init__(
         self,
@@ -116,18 +116,18 @@ class _Settling:
         self.dry_run = dry_run
         self.progress = progress
         self.acted: Plan | None = None
-        """The first plan that was carried out: what became of the path."""
+        """The first plan that was applied: it says what happened to the path."""
         self.now = Plan(Decision.FAILED)
         self.error: UserError | None = None
         self.left_over: list[str] = []
         self.links: dict[str, str] = {}
 
     def run(self, event: LinkEvent) -> None:
-        """Look, plan and carry out. Raises what files and file systems raise."""
+        """Observe, plan and apply. Raises errors of files and file systems."""
         done: tuple[Action, ...] = ()
         for attempt in range(_ATTEMPTS):
             try:
-                # Most paths need nothing; only what does is looked at as a whole, and locked.
+                # Most paths need nothing; only one that does is observed completely and locked.
                 self.now = plan(self.entry, glance(self.session, self.entry, event), event=event)
                 locked = _lock_path(self.session, self.entry)
                 with locked if self.now.actions and not self.dry_run else nullcontext():
@@ -136,7 +136,7 @@ class _Settling:
                         seen = look(self.session, self.entry, event)
                         self.now = plan(self.entry, seen, event=event)
                     if self.now.decision is Decision.WAIT and not (self.now.actions or self.dry_run):
-                        # What comes to the home from now on is a save, and not what the image brought.
+                        # What arrives in the home from now on is a save, not part of the image.
                         self.session.ledger.note_awaited(self.entry.path)
                     if seen is None or not self.now.actions or self.now.actions == done:
                         self.error = refusal_of(self.session, self.entry, self.now)
@@ -145,13 +145,13 @@ class _Settling:
                     if self.dry_run:
                         return
                     self._apply(seen)
-                    event = NO_EVENT  # it is dealt with
-                    # A mode that a file system does not take is not set again.
+                    event = NO_EVENT  # it has been handled
+                    # A mode that a file system does not accept is not set again.
                     done = self.now.actions if _is_mode_only(self.now) else ()
             except (ChangedError, FileNotFoundError):
                 time.sleep(min(0.001 * 2**attempt, 0.2))
             except OSError as failure:
-                # The server dropped what we had open, e.g. our staging directory; it is opened again.
+                # The server dropped an open file of ours, e.g. the staging directory; open it again.
                 if failure.errno != errno.ESTALE or attempt >= _STALE_ATTEMPTS:
                     raise
         self.error = RefusedError(
@@ -162,7 +162,7 @@ class _Settling:
         )
 
     def _apply(self, seen: Observation) -> None:
-        # Loaded only when something is to be done: most runs find everything in place.
+        # Imported only if something has to be done: most runs find everything in place.
         from coder_ws_runtime.persist.reconcile.apply import apply  # noqa: PLC0415
         from coder_ws_runtime.persist.reconcile.path_work import Context, in_home  # noqa: PLC0415
 
@@ -188,11 +188,11 @@ class _Settling:
             self.links.update(context.links)
 
     def remark(self, told: Plan) -> tuple[str, str, str]:
-        """What a person should know: problem, hint and code."""
+        """What the user should know: problem, hint and code."""
         if self.left_over:
             return (
                 f"what the link replaced could not be removed, and is at {', '.join(self.left_over)}",
-                "all of it is on the volume, too: look at its owner (ls -l), and remove it as root",
+                "the volume has all of it too: check its owner (ls -l), and remove it as root",
                 "path.left-over",
             )
         problem, hint, code = told.problem, told.hint, told.code
@@ -201,10 +201,8 @@ class _Settling:
             if lost:
                 first = next(iter(lost))
                 more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
-                problem = (
-                    f"the link {first!r} in it leads to {lost[first]}{more}, which ends with this container"
-                )
-                hint = "declare what it leads to as well"
+                problem = f"the link {first!r} in it leads to {lost[first]}{more}, which is not kept"
+                hint = "declare the link's target too"
                 code = "path.link-into-container"
         return problem, hint, code
 
@@ -224,9 +222,9 @@ def _lock_path(session: Session, entry: Entry) -> Iterator[None]:
 
 
 def save(session: Session, entry: Entry) -> None:
-    """Copy what the home has to the volume, even what is being written, and leave the home as it is.
+    """Copy what the home has to the volume, even files that are being written; do not change the home.
 
-    For content that cannot be linked any more because the container is about to end.
+    For content that can no longer be linked because the container is about to end.
 
     Raises:
         ChangedError, OSError: it was not saved.

@@ -1,4 +1,4 @@
-"""Copies of the home side in the staging directory, durable and noted, for a step to rename."""
+"""Copies of the home side in the staging directory, durable and recorded, for a step to rename."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,18 +43,18 @@ class Batch:
 
 @contextmanager
 def staged(work: PathWork, origin: Origin, paths: tuple[str, ...], *, published: bool) -> Iterator[Batch]:
-    """Durable copies of paths of the home side, noted in the ledger, for the caller to rename away.
+    """Durable copies of paths of the home side, recorded in the ledger, for the caller to rename.
 
-    When the caller is done, the new names are made durable, and what was copied counts as safe.
+    Afterwards, this makes the new names durable, and what was copied counts as safe.
 
     Args:
         work: the path.
         origin: which content of the home side.
         paths: what is copied, relative to the entry.
-        published: the caller puts the copies in their place on the volume, and not in the attic.
+        published: the caller moves the copies to their place on the volume, not to the attic.
 
     Raises:
-        ChangedError: something changed since it was looked at.
+        ChangedError: something changed since it was observed.
         NoRoomError: the volume has no room for it; nothing was copied.
         OSError: what the file systems say.
     """
@@ -72,7 +72,7 @@ def staged(work: PathWork, origin: Origin, paths: tuple[str, ...], *, published:
         if batch.many:
             kernel.sync_file_system(staging.fd)
     finally:
-        for copy_ in batch.copies:  # those that were not renamed away
+        for copy_ in batch.copies:  # those that were not renamed
             staging.discard(copy_.name)
     for copy_ in batch.copies:
         for inner, identity in copy_.copied.identities.items():
@@ -83,7 +83,7 @@ def staged(work: PathWork, origin: Origin, paths: tuple[str, ...], *, published:
 
 
 def _amount(work: PathWork, origin: Origin, paths: tuple[str, ...]) -> Usage:
-    """How much copies of paths of the home side take."""
+    """The size of copies of paths of the home side."""
     size = length = files = 0
     complete = True
     for path in paths:
@@ -95,7 +95,7 @@ def _amount(work: PathWork, origin: Origin, paths: tuple[str, ...]) -> Usage:
 
 
 def _note(work: PathWork, batch: Batch, *, published: bool) -> None:
-    """Note what was copied, and what the volume will have: the copy, or what wins over it."""
+    """Record what was copied, and what the volume will have: the copy, or what wins over it."""
     there = {pair.path: pair.volume for pair in work.seen.pairs}
     records: dict[str, CopyRecord] = {}
     for copy_ in batch.copies:
@@ -120,14 +120,14 @@ def _copy(work: PathWork, origin: Origin, path: str, *, durable: bool) -> Staged
                 source,
                 (staging.fd, name),
                 durable=durable,
-                refuse_writers=False,  # they were looked for before, and are once more when it is out
+                refuse_writers=False,  # checked before, and once more after the swap
                 progress=work.context.progress,
                 moving=(f"{work.home.path}/{work.entry.path}", path),
             )
     except BaseException:
         staging.discard(name)
         raise
-    if {joined(path, inner) for inner in copied.special} - work.special:  # it came after we looked
+    if {joined(path, inner) for inner in copied.special} - work.special:  # it appeared after we looked
         staging.discard(name)
         raise ChangedError(path)
     return StagedCopy(path, name, copied)

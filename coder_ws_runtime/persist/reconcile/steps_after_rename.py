@@ -1,4 +1,4 @@
-"""The steps of a plan after the managed symlink was renamed: what has the new name gets the content."""
+"""The steps of a plan after the managed symlink was renamed: the content follows to the new name."""
 
 import os
 from contextlib import ExitStack
@@ -15,10 +15,10 @@ from coder_ws_runtime.persist.store.names import COPY_SUFFIX, SWAP_SUFFIX, aside
 
 
 def copy_out(work: PathWork, path: str) -> None:
-    """Put a copy of the volume's content in the place of our link, which has another name now.
+    """Replace our link, which has another name now, with a copy of the volume's content.
 
     Args:
-        work: the path that the link was at.
+        work: the link's former path.
         path: its new name, relative to the home.
     """
     with (
@@ -43,23 +43,23 @@ def copy_out(work: PathWork, path: str) -> None:
         if work.is_managed_link(fd, whole):
             os.unlink(whole, dir_fd=fd)
             return
-        kernel.swap(fd, whole, fd, name)  # something else has the name by now
+        kernel.swap(fd, whole, fd, name)  # something else has taken the name
         remove_tree(fd, whole)
         raise ChangedError(path)
 
 
 def rename_target(work: PathWork, entry: Entry) -> None:
-    """Rename the content on the volume to another declared path, where our link is by now.
+    """Rename the content on the volume to another declared path, which our link has now.
 
     Args:
-        work: the path that the link was at.
-        entry: what declares its new name.
+        work: the link's former path.
+        entry: declares the new name.
     """
     volume, ledger, owner = work.volume, work.context.ledger, work.volume.owner
     link = f"{volume.path}/{entry.on_volume}"
     base = entry.on_volume.removesuffix(entry.path).rstrip("/")
     work.anchor.make_directories(entry.on_volume.rpartition("/")[0], owner=owner, like=work.home, base=base)
-    # Until its text is right it is known at its new place by the old one.
+    # Until its text is corrected, the link at the new path is recognized by its old text.
     ledger.record(entry.path, work.seen.link)
     with ExitStack() as stack:
         for path in sorted((work.entry.on_volume, entry.on_volume)):

@@ -18,7 +18,7 @@ _NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def make_link(work: PathWork) -> None:
-    """Make the link where there is nothing."""
+    """Create the link where there is nothing."""
     owner = Owner.of(work.home.fd)
     directory = work.entry.path.rpartition("/")[0]
     if not work.seen.parent:
@@ -28,7 +28,7 @@ def make_link(work: PathWork) -> None:
 
 
 def _volume_base(work: PathWork) -> Anchor | None:
-    """The volume, as the pattern of the home's directories; only for paths of the owner's scope."""
+    """The volume, as the model for the home's directories; only for paths with the scope owner."""
     return work.anchor if work.entry.on_volume == work.entry.path else None
 
 
@@ -41,12 +41,12 @@ def _symlink(work: PathWork, fd: int, name: str) -> None:
 
 
 def replace_link(work: PathWork) -> None:
-    """Put the right link in the place of a wrong one of ours."""
+    """Replace a wrong link of ours with the right one."""
     with work.home.parent(work.entry.path) as (fd, name):
         aside = aside_name(name)
         _symlink(work, fd, aside)
         kernel.swap(fd, aside, fd, name)
-        # What we swapped out is looked at again: it may no longer be the link that we saw.
+        # What was swapped out is checked again: it may no longer be the link that we saw.
         if not work.is_managed_link(fd, aside):
             _exchange_back(work, fd, aside, name)
             raise ChangedError(work.entry.path)
@@ -54,17 +54,17 @@ def replace_link(work: PathWork) -> None:
 
 
 def replace_content(work: PathWork) -> None:
-    """Put the link in the place of content that is safe elsewhere, in one step where that can be had.
+    """Replace content that is safe elsewhere with the link, in one step if possible.
 
-    The link is made first, then the content is looked at, then both are exchanged. What comes out is
-    looked at once more: if it is another save, it is exchanged back at once, so that a program which
-    saved and reads back reads what it saved.
+    First the link is created, then the content is checked, then both are swapped. What was swapped out is
+    checked once more. If it is another save, it is swapped back at once, so that a program that saved and
+    reads its file back finds what it saved.
     """
     with work.home.parent(work.entry.path) as (fd, name):
         aside = aside_name(name)
         _symlink(work, fd, aside)
         try:
-            check_copied(fd, name, work.safe, busy=())  # writers are looked for when it is out
+            check_copied(fd, name, work.safe, busy=())  # writers are checked after the swap
             work.record_link()
             kernel.exchange(fd, aside, fd, name)
         except (OSError, ChangedError, BusyError) as error:
@@ -81,27 +81,27 @@ def replace_content(work: PathWork) -> None:
             _forget_unless_seen(work)
             raise
         _remove_aside(work, fd, name)
-        # Not before: what is set aside and not known as a copy would be taken for a save.
+        # Not before: content that is set aside but not known as a copy would count as a save.
         work.context.ledger.forget_copies(work.entry.path)
 
 
 def _exchange_back(work: PathWork, fd: int, aside: str, name: str) -> None:
-    """Give a save that we swapped out its place back."""
+    """Put back a save that was swapped out."""
     try:
         kernel.swap(fd, aside, fd, name)
-    except FileNotFoundError:  # a program deleted our link meanwhile
+    except FileNotFoundError:  # a program deleted our link in the meantime
         kernel.rename_new(fd, aside, fd, name)
         return
     if work.is_managed_link(fd, aside):
         os.unlink(aside, dir_fd=fd)
-    else:  # a still newer save had replaced our link: that one stays, and the next look finds the other
+    else:  # a still newer save had replaced our link: it stays, and the next look finds the other one
         kernel.swap(fd, aside, fd, name)
 
 
 def _remove_and_link(work: PathWork, fd: int, name: str) -> None:
-    """Where nothing can be swapped: remove the content, all of it or nothing, and make the link.
+    """Without swapping: remove the content, all of it or nothing, and create the link.
 
-    Should we die in between, nobody must take that for a deleted link.
+    If we are killed in between, the missing link must not count as deleted.
     """
     check_copied(fd, name, work.safe, removable=True)
     work.forget_link()
@@ -123,7 +123,7 @@ def _remove(work: PathWork, fd: int, name: str) -> None:
 
 
 def _fill_up(work: PathWork, fd: int, name: str) -> None:
-    """Copy what was removed back from the volume: a program goes on using the rest."""
+    """Copy what was removed back from the volume: a program still uses the rest."""
     for path in sorted(work.safe):
         with suppress(OSError, ChangedError, BusyError):
             inside, _, last = joined(name, path).rpartition("/")
@@ -139,13 +139,13 @@ def _fill_up(work: PathWork, fd: int, name: str) -> None:
 
 
 def _forget_unless_seen(work: PathWork) -> None:
-    """The link is not in place after all."""
+    """Record that the link is not in place after all."""
     if not work.seen.replaced:
         work.forget_link()
 
 
 def drop_link(work: PathWork) -> None:
-    """Remove our link; forgotten first, so that its event is not taken for a deletion."""
+    """Remove our link; forget it first, so that its event does not count as a deletion."""
     work.forget_link()
     with work.home.parent(work.entry.path) as (fd, name):
         if not work.is_managed_link(fd, name):
@@ -165,7 +165,7 @@ def drop_aside(work: PathWork) -> None:
 
 
 def _remove_aside(work: PathWork, fd: int, name: str) -> None:
-    """Remove what was set aside; what is not ours to remove gets another name, out of the way."""
+    """Remove what was set aside; what we may not remove gets another name, out of the way."""
     aside = aside_name(name)
     try:
         kept = remove_copied(fd, aside, work.safe, renamed=True)
@@ -191,6 +191,6 @@ def _leave_over(work: PathWork, fd: int, name: str, why: str) -> None:
 
 
 def put_back(work: PathWork) -> None:
-    """Put a link of the user's back that was swapped out: nothing, or our link, has its place."""
+    """Put back a user's link that was swapped out: nothing, or our link, has taken its place."""
     with work.home.parent(work.entry.path) as (fd, name):
         _exchange_back(work, fd, aside_name(name), name)

@@ -31,7 +31,7 @@ def make_target(work: PathWork) -> None:
 
 
 def make_target_parent(work: PathWork) -> None:
-    """Create the directories above the target, as those above the path in the home."""
+    """Create the directories above the target, like those above the path in the home."""
     directory = work.entry.on_volume.rpartition("/")[0]
     base = work.entry.on_volume.removesuffix(work.entry.path).rstrip("/")
     work.anchor.make_directories(directory, owner=work.volume.owner, like=work.home, base=base)
@@ -58,7 +58,7 @@ def copy_directory_metadata(work: PathWork, origin: Origin, paths: tuple[str, ..
 
 
 def note_copies(work: PathWork, paths: tuple[str, ...]) -> None:
-    """Note what home and volume both have: a file that changes from now on is a newer save."""
+    """Record what home and volume both have: a file that changes from now on is a newer save."""
     both = {pair.path: pair for pair in work.seen.pairs}
     records = {
         path: CopyRecord(home, both[path].volume) for path in paths if (home := both[path].home) is not None
@@ -81,7 +81,7 @@ def copy_in(work: PathWork, origin: Origin, paths: tuple[str, ...]) -> None:
 
 
 def supersede(work: PathWork, origin: Origin, paths: tuple[str, ...]) -> None:
-    """Swap newer content with the volume's, which is in the attic from that moment."""
+    """Swap newer content with the volume's, which is in the attic from then on."""
     with staged(work, origin, paths, published=True) as batch:
         for copy in batch:
             with (
@@ -91,9 +91,10 @@ def supersede(work: PathWork, origin: Origin, paths: tuple[str, ...]) -> None:
                 ) as (attic_fd, attic_name),
                 work.anchor.parent(work.on_volume(copy.path)) as (fd, last),
             ):
-                # First whole into the attic, then swapped: at no moment is either of them missing.
+                # First copied to the attic, then swapped: both exist at every moment.
                 kernel.rename_new(work.volume.staging.fd, copy.name, attic_fd, attic_name)
-                # Should we die in between, the home still has the newer content, and the attic the older.
+                # If we are killed in between, the home still has the newer content, and the attic the older
+                # one.
                 try:
                     kernel.swap(attic_fd, attic_name, fd, last)
                 except FileNotFoundError:
@@ -105,8 +106,8 @@ def supersede(work: PathWork, origin: Origin, paths: tuple[str, ...]) -> None:
 def to_attic(work: PathWork, origin: Origin, paths: tuple[str, ...]) -> None:
     """Copy content of the home side to the attic.
 
-    The very same file from before goes when its new copy is safe: an image's file that loses at every
-    start would crowd out the versions that somebody wrote.
+    If the attic already has the same file from an earlier run, that copy is removed when the new one is safe:
+    otherwise an image's file that loses at every start would displace versions that somebody wrote.
     """
     with staged(work, origin, paths, published=False) as batch:
         for copy in batch:
@@ -124,7 +125,7 @@ def to_attic(work: PathWork, origin: Origin, paths: tuple[str, ...]) -> None:
 
 
 def _same_version(work: PathWork, copy: StagedCopy, target: str) -> str:
-    """Where the attic has this very file already; empty if it does not."""
+    """The path at which the attic already has this very file; empty if it does not."""
     mine = (work.volume.staging.fd, copy.name)
     for version in versions(work.anchor, target, work.context.attic.workspace):
         with suppress(OSError), work.anchor.parent(version) as its:
@@ -134,12 +135,12 @@ def _same_version(work: PathWork, copy: StagedCopy, target: str) -> str:
 
 
 def _staged_winner(work: PathWork, copy: StagedCopy) -> Winner:
-    """The home's copy, as what replaces the volume's."""
+    """The home's copy, as the one that replaces the volume's."""
     return Winner.of("home", os.stat(copy.name, dir_fd=work.volume.staging.fd, follow_symlinks=False))
 
 
 def _volume_winner(work: PathWork, target: str) -> Winner | None:
-    """The volume's copy, as what a copy of the home lost against."""
+    """The volume's copy, as the one that won over the home's."""
     found = work.anchor.status(target)
     return Winner.of("volume", found) if found else None
 

@@ -1,12 +1,12 @@
 """The attic: where replaced versions are kept for a while.
 
-``.home-persist/attic/<batch>/<path>`` on the volume, where `path` is relative to the home. A batch holds
-copies of one scope, and its name ends in that scope, so that a copy and whose it is cannot come apart:
-``20260131T093000.000Z-dev@owner``, or for one workspace's own copies ``…-dev@ws-<digest of its id>``. Names
-without that end come from format 1, which did not record it. Why each item is there is in
-``.home-persist/attic-records/<batch>.jsonl``, one JSON object per line.
+The path on the volume is ``.home-persist/attic/<batch>/<path>``, where `path` is relative to the home. A
+batch has copies of one scope, and its name ends with that scope, so it is always clear whose copies they are:
+``20260131T093000.000Z-dev@owner``, or for one workspace's own copies ``…-dev@ws-<digest of its ID>``. Names
+without that suffix are from format 1, which did not record the scope.
+``.home-persist/attic-records/<batch>.jsonl`` says why each item is there, with one JSON object per line.
 
-What is in the attic expires, so it never counts as kept elsewhere.
+Items in the attic expire, so a copy there never counts as kept.
 The names of batches are in :mod:`.attic_batch`, the reasons and the records in :mod:`.attic_records`.
 :mod:`.attic_items` lists and restores; :mod:`.attic_bounds` decides what is removed, :mod:`.attic_pruning`
 removes it.
@@ -38,7 +38,7 @@ DIRECTORY = f"{STATE}/{names.ATTIC}"
 
 
 def batches(volume: Anchor) -> list[Batch]:
-    """The batches, the newest first. Raises OSError if the attic cannot be read."""
+    """The batches, newest first. Raises OSError if the attic cannot be read."""
     try:
         with volume.parent(DIRECTORY) as (fd, name):
             opened = open_directory(name, fd)
@@ -52,11 +52,11 @@ def batches(volume: Anchor) -> list[Batch]:
 
 
 def versions(volume: Anchor, on_volume: str, workspace_name: str = "") -> Iterator[str]:
-    """Where the attic has earlier versions of a path, the newest first; relative to the volume.
+    """Where the attic has earlier versions of a path, newest first; relative to the volume.
 
     Args:
         volume: the volume.
-        on_volume: the path's place there, which says whose copy it is.
+        on_volume: the path on the volume, which shows whose copy it is.
         workspace_name: as for `Batch.has_copies_of`.
     """
     workspace, path = names.workspace_of(on_volume), names.in_home(on_volume)
@@ -74,7 +74,7 @@ def in_attic(volume: Anchor, on_volume: str, workspace_name: str = "") -> bool:
 
 @dataclass(slots=True)
 class _Open:
-    """A batch that this process puts things into."""
+    """A batch to which this process adds items."""
 
     name: str
     taken: set[str] = field(default_factory=set)
@@ -90,8 +90,8 @@ class Attic:
 
     Args:
         volume: the volume.
-        workspace: name or id of this workspace, for the batches' names.
-        workspace_id: this workspace's id, for the records.
+        workspace: name or ID of this workspace, for the batches' names.
+        workspace_id: this workspace's ID, for the records.
     """
 
     def __init__(self, volume: Volume, workspace: str, workspace_id: str = "") -> None:
@@ -99,12 +99,12 @@ class Attic:
         self.workspace = workspace
         self.workspace_id = workspace_id
         self.batch = ""
-        """The batch that the last thing was put into."""
+        """The batch to which the last item was added."""
         self.count = 0
-        """How many things were put in."""
+        """How many items were added."""
         self._open: dict[str, _Open] = {}
         self._added = 0
-        """Bytes on disk that were put in and not counted yet."""
+        """Bytes on disk that were added and not counted yet."""
         self._keeper: Keeper | None = None
         self._room: Room | None = None
 
@@ -117,15 +117,15 @@ class Attic:
         *,
         exchanged: bool = False,
     ) -> Iterator[tuple[int, str]]:
-        """A free place for a version of a path: a directory's descriptor, and the name in it.
+        """A free path for a version of a path: a directory's descriptor, and the name in it.
 
         The directory itself is durable; the caller syncs the name.
 
         Args:
-            on_volume: where the path has its place on the volume; that says whose copy it is.
+            on_volume: the path on the volume, which shows whose copy it is.
             reason: why the version is replaced.
-            winner: what it is replaced by, if that is known.
-            exchanged: whether as much leaves the attic for it, so that its bounds need not be looked at.
+            winner: the version that replaces it, if known.
+            exchanged: whether as much leaves the attic in exchange, so that its limits need not be checked.
         """
         workspace, path = names.workspace_of(on_volume), names.in_home(on_volume)
         parts = path.split("/")
@@ -147,10 +147,10 @@ class Attic:
         self.count += 1
 
     def keep_bounds(self, *, always: bool = False) -> list[UserError]:
-        """Remove what is beyond the bounds, if anything was put in since the last call.
+        """Remove what is beyond the limits, if anything was added since the last call.
 
         Args:
-            always: also if nothing was: others put things in, and time passes.
+            always: also if nothing was: other processes add items, and time passes.
 
         Returns:
             What could not be read or removed.
@@ -169,7 +169,7 @@ class Attic:
 
     @property
     def room(self) -> "Room":
-        """The room for copies on the volume, for which the attic gives way."""
+        """The room for copies on the volume, for which the attic may shrink."""
         from coder_ws_runtime.persist.store.room import Room  # noqa: PLC0415 - as above
 
         if self._room is None:
@@ -177,11 +177,11 @@ class Attic:
         return self._room
 
     def since(self, count: int) -> str:
-        """The batch of what was put in after the first `count` things; empty if nothing was."""
+        """The batch of the items added after the first `count`; empty if there are none."""
         return self.batch if self.count > count else ""
 
     def new_name(self, workspace: str, copies_of: str) -> str:
-        """The name of a batch that is not there yet; `workspace` and `copies_of` as for `batch_name`."""
+        """A new name for a batch; `workspace` and `copies_of` as for `batch_name`."""
         while True:
             name = batch_name(time.time(), workspace, copies_of)
             if self.volume.anchor.status(f"{DIRECTORY}/{name}") is None:
@@ -189,7 +189,7 @@ class Attic:
             time.sleep(0.001)
 
     def _new_batch(self, copies_of: str) -> str:
-        """Begin a batch that no other process has."""
+        """Begin a batch that no other process uses."""
         with self.volume.directory(names.ATTIC) as fd:
             while True:
                 name = self.new_name(self.workspace, copies_of)
@@ -202,14 +202,14 @@ class Attic:
                 return name
 
     def note(self, batch: str, path: str, copies_of: str, reason: Reason, winner: Winner | None) -> None:
-        """Record why an item is there. The item is kept all the same if that fails, e.g. on a full volume.
+        """Record why an item is there. If that fails, e.g. on a full volume, the item is kept all the same.
 
         Args:
             batch: the batch's name.
-            path: of the item, relative to the home; empty for all of the batch.
-            copies_of: the id of the workspace whose own copy it is; empty: the owner's.
+            path: the item's path, relative to the home; empty for the whole batch.
+            copies_of: the ID of the workspace whose own copy it is; empty: the owner's.
             reason: why.
-            winner: what it is replaced by, if that is known.
+            winner: the version that replaces it, if known.
         """
         document = {
             "path": path,
@@ -231,7 +231,7 @@ class Attic:
 
 
 def remove_empty(volume: Volume, inside: str) -> None:
-    """Remove the directories above an item that are empty now, and with the batch its records.
+    """Remove the directories above an item if they are empty now, and with the batch its records.
 
     Args:
         volume: the volume.
@@ -244,13 +244,13 @@ def remove_empty(volume: Volume, inside: str) -> None:
                 os.rmdir(name, dir_fd=fd)
         except FileNotFoundError:
             continue
-        except OSError:  # not empty, or not ours to remove
+        except OSError:  # not empty, or we may not remove it
             return
     remove_records(volume, batch)
 
 
 def remove_records(volume: Volume, batch: str) -> None:
-    """Remove what is recorded of a batch that is gone."""
+    """Remove the records of a batch that was removed."""
     for name in (f"{batch}.jsonl", f"{batch}{names.STATE_SUFFIX}"):
         with suppress(OSError), volume.anchor.parent(f"{STATE}/{names.ATTIC_RECORDS}/{name}") as (fd, last):
             remove_tree(fd, last)

@@ -1,9 +1,9 @@
-"""How much the attic keeps: bounds by age, by number, and by share of the volume.
+"""The limits of the attic: by age, by number of versions, and by share of the volume.
 
-The attic makes way for what is in use: it has a share of the volume, keeps a part of the volume free, and
-gives more when a save would not fit. What goes first: copies of workspaces that are gone, then versions
-that have a newer one in the attic, then the newest ones; of each, the oldest first. A newest version goes
-for lack of room only when it is older than a day.
+The attic makes room for data in use: it may take a share of the volume, has to leave a part of the volume
+free, and shrinks further if a save would not fit. It removes first the copies of deleted workspaces, then
+versions that have a newer one in the attic, then the newest versions; of each kind, the oldest first. A
+newest version is removed for lack of room only if it is older than a day.
 """
 
 import os
@@ -27,24 +27,24 @@ class Bounds:
     age: float = 30 * DAY
     """Seconds."""
     versions: int = 50
-    """Of one file, of one scope and workspace."""
+    """Versions of one file, with one scope and workspace."""
     share: float = 0.1
-    """Of the volume's size, all together."""
+    """Share of the volume's size, for all items together."""
     size: int = 4 << 30
-    """Bytes on disk, all together, whatever the volume's size."""
+    """Bytes on disk for all items together, whatever the volume's size."""
     free: float = 0.05
-    """Of the volume's size and of its inodes: as long as less is free, versions with a newer one go."""
+    """Share of the volume's size and inodes; while less is free, versions with a newer one are removed."""
     grace: float = DAY
-    """Seconds. A newest version that is younger goes by age only, and does not count for the share."""
+    """Seconds. A newest version younger than this is removed only for age, and not counted for the share."""
 
     def limit(self, space: "Space") -> int:
-        """Bytes on disk that the attic may have on a volume."""
+        """The most bytes on disk that the attic may take on a volume."""
         return min(self.size, int(self.share * space.size))
 
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """What the volume's file system has."""
+    """The space of the volume's file system."""
 
     size: int
     """Bytes."""
@@ -56,7 +56,7 @@ class Space:
 
     @classmethod
     def of(cls, volume: Volume) -> "Space":
-        """The space of a volume now. Raises OSError."""
+        """The present space of a volume. Raises OSError."""
         found = os.fstatvfs(volume.anchor.fd)
         return cls(
             found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize, found.f_files, found.f_favail
@@ -65,7 +65,7 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What has to become free, whatever the bounds say."""
+    """What has to become free, whatever the limits are."""
 
     size: int = 0
     """Bytes."""
@@ -77,7 +77,7 @@ NOTHING = Need()
 
 
 class Cause(Enum):
-    """Why an item is beyond the bounds; the value is the code in reports."""
+    """The limit that an item exceeds; the value is the code in reports."""
 
     AGE = "age"
     VERSIONS = "versions"
@@ -87,7 +87,7 @@ class Cause(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """An item that goes."""
+    """An item to remove."""
 
     item: Item
     cause: Cause
@@ -96,17 +96,17 @@ class Expired:
 def to_prune(
     found: Sequence[Item], now: float, bounds: Bounds, space: Space, need: Need = NOTHING
 ) -> list[Expired]:
-    """Which items are beyond the bounds. Pure.
+    """The items beyond the limits. Pure.
 
     Args:
-        found: all items, the newest first.
+        found: all items, newest first.
         now: seconds since the epoch.
-        bounds: how much is kept.
-        space: what the volume has.
+        bounds: the limits.
+        space: the volume's space.
         need: what has to become free.
 
     Returns:
-        The items in the order in which they should go.
+        The items in the order in which to remove them.
     """
     gone, kept = _sorted_out(found, now, bounds)
     budget = _Budget(kept, gone, bounds, space, need)
@@ -123,7 +123,7 @@ def to_prune(
 def _sorted_out(
     found: Sequence[Item], now: float, bounds: Bounds
 ) -> tuple[list[Expired], list[tuple[int, Item]]]:
-    """What goes by age or number, and the rest with its rank, each the newest first."""
+    """The items to remove for age or number, and the others with their rank, each newest first."""
     gone: list[Expired] = []
     kept: list[tuple[int, Item]] = []
     count: Counter[tuple[str, str, str]] = Counter()
@@ -142,7 +142,7 @@ _GONE, _OLDER, _NEWEST, _PROTECTED = range(4)
 
 
 def _rank(item: Item, version: int, now: float, bounds: Bounds) -> int:
-    """In which order items go for lack of room."""
+    """The rank in which items are removed for lack of room."""
     recent = now - item.origin.time <= bounds.grace
     if item.record.reason is Reason.WORKSPACE_GONE and not recent:
         return _GONE
@@ -152,21 +152,21 @@ def _rank(item: Item, version: int, now: float, bounds: Bounds) -> int:
 
 
 def _removable(kept: Sequence[tuple[int, Item]]) -> int:
-    """Bytes of what may go for lack of room."""
+    """Bytes of the items that may be removed for lack of room."""
     return sum(item.size for rank, item in kept if rank != _PROTECTED)
 
 
 def headroom(kept: Sequence[Item], now: float, bounds: Bounds, space: Space) -> int:
-    """How much may be put in before something is beyond the bounds. Pure.
+    """How much may be added before something is beyond the limits. Pure.
 
     Args:
-        kept: all items, the newest first; all are within the bounds.
+        kept: all items, newest first; all are within the limits.
         now: seconds since the epoch.
-        bounds: how much is kept.
-        space: what the volume has.
+        bounds: the limits.
+        space: the volume's space.
 
     Returns:
-        Bytes; negative if there is too much already.
+        Bytes; negative if there is already too much.
     """
     _, ranked = _sorted_out(kept, now, bounds)
     return min(bounds.limit(space) - _removable(ranked), space.free - int(bounds.free * space.size))
@@ -191,7 +191,7 @@ class _Budget:
         self.need_files = need.files - space.free_files - freed_files if need.files and space.files else 0
 
     def cause(self, rank: int) -> Cause | None:
-        """Why an item of this rank has to go; None: it need not."""
+        """Why an item of this rank has to be removed; None: it need not be."""
         if rank == _PROTECTED:
             return None
         if self.need > 0 or self.need_files > 0:
@@ -203,7 +203,7 @@ class _Budget:
         return None
 
     def free(self, item: Item) -> None:
-        """Count an item as gone."""
+        """Count an item as removed."""
         self.beyond_share -= item.size
         self.below_free -= item.size
         self.need -= item.size

@@ -1,4 +1,4 @@
-"""What is in the attic: list it, and put it back. An item that cannot be read is reported and passed over."""
+"""The items in the attic: list them, and put them back. One that cannot be read is reported and skipped."""
 
 import errno
 import os
@@ -26,40 +26,40 @@ class Item:
 
     batch: str
     path: str
-    """Relative to the home; an empty directory, or one that cannot be read, ends in ``/``."""
+    """Relative to the home; an empty directory, or one that cannot be read, ends with ``/``."""
     size: int
     """Bytes on disk."""
     record: Record = UNKNOWN
 
     @property
     def origin(self) -> Batch:
-        """What the name of its batch tells."""
+        """The information in the name of its batch."""
         return parse_batch(self.batch)
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        """What it is a version of: scope, whose, path. Items of different identity never count together."""
+        """What it is a version of: scope, owner, path. Items that differ in this never count together."""
         origin = self.origin
         return origin.scope, origin.workspace if origin.scope else origin.label, self.path
 
 
 @dataclass(slots=True)
 class Contents:
-    """All of the attic."""
+    """Everything in the attic."""
 
     items: list[Item] = field(default_factory=list)
-    """The newest first."""
+    """Newest first."""
     problems: list[UserError] = field(default_factory=list)
     """What could not be read."""
 
 
 def items(volume: Volume) -> list[Item]:
-    """All that is in the attic, the newest first, as far as it can be read."""
+    """Everything in the attic, newest first, as far as it can be read."""
     return contents(volume).items
 
 
 def contents(volume: Volume) -> Contents:
-    """All that is in the attic."""
+    """Everything in the attic."""
     found = Contents()
     try:
         listed = batches(volume.anchor)
@@ -81,7 +81,7 @@ class _Listing:
         self.records = Records(volume.anchor, batch.name)
 
     def inside(self, path: str) -> None:
-        """List a directory, in order; one that cannot be read is an item of its own, and reported."""
+        """List a directory in order; one that cannot be read is an item itself, and is reported."""
         relative = f"{DIRECTORY}/{self.batch}/{path}".rstrip("/")
         try:
             with self.volume.anchor.parent(relative) as (fd, name):
@@ -115,7 +115,7 @@ class _Listing:
                 continue
             if not entry.is_dir(follow_symlinks=False):
                 self._item(inner, found.st_blocks * 512)
-            elif found.st_dev == device:  # what is mounted there is not the attic's
+            elif found.st_dev == device:  # something mounted there does not belong to the attic
                 self.inside(inner)
 
     def _item(self, path: str, size: int) -> None:
@@ -135,7 +135,7 @@ def _unreadable(volume: Volume, inside: str, error: OSError) -> UserError:
         place, error, within=((volume.anchor, f"{DIRECTORY}/{inside}".rstrip("/"), volume.owner),)
     )
     return RefusedError(
-        f"this item of the attic is passed over: {why.message.removesuffix('; left as it was')}",
+        f"this item in the attic is skipped: {why.message.removesuffix('; left as it was')}",
         code="attic.unreadable",
         place=place,
         hint=why.hint,
@@ -145,14 +145,14 @@ def _unreadable(volume: Volume, inside: str, error: OSError) -> UserError:
 def of_workspace(
     found: Sequence[Item], workspace_id: str, workspace_name: str, own_paths: Sequence[str] = ()
 ) -> list[Item]:
-    """The items that this workspace may have the use of: the owner's, and its own.
+    """The items that this workspace may use: the owner's, and its own.
 
     Args:
         found: all items.
         workspace_id: this workspace.
         workspace_name: its name.
-        own_paths: declared with the scope ``workspace``: format 1 did not record whose copies they are,
-            so of these only what this workspace put there counts.
+        own_paths: declared with the scope ``workspace``. Format 1 did not record whose copies they are,
+            so of its items, only those count that this workspace added.
     """
     own = tuple(f"{path}/" for path in own_paths)
 
@@ -168,16 +168,16 @@ def of_workspace(
 
 
 def restore(attic: Attic, batch: str, path: str, on_volume: str, *, force: bool) -> str:
-    """Put one path of a batch back in its place on the volume.
+    """Put one path from a batch back in its place on the volume.
 
-    It is one rename: onto nothing, or, with `force`, in exchange for what is there, which then moves to a
-    new batch: it is to be kept as long as everything else that comes to the attic now.
+    It is one rename: to a free path, or with `force` in exchange for what is there. That moves to a
+    new batch, so that it is kept as long as anything else that is added to the attic now.
 
     Args:
-        attic: where what is there goes.
+        attic: takes what is there.
         batch: the batch's name.
-        path: relative to the home; a file, or a directory with all that the batch has of it.
-        on_volume: where it belongs, relative to the volume.
+        path: relative to the home; a file, or a directory with everything that the batch has of it.
+        on_volume: its place, relative to the volume.
         force: exchange it for what is there.
 
     Returns:
@@ -208,7 +208,7 @@ def restore(attic: Attic, batch: str, path: str, on_volume: str, *, force: bool)
             sync_directory(fd)
             sync_directory(attic_fd)
             if exchanged:
-                # Where it is now it is safe, too, and only goes sooner.
+                # It is already safe where it is; there it would only expire sooner.
                 with suppress(OSError):
                     winner = Winner.of("attic", os.stat(name, dir_fd=fd, follow_symlinks=False))
                     exchanged = _move_on(attic, on_volume, winner, attic_fd, attic_name)
@@ -229,9 +229,9 @@ def restore(attic: Attic, batch: str, path: str, on_volume: str, *, force: bool)
 
 
 def restore_to_home(volume: Volume, home: Anchor, batch: str, path: str) -> None:
-    """Put a copy of one path of a batch into the home, for what is not declared (any more).
+    """Copy one path from a batch to the home, if it is not (or no longer) declared.
 
-    It is made next to its place and then renamed onto nothing; the attic keeps its own.
+    The copy is made next to its place, and then renamed without replacing anything; the attic keeps its own.
 
     Raises:
         UsageError: `batch` is not the name of a batch.
@@ -276,7 +276,7 @@ def _not_in(batch: str, path: str) -> RefusedError:
 
 
 def _move_on(attic: Attic, on_volume: str, winner: Winner, fd: int, name: str) -> str:
-    """Move what was exchanged to a batch of now, which is returned."""
+    """Move what was exchanged to a new batch, and return that."""
     with attic.place(on_volume, Reason.EXCHANGED, winner, exchanged=True) as (new_fd, new_name):
         kernel.rename_new(fd, name, new_fd, new_name)
         sync_directory(new_fd)

@@ -1,4 +1,4 @@
-"""Remove what is beyond the attic's bounds: all of it at once, or as things are added."""
+"""Remove what is beyond the attic's limits: at once, or whenever items are added."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -24,13 +24,13 @@ from coder_ws_runtime.persist.store.volume import Volume
 
 @dataclass(slots=True)
 class Pruned:
-    """What a prune did."""
+    """The result of a prune."""
 
     gone: list[Expired] = field(default_factory=list)
     problems: list[UserError] = field(default_factory=list)
     """What could not be read or removed."""
     kept: list[Item] = field(default_factory=list)
-    """What remains, the newest first."""
+    """The remaining items, newest first."""
 
 
 def prune(
@@ -41,17 +41,17 @@ def prune(
     *,
     only: Sequence[Item] | None = None,
 ) -> Pruned:
-    """Remove what is beyond the bounds. One item that cannot be removed keeps no other from it.
+    """Remove what is beyond the limits. An item that cannot be removed does not affect the others.
 
     Args:
         volume: the volume.
         now: seconds since the epoch.
-        bounds: how much is kept.
+        bounds: the limits.
         need: what has to become free.
-        only: remove of these items only; None: of all.
+        only: consider only these items; None: all.
 
     Raises:
-        OSError: the volume does not say how large it is.
+        OSError: the size of the volume is unknown.
     """
     found = contents(volume) if only is None else Contents(list(only))
     beyond = to_prune(found.items, now, bounds or Bounds(), Space.of(volume), need)
@@ -82,7 +82,7 @@ def _remove(volume: Volume, item: Item) -> UserError | None:
     try:
         with volume.anchor.parent(inside) as (fd, name), writable((fd, ".")):
             remove_tree(fd, name)
-    except FileNotFoundError:  # another process was first
+    except FileNotFoundError:  # another process was faster
         pass
     except OSError as error:
         place = f"{volume.path}/{inside}"
@@ -98,24 +98,24 @@ def _remove(volume: Volume, item: Item) -> UserError | None:
 
 
 class Keeper:
-    """Keeps the attic within its bounds as things are added, without looking through all of it each time.
+    """Keeps the attic within its limits as items are added, without listing all of it each time.
 
     Args:
         volume: the volume.
-        bounds: how much is kept.
+        bounds: the limits.
     """
 
     def __init__(self, volume: Volume, bounds: Bounds | None = None) -> None:
         self.volume = volume
         self.bounds = bounds or Bounds()
         self._headroom = 0
-        """Bytes that may be added before the attic is looked through again."""
+        """Bytes that may be added before the attic is listed again."""
         self._adds_left = 0
         self.problems: list[UserError] = []
-        """What the last look could not read or remove."""
+        """What could not be read or removed the last time."""
 
     def added(self, size: int, now: float) -> None:
-        """Note that something was added, and remove what is beyond the bounds.
+        """Count an added item, and remove what is beyond the limits.
 
         Args:
             size: bytes on disk.
@@ -127,7 +127,7 @@ class Keeper:
             self.look_through(now)
 
     def look_through(self, now: float) -> Pruned | None:
-        """Remove what is beyond the bounds; None if the volume cannot be looked at."""
+        """Remove what is beyond the limits; None if the volume cannot be read."""
         try:
             done = prune(self.volume, now, self.bounds)
             space = Space.of(self.volume)

@@ -1,4 +1,4 @@
-"""What is recorded of the attic's items: why each is there, and which version replaced it."""
+"""The records of the attic's items: why each is there, and which version replaced it."""
 
 import json
 import os
@@ -28,7 +28,7 @@ class Reason(Enum):
 
     @property
     def text(self) -> str:
-        """As it is written in tables."""
+        """The text in tables."""
         return _TEXTS[self]
 
 
@@ -40,14 +40,14 @@ _TEXTS = {
     Reason.MIGRATED: "a migration",
     Reason.EXCHANGED: "attic restore --force replaced it",
     Reason.INTERRUPTED: "an interrupted run left it",
-    Reason.WORKSPACE_GONE: "its workspace is gone",
+    Reason.WORKSPACE_GONE: "its workspace was deleted",
     Reason.UNKNOWN: "-",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Winner:
-    """What a replaced version was replaced by."""
+    """The version that replaced another."""
 
     side: str
     """``home``, ``volume`` or ``attic``."""
@@ -58,25 +58,25 @@ class Winner:
 
     @classmethod
     def of(cls, side: str, found: os.stat_result) -> "Winner":
-        """The winner that stat(2) found."""
+        """The version that replaced it, from a result of stat(2)."""
         return cls(side, found.st_size, found.st_mtime)
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Why an item is in the attic, as far as it was recorded."""
+    """Why an item is in the attic, as far as that was recorded."""
 
     reason: Reason = Reason.UNKNOWN
     winner: Winner | None = None
     workspace: str = ""
-    """The id of the workspace whose own copy it is; empty: the owner's, or not known."""
+    """The ID of the workspace whose own copy it is; empty: the owner's, or unknown."""
 
 
 UNKNOWN = Record()
 
 
 class Records:
-    """The records of one batch. What cannot be read is as if it had not been recorded.
+    """The records of one batch. Unreadable ones are left out.
 
     Args:
         volume: the volume.
@@ -102,7 +102,7 @@ class Records:
                 self._found[str(document["path"])] = _record(document)
 
     def of(self, path: str) -> Record:
-        """The record of an item, or of what it is in."""
+        """The record of an item, or of a directory that contains it."""
         while True:
             if path in self._found:
                 return self._found[path]

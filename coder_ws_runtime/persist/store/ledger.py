@@ -1,16 +1,16 @@
-"""What this container has done: the links that it made, and what of the home it copied.
+"""What this container has done: the links that it made, and what it copied from the home.
 
-It is in the container's own layer and dies with it, as the home does. Content that replaced a recorded link
-was written since, by a program of this container. Content that was copied, and is still what was copied, is
-no newer save than what the volume has.
+The ledger is in the container's own layer and is deleted with it, like the home. Content that replaced a
+recorded link was written later, by a program of this container. Content that was copied and has not changed
+since is not a newer save than what the volume has.
 
 ``links``
-    One line for each link, appended before it is made: the path, what the link says, and what became of it
-    if an event said so. Also one for each file that neither home nor volume had when it was looked at, with
+    One line for each link, written before the link is made: the path, the link's text, and what has happened
+    to it if an event said so. Also one for each file that neither home nor volume had when it was checked,
     no link and the word `awaited`. What other processes append is read before a
     decision: the daemon has to know the links that a command has made since it started.
 ``copied/<hash>``
-    For a path that is being moved, or cannot be linked: which files of it were copied, as they were then, and
+    For a path that is being moved or cannot be linked: which of its files were copied, their state then, and
     what the volume has had since. Written before a copy is published, removed when the link is in place.
 ``locks/<hash>``
     Held while a process of this container works on a path.
@@ -40,7 +40,7 @@ class Ledger:
     """What this container has done, by path relative to the home.
 
     Args:
-        directory: where it is; it need not be there.
+        directory: its path; it need not exist.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -62,7 +62,7 @@ class Ledger:
                 text = file.read()
         except OSError:
             return
-        # A line without its newline is being written, or a crash cut it short; it is not whole.
+        # A line without its newline is still being written, or a crash truncated it.
         whole = text[: text.rfind(b"\n") + 1]
         self._read_to += len(whole)
         self._note(whole)
@@ -81,29 +81,29 @@ class Ledger:
         return lines.get(path, "")
 
     def make(self) -> None:
-        """Make its directory if need be.
+        """Create its directory if necessary.
 
         Raises:
-            RefusedError: it cannot be made, so nothing that is moved could be remembered.
+            RefusedError: it cannot be created, so moves could not be recorded.
         """
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RefusedError(
-                f"the ledger has no place: {error.strerror}",
+                f"the ledger's directory cannot be used: {error.strerror}",
                 code="ledger.missing",
                 place=str(self.directory),
-                hint="make it a directory of the user's, or name another one in HOME_PERSIST_LEDGER_DIR",
+                hint="make it a directory of the user, or name another one in HOME_PERSIST_LEDGER_DIR",
             ) from error
 
     # Links ----------------------------------------------------------------------------------------
 
     def link(self, path: str) -> str:
-        """What the link says that this container made at `path`; empty if it made none."""
+        """The text of the last link that this container made at `path`; empty if it made none."""
         return self._known(self._links, path)
 
     def left(self, path: str) -> str:
-        """What became of the recorded link at `path`, as `note_left` was given it; empty if it was not."""
+        """What has happened to the recorded link at `path`, as given to `note_left`; empty if nothing."""
         return self._known(self._left, path)
 
     def has(self, path: str, target: str) -> bool:
@@ -111,7 +111,7 @@ class Ledger:
         return self.link(path) == target
 
     def record(self, path: str, target: str) -> None:
-        """Note a link that is about to be made.
+        """Record a link that is about to be made.
 
         Raises:
             OSError: the ledger cannot be written.
@@ -120,21 +120,21 @@ class Ledger:
             self._append(f"{path}\t{target}")
 
     def note_left(self, path: str, fate: str) -> None:
-        """Note by a word that the link was deleted or renamed; it stays recorded. Raises OSError."""
+        """Record that the link was deleted or renamed; it stays in the ledger. Raises OSError."""
         if self.left(path) != fate:
             self._append(f"{path}\t{self.link(path)}\t{fate}")
 
     def is_awaited(self, path: str) -> bool:
-        """Whether neither home nor volume had the file when this container looked at it last."""
+        """Whether neither home nor volume had the file when this container last checked."""
         return self.left(path) == _AWAITED
 
     def note_awaited(self, path: str) -> None:
-        """Note that neither home nor volume has the file. Raises OSError as `record`."""
+        """Record that neither home nor volume has the file. Raises OSError like `record`."""
         if not self.is_awaited(path):
             self._append(f"{path}\t\t{_AWAITED}")
 
     def forget(self, path: str) -> None:
-        """Note that a path is no longer ours. Raises OSError as `record`."""
+        """Record that a path is no longer ours. Raises OSError like `record`."""
         if self.link(path):
             self._append(f"{path}\t")
 
@@ -142,7 +142,7 @@ class Ledger:
         if self._fd is None:
             self.directory.mkdir(parents=True, exist_ok=True)
             self._fd = os.open(self.directory / _FILE, _APPEND, 0o644)
-        # It begins with a newline, too: should a crash have cut a line short, it spoils no other.
+        # It also begins with a newline: if a crash truncated the previous line, this one is still readable.
         text = f"\n{line}\n".encode()
         if os.write(self._fd, text) < len(text):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -155,7 +155,7 @@ class Ledger:
     # Copies ---------------------------------------------------------------------------------------
 
     def copies(self, path: str) -> dict[str, CopyRecord]:
-        """Which files of a path were copied, by path relative to it."""
+        """The files of a path that were copied, by path relative to it."""
         try:
             with open(os.open(self._copies_file(path), _READ), "rb") as file:
                 known = json.loads(file.read())
@@ -167,7 +167,7 @@ class Ledger:
             return {}
 
     def note_copies(self, path: str, records: Mapping[str, CopyRecord]) -> None:
-        """Note what is about to be published, or is known to be the same. Raises OSError as `record`."""
+        """Record what is about to be published, or is known to be the same. Raises OSError like `record`."""
         known = {**self.copies(path), **records}
         lines = {
             inner: [one and _numbers(one) for one in (record.home, record.volume, record.before)]
@@ -177,7 +177,7 @@ class Ledger:
         replace_file(Path(self._copies_file(path)), document.encode(), durable=False)
 
     def forget_copies(self, path: str) -> None:
-        """The link is in place: from now on content at the path is a newer save."""
+        """The link is in place: from now on, content at the path is a newer save."""
         with suppress(FileNotFoundError):
             os.unlink(self._copies_file(path))
 
@@ -188,9 +188,10 @@ class Ledger:
 
     @contextmanager
     def lock(self, path: str, *, wait: bool) -> Iterator[None]:
-        """Hold a path of this container, against the other commands and the daemon.
+        """Lock a path within this container, against other commands and the daemon.
 
-        Two that move the same path lose nothing, but each undoes the other's plan, and both copy all of it.
+        Two processes that move the same path lose nothing, but each invalidates the other's plan, and both
+        copy all.
 
         Raises:
             BlockingIOError: another process has it, and `wait` is false.

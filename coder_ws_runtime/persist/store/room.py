@@ -1,8 +1,8 @@
-"""Room for a copy: asked for before it is begun.
+"""Room for a copy: checked before the copy is begun.
 
-A copy that does not fit would fill the volume for nothing, and take the room from others' saves while it
-runs. So the room is asked for first; the attic gives way if it can. What did not fit is not begun again
-until the volume has more room than it had then.
+A copy that does not fit would fill the volume for nothing, and leave no room for other saves while it runs.
+So this checks first whether there is room; the attic shrinks if that helps. A copy that did not fit is not
+tried again until the volume has more free space than it had then.
 """
 
 import errno
@@ -24,9 +24,9 @@ class NoRoomError(OSError):
     """A copy does not fit on the volume; nothing was copied.
 
     Attributes:
-        need: bytes, or inodes, that the copy takes.
-        free: how many there are.
-        inodes: whether it is inodes that are missing.
+        need: bytes, or inodes, that the copy needs.
+        free: how many are free.
+        inodes: whether inodes are missing.
     """
 
     def __init__(self, need: int, free: int, *, inodes: bool = False) -> None:
@@ -39,9 +39,9 @@ class NoRoomError(OSError):
 @dataclass(frozen=True, slots=True)
 class _Refused:
     space: Space
-    """What there was."""
+    """What was free."""
     need: int = 0
-    """As NoRoomError has it; 0: the file system refused, though the room seemed to be there (a quota)."""
+    """Like NoRoomError's; 0: the file system refused although there seemed to be room (a quota)."""
     free: int = 0
     inodes: bool = False
 
@@ -59,14 +59,14 @@ class Room:
 
     @contextmanager
     def reserved(self, path: str, measure: Callable[[], Usage]) -> Iterator[None]:
-        """Ask for the room that a copy takes, for the time in which it is made.
+        """Check that there is room for a copy, and keep the check's result while it is made.
 
         Args:
-            path: what is copied, by any name that stays the same.
-            measure: tells how much it takes; called only if that has to be known.
+            path: identifies what is copied; any name that stays the same.
+            measure: returns how much it needs; called only if necessary.
 
         Raises:
-            NoRoomError: it does not fit, or did not fit before and there is no more room now.
+            NoRoomError: it does not fit, or did not fit before and no more is free now.
         """
         self._require(path, measure)
         try:
@@ -80,11 +80,11 @@ class Room:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Make one copy; what it lacks is looked at while it is still there, for it is removed then.
+        """Make one copy. If it fails, look at the free space before the copy is removed.
 
         Raises:
             NoRoomError: the volume has no inodes left.
-            OSError: what else the file systems say.
+            OSError: from the file systems.
         """
         try:
             yield
@@ -113,7 +113,7 @@ class Room:
 def _lacking(usage: Usage, space: Space) -> NoRoomError | None:
     if usage.size > space.free:
         return NoRoomError(usage.size, space.free)
-    # Some file systems (btrfs) do not count inodes, and say that there are none.
+    # Some file systems (btrfs) do not count inodes, and report a total of 0.
     if space.files and usage.files > space.free_files:
         return NoRoomError(usage.files, space.free_files, inodes=True)
     return None

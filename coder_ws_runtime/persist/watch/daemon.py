@@ -1,8 +1,8 @@
-"""The daemon: it keeps the links true while programs run.
+"""The daemon, which keeps the links in place while programs run.
 
-Programs save by writing a new file and renaming it over the old one; over a link, that replaces the
-link. The daemon sees it, moves the new content to the volume and puts the link back. Between events
-it sleeps; only the sweep, which catches what events may miss, wakes it.
+Programs save by writing a new file and renaming it over the old one. If the path is a link, that replaces the
+link. The daemon notices it, moves the new content to the volume and restores the link. Between events it
+sleeps; only the sweep, which finds what events may have missed, wakes it.
 """
 
 import os
@@ -27,24 +27,24 @@ from coder_ws_runtime.settings import Settings
 from coder_ws_runtime.system import journal
 
 SWEEP = 300.0
-"""Seconds between sweeps at the most; systemd's watchdog may ask for more often."""
+"""The longest time between sweeps, in seconds; systemd's watchdog may require shorter ones."""
 
 _UNWATCHED_SWEEP = 10.0
-"""Seconds between sweeps where the kernel cannot report changes."""
+"""Seconds between sweeps if the kernel cannot report changes."""
 _LOCK_WAIT = 0.2
-"""Seconds to wait for another workspace that works on the same path; the other paths wait meanwhile."""
+"""How many seconds to wait for another workspace that works on the same path; other paths wait too."""
 _TURN = 0.02
-"""Seconds of a sweep after which events are looked at."""
+"""After this many seconds, a sweep is interrupted to handle events."""
 _STOP = 12.0
-"""Seconds that the last sweep may take; the unit's TimeoutStopSec is longer."""
+"""How many seconds the last sweep may take; the unit's TimeoutStopSec is longer."""
 
 
 class Daemon:
     """`home-persist watch`.
 
     Args:
-        layout: where everything is.
-        load: gives the settings, and says itself what is wrong with them.
+        layout: the workspace's.
+        load: returns the settings, and reports what is wrong with them.
         env: the environment: ``WATCHDOG_USEC`` of sd_watchdog_enabled(3).
     """
 
@@ -58,7 +58,7 @@ class Daemon:
         self.report = WatchReport(layout.watch_report)
         self.signature: object = None
         self.swept = 0.0
-        """When every path was last looked at, in seconds of the monotonic clock."""
+        """When every path was last checked, in seconds on the monotonic clock."""
         self.stopping = False
         self.reload = False
 
@@ -75,7 +75,7 @@ class Daemon:
         """
         with Session(self.layout, self.load()) as session:
             self.session = session
-            session.wait_for_locks = False  # what is locked is tried again
+            session.wait_for_locks = False  # a locked path is tried again later
             session.volume.lock_wait = _LOCK_WAIT
             self.declarations = Declarations(self.layout, session)
             self.watches = Watches(session.home, session.volume.anchor)
@@ -98,7 +98,7 @@ class Daemon:
         wake = self._signals()
         self._declare()
         self._sweep()
-        self.session.relink = False  # from now on events say why a link is gone
+        self.session.relink = False  # from now on, events say why a link is missing
         journal.notify("READY=1")
         self.swept = polled = time.monotonic()
         while not self.stopping:
@@ -138,12 +138,12 @@ class Daemon:
         return reading
 
     def _wait(self, wake: int, until: float) -> None:
-        """Sleep until a signal, an event, the end of the worker, or a time of the monotonic clock."""
+        """Sleep until a signal, an event, the end of the worker, or a time on the monotonic clock."""
         poll = select.poll()
         for fd in (wake, self.healer.worker.fd, *self.watches.descriptors):
             if fd >= 0:
                 poll.register(fd, select.POLLIN)
-        # Rounded up: a wait that ends too early is another one.
+        # Rounded up: waking up too early would only mean another wait.
         poll.poll(max(0, int((until - time.monotonic()) * 1000) + 1))
         with suppress(BlockingIOError):
             os.read(wake, 64)
@@ -174,14 +174,14 @@ class Daemon:
     def _declare_if_changed(self) -> None:
         """Read the declarations if they changed.
 
-        `home-persist remove` takes a path out of them before it puts content in the place of the link:
-        that is no save. So this is asked before each path, and not once for a sweep that may take long.
+        `home-persist remove` removes a path from them before it replaces the link with content, which is not
+        a save. So they are read before each path, not once for a sweep that may take long.
         """
         if self.declarations.signature() != self.signature:
             self._declare()
 
     def _validate(self) -> None:
-        """Let a child validate what is new, so that pydantic does not stay in our memory."""
+        """Have a child process validate new manifests, so that pydantic does not stay in our memory."""
         child = os.fork()
         if child == 0:
             with suppress(BaseException):
@@ -190,7 +190,7 @@ class Daemon:
         os.waitpid(child, 0)
 
     def _watch(self, stale: set[str] | None) -> None:
-        """Watch for all paths, or below some directories again; report when inotify fails, or works again."""
+        """Watch for all paths, or below some directories again; report if inotify fails, or works again."""
         before = self.watches.inotify_error
         if stale is None:
             self.watches.watch(self.entries)
@@ -198,9 +198,9 @@ class Daemon:
             for path in self.watches.watch_again(stale):
                 self.healer.look_if_there(path)
         if self.watches.inotify_error != before:
-            text = f"{self.watches.inotify_error}: looking at every path every {self.period:.0f} s instead"
+            text = f"{self.watches.inotify_error}: checking all paths every {self.period:.0f} s instead"
             journal.log(
-                text if self.watches.inotify_error else "changes are reported again",
+                text if self.watches.inotify_error else "the kernel reports changes again",
                 journal.WARNING,
                 {"code": "watch.inotify"},
             )
@@ -208,12 +208,12 @@ class Daemon:
     # What happened --------------------------------------------------------------------------------
 
     def _take_events(self) -> None:
-        """Note what the kernel reported."""
+        """Record what the kernel reported."""
         change = self.watches.changes()
         if change.stale:
             self._watch(change.stale)
         if change.overflow:
-            journal.log("events were lost, looking at every path", journal.NOTICE)
+            journal.log("events were lost, checking all paths", journal.NOTICE)
             self._watch(None)
             self.healer.events.find_moved()
             for path in self.entries:
@@ -226,7 +226,7 @@ class Daemon:
             self._declare()
 
     def _heal(self) -> None:
-        """Settle what is due: the small ones here, the others one after the other in the worker."""
+        """Settle what is due: small paths here, the others one after another in the worker."""
         self.healer.run_worker()
         for path in self.healer.schedule.ready(time.monotonic()):
             self._declare_if_changed()
@@ -238,7 +238,7 @@ class Daemon:
     # Sweeps ---------------------------------------------------------------------------------------
 
     def _sweep(self) -> None:
-        """Look at every path that is not looked at anyway, and look after what is ours."""
+        """Check every path that is not due anyway, and maintain our own files."""
         if self.watches.inotify_error:
             self._watch(None)
         self._declare_if_changed()

@@ -1,4 +1,4 @@
-"""Settle the paths of which the kernel reported something: small ones at once, large ones in the worker."""
+"""Settle the paths for which the kernel reported events: small ones at once, large ones in the worker."""
 
 import time
 from collections.abc import Mapping
@@ -22,16 +22,16 @@ from coder_ws_runtime.persist.watch.worker import Worker
 from coder_ws_runtime.system import journal
 
 _PATIENCE = 1.0
-"""Seconds in which an interrupted worker discards its partial copy."""
+"""How many seconds an interrupted worker may take to discard its partial copy."""
 _IN_USE = frozenset({"path.in-use", "path.busy"})
 
 
 class Healer:
-    """What is known of each path between events and the time when it is settled.
+    """What is known about each path from an event until it is settled.
 
     Args:
         session: home and volume, opened.
-        report: where it says what it did.
+        report: takes what was done.
     """
 
     def __init__(self, session: Session, report: WatchReport) -> None:
@@ -42,16 +42,16 @@ class Healer:
         self.worker = Worker()
         self.entries: Mapping[str, Entry] = {}
         self.awaited: dict[str, str] = {}
-        """Files that neither side has, by declared path: where they would be on the volume."""
+        """Files that neither side has, by declared path: their path on the volume."""
         self._queue: dict[str, None] = {}
-        """Paths that wait for the worker, in their order."""
+        """Paths that wait for the worker, in order."""
         self._deleted: dict[str, str] = {}
-        """The batch of the attic with what the owner lost by a deletion here."""
+        """The attic's batch with what the owner lost because of a deletion here."""
         self._work_event = NO_EVENT
         self._work_sign: Sign | None = None
 
     def declare(self, entries: Mapping[str, Entry]) -> None:
-        """These paths are declared, and no others."""
+        """Set the declared paths."""
         for path in self.entries.keys() - entries.keys():
             self.schedule.forget(path)
             self.events.forget(path)
@@ -63,14 +63,14 @@ class Healer:
     # What happened --------------------------------------------------------------------------------
 
     def note(self, change: Change, now: float) -> None:
-        """Note what events said."""
+        """Record what events said."""
         self.events.note(change)
         for path, sign in change.signs.items():
             if path in self.entries:
                 self.schedule.note(path, sign, now)
 
     def look_if_there(self, path: str) -> None:
-        """Look at a path whose directory was not watched until now, if something is there."""
+        """Check a path whose directory was not watched until now, if something is there."""
         try:
             there = self.session.home.status(path) is not None
         except OSError:
@@ -81,12 +81,12 @@ class Healer:
     # Settling -------------------------------------------------------------------------------------
 
     def is_waiting(self, path: str) -> bool:
-        """Whether a path is going to be looked at anyway."""
+        """Whether a path will be checked anyway."""
         at_work = self.worker.entry is not None and self.worker.entry.path == path
         return at_work or path in self._queue or self.schedule.is_due(path)
 
     def settle(self, entry: Entry) -> None:
-        """Make one path true: at once if it is small, else as soon as the worker is free."""
+        """Settle one path: at once if it is small, otherwise when the worker is free."""
         self._settle_sources(entry.path)
         self.schedule.take(entry.path)
         event = self.events.event(entry.path)
@@ -98,7 +98,7 @@ class Healer:
             self.run_worker()
 
     def run_worker(self) -> None:
-        """Take the worker's outcome if it has ended, and give it what waits."""
+        """Take the worker's result if it has ended, and give it the next path."""
         if self.worker.entry is not None:
             if not self.worker.has_ended():
                 return
@@ -121,13 +121,13 @@ class Healer:
         self._note_outcome(outcome, self._work_event, self.worker.seconds, in_worker=True)
 
     def _settle_sources(self, path: str) -> None:
-        """Settle first what was renamed to this path: the link that is here belongs to that."""
+        """First settle what was renamed to this path: the link here belongs to that."""
         for source in self.events.sources(path):
             self.settle(self.entries[source])
 
     def _is_small(self, entry: Entry, event: LinkEvent) -> bool:
-        """Whether a path takes a moment only: a link, nothing, or little content."""
-        with suppress(OSError):  # `settle` says what is wrong
+        """Whether a path can be settled in a moment: a link, nothing, or little content."""
+        with suppress(OSError):  # `settle` reports the error
             if event.fate is Fate.MOVED and not is_small(self.session.volume.anchor, entry.on_volume):
                 return False
             return is_small(self.session.home, entry.path)
@@ -154,13 +154,13 @@ class Healer:
     def _note_outcome(
         self, outcome: Outcome, event: LinkEvent, seconds: float, *, in_worker: bool = False
     ) -> None:
-        """Go on from what became of a path.
+        """Continue from the result for a path.
 
         Args:
-            outcome: of `settle`.
-            event: what was given to it.
+            outcome: from `settle`.
+            event: the event that `settle` was given.
             seconds: how long it took.
-            in_worker: whether the worker did it: events may have come since, and it took the disk's time.
+            in_worker: whether the worker did it: new events may have come since, and it used the disk.
         """
         path, now = outcome.entry.path, time.monotonic()
         if path not in self.entries:
@@ -184,7 +184,7 @@ class Healer:
             self.schedule.look_now(event.path)
 
     def _undo_deletion(self, outcome: Outcome) -> None:
-        """Give the owner's file back when a user's own link replaces it: it was not meant to be deleted."""
+        """Restore the owner's file if a user's own link replaced it: its deletion was not intended."""
         path = outcome.entry.path
         if outcome.decision is Decision.DELETED and outcome.attic:
             self._deleted[path] = outcome.attic
@@ -195,17 +195,17 @@ class Healer:
             except UserError as error:
                 journal.log(str(error), journal.WARNING, {"path": path, "code": error.code})
             else:
-                journal.log(f"~/{path}: is your own link now; the volume's copy is back", journal.NOTICE)
+                journal.log(f"~/{path}: is your own link now; the volume's copy was restored", journal.NOTICE)
         elif outcome.changed:
             self._deleted.pop(path, None)
 
     # The end --------------------------------------------------------------------------------------
 
     def finish(self, until: float) -> None:
-        """Settle everything before the daemon ends, small things first; what is open is copied as it is.
+        """Settle everything before the daemon ends, small paths first; open files are copied as they are.
 
         Args:
-            until: when it has to be over, in seconds of the monotonic clock.
+            until: when it has to end, in seconds on the monotonic clock.
         """
         if self.worker.entry is not None:
             self._note_work(self.worker.interrupt(_PATIENCE))
@@ -232,27 +232,27 @@ class Healer:
                 return
             self.worker.interrupt(_PATIENCE)
         error = RefusedError(
-            "too large to be saved before the workspace stops; what is in the home alone is lost with it",
+            "too large to be saved before the workspace stops; what is only in the home is lost with it",
             code="path.not-saved",
             place=f"~/{entry.path}",
         )
         self.report.note(entry.path, Outcome(entry, Decision.FAILED, error=error))
 
     def _size(self, entry: Entry) -> int:
-        """Bytes of what the home has of a path."""
+        """The bytes that the home has of a path."""
         with suppress(OSError), self.session.home.parent(entry.path) as (fd, name):
             return measure(fd, name).size
         return 0
 
     def close(self) -> None:
-        """Close what it has open."""
+        """Close the descriptors."""
         if self.worker.entry is not None:
             self.worker.interrupt(_PATIENCE)
         self.events.links.close()
 
 
 def _save_what_is_open(session: Session, outcome: Outcome) -> Outcome:
-    """Copy what a program is still writing, and return what is to be said of the path."""
+    """Copy what a program is still writing, and return what to report about the path."""
     if outcome.error is None or outcome.error.code not in _IN_USE:
         return outcome
     try:

@@ -1,4 +1,4 @@
-"""What became of each managed symlink, from what events said and from where the links are now."""
+"""What has happened to each managed symlink, from events and from the links' present paths."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -19,7 +19,7 @@ from coder_ws_runtime.persist.watch.watches import Change, Sign
 
 
 class LinkEvents:
-    """What is known of the link of each path since it was settled.
+    """What is known about the link of each path since it was last settled.
 
     Args:
         session: home and volume, opened.
@@ -29,16 +29,16 @@ class LinkEvents:
         self.session = session
         self.links = Links(session.home)
         self.entries: Mapping[str, Entry] = {}
-        """What is declared, by path."""
+        """The declarations, by path."""
         self._signs: dict[str, Sign] = {}
-        """The latest event of a path itself, since it was settled."""
+        """The latest event of the path itself, since it was settled."""
         self._renamed: dict[str, str] = {}
         self._above: set[str] = set()
         self._departed: set[str] = set()
         """Paths whose link may be somewhere else."""
 
     def note(self, change: Change) -> None:
-        """Note what events said of declared paths."""
+        """Record what events said about declared paths."""
         above = change.above & self.entries.keys()
         self._above |= above
         self._departed |= above
@@ -55,11 +55,11 @@ class LinkEvents:
                 self._renamed[path] = place
 
     def note_again(self, path: str, sign: Sign) -> None:
-        """Note an event that was taken and not dealt with, if there is no later one."""
+        """Record an event that was taken but not handled, if there is no later one."""
         self._signs.setdefault(path, sign)
 
     def find_moved(self) -> None:
-        """Look for links that were moved, all of them: events may have been lost."""
+        """Look for all links that were moved: events may have been lost."""
         self._departed.update(self.links.moved())
 
     def sources(self, path: str) -> Iterator[str]:
@@ -71,11 +71,11 @@ class LinkEvents:
                 yield source
 
     def sign(self, path: str) -> Sign | None:
-        """The latest event of a path itself, since it was settled; None if there was none."""
+        """The latest event of the path itself, since it was settled; None if there was none."""
         return self._signs.get(path)
 
     def event(self, path: str) -> LinkEvent:
-        """What became of the link of a path."""
+        """What has happened to the link of a path."""
         found = self.links.find(path)
         sign = self._signs.get(path)
         if found.state is State.MOVED:
@@ -83,17 +83,17 @@ class LinkEvents:
         if found.state is State.THERE:
             return NO_EVENT
         if sign is Sign.MOVED:
-            # What was renamed is not the link that was followed: a save had replaced that.
+            # The renamed file is not the link that we followed: a save had replaced the link.
             return self._moved(self._renamed.get(path, ""))
         if sign is Sign.DELETED and path not in self._above:
             return LINK_DEPARTED if self._was_copied(path) else LINK_DELETED
         return NO_EVENT
 
     def _was_copied(self, path: str) -> bool:
-        """Whether a link that was deleted is on another file system now: mv(1) makes a new one there."""
+        """Whether a deleted link is now on another file system: mv(1) creates a new one there."""
         on_volume = self.entries[path].on_volume
         if self._exists(self.session.home, path) or not self._exists(self.session.volume.anchor, on_volume):
-            return False  # then nothing is at stake
+            return False  # then nothing can be lost
         directories = [entry.on_volume for entry in self.entries.values() if entry.kind is Kind.DIRECTORY]
         volume = self.session.volume.path
         roots = [self.session.home.path, *(volume / name for name in directories), *mount_points()]
@@ -109,13 +109,13 @@ class LinkEvents:
         return link_moved(place, self.entries.get(place)) if place else LINK_DEPARTED
 
     def take(self, path: str) -> None:
-        """What events said of a path counts no longer."""
+        """Forget what events said about a path."""
         self._signs.pop(path, None)
         self._renamed.pop(path, None)
         self._above.discard(path)
         self._departed.discard(path)
 
     def forget(self, path: str) -> None:
-        """Forget a path, and follow its link no longer."""
+        """Forget a path, and stop following its link."""
         self.links.forget(path)
         self.take(path)

@@ -1,4 +1,4 @@
-"""What the daemon says of its work: to the journal, to systemd, and to the doctor."""
+"""The daemon's reports of its work: to the journal, to systemd, and to the doctor."""
 
 import json
 import os
@@ -16,7 +16,7 @@ class WatchReport:
     """What was healed, and what is wrong.
 
     Args:
-        file: where the doctor reads it.
+        file: the doctor reads it.
     """
 
     def __init__(self, file: Path) -> None:
@@ -28,7 +28,7 @@ class WatchReport:
         self.started = time.time()
 
     def healed(self, outcome: Outcome, seconds: float) -> None:
-        """Something was done for a path, which took so long."""
+        """Report what was done for a path, and how long it took."""
         if outcome.decision is Decision.LINKED:
             return
         path = outcome.entry.path
@@ -41,7 +41,7 @@ class WatchReport:
             journal.log(f"~/{path}: {outcome.decision.text}", journal.INFO, fields)
 
     def note(self, path: str, outcome: Outcome) -> None:
-        """Report what is wrong with a path, once, and when nothing is any longer."""
+        """Report what is wrong with a path, once; and when nothing is wrong any longer."""
         text = str(outcome.error) if outcome.error else outcome.problem
         if text == self.problems.get(path, ""):
             return
@@ -53,15 +53,15 @@ class WatchReport:
             journal.log(f"~/{path}: ok again", journal.INFO, {"path": path})
 
     def forget(self, path: str) -> None:
-        """A path is no longer declared."""
+        """Forget a path that is no longer declared."""
         self.problems.pop(path, None)
 
     def publish(self, paths: int, period: float, inotify_error: str) -> None:
-        """Tell systemd and the doctor the state of things.
+        """Report the state to systemd and the doctor.
 
         Args:
             paths: how many are declared.
-            period: seconds between looks at all of them.
+            period: seconds between checks of all paths.
             inotify_error: why the kernel does not report changes; empty if it does.
         """
         state = f"{paths} paths, {self.heals} healed, {len(self.problems)} with problems"

@@ -1,8 +1,8 @@
-"""Which directories the daemon watches, and what an event there means for which declared path.
+"""The directories that the daemon watches, and what an event there means for a declared path.
 
-A watch on a link itself sees no rename over it, so the directory that holds it is watched; and every
-directory above that one up to the home, so that one which is deleted and made again is seen too. For a file
-that neither side has, the volume is watched, where another workspace of this host may write it.
+A watch on a link does not report a rename over it, so the daemon watches the directory that contains the
+link, and every directory above it up to the home, to notice if one is deleted and created again. For a file
+that neither side has, it watches the volume, where another workspace of this host may write it.
 """
 
 import errno
@@ -18,14 +18,14 @@ from coder_ws_runtime.fs.inotify import Event, Inotify
 
 
 class Sign(Enum):
-    """What the latest event says of a path."""
+    """What the latest event says about a path."""
 
     SAVED = "saved"
     """Something was renamed to it, or written to the end."""
     CREATED = "created"
-    """A new file, which is being written, or a new link."""
+    """A new file, which is still being written, or a new link."""
     FILLING = "filling"
-    """A new directory, which is being filled."""
+    """A new directory, which is still being filled."""
     DELETED = "deleted"
     MOVED = "moved"
     """It was renamed to something else."""
@@ -40,17 +40,17 @@ class Change:
     signs: dict[str, Sign] = field(default_factory=dict)
     """By declared path."""
     renamed: dict[str, str] = field(default_factory=dict)
-    """Where what was at a declared path was renamed to, relative to the home, if that is watched."""
+    """The new paths of what was at a declared path, relative to the home, if a watched directory has it."""
     above: set[str] = field(default_factory=set)
     """The declared paths for which something happened to a directory above them."""
     stale: set[str] = field(default_factory=set)
-    """The directories that came, went or moved: what is below them is to be watched again."""
+    """The directories that appeared, disappeared or moved: what is below them has to be watched again."""
     manifests: bool = False
     """Declarations changed."""
     arrived: set[str] = field(default_factory=set)
-    """The awaited paths that the volume may have by now."""
+    """The awaited paths that the volume may have now."""
     overflow: bool = False
-    """Events were lost: look at everything."""
+    """Events were lost: check everything."""
 
 
 class Watches:
@@ -70,7 +70,7 @@ class Watches:
         self._declarations: list[int] = []
         self._directories: dict[int, str] = {}
         self._loose: set[int] = set()
-        """Watches of directories that are no longer where they were."""
+        """Watches of directories that are no longer at their old path."""
         self._manifests: set[int] = set()
         # By directory and name in it: the declared paths at or below that name.
         self._names: dict[str, dict[str, set[str]]] = {}
@@ -83,19 +83,19 @@ class Watches:
         self._declarations.append(os.dup(directory))
 
     def watch(self, paths: Iterable[str]) -> None:
-        """Watch for these declared paths, and for these only. Directories that are not there are left.
+        """Watch for exactly these declared paths. Directories that do not exist are skipped.
 
-        Where a limit of inotify is reached, which all programs of the user share, `inotify_error` says so.
+        If a limit of inotify is reached, which all programs of the user share, `inotify_error` says so.
         """
         self._names = _by_directory({path: path for path in paths})
         self._try(self._names)
 
     def watch_again(self, stale: Collection[str]) -> list[str]:
-        """Watch the directories at and below some that came, went or moved.
+        """Watch the directories at and below some that appeared, disappeared or moved.
 
         Returns:
-            The declared paths that are right in a directory that is watched since now. What was written
-            to it before that was not seen.
+            The declared paths directly in a newly watched directory. What was written to it before was not
+            reported.
         """
         before = set(self._directories.values())
         self._try([directory for directory in self._names if _is_below(directory, stale)])
@@ -108,7 +108,7 @@ class Watches:
         ]
 
     def _try(self, directories: Collection[str]) -> None:
-        """Watch these directories, and no others at these places."""
+        """Watch these directories, and no others at these paths."""
         try:
             self._watch(directories)
             self.inotify_error = ""
@@ -122,7 +122,7 @@ class Watches:
             try:
                 self._manifests.add(self.inotify.add(declared))
             except PermissionError:
-                continue  # the sweep reads the declarations, too, and says that it may not
+                continue  # the sweep reads the declarations too, and reports that it may not
         wanted = set(directories)
         kept = {number: name for number, name in self._directories.items() if name not in wanted}
         found: dict[int, str] = {}
@@ -132,7 +132,7 @@ class Watches:
                     with open_below(self.home.fd, directory) as fd:
                         found[self.inotify.add(fd)] = directory
                 except OSError as error:
-                    # One that is not there, or that we may not read, is looked at by the sweep.
+                    # The sweep checks one that does not exist or that we may not read.
                     if error.errno == errno.ENOSPC:
                         raise
         finally:
@@ -145,15 +145,15 @@ class Watches:
                 self.inotify.remove(number)
 
     def await_files(self, targets: Mapping[str, str]) -> list[str]:
-        """Watch the volume for these files, which neither side has, and for these only.
+        """Watch the volume for exactly these files, which neither side has.
 
-        Without a watch of inotify to spare, or for a file that another host writes, the sweep serves.
+        If inotify has no watch to spare, or another host writes the file, the sweep finds it.
 
         Args:
-            targets: by declared path, where the file would be on the volume.
+            targets: by declared path, the file's path on the volume.
 
         Returns:
-            The declared paths for which a directory is watched since now: the file may be there already.
+            The declared paths for which a directory is newly watched: the file may already be there.
         """
         if self._awaited == targets or not self.inotify:
             return []
@@ -171,7 +171,7 @@ class Watches:
 
     @property
     def descriptors(self) -> list[int]:
-        """What becomes readable when there are changes."""
+        """A descriptor that becomes readable when there are changes."""
         return [self.inotify.fd] if self.inotify else []
 
     def changes(self) -> Change:
@@ -191,7 +191,7 @@ class Watches:
         return change
 
     def _note_arrival(self, event: Event, change: Change) -> None:
-        """Something is new in a directory of the volume, or the directory is gone."""
+        """Something is new in a directory on the volume, or the directory was removed."""
         if event.mask & inotify.GONE:
             self._on_volume.pop(event.watch)
         else:
@@ -199,10 +199,10 @@ class Watches:
             change.arrived |= concerned
             if not event.mask & inotify.DIRECTORY or not concerned:
                 return
-        self._awaited = None  # the directories are not those that are watched
+        self._awaited = None  # the watched directories are not the right ones
 
     def _interpret(self, event: Event, change: Change, departed: dict[int, str]) -> None:
-        """Add what one event means. `departed` has the declared paths of renames, by their cookie."""
+        """Add the meaning of one event. `departed` has the declared paths of renames, by their cookie."""
         directory = self._directories[event.watch]
         if event.mask & inotify.GONE:
             self._leave(directory, change)
@@ -219,14 +219,14 @@ class Watches:
             if path != place:
                 change.signs.setdefault(path, Sign.ABOVE)
                 continue
-            change.signs.pop(path, None)  # the latest counts, and is the last in the order
+            change.signs.pop(path, None)  # the latest one counts, and is the last in order
             change.signs[path] = _sign(event.mask)
             change.renamed.pop(path, None)
             if event.mask & inotify.MOVED_FROM:
                 departed[event.cookie] = path
 
     def _leave(self, directory: str, change: Change) -> None:
-        """A directory came, went or moved: until it is watched again, events from there mean nothing."""
+        """A directory appeared, disappeared or moved: until it is watched again, ignore events from there."""
         change.stale.add(directory)
         for number, name in list(self._directories.items()):
             if _is_below(name, {directory}):

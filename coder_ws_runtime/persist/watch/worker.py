@@ -1,8 +1,8 @@
 """Settle what may take long in a child process, one path at a time.
 
-While a large tree is compared, copied and synced, the daemon goes on with small saves and answers SIGTERM.
-A child that is interrupted discards its partial copy, as `home-persist resolve` does after Ctrl-C; what it
-needed memory for, such as the identities of 50,000 files, ends with it.
+While a large tree is compared, copied and synced, the daemon continues with small saves and reacts to
+SIGTERM. A child that is interrupted discards its partial copy, like `home-persist resolve` after Ctrl-C. The
+memory that it needed, such as for the identities of 50,000 files, is freed when it ends.
 """
 
 import json
@@ -18,29 +18,29 @@ from coder_ws_runtime.persist.reconcile.actions import Decision
 from coder_ws_runtime.persist.reconcile.settle import Outcome
 
 _LIMIT = 1 << 20
-"""Bytes that a child may report."""
+"""The most bytes that a child may report."""
 
 
 class Worker:
-    """At most one child, and what it does."""
+    """At most one child, and its work."""
 
     def __init__(self) -> None:
         self.entry: Entry | None = None
-        """What is being settled; None if nothing is."""
+        """The path that is being settled; None if there is none."""
         self.fd = -1
         """Becomes readable when the child has ended; -1 if there is none."""
         self.seconds = 0.0
-        """How long the last one took."""
+        """How long the last one took, in seconds."""
         self._began = 0.0
         self._child = 0
 
     def start(self, entry: Entry, work: Callable[[], Outcome]) -> None:
-        """Let a child do some work on a path; there must be none.
+        """Start a child that works on a path; there must be no other.
 
         Args:
             entry: the path.
-            work: called in the child. It must open home and volume itself: locks taken on descriptors of
-                ours would be ours.
+            work: called in the child. It must open home and volume itself: locks on inherited descriptors
+                would be the parent's too.
         """
         reading, writing = os.pipe2(os.O_CLOEXEC)
         child = os.fork()
@@ -52,24 +52,25 @@ class Worker:
                 os.write(writing, json.dumps(_to_json(work())).encode())
                 status = 0
             finally:
-                # No cleanup of the daemon's may run here, and no traceback: the parent says what happened.
+                # None of the daemon's cleanup may run here, and no traceback appear: the parent reports the
+                # result.
                 os._exit(status)
         os.close(writing)
         self.entry, self.fd, self._child = entry, reading, child
         self._began = time.monotonic()
 
     def has_ended(self) -> bool:
-        """Whether the child is done."""
+        """Whether the child has ended."""
         return self.wait(0)
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the child to end; whether it has."""
-        poll = select.poll()  # not select(): the descriptors of the links have all small numbers
+        """Wait for the child to end; returns whether it has."""
+        poll = select.poll()  # not select(): the links' descriptors use all small numbers
         poll.register(self.fd, select.POLLIN)
         return bool(poll.poll(seconds * 1000))
 
     def finish(self) -> Outcome:
-        """Wait for the child to end, and return what became of its path."""
+        """Wait for the child to end, and return its result for the path."""
         if self.entry is None:
             raise RuntimeError("there is no child")
         entry = self.entry
@@ -84,11 +85,11 @@ class Worker:
             return Outcome(entry, Decision.FAILED, error=_died(entry, os.waitstatus_to_exitcode(status)))
 
     def interrupt(self, patience: float) -> Outcome:
-        """End the child and return what became of its path.
+        """End the child and return its result for the path.
 
         Args:
-            patience: seconds until it is killed. Then its partial copy stays until the staging directory is
-                cleared.
+            patience: seconds until it is killed. If it is killed, its partial copy stays until the staging
+                directory is cleared.
         """
         os.kill(self._child, signal.SIGINT)
         if not self.wait(patience):
@@ -97,7 +98,7 @@ class Worker:
 
 
 def _behave_as_child() -> None:
-    """Let signals end the child as Ctrl-C ends a command, and say nothing to systemd."""
+    """Let signals end the child as Ctrl-C ends a command; do not notify systemd."""
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
@@ -133,7 +134,7 @@ def _from_json(entry: Entry, parts: dict[str, object]) -> Outcome:
 def _died(entry: Entry, status: int) -> UserError:
     how = f"signal {-status}" if status < 0 else f"status {status}"
     return RefusedError(
-        f"the process that settled it ended early ({how}); it is tried again",
+        f"the process that worked on it ended early ({how}); it will be tried again",
         code="path.interrupted",
         place=f"~/{entry.path}",
     )

@@ -125,9 +125,9 @@ def test_it_is_here_and_not_in_the_home(tree: Tree, run: Command, monkeypatch: p
 
 REFUSED = {
     "elsewhere": ("/etc/passwd", "path.refused", "'/etc/passwd'", "write it relative to the home"),
-    "the home": ("~", "path.refused", "'~'", "declare what is in it"),
-    "the home, from where one is": (".", "path.refused", "'.'", "name what is in the home"),
-    "above the home": ("../x", "path.refused", "'../x' is {above}/x", "name what is in the home"),
+    "the home": ("~", "path.refused", "'~'", "declare paths in it"),
+    "the home, from where one is": (".", "path.refused", "'.'", "name a path in the home"),
+    "above the home": ("../x", "path.refused", "'../x' is {above}/x", "name a path in the home"),
     "nothing": ("", "path.refused", "''", "name a file or a directory of the home"),
     "blanks": ("   ", "path.refused", "'   '", "name a file or a directory of the home"),
     "another's home": ("~ben/x", "path.refused", "'~ben/x'", "write it relative to the home"),
@@ -137,7 +137,7 @@ REFUSED = {
         ".cfg",
         "path.conflict",
         "~/.cfg/own in it has the scope 'workspace', by tool ({manifest}:$.paths[1])",
-        "add it with --scope workspace, or add what else is in it one by one",
+        "add it with --scope workspace, or add its other contents one by one",
     ),
     "below a file": (
         ".file/x",

@@ -144,7 +144,7 @@ OTHERS = {
         "home-persist remove --scope owner ~/.own",
     ),
     "a typo": ([".onw"], "path.not-declared", "", "did you mean '~/.own'?"),
-    "something else": (["zzz"], "path.not-declared", "", "home-persist status shows what is"),
+    "something else": (["zzz"], "path.not-declared", "", "home-persist status lists what is"),
     "switched off already": ([".off"], "path.off", "", "home-persist add ~/.off"),
 }
 

@@ -166,7 +166,7 @@ def test_another_encoding(tmp_path: Path, run: Command) -> None:
     file.write_bytes('{"source": "x"}'.encode("utf-16"))
     (error,) = run("validate", "--json", str(file)).errors
     assert (error["code"], error["place"]) == ("manifest.unreadable", str(file))
-    assert error["remedy"] == "save it in that encoding"
+    assert error["remedy"] == "save it as UTF-8"
 
 
 def test_paths_are_looked_at_beside_other_faults(tmp_path: Path, run: Command) -> None:

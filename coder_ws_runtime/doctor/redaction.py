@@ -1,17 +1,18 @@
-"""Takes secrets out of text that leaves the workspace.
+"""Remove secrets from text that leaves the workspace.
 
-What is known to be safe is kept, in place of a search for what is known to be secret:
+The rules keep what is known to be safe, rather than search for what is known to be secret:
 
-- values that are known, from the environment, are taken out wherever they are;
-- after a name that announces a secret ("token:", "--password", "Bearer") the rest of the line is taken out,
-  in a sentence every word that is not a common word of messages;
-- elsewhere a long word stays only if it has the form of a path, a version, a time, a name.
+- known values from the environment are removed wherever they appear;
+- after a name that announces a secret ("token:", "--password", "Bearer"), the rest of the line is removed; in
+a
+    sentence, every word that is not a common word in messages;
+- elsewhere, a long word is kept only if it has the form of a path, a version, a time or a name.
 
-Every step takes time linear in the text's length, and the whole text is gone through before anything of it
-is left out for its length.
+Every step takes time linear in the text's length. The whole text is processed before anything is omitted
+because of its length.
 
-Over 300 lines, because the rules share the state of one pass over the lines: apart, they could miss a secret
-that begins by one rule and ends by another.
+Over 300 lines, because the rules share the state of one pass over the lines: separate passes could miss a
+secret that begins under one rule and ends under another.
 """
 
 import base64
@@ -33,12 +34,12 @@ from coder_ws_runtime.doctor.redaction_names import (
 __all__ = ["GONE", "is_sensitive", "redact", "redact_json", "secrets_of"]
 
 LONGEST_LINE = 8192
-"""Characters of one line that are kept; longer ones are data that a program wrote into its log."""
+"""How many characters of a line are kept; a longer line is data that a program wrote to its log."""
 
 _SHORTEST_VALUE = 4
-"""Shorter values are left: replacing every "yes" in a text would say more than it hides."""
+"""Shorter values are kept: replacing every "yes" in a text would reveal more than it hides."""
 _SHORTEST_UNNAMED = 8
-"""As above, of variables whose names announce nothing."""
+"""The same, for variables whose names do not announce a secret."""
 _ORDINARY = re.compile(
     r"(?:token|true|false|none|null|yes|no|basic|bearer|default|(?:dis|en)abled)|\d+", re.IGNORECASE
 )
@@ -48,36 +49,36 @@ _LONGEST_NAME = 64
 _ENCODED_END = re.compile(rf"[A-Za-z0-9+/]{{{_LONGEST_NAME}}}\Z")
 
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-# What journalctl(1) puts before a message: time, host, program.
+# What journalctl(1) prints before a message: time, host, program.
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\S{1,24} \S{1,64} [^\s:]{1,80}: ")
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]{1,40}")
 _PEM_LINES = 200
 _QUOTED_LINES = 200
 _BLANKS = (" ", "\t", "'", '"', "`", "\\")
-"""What stands between the name of a secret and the secret, in a sentence or after an option."""
+"""What is between the name of a secret and the secret, in a sentence or after an option."""
 _OPERATOR = re.compile(r"""["'\\`\]]{0,4}(?:>|[ \t]{0,8}(?:=>|:=|->|=|:|%3[Dd]|%3[Aa]|\\u003[dDaA]))""")
 _BLOCK = re.compile(r"\s*[|>][+-]?\d?\s*")
 _SPACED = re.compile(r"\S+")
 _WORD = re.compile(rf"[^\s\"'`<>()\[\]{{}},;|\\]{{{SHORTEST},}}")
 _CHUNK = re.compile(r"[^\s\"'<>`]+")
-# The short last line of base64 whose lines are written as one, with "\n" between them.
+# The short last line of base64 whose lines are joined, with "\n" between them.
 _LAST_OF_ENCODED = re.compile(r"(\[redacted\]\\+)n?[A-Za-z0-9+/]{4,76}={0,2}(?=[\\\"'])")
 _LOGIN = re.compile(r"((?:^|\s)(?:-[uU]|--(?:proxy-)?user(?:name)?)[ =]?['\"]?[^\s:'\"]{1,256}:)\S+")
-# Programs with options of one letter that take a password.
+# Programs with a one-letter option for a password.
 _PROGRAM = re.compile(
     r"(?<![\w./])(?:[\w./-]{0,64}/)?(?:sshpass|mysql\w*|mariadb\w*|redis-cli|ldap\w+|smbclient|zip|unzip|7z\w?|htpasswd"
     r"|(?:docker|podman|helm|az|oras|skopeo) login|kinit)\s"
 )
-# What is piped into these is the password, or the user and the password.
+# What is piped to these is the password, or the user and the password.
 _PIPED = re.compile(r"\|[^|]{0,200}(?:password-stdin|chpasswd|sudo -\w{0,8}S|passwd --stdin)")
-# Kubernetes and Docker write a variable as "name" and "value", each on a line.
+# Kubernetes and Docker write a variable as "name" and "value", each on its own line.
 _VALUE_LINE = re.compile(r"\W*value\W*[=:]", re.IGNORECASE)
 _SHORT_OPTION = re.compile(r"\s-(?:[pPwWab]|b[a-zA-Z]*)")
 _PGPASS = re.compile(r"(?<![\w.:/-])([\w.*-]{1,99}:(?:\d{2,5}|\*):[\w.*-]{1,64}:[\w.@-]{1,64}:)[^\s:/]\S*")
 
 
 def secrets_of(environment: Mapping[str, str]) -> set[str]:
-    """The values of an environment that may be secret, by their names or because nothing is known of them.
+    """The values in an environment that may be secret: by their names, or because they are unknown.
 
     Args:
         environment: of a process.
@@ -95,7 +96,7 @@ def secrets_of(environment: Mapping[str, str]) -> set[str]:
 
 
 def secrets_of_unnamed(environment: Mapping[str, str], harmless: Collection[str]) -> set[str]:
-    """The values of variables that are not known to be harmless; not ordinary words, paths and numbers.
+    """The values of variables that are not known to be harmless, except ordinary words, paths and numbers.
 
     Args:
         environment: of a process.
@@ -109,13 +110,13 @@ def secrets_of_unnamed(environment: Mapping[str, str], harmless: Collection[str]
 
 
 def redact(text: str, secrets: Iterable[str] = (), harmless: Collection[str] = ()) -> str:
-    """`text` without what is, or may be, a secret.
+    """`text` without what is secret or may be.
 
     Args:
         text: any text.
-        secrets: values that are known to be secret; they are taken out wherever they are, also escaped or
+        secrets: values that are known to be secret; they are removed wherever they appear, even escaped or
             encoded.
-        harmless: words that are known to be no secrets although they look like some.
+        harmless: words that are known not to be secret although they look like it.
     """
     for form in sorted({form for value in secrets for form in _forms(value)}, key=len, reverse=True):
         text = text.replace(form, GONE)
@@ -128,12 +129,12 @@ def redact_json(
     secrets: Iterable[str] = (),
     harmless: Collection[str] = (),
 ) -> Any:  # noqa: ANN401 - as above
-    """A JSON value of which every string, also a key, is without what may be a secret.
+    """A JSON value in which every string, including keys, is without what may be secret.
 
     Args:
         value: a JSON value.
-        secrets: as for :func:`redact`.
-        harmless: as for :func:`redact`.
+        secrets: like for :func:`redact`.
+        harmless: like for :func:`redact`.
     """
     known = tuple(secrets)
     if isinstance(value, str):
@@ -151,7 +152,7 @@ def redact_json(
 
 
 def _forms(value: str) -> set[str]:
-    """A value as it is, and as addresses, JSON and HTTP headers have it."""
+    """A value as it is, and in the forms it has in URLs, JSON and HTTP headers."""
     encoded = value.encode(errors="replace")
     return {
         form
@@ -170,26 +171,26 @@ def _forms(value: str) -> set[str]:
 
 
 class _Lines:
-    """Goes through lines; knows what those before began: a key in PEM, a quoted value, a block."""
+    """Processes lines, and remembers what previous ones began: a PEM key, a quoted value, a block."""
 
     def __init__(self, harmless: Collection[str]) -> None:
         self._harmless = harmless
         self._stamp = 0
-        """The length of the last time, host and program; further lines of a message begin below its end."""
+        """The length of the last time, host and program; further lines of a message are indented by that."""
         self._pem = 0
         self._quote = ""
         self._quoted = 0
         self._block: int | None = None
-        """The column of a name whose value is on the next lines."""
+        """The column of a name whose value is on the following lines."""
         self._awaited = False
         """Whether the next line may be the value."""
         self._has_name = False
-        """Whether the line before ended with the name of a secret."""
+        """Whether the previous line ended with the name of a secret."""
         self._encoded = False
-        """Whether the line before was one long word that was taken out, as lines of base64 are."""
+        """Whether the previous line was one long word that was removed, as in base64."""
 
     def redact(self, line: str) -> str:
-        """A line without secrets, and without its end if it is long."""
+        """A line without secrets, and without its end if it is too long."""
         if "\x1b" in line:
             line = _COLOURS.sub("", line)
         stamp = _STAMP.match(line)
@@ -206,7 +207,7 @@ class _Lines:
         return head + (self._message(message, column) if inner is None else inner)
 
     def _goes_on(self, message: str) -> bool:
-        """Whether a line belongs to a key in PEM or to a quoted value that began before."""
+        """Whether a line belongs to a PEM key or a quoted value that began earlier."""
         if self._pem:
             self._pem = 0 if "-----END" in message else self._pem - 1
             return True
@@ -218,7 +219,7 @@ class _Lines:
         return False
 
     def _continued(self, message: str, column: int) -> str | None:
-        """What is left of a line that may be the value of a name before it; None if it is not."""
+        """What is left of a line that may be the value of an earlier name; None if it is not."""
         stripped = message.strip()
         if self._block is not None:
             if column > self._block or (column == self._block and stripped.startswith("- ")):
@@ -247,7 +248,7 @@ class _Lines:
             return f"{GONE} {self._words(shown[piped.start() :])}"
         cut, end = self._named(shown, message, column)
         if rest and not pem and cut is None:
-            self._named(rest[-LONGEST_LINE:], rest[-LONGEST_LINE:], column)  # what its end begins
+            self._named(rest[-LONGEST_LINE:], rest[-LONGEST_LINE:], column)  # what its end may begin
         kept = self._words(shown if cut is None else shown[:cut])
         if pem and cut is None:
             end = GONE
@@ -278,7 +279,7 @@ class _Lines:
     def _cut(
         self, shown: str, message: str, found: tuple[int, int, bool], column: int
     ) -> tuple[int, str] | None:
-        """Where the value begins that belongs to a name, and what is left of it; None in a sentence."""
+        """Where the value of a name begins, and what is left of it; None in a sentence."""
         begin, end, _ = found
         operator = _OPERATOR.match(shown, end)
         if shown[begin:end] in DIRECTORIES or (operator and _is_padding(shown, operator.start())):
@@ -293,7 +294,7 @@ class _Lines:
         return None
 
     def _value(self, value: str, column: int) -> str:
-        """What is left of a value; the lines after it may belong to it."""
+        """What is left of a value; the following lines may belong to it."""
         bare = value.strip()
         if _BLOCK.fullmatch(value) or bare in ("", "{", "[", "\\", '"', "'"):
             self._block, self._awaited = column, not bare
@@ -309,7 +310,7 @@ class _Lines:
         return f" {GONE}" if value[0] in " \t" else GONE
 
     def _words(self, text: str) -> str:
-        """Text whose long words have known forms."""
+        """Text in which all long words have known forms."""
         if "@" in text:
             if "://" in text:
                 text = _CHUNK.sub(lambda found: self._address(found[0]), text)
@@ -321,12 +322,12 @@ class _Lines:
         return _LAST_OF_ENCODED.sub(rf"\1{GONE}", text)
 
     def _address(self, chunk: str) -> str:
-        """An address, whose password may have characters that end a word elsewhere."""
+        """A URL whose password may contain characters that end a word elsewhere."""
         return redact_word(chunk, self._harmless) if "://" in chunk and "@" in chunk else chunk
 
 
 def _is_padding(line: str, sign: int) -> bool:
-    """Whether the sign "=" that is there is the padding of a long word in base64."""
+    """Whether this "=" is the padding of a long base64 word."""
     if line[sign : sign + 1] != "=" or line[sign:].lstrip("=")[:1].isalnum():
         return False
     return bool(_ENCODED_END.search(line, max(0, sign - _LONGEST_NAME), sign))
@@ -342,14 +343,14 @@ def _is_open(text: str, mark: str) -> bool:
 
 
 def _short_option(line: str) -> int | None:
-    """Where the password of a program begins that takes it by an option of one letter."""
+    """Where the password begins that a program takes as a one-letter option."""
     program = _PROGRAM.search(line)
     option = _SHORT_OPTION.search(line, program.end() - 1) if program else None
     return option.end() if option else None
 
 
 def _harmless_clause(text: str, start: int) -> int | None:
-    """Where the clause ends that begins there, if each of its words is a common one of messages."""
+    """Where the clause that begins here ends, if all of its words are common in messages."""
     for found in _SPACED.finditer(text, start):
         if not is_sentence_word(found[0]):
             return None

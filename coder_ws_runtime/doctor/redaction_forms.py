@@ -1,7 +1,7 @@
-"""The form of a word: whether it is one that ordinary messages have, or may be a key or a token.
+"""The form of a word: whether ordinary messages have such words, or it may be a key or a token.
 
-Known forms are kept and everything else that is long is taken out: the makers of tokens invent new ones,
-and what paths, versions, times and names look like changes little.
+Known forms are kept, and all other long words are removed: new kinds of tokens are invented all the time,
+while paths, versions, times and names hardly change their form.
 """
 
 import re
@@ -13,33 +13,33 @@ from coder_ws_runtime.doctor.redaction_names import find_name
 GONE = "[redacted]"
 
 SHORTEST = 10
-"""Characters that a word has at least before its form says anything."""
+"""The least length of a word whose form is checked."""
 
 _SHORTEST_PIECE = 10
-"""Letters and digits without an order, from which on they are taken for a part of a key."""
+"""This many letters and digits without a pattern count as part of a key."""
 _SUM_OF_PIECES = 16
-"""As above, in several pieces: keys may have hyphens."""
+"""The same, for several pieces: keys may have hyphens."""
 _LONGEST_PIECE = 48
 _ENCODINGS = 3
-"""How often a word may be encoded with percent signs, one time inside the other."""
+"""How often a word may be percent-encoded, one encoding inside the other."""
 _LONGEST_WORD = 2048
-"""Characters of one word that are looked at; what comes after them is left out."""
+"""How many characters of a word are checked; the rest is left out."""
 _GROUPS = 3
-"""Groups of letters and digits between hyphens, of which so many with both make a licence or recovery key."""
+"""This many groups of letters and digits between hyphens, all with both, are a licence or recovery key."""
 _DIGITS = 4
 """At the end of a name: IntelliJIdea2024."""
 _ACRONYM = 5
 _LONGEST_HUMP = 22
 _LETTERS_A_HUMP = 4
-"""How many letters each part of aName, AnotherName has at least, on average; random letters have two."""
+"""The least average length of the parts of aName, AnotherName; random letters have two."""
 
-# A uuid, and what says that it is the name of something rather than a key.
+# A UUID, and a word that shows that it names something and is not a key.
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _IDENTITY = re.compile(r"(?:\b|_|[a-z])(?i:id)[=:]$")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _IP6 = re.compile(r"(?:[0-9a-f]{1,4}:{1,2}){2,7}[0-9a-f]{0,4}(?:[/%]\w+)?", re.IGNORECASE)
 _CRYPT = re.compile(r"\$(?:[0-9a-z]{1,2}|argon2\w*|apr1|scrypt)\$\S*")
-# Beginnings that the makers of tokens document.
+# Prefixes that the issuers of tokens document.
 _PREFIX = re.compile(
     r"(?<![A-Za-z0-9])(?:gh[pousr]_|github_pat_|gl[a-z]{1,5}-|glsa_|xox[a-z]-|xapp-|sk-|[srp]k_(?:live|test)_|whsec_|AKIA|ASIA"
     r"|npm_|pypi-|dckr_[a-z]+_|hv[sbr]\.|hf_|AIza|ya29\.|GOCSPX-|SG\.|eyJ|dop_v1_|shp[a-z]{2}_|lin_api_|figd_|ATATT"
@@ -67,13 +67,13 @@ _PADDED = re.compile(r"[A-Za-z0-9+/_-]+={1,2}")
 
 
 def redact_word(word: str, harmless: Collection[str] = ()) -> str:
-    """A word without what may be a secret by its form; its known beginning stays.
+    """A word without what, judging by its form, may be a secret; a known prefix is kept.
 
-    The time that it takes is linear in the word's length.
+    It takes time linear in the word's length.
 
     Args:
-        word: without blanks and quotes.
-        harmless: words that are known to be no secrets, e.g. the id of the workspace.
+        word: without spaces and quotes.
+        harmless: words that are known not to be secret, e.g. the ID of the workspace.
     """
     if word in harmless:
         return word
@@ -86,14 +86,14 @@ def redact_word(word: str, harmless: Collection[str] = ()) -> str:
     elif "@" in word:
         word = _redact_login(word)
     if "?" in word:
-        # What a query holds is the program's affair, keys of its own above all.
+        # A query may contain anything, in particular keys.
         before, _, query = word.partition("?")
         word = f"{before}?{GONE}" if "=" in query else word
     return _redact_pieces(word, harmless)
 
 
 def _redact_escaped(word: str, harmless: Collection[str]) -> str:
-    """A word with percent signs, which may hide what the rules look for."""
+    """A percent-encoded word, which may hide what the rules search for."""
     plain = word
     for _ in range(_ENCODINGS):
         plain, before = unquote(plain), plain
@@ -106,7 +106,7 @@ def _redact_escaped(word: str, harmless: Collection[str]) -> str:
 
 
 def _redact_address(word: str) -> str:
-    """An address without the user and the password in it, which may have any character."""
+    """A URL without the user and the password in it, which may contain any character."""
     scheme, _, rest = word.partition("://")
     user, at, host = rest.rpartition("@")
     if not at or (user.endswith("/") and ":" not in user):  # …/@scope/package
@@ -141,7 +141,7 @@ def _first_secret(word: str, harmless: Collection[str]) -> int | None:
     exempt = _exempt(word, harmless)
     starts += [begin for begin, end in _keys_in_groups(word) if (begin, end) not in exempt]
     limit = min(starts, default=None)
-    weak: int | None = None  # where a run of pieces without order begins
+    weak: int | None = None  # where a run of pieces without a pattern begins
     total = 0
     for found in _PIECE.finditer(word):
         begin, end = found.span()
@@ -162,7 +162,7 @@ def _first_secret(word: str, harmless: Collection[str]) -> int | None:
 
 
 def _keys_in_groups(word: str) -> list[tuple[int, int]]:
-    """Where uuids and keys like ``A1B2-C3D4-E5F6-G7H8`` are."""
+    """The positions of UUIDs and of keys like ``A1B2-C3D4-E5F6-G7H8``."""
     grouped = [
         found.span()
         for found in _GROUPED.finditer(word)
@@ -173,7 +173,7 @@ def _keys_in_groups(word: str) -> list[tuple[int, int]]:
 
 
 def _exempt(word: str, harmless: Collection[str]) -> list[tuple[int, int]]:
-    """Parts that are long and known: digests, addresses, and the names of things that are uuids."""
+    """Long parts with a known form: digests, addresses, and names that are UUIDs."""
     spans = [found.span() for found in _DIGEST.finditer(word)]
     whole = word.strip("[]")
     if _IP6.fullmatch(whole):
@@ -190,7 +190,7 @@ def _exempt(word: str, harmless: Collection[str]) -> list[tuple[int, int]]:
 
 
 def _is_known(piece: str) -> bool:
-    """Whether letters and digits have the form of a word, a number, a version or a short id."""
+    """Whether letters and digits have the form of a word, a number, a version or a short ID."""
     if len(piece) > _LONGEST_PIECE:
         return False
     if _KNOWN.fullmatch(piece):

@@ -10,7 +10,7 @@ _ANYWHERE = (
     r"|(?:recovery|backup|one-time|verification|device|user|security|pairing|login)[ _-]code)"
     r"|(?<![A-Za-z])AUTH(?= )"
 )
-# These only as a whole part of a name: API_KEY and apiKey, not keyboard and monkey.
+# These count only as a whole part of a name: API_KEY and apiKey, but not keyboard and monkey.
 _PARTS = (
     r"key|auths?|oauth2?|cookies?|pass|pwd|pw|pin|otp|totp|dsn|sig|signature|pat|jwt|creds?|sid|psk"
     r"|kubeconfig"
@@ -18,7 +18,7 @@ _PARTS = (
 _CAMEL = "|".join(part[:1].upper() + part[1:] for part in _PARTS.split("|"))
 _SESSION = r"session[ _-]?(?:id|key|cookie)"
 
-# Without one of these in it, in lower case, a line has no such name; asking that first saves time.
+# A line without any of these in lower case has no such name; checking that first saves time.
 _CORES = (
     "token secret pass pw code cred key auth bearer string identified cookie kennwort pin otp dsn sig pat jwt"
     " sid psk kubeconfig"
@@ -33,10 +33,10 @@ _NAMED = re.compile(
 )
 
 DIRECTORIES = frozenset({"PWD", "OLDPWD"})
-"""Where a shell is and was: no password, and part of most other paths."""
+"""The shell's present and previous directory: not passwords, but part of most other paths."""
 
-# What a program says after the name of a secret when it does not say the secret itself. A word of a
-# sentence that is not among these is taken for the secret.
+# What a program prints after the name of a secret if it does not print the secret itself. Any other word of a
+# sentence counts as the secret.
 _WORDS_TEXT = """
 a about access accepted actions added after agent all already also an and another any are as at
 authentication authorization available bad be because been before being but by cache cached can cannot
@@ -55,7 +55,7 @@ via volume was were when where which will with without workspace wrong you your
 _WORDS = frozenset(_WORDS_TEXT.split())
 _SENTENCE_WORD = re.compile(r"[A-Za-z]+(?:n't|'s)?|CODER_AGENT_TOKEN")
 
-# What may follow "name:" instead of a value; the whole rest of the line must be one of these.
+# What may follow "name:" instead of a value; the whole rest of the line has to be one of these.
 HARMLESS_VALUE = re.compile(
     r"[\s\"'(\[{]*(?:permission denied|no such file or directory|not found|is a directory|not a directory"
     r"|connection refused|operation not permitted|read-only file system|no space left on device"
@@ -67,10 +67,10 @@ HARMLESS_VALUE = re.compile(
 
 
 def is_sensitive(name: str) -> bool:
-    """Whether something of this name, e.g. a variable, is a secret.
+    """Whether something with this name, e.g. a variable, is a secret.
 
     Args:
-        name: of a variable, a key of a document, an option.
+        name: of a variable, a document's key, an option.
     """
     return name not in DIRECTORIES and bool(_NAMED.search(name))
 
@@ -80,11 +80,11 @@ def find_name(text: str, start: int) -> tuple[int, int, bool] | None:
 
     Args:
         text: the line.
-        start: where to begin.
+        start: where to start.
 
     Returns:
-        where the name begins and where it ends, and whether it announces a secret in a sentence, too
-        ("the password hunter2"; "the key hunter2" does not). None if there is no further one.
+        where the name begins and ends, and whether it announces a secret in a sentence too
+        ("the password hunter2"; "the key hunter2" does not). None if there is no further name.
     """
     if start == 0:
         lower = text.lower()
@@ -104,7 +104,7 @@ def find_name(text: str, start: int) -> tuple[int, int, bool] | None:
 
 
 def is_sentence_word(word: str) -> bool:
-    """Whether a word may stand after the name of a secret: it is a common word of messages."""
+    """Whether a word may follow the name of a secret: it is common in messages."""
     bare = word.strip(".,:;!?()[]{}\"'`")
     return not bare or (
         bool(_SENTENCE_WORD.fullmatch(bare))

@@ -1,4 +1,4 @@
-"""Remedies for a file of the user's that its program cannot read: nothing that is in it is lost."""
+"""Remedies for a user's file that its program cannot read: nothing in the file is lost."""
 
 import os
 import shlex
@@ -11,18 +11,18 @@ from coder_ws_runtime.system import text_file
 
 _READ = 0o400
 _ROUNDS = 12
-"""How often a program is asked again for what else it cannot read."""
+"""How often a program is asked again for further lines that it cannot read."""
 _SIZE = 1 << 20
-"""Bytes; what is larger than that is no file that people write."""
+"""Bytes; people do not write larger files."""
 
 
 def comment_out(context: Context, file: Path, bad_lines: Callable[[str], Sequence[int]]) -> Remedy:
-    """Make comments of the lines that a program cannot read; if that does not help, set the file aside.
+    """Comment out the lines that a program cannot read; if that does not help, set the file aside.
 
     Args:
         context: the workspace.
-        file: what to change; the command changes what a link leads to.
-        bad_lines: asks the program which lines of a text it cannot read, counted from 1. Many name but one.
+        file: the file to change; if it is a link, the command changes its target.
+        bad_lines: asks the program which lines of a text it cannot read, counted from 1. Many name only one.
     """
     text = text_file.read(file, _SIZE)
     bad: set[int] = set()
@@ -36,7 +36,7 @@ def comment_out(context: Context, file: Path, bad_lines: Callable[[str], Sequenc
             several = "lines" if len(bad) > 1 else "line"
             numbers = ", ".join(map(str, sorted(bad)))
             return Remedy(
-                f"make a comment of {several} {numbers}, and correct it later", (context.as_user(command),)
+                f"comment out {several} {numbers}, and correct it later", (context.as_user(command),)
             )
         if not found - bad:
             break
@@ -49,24 +49,24 @@ def _commented(lines: Sequence[str], bad: set[int]) -> str:
 
 
 def set_aside(context: Context, file: Path, instead: Path | None = None, text: str = "") -> Remedy:
-    """Copy a file, and begin it again. Not a rename: the file may be a link into the volume.
+    """Copy a file, and start a new one. Not a rename: the file may be a link into the volume.
 
     Args:
         context: the workspace.
-        file: what to set aside; of a link, what it leads to, so that the copy lasts as long.
-        instead: the file that takes its place.
-        text: what it holds then, where no file takes its place.
+        file: the file to set aside; if it is a link, the copy is next to its target, and kept as long.
+        instead: the file that replaces it.
+        text: its new content, if no file replaces it.
     """
     there = Path(os.path.realpath(file))
     name, copy = shlex.quote(str(there)), shlex.quote(f"{there}.broken")
     if instead:
-        begin, said = context.as_user(f"cp {shlex.quote(str(instead))} {name}"), f"as {instead} is"
+        begin, said = context.as_user(f"cp {shlex.quote(str(instead))} {name}"), f"with {instead}"
     elif text:
         begin, said = f"echo {shlex.quote(text)} | {context.as_user(f'tee {name}')}", f"with {text}"
     else:
         begin, said = context.as_user(f"truncate --size=0 {name}"), "without content"
     return Remedy(
-        f"keep a copy in {there}.broken, and begin {said}",
+        f"keep a copy in {there}.broken, and start again {said}",
         (context.as_user(f"cp {name} {copy}"), begin),
     )
 

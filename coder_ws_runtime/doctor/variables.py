@@ -1,4 +1,4 @@
-"""Where a variable of the environment is set, and what takes it out: `unset` helps one shell only."""
+"""Where an environment variable is set, and how to remove it: `unset` helps only one shell."""
 
 import os
 import re
@@ -51,34 +51,34 @@ class Place:
 
 
 def take_out(context: Context, name: str, text: str) -> tuple[Remedy, list[str]]:
-    """How to get rid of a variable in this shell and in new ones, and where it is set, as evidence.
+    """How to remove a variable in this shell and in new ones, and as evidence, where it is set.
 
     Args:
         context: the workspace.
-        name: of the variable.
-        text: what is so without it.
+        name: the variable's.
+        text: what the result is.
     """
     places = list(_places(context, name))
     unset = f"set --erase {name}" if _shell(context) == "fish" else f"unset {name}"
     if places:
         commands = tuple(_without(context, place) for place in places if place.whole)
         rest = [str(place) for place in places if not place.whole]
-        also = f"; take it out of {', '.join(rest)}, too" if rest else ""
+        also = f"; remove it from {', '.join(rest)}, too" if rest else ""
         return Remedy(f"{text}{also}", (*commands, unset)), [f"{name} is set in {place}" for place in places]
     if not _is_inherited(context, name):
         return Remedy(text, (unset,)), [f"{name} is set in this shell only"]
     template = remedies.change_template(
         context,
-        f"take {name} out of the env of the template's coder_agent, or of its "
+        f"remove {name} from the env of the template's coder_agent, or of its "
         + by_template(context, "docker_container", "container"),
     )
-    evidence = [f"{name} is in the environment that this shell was started with"]
-    return Remedy(f"{text}; this is for this shell", (unset,), then=template), evidence
+    evidence = [f"{name} is in the environment with which this shell was started"]
+    return Remedy(f"{text}; this works for this shell", (unset,), then=template), evidence
 
 
 def _without(context: Context, place: Place) -> str:
     # ':' does nothing: a branch of an `if` may not be empty.
-    # /etc/environment and environment.d(5) are no scripts.
+    # /etc/environment and environment.d(5) are not scripts.
     inert = "# " if place.file.name == "environment" or place.file.suffix == ".conf" else ": # "
     change = (
         f"sed -i --follow-symlinks {shlex.quote(f'{place.line}s/^/{inert}/')} {shlex.quote(str(place.file))}"
@@ -114,7 +114,7 @@ def _files(tops: list[Path]) -> Iterator[Path]:
 
 
 def _shell(context: Context) -> str:
-    """What the program is called that called us."""
+    """The name of the program that called us."""
     return text_file.read(context.layout.proc / f"{os.getppid()}/comm").strip()
 
 

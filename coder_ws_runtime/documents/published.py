@@ -1,10 +1,10 @@
-"""What each JSON document of a command has: its name, and the version of the contract."""
+"""What all JSON documents of commands have: a name, and the version of the contract."""
 
 from collections.abc import Mapping
 from typing import Any
 
 VERSION = 2
-"""Of all documents; :mod:`coder_ws_runtime.cli.contract` has what they hold."""
+"""Of all documents; :mod:`coder_ws_runtime.cli.contract` describes their content."""
 
 
 def publish(name: str, content: Mapping[str, Any]) -> dict[str, Any]:
@@ -12,6 +12,6 @@ def publish(name: str, content: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         name: one of :data:`coder_ws_runtime.cli.contract.DOCUMENTS`.
-        content: what it has beside its name and version.
+        content: its fields apart from name and version.
     """
     return {"document": name, "version": VERSION, **content}

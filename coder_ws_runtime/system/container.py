@@ -1,4 +1,4 @@
-"""Which container this is."""
+"""The identity of this container."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ from coder_ws_runtime.system import text_file
 
 
 def own_container(proc: Path) -> str:
-    """The id of the container that we are in; empty if it cannot be seen.
+    """The ID of the container in which we are; empty if unknown.
 
-    The engine mounts the container's own hostname file from a directory that is named by the id.
+    The engine mounts the container's own hostname file from a directory whose name is the ID.
     """
     for line in text_file.read(proc / "self/mountinfo").splitlines():
         fields = line.split(" ")

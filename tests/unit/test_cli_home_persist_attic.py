@@ -71,8 +71,8 @@ LISTED = {
         ["$HOME/.rc"],
         [["BATCH", "PATH", "SIZE", "AGE", "WHY"], [OLD, "~/.rc", "4.0 KiB", "20 days ago", "-"]],
     ),
-    "nothing of it": ([".own"], [["nothing of ~/.own is in the attic"]]),
-    "a typo": ([".rx"], [["nothing of ~/.rx is in the attic"], ["did you mean '~/.rc'?"]]),
+    "nothing of it": ([".own"], [["the attic has nothing of ~/.own"]]),
+    "a typo": ([".rx"], [["the attic has nothing of ~/.rx"], ["did you mean '~/.rc'?"]]),
 }
 
 
@@ -91,7 +91,7 @@ def test_an_empty_directory_is_no_file(filled: Tree, run: Command) -> None:
 
 
 def test_list_of_nothing(tree: Tree, run: Command) -> None:
-    assert run("attic", "list").out == "nothing is in the attic\n"
+    assert run("attic", "list").out == "the attic is empty\n"
 
 
 def test_list_as_json(filled: Tree, run: Command) -> None:

@@ -228,7 +228,7 @@ def stale(directory: Path, spaces: Spaces) -> Iterator[tuple[Workspace, HostSock
 
 def test_a_daemon_that_does_not_run(stale: tuple[Workspace, HostSocket]) -> None:
     told = refused(stale[0])
-    assert "nobody answers at the Docker socket" in told
+    assert "no process answers on the Docker socket" in told
     assert "start it, then restart the workspace" in told
 
 

@@ -158,7 +158,7 @@ ROWS = [
         "the environment of the workspace names a dead server",
         "true",
         "docker.host-variable-dead",
-        "take DOCKER_HOST out of the env of the template's coder_agent",
+        "remove DOCKER_HOST from the env of the template's coder_agent",
         env={"DOCKER_HOST": "tcp://127.0.0.1:23750"},
     ),
     Row(

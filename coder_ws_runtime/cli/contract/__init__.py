@@ -1,9 +1,9 @@
-"""The JSON documents of the commands: what programs may rely on.
+"""The JSON documents of the commands: the interface for programs.
 
-Each document is an object that names itself (``document``) and its version. A change that a reader of the old
-version would trip over raises the version, and is in the changelog. Words mean the same everywhere: `code` is
-stable and for programs, `message` is for people and may change, `remedy` says how to fix it, `place` where
-it is. Sizes are in bytes and end in ``_bytes``; times are seconds since the epoch.
+Each document is an object with its name (``document``) and its version. A change that would break a reader of
+the old version raises the version, and is in the changelog. Keys mean the same everywhere: `code` is stable
+and for programs; `message` is for people, and may change; `remedy` says how to fix it; `place` says where it
+is. Sizes are in bytes and end with ``_bytes``; times are seconds since the epoch.
 
 Only ``schema`` commands and tests import this module: pydantic is slow to load.
 """
@@ -54,7 +54,7 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
         DoctorList,
     )
 }
-"""The model of each document, by the name that it has in itself."""
+"""The model of each document, by the document's name."""
 
 
 def schema(document: str) -> dict[str, Any]:

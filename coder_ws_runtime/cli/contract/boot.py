@@ -56,7 +56,7 @@ class DockerGroup(Model):
 
     document: Literal["ws-boot docker-group"]
     version: Literal[2]
-    case: str = Field(description="A stable code of how the socket can be opened.")
+    case: str = Field(description="A stable code that says how the socket can be opened.")
     message: str
     gid: int | None
     done: list[str]
@@ -66,7 +66,7 @@ class DockerGroup(Model):
 
 
 class Note(Model):
-    """What a person should know of a boot step."""
+    """What a user should know about a boot step."""
 
     code: str
     message: str

@@ -40,7 +40,7 @@ class RemovedPath(Model):
     removed: bool
     returned: bool = Field(description="Whether its content came back to the home.")
     attic: str | None
-    other_workspaces: list[str] = Field(description="For which the volume's copy stays.")
+    other_workspaces: list[str] = Field(description="The workspaces for which the volume's copy stays.")
     shared: bool
     contains: list[str] = Field(description="Paths in it that are still declared.")
     still_declared_in: str | None
@@ -108,7 +108,7 @@ class Disable(Model):
 
 
 class Trap(Model):
-    """What works and has a better way."""
+    """Something that works, but for which there is a better way."""
 
     code: str
     message: str

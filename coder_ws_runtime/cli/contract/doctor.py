@@ -7,7 +7,7 @@ from pydantic import Field
 from coder_ws_runtime.cli.contract.shared import Model
 
 CODE = r"^[a-z]+\.[a-z0-9-]+$"
-"""What ids of the doctor's checks and codes of its findings look like."""
+"""The pattern of the IDs of checks and of the codes of findings."""
 
 
 class Remedy(Model):
@@ -88,11 +88,11 @@ class Doctor(Model):
 
 
 class ListedCheck(Model):
-    """One check that the doctor has."""
+    """One check of the doctor."""
 
     id: str = Field(pattern=CODE)
     title: str
-    explanation: str = Field(description="What is so if the check is ok.")
+    explanation: str = Field(description="What is true if the check is ok.")
 
 
 class DoctorList(Model):

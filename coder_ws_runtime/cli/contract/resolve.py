@@ -1,4 +1,4 @@
-"""The documents of `home-persist resolve`, `status` and `migrate`: what became of declared paths."""
+"""The documents of `home-persist resolve`, `status` and `migrate`: results for declared paths."""
 
 from typing import Literal
 
@@ -17,7 +17,7 @@ class PathOutcome(Model):
     target: str = Field(description="Where it is, relative to the volume.")
     outcome: str = Field(description="The stable code of what was decided, or of the error.")
     changed: bool = Field(description="Whether anything was done; in a dry run: would be.")
-    message: str | None = Field(description="What a person should know.")
+    message: str | None = Field(description="What a user should know.")
     remedy: str | None
     attic: str | None = Field(description="The attic's batch with the replaced version.")
     error: Error | None
@@ -28,12 +28,12 @@ class _MigrationStep(Model):
     verb: Literal["remove", "rename", "rescope"]
     source: str = Field(alias="from", description="Relative to the volume.")
     target: str | None = Field(alias="to")
-    workspace: str | None = Field(description="Of whose own copy; null: the owner's.")
+    workspace: str | None = Field(description="The workspace whose own copy it is about; null: the owner's.")
     declared_in: str
 
 
 class MigrationOutcome(_MigrationStep):
-    """What became of one migration."""
+    """The result of one migration."""
 
     outcome: str
     changed: bool
@@ -43,7 +43,7 @@ class MigrationOutcome(_MigrationStep):
 
 
 class MigrationRun(Model):
-    """When a migration was run."""
+    """When a migration ran."""
 
     time: float
     workspace: str
@@ -52,7 +52,7 @@ class MigrationRun(Model):
 
 
 class KnownMigration(_MigrationStep):
-    """A migration that is declared, and whether it was run."""
+    """A migration that is declared, and whether it has run."""
 
     ran: MigrationRun | None
     error: Error | None
@@ -65,21 +65,21 @@ class ScopeChange(Model):
     outcome: str
     was: Scope = Field(alias="from")
     to: Scope
-    attic: str | None = Field(description="The attic's batch with what lost in a merge.")
+    attic: str | None = Field(description="The attic's batch with what a merge replaced.")
     error: Error | None
 
 
 class Child(Model):
-    """A directory below a shared one that is each workspace's own, or not kept."""
+    """A directory inside a shared one that is each workspace's own, or not kept."""
 
     path: str
     source: str
     target: str | None = Field(description="Where this workspace's copy is; null: it is not kept.")
-    outcome: str = Field(description="The stable code of how it is, or of the error.")
+    outcome: str = Field(description="The stable code of its state, or of the error.")
     changed: bool
     message: str | None
     remedy: str | None
-    attic: str | None = Field(description="The attic's batch with what was at its place.")
+    attic: str | None = Field(description="The attic's batch with its former content.")
     error: Error | None
 
 
@@ -106,7 +106,7 @@ class PathState(Model):
     source: str | None
     declared_in: str | None
     scope: Scope
-    why: str | None = Field(description="Why it is kept, as the manifest says it.")
+    why: str | None = Field(description="Why it is kept, from the manifest.")
     target: str
     state: str = Field(description="A stable code.")
     ok: bool = Field(description="Whether it is as declared.")

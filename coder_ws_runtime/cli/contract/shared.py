@@ -1,4 +1,4 @@
-"""What the documents share: errors, and words with few values."""
+"""What the documents share: errors, and values from short lists."""
 
 from typing import Literal
 
@@ -24,7 +24,7 @@ class Error(Model):
 
 
 class ErrorDocument(Model):
-    """What any command prints with --json when an error ends it."""
+    """The output of any command with --json if an error ends it."""
 
     document: Literal["error"]
     version: Literal[2]

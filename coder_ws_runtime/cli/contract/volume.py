@@ -1,4 +1,4 @@
-"""The documents of `home-persist attic` and `gc`: what is on the volume besides."""
+"""The documents of `home-persist attic` and `gc`: what else is on the volume."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from coder_ws_runtime.cli.contract.shared import Error, Model, Scope
 
 
 class ReplacedBy(Model):
-    """The copy that an attic's item lost against."""
+    """The copy that replaced an item in the attic."""
 
     side: str = Field(description="home or volume.")
     size_bytes: int | None
@@ -19,11 +19,11 @@ class AtticItem(Model):
     """One version of a file in the attic."""
 
     batch: str
-    time: float = Field(description="When it was put in.")
+    time: float = Field(description="When it was added.")
     path: str
     size_bytes: int
     scope: Scope | None = Field(description="null: from a version that did not record it.")
-    workspace: str | None = Field(description="The id of the workspace that put it in.")
+    workspace: str | None = Field(description="The ID of the workspace that added it.")
     workspace_name: str
     reason: str = Field(description="Why it is here: a stable code.")
     replaced_by: ReplacedBy | None
@@ -45,14 +45,14 @@ class AtticRestore(Model):
     version: Literal[2]
     path: str
     batch: str
-    declared: bool = Field(description="false: it is only in the home, and lasts as long as the container.")
-    attic: str | None = Field(description="The batch with what was in its place.")
+    declared: bool = Field(description="false: it is only in the home, and is lost with the container.")
+    attic: str | None = Field(description="The batch with what was there before.")
 
 
 class ExpiredItem(AtticItem):
-    """A version that is beyond the attic's bounds."""
+    """A version that is beyond the attic's limits."""
 
-    cause: str = Field(description="Which bound: age, versions, share or room.")
+    cause: str = Field(description="Which limit: age, versions, share or room.")
 
 
 class AtticPrune(Model):
@@ -66,7 +66,7 @@ class AtticPrune(Model):
 
 
 class EngineState(Model):
-    """What the Docker engine knows of workspaces."""
+    """What the Docker engine knows about workspaces."""
 
     answers: bool
     knows_all: bool = Field(description="Whether the settings say that it knows all of the owner's.")
@@ -74,7 +74,7 @@ class EngineState(Model):
 
 
 class WorkspaceCopies(Model):
-    """What the volume has of one workspace."""
+    """The copies that the volume has of one workspace."""
 
     id: str
     name: str | None
@@ -87,7 +87,7 @@ class WorkspaceCopies(Model):
 
 
 class AtticExcess(Model):
-    """What is beyond the attic's bounds."""
+    """What is beyond the attic's limits."""
 
     files: int
     size_bytes: int

@@ -1,4 +1,4 @@
-"""``home-persist attic``: the versions that were replaced, and how to get them back."""
+"""``home-persist attic``: replaced versions, and how to get them back."""
 
 import click
 
@@ -8,16 +8,16 @@ from coder_ws_runtime.cli import commands
 @click.group(
     cls=commands.Group,
     epilog=commands.examples(
-        ("home-persist attic list", "what is there"),
+        ("home-persist attic list", "see what there is"),
         ("home-persist attic restore ~/.npmrc", "put the newest copy back"),
     ),
 )
 def attic() -> None:
-    """List the versions that were replaced, and put them back.
+    """List replaced versions, and put them back.
 
-    Where home and volume both had content, one of them won; the other is kept here for 30 days, and so
-    is what 'home-persist remove' took from the volume, what a program deleted, and what 'home-persist gc'
-    collected. There are at most 50 versions of a file; together they take at most a tenth of the volume.
+    If home and volume both had content, one of them won; the attic keeps the other for 30 days. It also
+    keeps what 'home-persist remove' took from the volume, what a program deleted, and what 'home-persist gc'
+    removed. It has at most 50 versions of a file, and takes at most a tenth of the volume.
     """
 
 

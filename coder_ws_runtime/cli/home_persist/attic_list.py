@@ -33,22 +33,22 @@ from coder_ws_runtime.persist.store.attic_items import (
 
 @click.command(
     "list",
-    short_help="List what is in the attic, the newest first.",
+    short_help="List what is in the attic, newest first.",
     epilog=commands.examples(
-        ("home-persist attic list", "the owner's and this workspace's own, the newest first"),
-        ("home-persist attic list ~/.claude", "each file that is there of it"),
-        ("home-persist attic list --workspace old-one", "what another workspace had for itself"),
+        ("home-persist attic list", "the owner's versions and this workspace's own, newest first"),
+        ("home-persist attic list ~/.claude", "each file below this path"),
+        ("home-persist attic list --workspace old-one", "another workspace's own versions"),
     ),
 )
 @click.argument("path", required=False, shell_complete=attic_path)
 @with_workspace
-@click.option("--all", "every", is_flag=True, help="Of all workspaces.")
+@click.option("--all", "every", is_flag=True, help="Versions of all workspaces.")
 @commands.with_json
 @commands.with_layout
 def list_(layout: Layout, path: str | None, workspace: str | None, *, every: bool, as_json: bool) -> int:
-    """List what is in the attic, the newest first; with PATH each file that is there of it.
+    """List what is in the attic, newest first; with PATH, each file at or below it.
 
-    A batch is what one run put there: its name is the time in UTC, the workspace, and whose copies it has:
+    A batch is what one run added. Its name has the time in UTC, the workspace, and whose copies these are:
     the owner's, or one workspace's own.
 
     Exit status: 0 done, 1 something cannot be read, 2 wrong usage, 3 no usable volume.
@@ -72,7 +72,7 @@ def list_(layout: Layout, path: str | None, workspace: str | None, *, every: boo
     elif found:
         lines = table(["BATCH", "PATH", "FILES", "SIZE", "AGE"], _rows(found, known))
     else:
-        lines = [f"nothing of ~/{wanted} is in the attic" if wanted else "nothing is in the attic"]
+        lines = [f"the attic has nothing of ~/{wanted}" if wanted else "the attic is empty"]
         hint = render.nearest_path(wanted, [item.path for item in everything]) if wanted else ""
         lines += [hint] if hint else []
     for line in lines:
@@ -98,10 +98,10 @@ def _rows(found: Iterable[Item], known: Sequence[Entry]) -> list[list[str]]:
 
 
 def _groups(found: Iterable[Item], declared_paths: set[str]) -> Iterator[tuple[str, str, list[Item]]]:
-    """Batch, path and items of one row each.
+    """Batch, path and items of each row.
 
-    What is declared has one row in a batch. What is not (any more) has one for all that the batch has below
-    one name of the home, called by the deepest directory that holds it.
+    A declared path has one row per batch. Other items have one row for each name at the top of the home, with
+    the deepest directory that contains all of them.
     """
     for batch, items_ in groupby(found, key=lambda item: item.batch):
         groups: dict[tuple[str, bool], list[Item]] = {}

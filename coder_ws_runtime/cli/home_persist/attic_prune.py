@@ -31,10 +31,10 @@ from coder_ws_runtime.text import plural
 
 @click.command(
     "prune",
-    short_help="Remove for good what is beyond the bounds.",
+    short_help="Delete what is beyond the limits.",
     epilog=commands.examples(
-        ("home-persist attic prune", "what would be removed, and what is kept"),
-        ("home-persist attic prune --older-than 7 --yes", "remove what is older than a week"),
+        ("home-persist attic prune", "show what would be deleted, and what is kept"),
+        ("home-persist attic prune --older-than 7 --yes", "delete what is older than a week"),
         ("home-persist attic prune --versions 3 --yes", "keep three versions of each file"),
     ),
 )
@@ -44,7 +44,7 @@ from coder_ws_runtime.text import plural
     default=30.0,
     show_default=True,
     metavar="DAYS",
-    help="What is older goes.",
+    help="Delete versions older than this.",
 )
 @click.option(
     "--versions",
@@ -52,20 +52,20 @@ from coder_ws_runtime.text import plural
     default=50,
     show_default=True,
     metavar="NUMBER",
-    help="What a file has more versions than this goes, the oldest first.",
+    help="Keep this many versions of each file; delete the oldest first.",
 )
 @with_workspace
-@click.option("--yes/--dry-run", " /-n", help="Do it, or only say it, which is the default.")
+@click.option("--yes/--dry-run", " /-n", help="Do it, or only show it (the default).")
 @commands.with_json
 @commands.with_layout
 def prune_(  # noqa: PLR0913 - one argument an option
     layout: Layout, older_than: float, versions: int, workspace: str | None, *, yes: bool, as_json: bool
 ) -> int:
-    """Remove for good what is older than DAYS, or one of more than NUMBER versions of a file.
+    """Delete versions that are older than DAYS, and those beyond the NUMBER newest of each file.
 
-    All together may take a tenth of the volume, 4 GiB at most, and a twentieth of the volume should stay
-    free: beyond that the oldest versions go that have a newer one here. home-persist does the same by
-    itself, when something is added and when there is no room.
+    The attic may take a tenth of the volume, but at most 4 GiB, and should leave a twentieth of the volume
+    free. Beyond that, the oldest versions that have a newer one in the attic are deleted. home-persist does
+    the same by itself when something is added, and when the volume has no room.
 
     Exit status: 0 done, 1 something cannot be read or removed, 2 wrong usage, 3 no usable volume.
     """
@@ -106,7 +106,7 @@ def _say_pruned(done: Pruned, bounds: Bounds, space: Space, *, done_already: boo
         limit = f"{bounds.share:.0%} of the volume ({render.size(bounds.limit(space))})"
         limits = f"{bounds.age / DAY:g} days, {bounds.versions} versions of a file, {limit}"
         render.say(
-            f"kept: {_amount(done.kept)}, the oldest from {oldest}; the bounds are {limits};"
+            f"kept: {_amount(done.kept)}, the oldest from {oldest}; the limits are {limits};"
             " to remove more: --older-than, --versions"
         )
     if not done.gone:
@@ -120,7 +120,7 @@ _CAUSES = {
     "age": "too old",
     "versions": "too many versions",
     "share": "the attic is too large",
-    "room": "no room",
+    "room": "the volume is nearly full",
 }
 
 

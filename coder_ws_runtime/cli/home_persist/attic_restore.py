@@ -41,13 +41,13 @@ from coder_ws_runtime.persist.store.attic_items import (
     ),
 )
 @click.argument("path", shell_complete=attic_path)
-@click.option("--batch", metavar="BATCH", help="From this batch; else from the newest that has the path.")
+@click.option("--batch", metavar="BATCH", help="Take it from this batch, not from the newest that has it.")
 @with_workspace
 @click.option(
     "-f",
     "--force",
     is_flag=True,
-    help="Put what is there now into the attic in exchange, if PATH is declared.",
+    help="If PATH is declared, move what is there now to the attic.",
 )
 @commands.with_json
 @commands.with_layout
@@ -56,9 +56,9 @@ def restore_(  # noqa: PLR0913 - one argument an option
 ) -> None:
     """Put PATH back on the volume, where the link in the home leads.
 
-    If there is something in its place, nothing is done unless --force is given; then that goes to the
-    attic, as a whole: a directory takes the place of the other and is not merged with it. What is not
-    declared (any more) is copied into the home, onto nothing.
+    If something is there, it is refused, unless you use --force: then that goes to the attic. A directory is
+    replaced as a whole, not merged. A PATH that is not declared, or no longer, is copied into the home; there
+    it never replaces anything.
 
     Exit status: 0 done, 1 refused, 2 wrong usage, 3 no usable volume.
     """
@@ -78,7 +78,7 @@ def restore_(  # noqa: PLR0913 - one argument an option
             near = render.nearest_path(wanted, [item.path for item in found])
             seen = glance(session, entry) if entry else None
             if seen and seen.home is None and seen.volume:
-                near = "its content is on the volume; home-persist resolve makes the link that is gone"
+                near = "its content is on the volume; home-persist resolve creates its link again"
             raise RefusedError(
                 "is not in the attic",
                 code="attic.unknown",
@@ -97,7 +97,7 @@ def restore_(  # noqa: PLR0913 - one argument an option
         return
     if entry is None:
         render.say(
-            f"~/{wanted}: copied into the home from {batch}; nothing declares it, so it is gone with this"
+            f"~/{wanted}: copied into the home from {batch}; it is not declared, so it is lost with this"
             f" container (to keep it: home-persist add {in_shell(wanted)})",
             {"path": wanted, "batch": batch},
         )
@@ -107,10 +107,10 @@ def restore_(  # noqa: PLR0913 - one argument an option
 
 
 def _refuse_other_workspace(batch: str, found: Sequence[Item], everything: Sequence[Item], path: str) -> None:
-    """Refuse a batch that has the path for another workspace only.
+    """Refuse a batch that has the path only for another workspace.
 
     Raises:
-        RefusedError: that is so; the hint is how to get it all the same.
+        RefusedError: that is so; the hint says how to get it all the same.
     """
     if any(item.batch == batch for item in found):
         return
@@ -127,10 +127,10 @@ def _refuse_other_workspace(batch: str, found: Sequence[Item], everything: Seque
 
 
 def _declaring(known: Sequence[Entry], found: Sequence[Item], path: str) -> Entry | None:
-    """The entry that a path of the attic belongs to; None if nothing declares it.
+    """The entry for a path in the attic; None if nothing declares it.
 
     Raises:
-        RefusedError: it is not one path of the volume, and not one of the home; the hint is what the user
+        RefusedError: it is not one path on the volume, nor one in the home; the hint names what the user
             may have meant.
     """
     for entry in known:
@@ -143,7 +143,7 @@ def _declaring(known: Sequence[Entry], found: Sequence[Item], path: str) -> Entr
             "is not declared, so it has no place on the volume",
             code="path.not-declared",
             place=f"~/{path}",
-            hint=f"what is declared in it has one: {', '.join(has)}"
+            hint=f"these paths in it are declared: {', '.join(has)}"
             if has
             else "restore its parts one by one",
         )

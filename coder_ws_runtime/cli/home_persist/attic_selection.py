@@ -1,4 +1,4 @@
-"""Which items of the attic a command is about, and how they are shown."""
+"""Select the items in the attic that a command is about, and show them."""
 
 import os
 import time
@@ -19,12 +19,12 @@ from coder_ws_runtime.persist.store.attic_items import Contents, Item, of_worksp
 with_workspace = click.option(
     "--workspace",
     metavar="WORKSPACE",
-    help="Of this workspace's own copies, by its id or name, e.g. of one that is gone.",
+    help="This workspace's own copies: its ID or name, e.g. of a deleted one.",
 )
 
 
 def choose(session: Session, read: Contents, known: Sequence[Entry], workspace: str | None) -> list[Item]:
-    """What a command is about: the items of the owner and this workspace, or another workspace's own."""
+    """The items that a command is about: the owner's and this workspace's, or another workspace's own."""
     if workspace is None:
         own = [entry.path for entry in known if entry.scope is Scope.WORKSPACE]
         return of_workspace(read.items, session.id, session.settings.workspace.name, own)
@@ -53,7 +53,7 @@ def of_path(found: Iterable[Item], path: str) -> list[Item]:
 
 
 def item_as_json(item: Item) -> dict[str, Any]:
-    """An item as in the JSON documents: `AtticItem` of the contract."""
+    """An item for the JSON documents: `AtticItem` of the contract."""
     record, winner = item.record, item.record.winner
     return {
         "batch": item.batch,

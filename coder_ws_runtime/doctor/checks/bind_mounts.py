@@ -1,4 +1,4 @@
-"""Check of the bind mounts of other containers: their paths are the host's, and not the workspace's."""
+"""The check of bind mounts of other containers: their paths are the host's, not the workspace's."""
 
 import os
 import shlex
@@ -24,14 +24,14 @@ from coder_ws_runtime.system.container import own_container
 from coder_ws_runtime.system.docker_api import DockerApiError
 
 _SUBPATH_API = (1, 45)
-"""The interface since which a part of a volume can be mounted (volume-subpath)."""
+"""The API version since which a part of a volume can be mounted (volume-subpath)."""
 
 
 @check("docker.bind-mounts", "bind mounts of other containers", needs=[Need.LIVE, Need.SOCKET])
 def bind_mounts(context: Context) -> Verdict:
-    """A bind mount names a path of the host: a path of the workspace is another directory there, or none."""
+    """No container mounts a path of the workspace: the host has another directory at that path, or none."""
     if context.settings.engine is Engine.OWN:
-        return ok("the engine is the workspace's own, and so are the paths of bind mounts")
+        return ok("the workspace has its own engine, so bind mounts use the workspace's paths")
     try:
         containers = docker_api.get(context.layout.docker_socket, "/containers/json")
         version = context.ask(server_version)
@@ -47,11 +47,11 @@ def bind_mounts(context: Context) -> Verdict:
         if other.get("Id") != own
         for source in _workspace_paths(context, other)
     ]
-    return found(findings, "no container has a path of the workspace where a path of the host was meant")
+    return found(findings, "no container mounts a path of the workspace from the host")
 
 
 def _workspace_paths(context: Context, container: dict[str, Any]) -> Iterator[str]:
-    """The sources of its bind mounts that are directories of the workspace, too."""
+    """The sources of its bind mounts that are also directories of the workspace."""
     inside = [context.layout.home, context.layout.volume]
     for mount in container.get("Mounts", []):
         source = str(mount.get("Source", ""))
@@ -78,12 +78,12 @@ def _wrong_mount(
     else:
         ours_id = ours["Id"][:12]
         how = (
-            f"start it with --volumes-from {ours_id}, which gives it {volume['Destination']} at the same path"
+            f"start it with --volumes-from {ours_id}, which provides {volume['Destination']} at the same path"
         )
     return warning(
         "docker.bind-mount",
-        f"the container {name} has the host's {source}, not the workspace's: there it is another directory",
+        f"the container {name} has the host's {source}, not the workspace's, which is another directory",
         Remedy(f"end it, then {how}", (f"docker rm --force {shlex.quote(name)}",)),
-        evidence=[f"bind mount of {source}; paths of bind mounts are the host's"],
+        evidence=[f"bind mount of {source}; the paths of bind mounts are the host's"],
         about=name,
     )

@@ -29,7 +29,7 @@ from coder_ws_runtime.system.process import find_program
 
 _PLUGINS = {"docker-buildx": "docker build", "docker-compose": "docker compose"}
 _OLDEST_API = (1, 24)
-"""The oldest interface that the client of the image still speaks (its own minimum)."""
+"""The oldest API version that the image's client still supports (its own minimum)."""
 
 
 def _seen(context: Context) -> Observed:
@@ -43,7 +43,7 @@ def _planned(context: Context) -> Plan:
 @check("docker.cli", "the Docker client", needs=[Need.LIVE])
 def cli(context: Context) -> Verdict:
     """The client is on PATH and runs, and has what `docker build` and `docker compose` need."""
-    remedy = remedies.restart_workspace(context, "restart the workspace: that takes the image's files again")
+    remedy = remedies.restart_workspace(context, "restart the workspace: that restores the image's files")
     program = find_program("docker", context.env.get("PATH"))
     if not program:
         evidence = [f"PATH={context.env.get('PATH', '')}"]
@@ -65,7 +65,7 @@ def cli(context: Context) -> Verdict:
 
 @check("docker.socket", "the Docker socket", needs=[Need.LIVE])
 def socket(context: Context) -> Verdict:
-    """The host's socket is mounted, somebody listens at it, and the user's group may open it."""
+    """The host's socket is mounted, a daemon listens on it, and the user's group may open it."""
     if context.settings.engine is Engine.NONE:
         return skipped("the workspace has no Docker engine")
     seen, planned = context.ask(_seen), context.ask(_planned)
@@ -103,10 +103,10 @@ def _socket_problem(context: Context, seen: Observed, planned: Plan) -> Finding 
 
 
 def _engine_problem(context: Context, planned: Plan) -> Finding:
-    """Nobody listens where systemd should, for the workspace's own engine."""
+    """No process listens on the socket of the workspace's own engine."""
     if context.live and not context.layout.dockerd.exists():
         remedy = Remedy(
-            "use the stack's image with an engine: its tag ends in -engine; or set the template's variable"
+            "use the image with an engine: its tag ends in -engine; or set the template's variable"
             " engine to none",
             where=Where.TEMPLATE,
         )
@@ -126,13 +126,13 @@ def _engine_problem(context: Context, planned: Plan) -> Finding:
 
 
 def _beyond(context: Context, planned: Plan) -> Remedy:
-    """What is to be done outside of the workspace, in commands where commands can do it."""
+    """What to do outside of the workspace, as commands if possible."""
     assert planned.finding is not None  # noqa: S101 - the caller looked
     match planned.case, planned.finding.code:
         case Case.NO_SOCKET, _:
             text = (
-                "Docker made this directory, because there was no socket when the workspace started;"
-                " remove it, and start the daemon, which makes the socket"
+                "Docker made this directory because there was no socket when the workspace started;"
+                " remove it, and start the daemon, which creates the socket"
             )
             remove = "sudo rmdir /var/run/docker.sock"
             return remedies.change_host(context, text, remove, "sudo systemctl restart docker.socket docker")
@@ -145,12 +145,12 @@ def _beyond(context: Context, planned: Plan) -> Remedy:
 
 
 def _start_daemon(context: Context) -> Remedy:
-    text = "start the host's Docker daemon, which makes a new socket"
+    text = "start the host's Docker daemon, which creates a new socket"
     return remedies.change_host(context, text, "sudo systemctl start docker")
 
 
 def _behind_the_proxy(context: Context, evidence: list[str]) -> Finding | None:
-    """What is wrong beyond the proxy's socket, which takes connections whatever is behind it."""
+    """What is wrong behind the proxy's socket, which always accepts connections."""
     try:
         context.ask(server_version)
     except NoAnswerError as error:
@@ -171,7 +171,7 @@ def _behind_the_proxy(context: Context, evidence: list[str]) -> Finding | None:
         return failure(
             "docker.proxy-dead", problem, remedy, evidence=[*said, state, *logs.why(context, unit)]
         )
-    problem = "nobody answers at the Docker socket"
+    problem = "no process answers on the Docker socket"
     return failure("docker.socket-silent", problem, _start_daemon(context), evidence=said)
 
 
@@ -184,11 +184,11 @@ def _describe(path: str, seen: Observed) -> str:
 
 @check("docker.group", "this shell's groups", needs=[Need.LIVE, Need.SOCKET])
 def group(context: Context) -> Verdict:
-    """Groups are read at login: a shell that is older than its user's new group does not have it."""
+    """This shell has the group: it reads its groups at login, so an older shell does not have a new one."""
     planned = context.ask(_planned)
     user = context.ask(account)
     if planned.finding or planned.actions:
-        return skipped("the group is not settled yet; see docker.socket")
+        return skipped("the group is not set up yet; see docker.socket")
     if planned.gid is None:
         return ok("no group is needed")
     findings = []
@@ -205,7 +205,7 @@ def group(context: Context) -> Verdict:
     agents = [item for item in planned.without_group if item.name == "coder"]
     if agents:
         remedy = Remedy(
-            "start the agent again; it ends the terminals that it has opened",
+            "start the agent again; that ends the terminals that it has opened",
             (context.as_root("systemctl restart coder-agent"),),
         )
         problem = f"the agent was started before the user joined the group {holder}, and so are new terminals"
@@ -215,18 +215,18 @@ def group(context: Context) -> Verdict:
 
 
 def server_version(context: Context) -> dict[str, Any]:
-    """What the daemon says of its version. Raises as :func:`coder_ws_runtime.system.docker_api.get`."""
+    """The daemon's version. Raises like :func:`coder_ws_runtime.system.docker_api.get`."""
     answer = docker_api.get(context.layout.docker_socket, "/version")
     return answer if isinstance(answer, dict) else {}
 
 
 @check("docker.server", "the Docker daemon", needs=[Need.LIVE, Need.SOCKET])
 def server(context: Context) -> Verdict:
-    """The host's daemon answers, and speaks a version of its interface that our client knows."""
+    """The host's daemon answers, and supports an API version that our client uses."""
     try:
         version = context.ask(server_version)
     except PermissionError:
-        return skipped("the socket may not be opened; see docker.socket and docker.group")
+        return skipped("we may not open the socket; see docker.socket and docker.group")
     except NoAnswerError as error:
         return found(
             [failure("docker.server-silent", f"the Docker daemon {error}", _look_at_daemon(context))], ""
@@ -238,20 +238,20 @@ def server(context: Context) -> Verdict:
     if api_number(version) < _OLDEST_API:
         remedy = Remedy("use a newer Docker on the host", where=Where.HOST)
         problem = f"the Docker daemon {version.get('Version')} is too old for the client here"
-        evidence = [f"interface {version.get('ApiVersion')}, needed is 1.24"]
+        evidence = [f"API version {version.get('ApiVersion')}, needed: 1.24"]
         return found([failure("docker.server-too-old", problem, remedy, evidence=evidence)], "")
-    return ok(f"version {version.get('Version')}, interface {version.get('ApiVersion')}")
+    return ok(f"version {version.get('Version')}, API version {version.get('ApiVersion')}")
 
 
 def _look_at_daemon(context: Context) -> Remedy:
     if context.settings.engine is Engine.OWN:
         restart = context.as_root("systemctl restart ws-docker-engine")
-        return Remedy("see what it says, and start it again", ("journalctl -u ws-docker-engine -e", restart))
+        return Remedy("see its log, and start it again", ("journalctl -u ws-docker-engine -e", restart))
     commands = ("systemctl status docker", "journalctl -u docker -e")
-    return Remedy("look at the daemon on the host", commands, Where.HOST)
+    return Remedy("check the daemon on the host", commands, Where.HOST)
 
 
 def api_number(version: dict[str, Any]) -> tuple[int, ...]:
-    """The version of the daemon's interface, e.g. (1, 45)."""
+    """The daemon's API version, e.g. (1, 45)."""
     parts = str(version.get("ApiVersion", "0")).split(".")
     return tuple(int(part) for part in parts if part.isdecimal())

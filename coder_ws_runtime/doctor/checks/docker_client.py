@@ -81,7 +81,7 @@ def _endpoint_problem(context: Context, config: Config, endpoint: Endpoint) -> F
 
 
 def _use_default(context: Context, config: Config, by: ChosenBy) -> tuple[Remedy, list[str]]:
-    """How docker uses the mounted socket again, and what has it go elsewhere."""
+    """How to make docker use the mounted socket again, and what makes it connect elsewhere."""
     text = "use the mounted socket"
     if by is not ChosenBy.CONFIG:
         from coder_ws_runtime.doctor.variables import take_out  # noqa: PLC0415 - rarely needed
@@ -130,7 +130,7 @@ def _tls_problem(context: Context, config: Config) -> Finding | None:
         return None
     from coder_ws_runtime.doctor.variables import take_out  # noqa: PLC0415 - rarely needed
 
-    remedy, set_in = take_out(context, "DOCKER_TLS_VERIFY", "the mounted socket needs none")
+    remedy, set_in = take_out(context, "DOCKER_TLS_VERIFY", "the mounted socket needs no TLS")
     problem = "every docker command fails: DOCKER_TLS_VERIFY is set, and there are no certificates"
     evidence = [*(f"{name}: cannot be read" for name in missing), *set_in]
     return failure("docker.tls-files-missing", problem, remedy, evidence=evidence)

@@ -24,8 +24,8 @@ def git(context: Context) -> Verdict:
     """The program git reads its settings: a mistake in ~/.gitconfig stops every git command."""
     program = find_program("git", context.env.get("PATH", os.defpath))
     if program is None:
-        return skipped("git is not a part of this image")
-    # Not `git config --list`: that reads values without looking whether git can use them.
+        return skipped("git is not part of this image")
+    # Not `git config --list`: that reads values without checking whether git can use them.
     done = _ask(context, [program, "var", "-l"])
     findings = [_closed(context, path) for path in _files(context) if is_closed(context, path)]
     directory = _DIRECTORY.search(done.stderr)
@@ -46,7 +46,7 @@ def _ask(context: Context, argv: list[str]) -> Completed:
 
 
 def _bad_lines(context: Context, program: str, text: str) -> list[int]:
-    """The lines of a text that git cannot read, without its settings: those it cannot read, either."""
+    """The lines of a text that git cannot read, tested without its settings, which it cannot read."""
     env = {**context.env, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
     argv = [program, "-C", "/", "config", "--file", "-", "--list"]
     done = context.run(argv, timeout=_SECONDS, env=env, stdin=text)
@@ -91,6 +91,6 @@ def _bad_value(context: Context, program: str, key: str, said: list[str]) -> Fin
     file = os.path.abspath(names[-1]) if names else str(context.layout.home / ".gitconfig")
     command = f"git config --file {shlex.quote(file)} --unset-all {shlex.quote(key)}"
     ours = os.access(file, os.W_OK) or context.uid == 0
-    remedy = Remedy("take it out", (context.as_user(command) if ours else context.as_root(command),))
-    problem = f"git commands fail: {file} has a value for {key} that git does not know"
+    remedy = Remedy("remove it", (context.as_user(command) if ours else context.as_root(command),))
+    problem = f"git commands fail: {file} has a value for {key} that git does not accept"
     return failure("programs.git-settings-invalid", problem, remedy, evidence=said, about=file)

@@ -13,19 +13,19 @@ from coder_ws_runtime.doctor.findings import Finding, Remedy, failure
 from coder_ws_runtime.persist.manifest.entry import Entry
 
 _SHARED = (".cache", ".config", ".local", ".local/share", ".local/state", ".ssh")
-"""Directories of the home that programs need, also where nothing in them is declared."""
+"""Directories of the home that programs need, even if nothing in them is declared."""
 _SHOWN = 5
 _MANY = 1000
-"""So many items of a directory are looked at."""
+"""At most this many items of a directory are checked."""
 _WHOLE, _ENTERED, _READ = 0o700, 0o500, 0o400
 
 
 def problems(context: Context, uid: int) -> Iterator[Finding]:
-    """What the user, who owns it, cannot enter, read or write; one finding.
+    """What belongs to the user, who cannot enter, read or write it; one finding.
 
     Args:
         context: the workspace.
-        uid: the user's.
+        uid: the user's ID.
     """
     closed: dict[str, tuple[int, int]] = {}
     for path, wanted in _wanted(context):
@@ -49,16 +49,15 @@ def problems(context: Context, uid: int) -> Iterator[Finding]:
         if paths
     ]
     first = next(iter(closed))
-    problem = (
-        f"programs of the user cannot {'write to' if directories else 'read'} {first}, which is the user's"
-    )
-    remedy = Remedy("open it to the user", tuple(commands), safe=True)
+    verb = "write to" if directories else "read"
+    problem = f"the user's programs cannot {verb} {first}, although it belongs to the user"
+    remedy = Remedy("give the user access", tuple(commands), safe=True)
     about = _place(context, first)
     yield failure("home.mode-closed", problem, remedy, evidence=evidence, about=about)
 
 
 def _place(context: Context, path: str) -> str:
-    """What a program in the home calls a path on the volume."""
+    """The path in the home for a path on the volume."""
     for entry in context.ask(declarations).entries:
         if f"{path}/".startswith(f"{context.layout.volume}/{entry.on_volume}/"):
             return str(context.layout.home / entry.path)
@@ -66,10 +65,10 @@ def _place(context: Context, path: str) -> str:
 
 
 def _wanted(context: Context) -> Iterator[tuple[str, int]]:
-    """Paths, and the permissions of their owner that programs need.
+    """Paths, each with the permissions that programs need for its owner.
 
-    Below the directories that are declared, some are without `w` by design (Go's module cache): there and
-    in files only what can never be meant counts.
+    Below declared directories, some have no `w` by design (Go's module cache). There, and in files, only
+    modes that can never be intended count.
     """
     entries = context.ask(declarations).entries
     shared = {*_SHARED, *(str(parent) for entry in entries for parent in Path(entry.path).parents)} - {"."}

@@ -1,4 +1,4 @@
-"""The check of ssh's files: ssh refuses what others may change or read, and stops at what it cannot read."""
+"""The check of ssh's files: ssh refuses files that others can change or read, and fails at invalid lines."""
 
 import os
 import re
@@ -19,7 +19,7 @@ _OTHERS = 0o077
 _OTHERS_WRITE = 0o022
 _BAD_LINE = re.compile(r"line (\d+): ")
 _RUNS_PROGRAMS = re.compile(r"^\s*(match\b.*\bexec|include)\b", re.IGNORECASE | re.MULTILINE)
-"""Where `ssh -G` would run what the user wrote, or read files that may say so."""
+"""With these, `ssh -G` would run the user's commands, or read files that may contain such lines."""
 
 
 @check("programs.ssh", "ssh's files", needs=[Need.LIVE])
@@ -29,24 +29,24 @@ def ssh(context: Context) -> Verdict:
     try:
         names = sorted(os.listdir(directory))
     except OSError:
-        return ok("there are none")  # one that is closed to the user is a finding of home.modes
+        return ok("there are none")  # if the user cannot read it, home.modes reports that
     keys = [key for key in _keys(directory, names) if _mode(key) & _OTHERS]
     findings = [_open_keys(context, keys)] if keys else []
     settings = directory / "config"
     if _mode(settings) & _OTHERS_WRITE:
         remedy = Remedy("close it to others", (_chmod(context, [settings]),), safe=True)
-        problem = f"every ssh command fails: {settings} can be changed by others"
+        problem = f"every ssh command fails: other users can change {settings}"
         evidence = [f"{settings}: mode {_mode(settings):04o}"]
         about = str(settings)
         findings.append(
             failure("programs.ssh-settings-open", problem, remedy, evidence=evidence, about=about)
         )
     invalid = _invalid(context, settings)
-    return found([*findings, *([invalid] if invalid else [])], "ssh takes them")
+    return found([*findings, *([invalid] if invalid else [])], "ssh accepts them")
 
 
 def _keys(directory: Path, names: list[str]) -> Iterator[Path]:
-    """The user's private keys. ssh looks at the mode of those that belong to the one who calls it."""
+    """The user's private keys. ssh checks the mode of keys that belong to its caller."""
     for name in names:
         path = directory / name
         if name.endswith(".pub") or not _is_users(path):
@@ -65,7 +65,7 @@ def _is_users(path: Path) -> bool:
 
 
 def _mode(path: Path) -> int:
-    """The permissions of a file; 0 if it is not there."""
+    """The permissions of a file; 0 if it does not exist."""
     try:
         return stat.S_IMODE(path.stat().st_mode)
     except OSError:
@@ -79,13 +79,13 @@ def _chmod(context: Context, paths: list[Path]) -> str:
 def _open_keys(context: Context, keys: list[Path]) -> Finding:
     evidence = [f"{key}: mode {_mode(key):04o}" for key in keys]
     names = ", ".join(key.name for key in keys)
-    problem = f"ssh does not use {names}: a private key that others may read"
+    problem = f"ssh does not use {names}: other users may read the private key"
     remedy = Remedy("close it to others", (_chmod(context, keys),), safe=True)
     return failure("programs.ssh-key-open", problem, remedy, evidence=evidence, about=str(keys[0]))
 
 
 def _invalid(context: Context, settings: Path) -> Finding | None:
-    """What ssh says of its settings, unless it would have to run programs for that."""
+    """The complaint of ssh about its settings, unless it would have to run programs for that."""
     program = find_program("ssh", context.env.get("PATH", os.defpath))
     text = text_file.read(settings)
     if program is None or not text or _RUNS_PROGRAMS.search(text):

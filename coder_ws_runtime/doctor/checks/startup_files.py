@@ -19,12 +19,12 @@ _SHELLS = {
 }
 _CLAUDE = (".claude.json", ".claude/settings.json")
 _SIZE = 8 << 20
-"""Bytes of a JSON file that are looked at; a larger one is not."""
+"""Size in bytes up to which a JSON file is checked."""
 
 
 @check("programs.shell", "the shell's startup files", needs=[Need.LIVE])
 def shell(context: Context) -> Verdict:
-    """The shell reads its startup files to the end: after a mistake nothing more of them is run."""
+    """The shell reads its startup files to the end: after a mistake it would skip the rest."""
     findings = []
     for name, files in _SHELLS.items():
         there = [context.layout.home / file for file in files]
@@ -39,7 +39,7 @@ def shell(context: Context) -> Verdict:
 
 
 def _is_users(context: Context, path: Path) -> bool:
-    """Whether there is such a file, and it is not the image's."""
+    """Whether the file exists and is not from the image."""
     content = text_file.read_bytes(path)
     return content is not None and content != text_file.read_bytes(_skeleton(context, path))
 
@@ -66,7 +66,7 @@ def _broken(context: Context, shell_: str, path: Path, said: list[str]) -> Findi
 
 @check("programs.claude", "Claude Code's settings")
 def claude(context: Context) -> Verdict:
-    """Claude Code's settings are JSON: else it begins without them, and tools that change them lose them."""
+    """Claude Code's settings are valid JSON; otherwise it ignores them, and editing tools lose them."""
     findings = []
     for name in _CLAUDE:
         path = context.layout.home / name
@@ -77,7 +77,7 @@ def claude(context: Context) -> Verdict:
             json.loads(content)
         except ValueError as error:
             remedy = set_aside(context, path, text="{}")
-            problem = f"{path} is not JSON"
+            problem = f"{path} is not valid JSON"
             evidence = [f"{path}: {error}"]
             findings.append(
                 warning(
@@ -85,5 +85,5 @@ def claude(context: Context) -> Verdict:
                 )
             )
     if not findings and not (context.layout.share / "claude-code").is_dir():
-        return skipped("not a part of this image")
-    return found(findings, "they are JSON")
+        return skipped("not part of this image")
+    return found(findings, "they are valid JSON")

@@ -1,4 +1,4 @@
-"""The check of sudo: what the doctor prints for root is of no use without it."""
+"""The check of sudo: without it, the commands for root that the doctor prints are of no use."""
 
 import os
 import re
@@ -18,25 +18,25 @@ from coder_ws_runtime.system.process import TIMED_OUT, Completed, find_program
 
 _SECONDS = 4.0
 _NO_FAULT = ("a password is required", "unable to resolve host")
-"""What sudo says, too, where its settings are in order."""
+"""sudo also prints these if its settings are in order."""
 _FORBIDDEN = ('"no new privileges" flag', "'nosuid' option set")
 """What it says where the container may not have programs that become root."""
 _BAD_LINE = re.compile(r"^(/[^:]+):(\d+):\d+: ", re.MULTILINE)
 _OTHERS_WRITE = 0o022
-_TEXT = "give its files the owner and the mode that it wants, and make comments of lines that it cannot read"
+_TEXT = "give its files the owner and mode that it needs, and comment out lines that it cannot read"
 
 
 @check("system.sudo", "sudo", needs=[Need.LIVE])
 def sudo(context: Context) -> Verdict:
-    """The user can become root by sudo, as the commands for root that are printed here do."""
+    """The user can become root with sudo, as the printed commands for root do."""
     if context.uid == 0:
-        return skipped("this is root")
+        return skipped("you are root")
     program = find_program("sudo", context.env.get("PATH", os.defpath))
     if program is None:
         remedy = remedies.change_template(context, remedies.TOO_OLD)
-        problem = "there is no sudo, so nobody can become root from within the workspace"
+        problem = "there is no sudo, so nobody can become root inside the workspace"
         return found([failure("system.sudo-missing", problem, remedy)], "")
-    # To list is not logged, unlike to run: the doctor looks every minute.
+    # Unlike running a command, listing is not logged: the doctor checks every minute.
     done = context.run([program, "-n", "-l", "true"], timeout=_SECONDS, env={**context.env, "LC_ALL": "C"})
     if done.status == TIMED_OUT:
         return skipped("it did not answer in time")
@@ -59,14 +59,14 @@ def _fault(context: Context, program: Path, done: Completed, said: list[str]) ->
 
 
 def _broken(context: Context, fixes: list[str], evidence: list[str]) -> Finding:
-    """Root is reached through the engine then, which the user may use."""
+    """Root can then be reached through the Docker engine, which the user may use."""
     container = own_container(context.layout.proc) if context.settings.engine is Engine.HOST_SOCKET else ""
     if fixes and container and os.access(context.layout.docker_socket, os.W_OK):
         commands = tuple(f"docker exec --user root {container[:12]} {command}" for command in fixes)
-        remedy = Remedy(f"{_TEXT}, as root by the Docker engine", commands)
+        remedy = Remedy(f"{_TEXT}, as root through the Docker engine", commands)
     else:
         remedy = _restart(context)
-    problem = "sudo does not work, so no command for root does, also none that is printed here"
+    problem = "sudo does not work, so commands for root fail, including those printed here"
     return failure("system.sudo-broken", problem, remedy, evidence=evidence)
 
 
@@ -85,11 +85,11 @@ def _forbidden(context: Context, said: list[str]) -> Finding:
 
 
 def _restart(context: Context) -> Remedy:
-    return remedies.restart_workspace(context, "restart the workspace: that takes the image's files again")
+    return remedies.restart_workspace(context, "restart the workspace: that restores the image's files")
 
 
 def _closing(layout: Layout, program: Path) -> list[str]:
-    """What gives sudo and its settings the owner and the mode that it wants."""
+    """Commands that give sudo and its settings the owner and mode that it needs."""
     commands = []
     settings = [
         layout.root / "etc/sudo.conf",
@@ -120,7 +120,7 @@ def _files(directory: Path) -> list[Path]:
 
 
 def _commenting(said: str) -> list[str]:
-    """What makes comments of the lines that sudo cannot read."""
+    """Commands that comment out the lines that sudo cannot read."""
     bad: dict[str, list[str]] = {}
     for file, line in _BAD_LINE.findall(said):
         bad.setdefault(file, []).append(f"{line}s/^/# /")

@@ -332,7 +332,7 @@ data "coder_external_auth" "git" {
 data "coder_parameter" "workspace_image" {
   name         = "workspace_image"
   display_name = "Image"
-  description  = "What is installed beside Docker, Git and Node."
+  description  = "What is installed in addition to Docker, Git and Node."
   icon         = "/icon/container.svg"
   type         = "string"
   form_type    = "radio"
@@ -411,8 +411,8 @@ data "coder_parameter" "additional_ports" {
 
 data "coder_parameter" "home_persist_paths" {
   name         = "home_persist_paths"
-  display_name = "Paths that last"
-  description  = "Below the home, kept on your volume beside what the image declares. A trailing / means a directory: `.config/gh/`, `.vimrc`."
+  display_name = "Kept paths"
+  description  = "Paths below the home to keep on your volume, in addition to those that the image declares. A trailing / means a directory: `.config/gh/`, `.vimrc`."
   icon         = "/icon/database.svg"
   type         = "list(string)"
   form_type    = "tag-select"
@@ -1011,7 +1011,7 @@ resource "coder_app" "claude" {
   order        = 8
 }
 
-# Only the login: Claude Code itself is in the image. The module refuses a key beside the gateway, and
+# Only the login: Claude Code itself is in the image. The module refuses a key in addition to the gateway, and
 # Terraform below 1.15 would print it: local.refusals says it instead.
 module "claude-code" {
   source                  = "registry.coder.com/coder/claude-code/coder"

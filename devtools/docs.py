@@ -27,7 +27,7 @@ def generated() -> dict[str, str]:
 
 
 def stale() -> list[str]:
-    """Files of a generated kind that nothing generates any more."""
+    """Files of a generated kind that nothing generates any longer."""
     kinds = (*REFERENCE.glob("json/*.schema.json"), *MAN.glob("*.1"))
     return sorted(
         str(file.relative_to(ROOT)) for file in kinds if str(file.relative_to(ROOT)) not in generated()

@@ -1,4 +1,4 @@
-"""What the selected tests need beside Python: an engine with the base image, and programs.
+"""What the selected tests need in addition to Python: an engine with the base image, and programs.
 
 Asked of pytest before the run, so that `./dev test tests/unit -k x` starts no engine and installs nothing.
 """
@@ -45,7 +45,7 @@ def find_needs(pytest: Sequence[str | Path], arguments: Sequence[str], env: dict
     Args:
         pytest: how pytest is called.
         arguments: its arguments, as the user gave them.
-        env: what its environment has beside ours.
+        env: what its environment has in addition to ours.
     """
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "needs.json"

@@ -74,7 +74,7 @@ def renew(lock: Path, downloads: Downloads, tools: Iterable[str] = ()) -> list[s
     for tool in tools or entries:
         if tool not in entries or tool not in STEPS:
             raise ToolError(
-                f"{tool}: nobody knows where its newest version is told; see {Path(__file__).name}"
+                f"{tool}: no source of its newest version is known; see {Path(__file__).name}"
             )
         entry = entries[tool]
         for step in STEPS[tool]:

@@ -61,7 +61,7 @@ class Workspace:
         self.shared_volume = f"{PREFIX}-shared"
         self.workspace_id = workspace_id or str(uuid.uuid4())
         self.plan = recorded.load(record, name=name, owner=owner, workspace_id=self.workspace_id)
-        """What the template plans beside the container: the agent, its scripts and apps."""
+        """What the template plans in addition to the container: the agent, its scripts and apps."""
         self.attributes: dict[str, Any] = self.plan.pop("container")
         self.attributes["image"] = image or tag("base")
         planned = {upload["file"]: upload["content"] for upload in self.attributes["upload"]}

@@ -78,7 +78,7 @@ def _cut(source: Source, text: str) -> str:
 
 
 def _identities(context: Context) -> set[str]:
-    """Long words that identify this workspace, so that whoever reads the archive can match them."""
+    """Long words that identify this workspace, so that the reader can match them."""
     root = context.layout.root
     files = (root / "etc/machine-id", context.layout.proc / "sys/kernel/random/boot_id")
     found = {context.settings.workspace.id or _documented_id(context), own_container(context.layout.proc)}

@@ -169,5 +169,5 @@ def boots(context: Context) -> bool:
 
 
 def steps_ran(context: Context) -> bool:
-    """Whether boot steps have run: by systemd, or by whoever made the tree of files."""
+    """Whether boot steps have run: by systemd, or by the author of the tree of files."""
     return not context.live or context.ask(boots)

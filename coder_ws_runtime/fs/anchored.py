@@ -166,7 +166,7 @@ def open_below(root: int, directory: str) -> Iterator[int]:
 
 
 def _refuse_upwards(component: str) -> None:
-    """Nothing below an anchor leads out of it, whoever wrote the path."""
+    """Nothing below an anchor leads out of it, even if someone else wrote the path."""
     if component == "..":
         raise OSError(errno.EINVAL, "a path must not lead upwards", component)
 

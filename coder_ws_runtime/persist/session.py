@@ -14,7 +14,7 @@ from coder_ws_runtime.persist.store.attic import Attic
 from coder_ws_runtime.persist.store.failures import Within, failure_of
 from coder_ws_runtime.persist.store.lease import is_held, note_seen
 from coder_ws_runtime.persist.store.ledger import Ledger
-from coder_ws_runtime.persist.store.names import SET_ASIDE_SUFFIX, STATE, beside
+from coder_ws_runtime.persist.store.names import SET_ASIDE_SUFFIX, STATE, sibling_name
 from coder_ws_runtime.persist.store.volume import Volume
 from coder_ws_runtime.settings import Settings
 from coder_ws_runtime.system.mounts import mounted_in
@@ -99,7 +99,7 @@ class Session:
         directory, slash, name = entry.path.rpartition("/")
         return (
             (self.home, entry.path, owner),
-            (self.home, f"{directory}{slash}{beside(name, SET_ASIDE_SUFFIX)}", owner),
+            (self.home, f"{directory}{slash}{sibling_name(name, SET_ASIDE_SUFFIX)}", owner),
             (self.volume.anchor, entry.on_volume, owner),
             (self.volume.anchor, STATE, owner),
         )

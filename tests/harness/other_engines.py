@@ -24,7 +24,7 @@ class OtherEngine:
     Args:
         words: its command line; ``{}`` stands for its directory.
         user: who runs it.
-        env: what its environment has beside ours.
+        env: what its environment has in addition to ours.
     """
 
     def __init__(

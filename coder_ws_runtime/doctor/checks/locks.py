@@ -73,10 +73,10 @@ def _stale(context: Context, path: Path, program: str, stops: str) -> Finding:
 
 def _left(context: Context, lock: _Lock) -> Iterator[Path]:
     """Where such a lock exists and is not new: next to the link, or next to the link's target."""
-    beside = context.layout.home / lock.path
+    next_to_link = context.layout.home / lock.path
     base, _, suffix = lock.path.rpartition(".")
     target = Path(f"{os.path.realpath(context.layout.home / base)}.{suffix}")
-    places = [beside, target, context.layout.volume / lock.path]
+    places = [next_to_link, target, context.layout.volume / lock.path]
     for place in dict.fromkeys(path.parent.resolve() / path.name for path in places):
         if _is_settled(place):
             yield place

@@ -196,7 +196,7 @@ class Collected:
         self.warnings += faults.warnings
 
     def recorded(self) -> None:
-        """Add the children that the volume already has, whoever declared them.
+        """Add the children that the volume already has, even if another image declared them.
 
         All of the owner's workspaces see their links, so the links must lead somewhere in this one too.
         """

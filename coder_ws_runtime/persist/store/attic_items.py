@@ -244,7 +244,7 @@ def restore_to_home(volume: Volume, home: Anchor, batch: str, path: str) -> None
             os.stat(source[1], dir_fd=source[0], follow_symlinks=False)
             home.make_directories(path.rpartition("/")[0], owner=Owner.of(home.fd))
             with home.parent(path) as (fd, name):
-                partial = names.beside(name, names.COPY_SUFFIX)
+                partial = names.sibling_name(name, names.COPY_SUFFIX)
                 remove_tree(fd, partial)
                 try:
                     copy(source, (fd, partial), refuse_writers=False)

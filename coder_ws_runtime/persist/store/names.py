@@ -100,7 +100,7 @@ def copies_root(workspace_id: str) -> str:
     return f"{WORKSPACES}/{workspace_id}" if workspace_id else ""
 
 
-def beside(name: str, suffix: str) -> str:
+def sibling_name(name: str, suffix: str) -> str:
     """The name next to `name` with one of the reserved suffixes; never longer than NAME_MAX.
 
     A name that would be too long is shortened, and made unique with a digest.

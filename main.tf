@@ -1,11 +1,11 @@
-# The Coder template of these workspaces: one container with systemd as PID 1, booted from our image.
+# The Coder template of these workspaces: one container, which boots systemd from our image.
 # docs/template.md says how to push it and what each variable is for.
 #
-# No parameter reaches a shell unchecked. What the workspace needs to know is one JSON document. The modules
-# of Coder's registry do paste text into their scripts; what they get has been matched against an alphabet in
-# which nothing has a meaning for a shell.
+# No parameter reaches a shell unchecked. The workspace gets its settings as one JSON document. The modules
+# from Coder's registry paste text into their scripts; that text has been checked to contain only characters
+# without a meaning for a shell.
 #
-# A section whose title names no engine is written for every engine, so that a template for another one can
+# A section whose title names no engine applies to every engine, so that a template for another one can
 # have the same text.
 
 terraform {
@@ -25,8 +25,8 @@ terraform {
 
 # Variables -------------------------------------------------------------------------------------------
 #
-# Coder carries the values of the active version's variables over to the next push, defaults included. So a
-# default here reaches new templates only, and a value that a validation refuses stops a push. A variable
+# Coder keeps the values of the active version's variables for the next push, including defaults. So a
+# default here reaches only new templates, and a value that a validation refuses stops a push. A variable
 # whose default has to follow the version has an empty value that means "this version's own". Sensitive
 # variables have no validation: Terraform below 1.15 prints the value that it refuses. They are checked by
 # preconditions.
@@ -34,13 +34,13 @@ terraform {
 variable "image_repository" {
   type        = string
   default     = "ghcr.io/sourecode/coder-workspace"
-  description = "Where the images come from; the tag is the stack. With a registry in it (ghcr.io/…, docker.io/…) the image is pulled. Without one (coder-workspace) it has to be on the engine's host, and nothing is pulled."
+  description = "Where the images come from; the tag is the stack. If it names a registry (ghcr.io/…, docker.io/…), the image is pulled. If not (coder-workspace), the image has to be on the engine's host, and is not pulled."
 
   validation {
     condition     = can(regex("^[a-z0-9][a-z0-9._:-]*(/[a-z0-9][a-z0-9._-]*)*$", var.image_repository))
-    error_message = "Give a repository without tag and digest, e.g. ghcr.io/you/coder-workspace."
+    error_message = "Give a repository without a tag or digest, e.g. ghcr.io/you/coder-workspace."
   }
-  # An earlier default, which Coder carries over. Anyone can register that name, and its images run privileged.
+  # An earlier default, which Coder keeps for existing templates. Anyone can register that name, and images run privileged.
   validation {
     condition     = !startswith(var.image_repository, "ghcr.io/coder-ws-runtime/")
     error_message = "The organisation coder-ws-runtime, an earlier default, does not belong to this project. Push with --variable image_repository=ghcr.io/sourecode/coder-workspace, or name your own repository."
@@ -50,13 +50,13 @@ variable "image_repository" {
 variable "pin_image" {
   type        = bool
   default     = true
-  description = "Ask the registry for the image's digest at every start. With false the host's image of that tag is used, and pulled where it is missing."
+  description = "Ask the registry for the image's digest at every start. If false, the host's image with that tag is used; it is pulled if it is missing."
 }
 
 variable "image_digests" {
   type        = map(string)
   default     = {}
-  description = "Digests by tag, e.g. {\"base\": \"sha256:…\"}. The registry is not asked for these; the image is pulled once."
+  description = "Digests by tag, e.g. {\"base\": \"sha256:…\"}. For these the registry is not asked, and the image is pulled once."
 
   validation {
     condition     = alltrue([for digest in values(var.image_digests) : can(regex("^sha256:[0-9a-f]{64}$", digest))])
@@ -67,7 +67,7 @@ variable "image_digests" {
 variable "arch" {
   type        = string
   default     = ""
-  description = "amd64 or arm64, where the engine's host differs from the provisioner. Empty: the provisioner's."
+  description = "amd64 or arm64, if the engine's host differs from the provisioner. Empty: the provisioner's."
 
   validation {
     condition     = contains(["", "amd64", "arm64"], var.arch)
@@ -82,7 +82,7 @@ variable "max_memory" {
 
   validation {
     condition     = var.max_memory >= 1 && floor(var.max_memory) == var.max_memory
-    error_message = "Give a whole number of GiB, 1 at least."
+    error_message = "Give a whole number of GiB, at least 1."
   }
 }
 
@@ -93,14 +93,14 @@ variable "max_cpus" {
 
   validation {
     condition     = var.max_cpus >= 1 && floor(var.max_cpus) == var.max_cpus
-    error_message = "Give a whole number of cores, 1 at least."
+    error_message = "Give a whole number of cores, at least 1."
   }
 }
 
 variable "jetbrains_builds" {
   type        = map(string)
   default     = { CL = "", GO = "", IU = "", PS = "", PY = "", RD = "", RM = "", RR = "", WS = "" }
-  description = "The JetBrains IDEs on offer: product code and build that Toolbox installs, e.g. {\"IU\": \"261.22158.277\"}. An empty build is the one that this version of the template names."
+  description = "The JetBrains IDEs on offer: product code and build that Toolbox installs, e.g. {\"IU\": \"261.22158.277\"}. If the build is empty, it is the one in this version of the template."
 
   validation {
     condition     = length(var.jetbrains_builds) > 0
@@ -115,11 +115,11 @@ variable "jetbrains_builds" {
 variable "external_auth" {
   type        = map(string)
   default     = {}
-  description = "Coder's external authentication providers, by id: \"required\" before a workspace is created, or \"optional\", e.g. {\"github\": \"required\"}. Git uses them for https, git-clone included."
+  description = "Coder's external authentication providers, by ID: \"required\" before a workspace is created, or \"optional\", e.g. {\"github\": \"required\"}. Git uses them for https, including git-clone."
 
   validation {
     condition     = alltrue([for need in values(var.external_auth) : contains(["required", "optional"], need)])
-    error_message = "Give \"required\" or \"optional\" for each id, e.g. {\"github\": \"required\"}."
+    error_message = "Give \"required\" or \"optional\" for each ID, e.g. {\"github\": \"required\"}."
   }
 }
 
@@ -130,7 +130,7 @@ variable "known_hosts" {
     gitlab.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAfuCHKVTjquxvt6CM6tdG4SLp1Btn/nOeHHE5UOzRdf
     bitbucket.org ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIazEu89wgQZ4bqs3d63QSMzYVa0MuJ2e2gKTKqu+UUO
   EOT
-  description = "Host keys that ssh trusts in every workspace, as known_hosts(5) has them. Empty: none."
+  description = "Host keys that ssh trusts in every workspace, in the format of known_hosts(5). Empty: none."
 }
 
 variable "gitignore" {
@@ -147,7 +147,7 @@ variable "gitignore" {
 variable "language" {
   type        = string
   default     = ""
-  description = "LANG of every shell and unit, e.g. de_DE.UTF-8. The image must have that locale; ours has C.UTF-8. Empty: the image's own."
+  description = "LANG of every shell and unit, e.g. de_DE.UTF-8. The image has to have that locale; ours has C.UTF-8. Empty: the image's default."
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_.@-]*$", var.language))
@@ -169,7 +169,7 @@ variable "time_zone" {
 variable "memory_threshold" {
   type        = number
   default     = 90
-  description = "Per cent of memory above which Coder notifies the owner; 0: never."
+  description = "Percentage of memory use above which Coder notifies the owner; 0: never."
 
   validation {
     condition     = var.memory_threshold >= 0 && var.memory_threshold <= 100 && floor(var.memory_threshold) == var.memory_threshold
@@ -180,7 +180,7 @@ variable "memory_threshold" {
 variable "volume_threshold" {
   type        = number
   default     = 90
-  description = "Per cent of the home's and the projects' volumes above which Coder notifies the owner; 0: never."
+  description = "Percentage of use of the home's and the projects' volumes above which Coder notifies the owner; 0: never."
 
   validation {
     condition     = var.volume_threshold >= 0 && var.volume_threshold <= 100 && floor(var.volume_threshold) == var.volume_threshold
@@ -191,11 +191,11 @@ variable "volume_threshold" {
 variable "daily_cost" {
   type        = number
   default     = 0
-  description = "What a running workspace counts against its owner's quota per day; 0: nothing. Coder's quotas need a licence."
+  description = "The daily cost of a running workspace for its owner's quota; 0: none. Coder's quotas need a licence."
 
   validation {
     condition     = var.daily_cost >= 0 && floor(var.daily_cost) == var.daily_cost
-    error_message = "Give a whole number, 0 at least."
+    error_message = "Give a whole number, at least 0."
   }
 }
 
@@ -222,7 +222,7 @@ variable "claude_code_oauth_token" {
 variable "anthropic_base_url" {
   type        = string
   default     = ""
-  description = "The gateway that Claude Code asks in place of Anthropic, e.g. https://llm.example.org."
+  description = "The gateway that Claude Code uses instead of Anthropic, e.g. https://llm.example.org."
 
   validation {
     condition     = can(regex("^(https?://[A-Za-z0-9.:/_~%-]+)?$", var.anthropic_base_url))
@@ -233,7 +233,7 @@ variable "anthropic_base_url" {
 variable "enable_ai_gateway" {
   type        = bool
   default     = false
-  description = "Whether Claude Code asks Coder's AI Gateway, as the workspace's owner."
+  description = "Whether Claude Code uses Coder's AI Gateway, as the workspace's owner."
 }
 
 variable "use_bedrock" {
@@ -270,14 +270,14 @@ variable "docker_host" {
 
   validation {
     condition     = var.docker_host == "" || can(regex("^(unix|tcp|ssh)://.", var.docker_host))
-    error_message = "Give a URL as DOCKER_HOST has it, e.g. ssh://coder@build-2 or unix:///run/docker.sock."
+    error_message = "Give a URL in the form of DOCKER_HOST, e.g. ssh://coder@build-2 or unix:///run/docker.sock."
   }
 }
 
 variable "docker_socket" {
   type        = string
   default     = "/var/run/docker.sock"
-  description = "The Docker socket that workspaces get, as the engine's host names it. Empty, or the URL of an engine, is what the shell version's template had here, and is taken as it was there."
+  description = "The path of the Docker socket on the engine's host, which workspaces get. The shell version's template had the URL of an engine here, or nothing; both still work."
 
   validation {
     condition     = can(regex("^$|^/|^[a-z]+://.", var.docker_socket))
@@ -288,7 +288,7 @@ variable "docker_socket" {
 variable "home_volume" {
   type        = string
   default     = "coder-{owner_id}-home"
-  description = "Name of the volume that one owner's workspaces share; {owner_id} and {owner} are replaced. A user can be renamed, an id stays."
+  description = "Name of the volume that one owner's workspaces share; {owner_id} and {owner} are replaced. A user can be renamed, an ID never changes."
 
   validation {
     condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9_.-]*$", replace(var.home_volume, "/[{]owner(_id)?[}]/", "x"))) && can(regex("[{]owner(_id)?[}]", var.home_volume))
@@ -299,7 +299,7 @@ variable "home_volume" {
 variable "engine_knows_all_workspaces" {
   type        = bool
   default     = false
-  description = "Whether every workspace that uses these home volumes runs on this Docker engine. Then home-persist gc takes a workspace without a container and without a volume for deleted after a day; without it, after 90 days."
+  description = "Whether every workspace that uses these home volumes runs on this Docker engine. If true, home-persist gc considers a workspace without a container and without a volume deleted after a day; if false, after 90 days."
 }
 
 variable "shared_volume" {
@@ -319,7 +319,7 @@ data "coder_provisioner" "me" {}
 data "coder_workspace" "me" {}
 data "coder_workspace_owner" "me" {}
 
-# The agent hands its tokens to git (GIT_ASKPASS). Nothing of it is written down here.
+# The agent passes their tokens to git (GIT_ASKPASS). They are not stored in the template.
 data "coder_external_auth" "git" {
   for_each = var.external_auth
   id       = each.key
@@ -342,13 +342,13 @@ data "coder_parameter" "workspace_image" {
 
   option {
     name        = "Base"
-    description = "Docker, Git, Node by nvm, Claude Code."
+    description = "Docker, Git, Node with nvm, Claude Code."
     value       = "base"
     icon        = "/icon/debian.svg"
   }
   option {
     name        = "Node"
-    description = "The base, under the name that Node projects look for."
+    description = "The same as base, under a name that Node projects expect."
     value       = "node"
     icon        = "/icon/nodejs.svg"
   }
@@ -363,7 +363,7 @@ data "coder_parameter" "workspace_image" {
 data "coder_parameter" "repo_url" {
   name         = "repo_url"
   display_name = "Repository"
-  description  = "Cloned into the projects directory if it is not there yet: an address for `git clone`, or of the page in your browser. Empty: none."
+  description  = "Cloned into the projects directory if it is not there yet: a URL for `git clone`, or the URL of the page in your browser. Empty: none."
   icon         = "/icon/git.svg"
   type         = "string"
   form_type    = "input"
@@ -372,7 +372,7 @@ data "coder_parameter" "repo_url" {
   order        = 2
   styling      = jsonencode({ placeholder = "https://github.com/you/project.git" })
 
-  # A component may begin with a dot, and is not . or .. . A query and a fragment, which browsers show, are dropped.
+  # A component may begin with a dot, but is not . or .. . A query and a fragment, which browsers add, are dropped.
   validation {
     regex = "^$|^((https?|ssh|git)://([A-Za-z0-9][A-Za-z0-9._~%+:-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?|[A-Za-z0-9][A-Za-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9.-]*:[A-Za-z0-9._~%+@-]*[A-Za-z0-9_~%+@-])(/[.]?[A-Za-z0-9_~%+@-][A-Za-z0-9._~%+@-]*)*/?([?#][A-Za-z0-9._~%+@:/?#=&-]*)?$"
     error = "Give a URL as git clone takes it, or as a browser shows the repository, e.g. https://github.com/you/project.git or git@github.com:you/project.git, of letters, digits and . _ ~ % + @ - / : only. Or nothing."
@@ -382,7 +382,7 @@ data "coder_parameter" "repo_url" {
 data "coder_parameter" "directory" {
   name         = "directory"
   display_name = "Directory"
-  description  = "What editors, web-shell and Claude open: an absolute path. Empty: the cloned repository, else the projects directory. Coder's own terminal and SSH begin in your home."
+  description  = "The directory that editors, web-shell and Claude open: an absolute path. Empty: the cloned repository, or else the projects directory. Coder's own terminal and SSH start in your home."
   icon         = "/icon/folder.svg"
   type         = "string"
   form_type    = "input"
@@ -400,7 +400,7 @@ data "coder_parameter" "directory" {
 data "coder_parameter" "additional_ports" {
   name         = "additional_ports"
   display_name = "Additional ports"
-  description  = "Ports of the host that lead into the workspace: `8080`, `8080:80` (host:workspace), `5353/udp`. They listen on 127.0.0.1 unless an address is named: `0.0.0.0:8080:80`, `[::]:8080:80`."
+  description  = "Ports of the host that lead into the workspace: `8080`, `8080:80` (host:workspace), `5353/udp`. They listen on 127.0.0.1 unless you give an address: `0.0.0.0:8080:80`, `[::]:8080:80`."
   icon         = "/icon/widgets.svg"
   type         = "list(string)"
   form_type    = "tag-select"
@@ -421,11 +421,11 @@ data "coder_parameter" "home_persist_paths" {
   order        = 5
 }
 
-# Each option is a module below, but for JetBrains', which asks which of its IDEs.
+# Each option is a module below, except JetBrains', which asks for the IDEs.
 data "coder_parameter" "editors" {
   name         = "editors"
   display_name = "Editors"
-  description  = "Which editors get a button. All but code-server run on your own computer."
+  description  = "The editors that get a button. All except code-server run on your own computer."
   icon         = "/icon/code.svg"
   type         = "list(string)"
   form_type    = "multi-select"
@@ -518,7 +518,7 @@ data "coder_parameter" "cpus" {
   }
 }
 
-# The names are the module's own, which would ask for these two itself, and take any text for the branch.
+# The module has the same names. It would ask for these two itself, and accept any text for the branch.
 data "coder_parameter" "dotfiles_uri" {
   name         = "dotfiles_uri"
   display_name = "Dotfiles"
@@ -556,7 +556,7 @@ data "coder_parameter" "dotfiles_branch" {
 data "coder_parameter" "commit_signing" {
   name         = "commit_signing"
   display_name = "Sign commits"
-  description  = "With the SSH key that Coder has for you. Register its public key as a *signing key* at your forge: `coder publickey` prints it."
+  description  = "Sign commits with the SSH key that Coder has for you. Register its public key as a *signing key* at your Git host: `coder publickey` prints it."
   icon         = "/icon/git.svg"
   type         = "bool"
   form_type    = "switch"
@@ -568,7 +568,7 @@ data "coder_parameter" "commit_signing" {
 data "coder_parameter" "time_zone" {
   name         = "time_zone"
   display_name = "Time zone"
-  description  = "Of every shell and unit, e.g. Europe/Berlin. Empty: UTC."
+  description  = "The time zone of every shell and unit, e.g. Europe/Berlin. Empty: UTC."
   icon         = "/icon/widgets.svg"
   type         = "string"
   form_type    = "input"
@@ -611,7 +611,7 @@ locals {
   projects = "${local.home}/projects"
 
   # The repository's address, from what a user pasted: it may be the page of a branch or of a pull request.
-  # The module itself would name the clone of you.github.io "youhub.io", and of a pull request "1".
+  # The module would name the clone of you.github.io "youhub.io", and that of a pull request "1".
   repo_page   = replace(replace(data.coder_parameter.repo_url.value, "/[?#].*/", ""), "/^https?://(?:www[.])?(github[.]com|gitlab[.]com|bitbucket[.]org|codeberg[.]org)//", "https://$1/")
   repo_forge  = replace(local.repo_page, "/^(https://(?:github[.]com|bitbucket[.]org|codeberg[.]org)/[^/]+/[^/]+)/.*/", "$1")
   repo_gitlab = replace(local.repo_forge, "/^(https?://.+?)/-/.*/", "$1")
@@ -619,20 +619,20 @@ locals {
   repo_branch = trimsuffix(try(compact(regex("^https://github[.]com/[^/]+/[^/]+/tree/(.+)|^https://codeberg[.]org/[^/]+/[^/]+/src/branch/(.+)|^https?://.+?/-/tree/(.+)", local.repo_page))[0], ""), "/")
   repo_name   = try(regex("([^/:]+?)(?:[.]git)?/?$", local.repo_url)[0], "")
 
-  # What the user named, else what was cloned, else where projects are.
+  # The directory of the user's choice, else the clone, else the projects directory.
   directory = coalesce(data.coder_parameter.directory.value, try(module.git-clone[0].repo_dir, ""), local.projects)
 
   editors = try([for editor in jsondecode(data.coder_parameter.editors.value) : editor], [])
 
-  # For an owner without a name or an address the provider gives "default" and default@example.com. The login
-  # is used as the name. No address is made up, because commits keep it: Git takes the one of the user's own
+  # For an owner without a name or an email address, the provider returns "default" and default@example.com. The login
+  # is used as the name. No address is invented, because commits keep it: Git takes the one from the user's
   # configuration, or asks for it. Git refuses a name without a letter or a digit.
   full_name = trimspace(data.coder_workspace_owner.me.full_name)
   git_name  = local.full_name != "default" && can(regex("\\pL|\\pN", local.full_name)) ? local.full_name : data.coder_workspace_owner.me.name
   git_email = data.coder_workspace_owner.me.email == "default@example.com" ? "" : data.coder_workspace_owner.me.email
 
-  # The rules of home-persist that follow from the text alone; coder_ws_runtime/persist/manifest/ has them all. A name has
-  # 236 bytes at most there: 315 characters in base64. A list may come as null, and have null in it.
+  # The rules of home-persist that need only the text; coder_ws_runtime/persist/manifest/ has all rules. A name has
+  # at most 236 bytes there: 315 characters in base64. A list may be null, and contain null.
   path_prefix = "/^(~|[$]HOME|[$][{]HOME[}]|${local.home})//"
   paths       = try([for path in jsondecode(data.coder_parameter.home_persist_paths.value) : path], [null])
   bad_paths = [
@@ -641,7 +641,7 @@ locals {
     replace(coalesce(path, " "), local.path_prefix, "")))
     || anytrue([for name in split("/", coalesce(path, " ")) : length(trim(base64encode(name), "=")) > 315])
   ]
-  # Each has one kind, and nothing is below a file.
+  # Each is either a file or a directory, and nothing is below a file.
   kept_paths = [
     for path in local.paths : {
       text      = path
@@ -654,7 +654,7 @@ locals {
     if anytrue([for file in local.kept_paths : !file.directory && (path.place == file.place ? path.directory : startswith(path.place, "${file.place}/"))])
   ]
 
-  # A Coder on this host calls itself localhost, which in the container is the container. All of these mean
+  # Coder on this host calls itself localhost, which means the container itself inside a container. All of these mean
   # "this host": *.localhost (RFC 6761), 127.0.0.0/8, the unspecified address and IPv6's.
   loopback    = "/(?i)(://)((?:[a-z0-9_-]+[.])*localhost(?:[.]localdomain)?[.]?|0|0[.]0[.]0[.]0|127(?:[.][0-9]{1,3}){1,3}|\\[[0:]*:[0]*1?\\]|\\[[0:]*:ffff:127[.][0-9.]+\\])([:/\"'?#[:space:]]|$)/"
   on_host     = "$${1}host.docker.internal$${3}"
@@ -666,7 +666,7 @@ locals {
   claude_token = nonsensitive(var.claude_code_oauth_token != "")
   claude_setup = local.claude_key || local.claude_token || var.anthropic_base_url != "" || var.enable_ai_gateway || var.use_bedrock || var.use_vertex || var.claude_model != ""
 
-  # Of the container and of the agent. The image passes these on to units and to what sudo runs.
+  # For the container and the agent. The image passes these on to units and to programs that sudo runs.
   environment = merge(
     { CODER_WORKSPACE_ID = data.coder_workspace.me.id },
     var.language == "" ? {} : { LANG = var.language },
@@ -690,14 +690,14 @@ locals {
     web_shell          = { directory = local.directory, title = data.coder_workspace.me.name }
   }
 
-  # What a start refuses, whatever the engine. Each is one line: where, what, and what to write.
+  # Errors that stop a start with any engine. Each is one line: where, what is wrong, and what to write.
   refusals = compact([
-    length(local.bad_paths) == 0 ? "" : "home_persist_paths: ${join(", ", [for path in local.bad_paths : jsonencode(path)])} cannot be kept. Write paths below the home, without '..', e.g. .config/gh/ or .vimrc, with names of 236 bytes at most.",
-    length(local.unclear_paths) == 0 ? "" : "home_persist_paths: ${join(", ", [for path in local.unclear_paths : jsonencode(path)])} is named as a directory and as a file. Write it once: with a / at the end for a directory, without for a file.",
-    contains(["amd64", "arm64"], local.arch) ? "" : "The images are built for amd64 and arm64, and this provisioner is ${local.arch}. Push with --variable arch=amd64 or arch=arm64, as the engine's host is.",
+    length(local.bad_paths) == 0 ? "" : "home_persist_paths: ${join(", ", [for path in local.bad_paths : jsonencode(path)])} cannot be kept. Write paths below the home, without '..', e.g. .config/gh/ or .vimrc, with names of at most 236 bytes.",
+    length(local.unclear_paths) == 0 ? "" : "home_persist_paths: ${join(", ", [for path in local.unclear_paths : jsonencode(path)])} is both a directory and a file. Write it once: with a / at the end for a directory, without it for a file.",
+    contains(["amd64", "arm64"], local.arch) ? "" : "The images are built for amd64 and arm64, but this provisioner is ${local.arch}. Push with --variable arch=amd64 or arch=arm64, whichever the engine's host is.",
     local.claude_key && local.claude_token ? "Give anthropic_api_key or claude_code_oauth_token, not both." : "",
     var.enable_ai_gateway && (local.claude_key || local.claude_token || var.anthropic_base_url != "") ? "enable_ai_gateway logs Claude Code in by itself: leave out anthropic_api_key, claude_code_oauth_token and anthropic_base_url." : "",
-    length([for on in [var.enable_ai_gateway, var.use_bedrock, var.use_vertex] : on if on]) > 1 ? "Claude Code has one provider: choose one of enable_ai_gateway, use_bedrock and use_vertex." : "",
+    length([for on in [var.enable_ai_gateway, var.use_bedrock, var.use_vertex] : on if on]) > 1 ? "Claude Code uses one provider: choose one of enable_ai_gateway, use_bedrock and use_vertex." : "",
   ])
 }
 
@@ -818,8 +818,8 @@ resource "coder_agent" "main" {
   }
 }
 
-# One script, because what is ordered belongs in one. systemd has run the same commands before the agent
-# started; here their output is seen. One that fails does not stop the next.
+# One script, because the order matters. systemd has run the same commands before the agent
+# started; here users see their output. One that fails does not stop the next.
 resource "coder_script" "start" {
   agent_id           = coder_agent.main.id
   display_name       = "Workspace"
@@ -839,7 +839,7 @@ resource "coder_script" "start" {
     if [ -n "$known_hosts" ]; then
       echo "$known_hosts" | base64 -d | sudo tee /etc/ssh/ssh_known_hosts > /dev/null || status=$?
     fi
-    # Git reads this file where no other is configured. A user's own stays.
+    # Git reads this file if no other is configured. A user's own file stays.
     gitignore='${base64encode(join("\n", concat(var.gitignore, [""])))}'
     if [ -n "$gitignore" ] && ! [ -e ~/.config/git/ignore ]; then
       mkdir -p ~/.config/git && echo "$gitignore" | base64 -d > ~/.config/git/ignore || status=$?
@@ -871,7 +871,7 @@ resource "coder_script" "git-commit-signing" {
     part private_key > "$keys/key"
     part public_key > "$keys/key.pub"
     printf '%s %s\n' "$${GIT_COMMITTER_EMAIL:-*}" "$(cat "$keys/key.pub")" > "$keys/allowed_signers"
-    # Everybody reads that file.
+    # Everyone can read that file.
     umask 022
     set_up() { sudo git config --system "$1" "$2"; }
     set_up gpg.format ssh
@@ -904,8 +904,8 @@ module "dotfiles" {
   agent_id     = coder_agent.main.id
   dotfiles_uri = data.coder_parameter.dotfiles_uri.value
 
-  # The module takes no empty branch, and would ask for one where it has null. Its script has the text
-  # between quotation marks: two more of them are an empty one.
+  # The module does not accept an empty branch, and would ask for one if it were null. Its script has the text
+  # between quotation marks: two more of them make an empty string.
   dotfiles_branch = coalesce(data.coder_parameter.dotfiles_branch.value, "\"\"")
 }
 
@@ -929,7 +929,7 @@ module "vscode-desktop" {
   order    = 2
 }
 
-# What vscode-desktop, cursor and windsurf are made of; there is no module for this one.
+# The module on which vscode-desktop, cursor and windsurf are based; this editor has no module of its own.
 module "vscode-insiders" {
   source                 = "registry.coder.com/coder/vscode-desktop-core/coder"
   version                = "~> 1.0.2"
@@ -985,7 +985,7 @@ locals {
   }
 }
 
-# With ide_config it asks JetBrains nothing; without, a start needs an answer, and Terraform 1.12.
+# With ide_config, it does not contact JetBrains; without it, a start would need their answer, and Terraform 1.12.
 module "jetbrains" {
   source                = "registry.coder.com/coder/jetbrains/coder"
   version               = "~> 1.4"
@@ -1012,7 +1012,7 @@ resource "coder_app" "claude" {
 }
 
 # Only the login: Claude Code itself is in the image. The module refuses a key in addition to the gateway, and
-# Terraform below 1.15 would print it: local.refusals says it instead.
+# Terraform below 1.15 would print it: local.refusals has the check instead.
 module "claude-code" {
   source                  = "registry.coder.com/coder/claude-code/coder"
   version                 = "~> 5.4"
@@ -1031,7 +1031,7 @@ module "claude-code" {
   use_vertex              = var.use_vertex && !var.use_bedrock && !var.enable_ai_gateway
 }
 
-# Its pages name their own paths from the root, so it needs a host name of its own (a wildcard access URL).
+# Its pages use absolute paths, so it needs a host name of its own (a wildcard access URL).
 resource "coder_app" "web-shell" {
   count        = data.coder_workspace.me.start_count
   agent_id     = coder_agent.main.id
@@ -1052,18 +1052,18 @@ resource "coder_app" "web-shell" {
 
 # Engine: Docker ----------------------------------------------------------------------------------
 #
-# What has the start count is not evaluated by a stop and a deletion. They need the engine, and neither the
+# Resources with the start count are not evaluated on stop and deletion. Those need the engine, but neither the
 # registry nor its credentials nor the image.
 
 locals {
-  # The shell version's docker_socket was the engine's URL, and Coder carries it over; the workspaces' socket
+  # In the shell version, docker_socket was the engine's URL, and Coder keeps its value; the workspaces' socket
   # was this default.
   taken_over = !startswith(var.docker_socket, "/")
   engine     = var.docker_host != "" ? var.docker_host : local.taken_over ? var.docker_socket : ""
   socket     = local.taken_over ? "/var/run/docker.sock" : var.docker_socket
 
-  # Docker's rule: what is before the first slash is a registry if it has a dot or a port. Without a registry
-  # the image has to be on the host: on Docker Hub anyone can own that name, and the image runs privileged.
+  # Docker's rule: the text before the first slash is a registry if it has a dot or a port. Without a registry,
+  # the image has to be on the host: on Docker Hub anyone could own that name, and the image runs privileged.
   in_registry = can(regex("^(localhost|[^/]*[.:][^/]*)/", var.image_repository))
   repository  = replace(var.image_repository, "/^index[.]docker[.]io//", "docker.io/")
   registry    = split("/", local.repository)[0]
@@ -1087,28 +1087,28 @@ locals {
       external = tonumber(coalesce(port.parts[1], port.parts[2]))
       internal = tonumber(port.parts[2])
       protocol = coalesce(port.parts[3], "tcp")
-      # Both sides differ, and no address shows that it was written for this template.
+      # The two ports differ, and no address shows that the text was written for this template.
       unaddressed = port.parts[0] == null && tonumber(coalesce(port.parts[1], port.parts[2])) != tonumber(port.parts[2])
     }
   ]
   bad_ports = concat(
     [for text in local.port_texts : text if !can(regex(local.port_pattern, text))],
     [for port in local.ports : port.text if port.ip == "" || min(port.external, port.internal) < 1 || max(port.external, port.internal) > 65535],
-    # No host listens there: 0.0.0.0/8 but for the address itself, multicast and reserved ones, link-local ones of IPv6.
+    # No host listens on these: 0.0.0.0/8 except the address itself, multicast, reserved, and IPv6 link-local addresses.
     [for port in local.ports : port.text if can(regex("^0[.]0*[.]?.*[1-9]|^(22[4-9]|2[3-5][0-9])[.]|^(?i:ff|fe[89ab])[0-9a-f]{0,2}:", port.ip))],
   )
-  # One port of the host may be taken once on each address, and once where it is taken on all of a family.
+  # A port of the host can be used once on each address, or once on all addresses of a family.
   port_owners  = { for port in local.ports : "${port.external}/${port.protocol}${strcontains(port.ip, ":") ? " of IPv6" : ""}" => port.ip... }
   double_ports = [for port, ips in local.port_owners : port if length(ips) > length(anytrue([for ip in ips : contains(["0.0.0.0", "::"], ip)]) ? toset(["all"]) : toset(ips))]
   # The shell version wrote workspace:host.
   turned_ports = local.taken_over ? [for port in local.ports : port if port.unaddressed] : []
-  # Coder itself, where its URL says that it is on this host.
+  # Coder itself, if its URL says that it is on this host.
   coder_ports = [
     for port in local.ports : port.text
     if local.access_url != data.coder_workspace.me.access_url && !can(regex("^(ssh|tcp)://", local.engine))
     && port.external == data.coder_workspace.me.access_port && port.protocol == "tcp" && can(regex("^(127[.]|0[.]0[.]0[.]0$|::1?$)", port.ip))
   ]
-  # Other workspaces, which say by a label what they take.
+  # Other workspaces, whose labels say which ports they use.
   taken_ports = flatten([
     for container in try(data.docker_containers.engine[0].containers, []) : [
       for port in local.ports : "${port.external}/${port.protocol} (${lookup(container.labels, "coder.owner", "")}'s workspace ${lookup(container.labels, "coder.workspace_name", "")})"
@@ -1135,11 +1135,11 @@ locals {
   ])
 }
 
-# A stop does not need credentials, so lost or wrong ones do not make it fail.
+# A stop needs no credentials, so it works even if they are lost or wrong.
 provider "docker" {
   host = local.engine != "" ? local.engine : null
 
-  # Docker Hub is asked for the digest under the one name, and for the image under the other.
+  # Docker Hub has one name for requests of digests, and another for pulls.
   dynamic "registry_auth" {
     for_each = data.coder_workspace.me.start_count > 0 && local.in_registry && local.registry_config_fits && nonsensitive(var.registry_config != "") ? (local.registry == "docker.io" ? ["docker.io", "registry-1.docker.io"] : [local.registry]) : []
     content {
@@ -1149,24 +1149,24 @@ provider "docker" {
   }
 }
 
-# The provider asks Docker Hub by its right name where the image names no registry.
+# The provider uses the right name of Docker Hub if the image names no registry.
 data "docker_registry_image" "workspace" {
   count = var.pin_image && local.in_registry && local.named == "" ? data.coder_workspace.me.start_count : 0
   name  = trimprefix(local.image, "docker.io/")
 }
 
-# An image without a registry is not pulled: this fails where the engine's host lacks it.
+# An image without a registry is not pulled: this fails if the engine's host does not have it.
 data "docker_image" "local" {
   count = local.in_registry ? 0 : data.coder_workspace.me.start_count
   name  = local.image
 }
 
-# The engine's containers, for the ports that other workspaces take.
+# The engine's containers, for the ports that other workspaces use.
 data "docker_containers" "engine" {
   count = length(local.ports) == 0 ? 0 : data.coder_workspace.me.start_count
 }
 
-# The digest is part of the name: another digest is another image, and another container.
+# The digest is part of the name: a new digest means a new image and a new container.
 resource "docker_image" "workspace" {
   count        = data.coder_workspace.me.start_count
   name         = local.digest != "" ? "${local.image}@${local.digest}" : local.image
@@ -1181,22 +1181,22 @@ resource "docker_container" "workspace" {
   name     = "coder-${data.coder_workspace_owner.me.name}.${lower(data.coder_workspace.me.name)}"
   hostname = lower(data.coder_workspace.me.name)
   image    = docker_image.workspace[0].image_id
-  # The agent's architecture. The engine refuses an image of another one.
+  # The agent's architecture. The engine refuses an image for another one.
   platform = "linux/${local.arch}"
 
-  # systemd as PID 1 needs it, and with the host's Docker socket it gives nothing more away.
+  # systemd as PID 1 needs it; with the host's Docker socket mounted, it grants nothing more.
   privileged = true
   init       = false # some hosts put a process of their own first
   restart    = "unless-stopped"
   memory     = data.coder_parameter.memory.value > 0 ? data.coder_parameter.memory.value * 1024 : null
   cpus       = data.coder_parameter.cpus.value > 0 ? format("%.1f", data.coder_parameter.cpus.value) : null # as the provider reads it
 
-  # systemd takes SIGTERM as "execute yourself again". Without destroy_grace_seconds the provider kills.
+  # systemd re-executes itself on SIGTERM. Without destroy_grace_seconds, the provider kills the container.
   stop_signal           = "SIGRTMIN+3"
   stop_timeout          = 30
   destroy_grace_seconds = 30
 
-  # systemd would mount a tmpfs of its own over /run and hide the socket.
+  # Otherwise systemd would mount its own tmpfs over /run and hide the socket.
   tmpfs = {
     "/run"      = "rw,nosuid,nodev,mode=755"
     "/run/lock" = "rw,nosuid,nodev,noexec"
@@ -1221,9 +1221,9 @@ resource "docker_container" "workspace" {
     container_path = "/var/run/docker.sock"
   }
 
-  # Docker makes these where they are missing. They are not resources, so nothing here destroys them: not a
-  # stop, not the deletion of a workspace, not a slip in this file. They have no labels, which the provider
-  # sets only on Docker 26 and newer; `home-persist gc` goes by the name.
+  # Docker creates these if they are missing. They are not resources, so nothing here destroys them: neither a
+  # stop, nor the deletion of a workspace, nor a mistake in this file. They have no labels, which the provider
+  # sets only on Docker 26 and newer; `home-persist gc` uses the name.
   dynamic "volumes" {
     for_each = local.volumes
     content {
@@ -1252,7 +1252,7 @@ resource "docker_container" "workspace" {
     }
   }
 
-  # `home-persist gc` asks Docker for the id: a workspace that has a container is not gone.
+  # `home-persist gc` asks Docker for this ID: a workspace that has a container is not deleted.
   dynamic "labels" {
     for_each = merge(
       {
@@ -1301,7 +1301,7 @@ resource "coder_metadata" "workspace" {
 }
 
 # The shell version of this template managed volumes. Its workspaces are updated to this one without losing
-# them: they are forgotten, not destroyed.
+# them: Terraform forgets them and does not destroy them.
 removed {
   from = docker_volume.projects_volume
   lifecycle {

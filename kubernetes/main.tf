@@ -1,8 +1,8 @@
-# The Coder template of these workspaces on Kubernetes: one pod with systemd as PID 1, booted from our image, with a
-# Docker engine of its own. docs/kubernetes.md says what the cluster needs, and what each variable is for.
+# The Coder template of these workspaces on Kubernetes: one pod, which boots systemd from our image and has its
+# own Docker engine. docs/kubernetes.md says what the cluster needs, and what each variable is for.
 #
-# What this file shares with ../main.tf (parameters, presets, the agent, its scripts and apps) is equal to it, block by
-# block: tests/template/shared.py copies it from there, and a test keeps it so.
+# What this file shares with ../main.tf (parameters, presets, the agent, its scripts and apps) is the same, block by
+# block: tests/template/shared.py copies it from there, and a test compares it.
 
 terraform {
   required_version = ">= 1.9" # validations here look at other variables
@@ -21,8 +21,8 @@ terraform {
 
 # Variables -------------------------------------------------------------------------------------------
 #
-# Coder carries the values of the active version's variables over to the next push, defaults included. So a
-# default here reaches new templates only, and a value that a validation refuses stops a push. A variable
+# Coder keeps the values of the active version's variables for the next push, including defaults. So a
+# default here reaches only new templates, and a value that a validation refuses stops a push. A variable
 # whose default has to follow the version has an empty value that means "this version's own". Sensitive
 # variables have no validation: Terraform below 1.15 prints the value that it refuses. They are checked by
 # preconditions.
@@ -30,13 +30,13 @@ terraform {
 variable "image_repository" {
   type        = string
   default     = "ghcr.io/sourecode/coder-workspace"
-  description = "Where the images come from; the tag is the stack, followed by -engine where the workspace has a Docker engine of its own."
+  description = "Where the images come from; the tag is the stack, followed by -engine if the workspace has its own Docker engine."
 
   validation {
     condition     = can(regex("^[a-z0-9][a-z0-9._:-]*(/[a-z0-9][a-z0-9._-]*)*$", var.image_repository))
-    error_message = "Give a repository without tag and digest, e.g. ghcr.io/you/coder-workspace."
+    error_message = "Give a repository without a tag or digest, e.g. ghcr.io/you/coder-workspace."
   }
-  # An earlier default, which Coder carries over. Anyone can register that name, and its images run privileged.
+  # An earlier default, which Coder keeps for existing templates. Anyone can register that name, and images run privileged.
   validation {
     condition     = !startswith(var.image_repository, "ghcr.io/coder-ws-runtime/")
     error_message = "The organisation coder-ws-runtime, an earlier default, does not belong to this project. Push with --variable image_repository=ghcr.io/sourecode/coder-workspace, or name your own repository."
@@ -46,7 +46,7 @@ variable "image_repository" {
 variable "image_digests" {
   type        = map(string)
   default     = {}
-  description = "Digests by tag, e.g. {\"base-engine\": \"sha256:…\"}. A node that has such an image asks no registry."
+  description = "Digests by tag, e.g. {\"base-engine\": \"sha256:…\"}. A node that has such an image does not ask the registry."
 
   validation {
     condition     = alltrue([for digest in values(var.image_digests) : can(regex("^sha256:[0-9a-f]{64}$", digest))])
@@ -57,7 +57,7 @@ variable "image_digests" {
 variable "arch" {
   type        = string
   default     = ""
-  description = "amd64 or arm64: of the nodes that run the workspaces. Pods are scheduled to such nodes only. Empty: the provisioner's."
+  description = "The architecture of the nodes that run the workspaces, amd64 or arm64. Pods are scheduled only to such nodes. Empty: the provisioner's."
 
   validation {
     condition     = contains(["", "amd64", "arm64"], var.arch)
@@ -72,7 +72,7 @@ variable "max_memory" {
 
   validation {
     condition     = var.max_memory >= 1 && floor(var.max_memory) == var.max_memory
-    error_message = "Give a whole number of GiB, 1 at least."
+    error_message = "Give a whole number of GiB, at least 1."
   }
 }
 
@@ -83,14 +83,14 @@ variable "max_cpus" {
 
   validation {
     condition     = var.max_cpus >= 1 && floor(var.max_cpus) == var.max_cpus
-    error_message = "Give a whole number of cores, 1 at least."
+    error_message = "Give a whole number of cores, at least 1."
   }
 }
 
 variable "jetbrains_builds" {
   type        = map(string)
   default     = { CL = "", GO = "", IU = "", PS = "", PY = "", RD = "", RM = "", RR = "", WS = "" }
-  description = "The JetBrains IDEs on offer: product code and build that Toolbox installs, e.g. {\"IU\": \"261.22158.277\"}. An empty build is the one that this version of the template names."
+  description = "The JetBrains IDEs on offer: product code and build that Toolbox installs, e.g. {\"IU\": \"261.22158.277\"}. If the build is empty, it is the one in this version of the template."
 
   validation {
     condition     = length(var.jetbrains_builds) > 0
@@ -105,11 +105,11 @@ variable "jetbrains_builds" {
 variable "external_auth" {
   type        = map(string)
   default     = {}
-  description = "Coder's external authentication providers, by id: \"required\" before a workspace is created, or \"optional\", e.g. {\"github\": \"required\"}. Git uses them for https, git-clone included."
+  description = "Coder's external authentication providers, by ID: \"required\" before a workspace is created, or \"optional\", e.g. {\"github\": \"required\"}. Git uses them for https, including git-clone."
 
   validation {
     condition     = alltrue([for need in values(var.external_auth) : contains(["required", "optional"], need)])
-    error_message = "Give \"required\" or \"optional\" for each id, e.g. {\"github\": \"required\"}."
+    error_message = "Give \"required\" or \"optional\" for each ID, e.g. {\"github\": \"required\"}."
   }
 }
 
@@ -120,7 +120,7 @@ variable "known_hosts" {
     gitlab.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAfuCHKVTjquxvt6CM6tdG4SLp1Btn/nOeHHE5UOzRdf
     bitbucket.org ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIazEu89wgQZ4bqs3d63QSMzYVa0MuJ2e2gKTKqu+UUO
   EOT
-  description = "Host keys that ssh trusts in every workspace, as known_hosts(5) has them. Empty: none."
+  description = "Host keys that ssh trusts in every workspace, in the format of known_hosts(5). Empty: none."
 }
 
 variable "gitignore" {
@@ -137,7 +137,7 @@ variable "gitignore" {
 variable "language" {
   type        = string
   default     = ""
-  description = "LANG of every shell and unit, e.g. de_DE.UTF-8. The image must have that locale; ours has C.UTF-8. Empty: the image's own."
+  description = "LANG of every shell and unit, e.g. de_DE.UTF-8. The image has to have that locale; ours has C.UTF-8. Empty: the image's default."
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_.@-]*$", var.language))
@@ -159,7 +159,7 @@ variable "time_zone" {
 variable "memory_threshold" {
   type        = number
   default     = 90
-  description = "Per cent of memory above which Coder notifies the owner; 0: never."
+  description = "Percentage of memory use above which Coder notifies the owner; 0: never."
 
   validation {
     condition     = var.memory_threshold >= 0 && var.memory_threshold <= 100 && floor(var.memory_threshold) == var.memory_threshold
@@ -170,7 +170,7 @@ variable "memory_threshold" {
 variable "volume_threshold" {
   type        = number
   default     = 90
-  description = "Per cent of the home's and the projects' volumes above which Coder notifies the owner; 0: never."
+  description = "Percentage of use of the home's and the projects' volumes above which Coder notifies the owner; 0: never."
 
   validation {
     condition     = var.volume_threshold >= 0 && var.volume_threshold <= 100 && floor(var.volume_threshold) == var.volume_threshold
@@ -181,11 +181,11 @@ variable "volume_threshold" {
 variable "daily_cost" {
   type        = number
   default     = 0
-  description = "What a running workspace counts against its owner's quota per day; 0: nothing. Coder's quotas need a licence."
+  description = "The daily cost of a running workspace for its owner's quota; 0: none. Coder's quotas need a licence."
 
   validation {
     condition     = var.daily_cost >= 0 && floor(var.daily_cost) == var.daily_cost
-    error_message = "Give a whole number, 0 at least."
+    error_message = "Give a whole number, at least 0."
   }
 }
 
@@ -212,7 +212,7 @@ variable "claude_code_oauth_token" {
 variable "anthropic_base_url" {
   type        = string
   default     = ""
-  description = "The gateway that Claude Code asks in place of Anthropic, e.g. https://llm.example.org."
+  description = "The gateway that Claude Code uses instead of Anthropic, e.g. https://llm.example.org."
 
   validation {
     condition     = can(regex("^(https?://[A-Za-z0-9.:/_~%-]+)?$", var.anthropic_base_url))
@@ -223,7 +223,7 @@ variable "anthropic_base_url" {
 variable "enable_ai_gateway" {
   type        = bool
   default     = false
-  description = "Whether Claude Code asks Coder's AI Gateway, as the workspace's owner."
+  description = "Whether Claude Code uses Coder's AI Gateway, as the workspace's owner."
 }
 
 variable "use_bedrock" {
@@ -255,24 +255,24 @@ variable "kubeconfig" {
 variable "kube_context" {
   type        = string
   default     = ""
-  description = "Which context of the kubeconfig file to use. Empty: its current one."
+  description = "The context of the kubeconfig file to use. Empty: its current one."
 }
 
 variable "namespace" {
   type        = string
   default     = "coder-workspaces"
-  description = "Namespace of the workspaces. It must exist, and allow privileged pods (pod-security.kubernetes.io/enforce: privileged) unless privileged is false."
+  description = "Namespace of the workspaces. It has to exist, and to allow privileged pods (pod-security.kubernetes.io/enforce: privileged) unless privileged is false."
 
   validation {
     condition     = can(regex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", var.namespace))
-    error_message = "Give a name as Kubernetes has them: lower-case letters, digits and -, 63 characters at most."
+    error_message = "Give a Kubernetes name: lower-case letters, digits and -, at most 63 characters."
   }
 }
 
 variable "image_pull_policy" {
   type        = string
   default     = ""
-  description = "Always, IfNotPresent or Never. Empty: IfNotPresent for an image that image_digests names, Always for a tag, which can move."
+  description = "Always, IfNotPresent or Never. Empty: IfNotPresent for an image in image_digests, Always for a tag, which can change."
 
   validation {
     condition     = contains(["", "Always", "IfNotPresent", "Never"], var.image_pull_policy)
@@ -283,7 +283,7 @@ variable "image_pull_policy" {
 variable "image_pull_secrets" {
   type        = list(string)
   default     = []
-  description = "Names of secrets in the namespace that hold the credentials of a private registry."
+  description = "Names of secrets in the namespace with the credentials of a private registry."
 
   validation {
     condition     = alltrue([for name in var.image_pull_secrets : can(regex("^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$", name))])
@@ -294,7 +294,7 @@ variable "image_pull_secrets" {
 variable "home_claim" {
   type        = string
   default     = "coder-homes"
-  description = "Claim (ReadWriteMany) with the owners' homes; it must exist. With {owner_id} or {owner} in it, each owner has a claim, made beforehand."
+  description = "Claim (ReadWriteMany) with the owners' homes; it has to exist. If the name contains {owner_id} or {owner}, each owner has a claim, which you create beforehand."
 
   validation {
     condition     = can(regex("^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", replace(var.home_claim, "/[{]owner(_id)?[}]/", "x")))
@@ -305,7 +305,7 @@ variable "home_claim" {
 variable "home_path" {
   type        = string
   default     = "homes/{owner_id}"
-  description = "Directory of one owner's home on the claim; {owner_id} and {owner} are replaced. A user can be renamed, an id stays. Empty: the whole claim, which is then the owner's."
+  description = "Directory of one owner's home on the claim; {owner_id} and {owner} are replaced. A user can be renamed, an ID never changes. Empty: the whole claim, which then belongs to the owner."
 
   validation {
     condition     = can(regex("^$|^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$", replace(var.home_path, "/[{]owner(_id)?[}]/", "x")))
@@ -313,14 +313,14 @@ variable "home_path" {
   }
   validation {
     condition     = can(regex("[{]owner(_id)?[}]", "${var.home_claim} ${var.home_path}"))
-    error_message = "Put {owner_id} into home_claim or into home_path: owners do not share a home."
+    error_message = "Put {owner_id} into home_claim or home_path: owners do not share a home."
   }
 }
 
 variable "shared_claim" {
   type        = string
   default     = ""
-  description = "Claim (ReadWriteMany) that all workspaces share at /mnt/shared; it must exist. Empty: none."
+  description = "Claim (ReadWriteMany) that all workspaces share at /mnt/shared; it has to exist. Empty: none."
 
   validation {
     condition     = can(regex("^$|^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", var.shared_claim))
@@ -339,7 +339,7 @@ variable "shared_path" {
   }
   validation {
     condition     = var.shared_claim != var.home_claim || (var.shared_path != "" && !startswith("${var.home_path}/", "${var.shared_path}/"))
-    error_message = "On the claim of the homes, give a directory that holds no home, e.g. shared: everybody sees what is in it."
+    error_message = "On the claim of the homes, give a directory that contains no home, e.g. shared: everyone can see its content."
   }
 }
 
@@ -357,11 +357,11 @@ variable "projects_storage_class" {
 variable "projects_size" {
   type        = string
   default     = "20Gi"
-  description = "Size of the claim of a new workspace's projects. A claim that exists keeps its size."
+  description = "Size of the claim of a new workspace's projects. An existing claim keeps its size."
 
   validation {
     condition     = can(regex("^[1-9][0-9]*[MGT]i$", var.projects_size))
-    error_message = "Give a size as Kubernetes has them, e.g. 20Gi."
+    error_message = "Give a size in Kubernetes' notation, e.g. 20Gi."
   }
 }
 
@@ -372,7 +372,7 @@ variable "engine" {
 
   validation {
     condition     = contains(["own", "none"], var.engine)
-    error_message = "Give own or none. The node has no Docker socket that could be mounted."
+    error_message = "Give own or none. Nodes have no Docker socket to mount."
   }
 }
 
@@ -390,18 +390,18 @@ variable "docker_storage_class" {
 variable "docker_size" {
   type        = string
   default     = "40Gi"
-  description = "Size of the claim of a new workspace's Docker data: images, build cache, volumes. A claim that exists keeps its size."
+  description = "Size of the claim of a new workspace's Docker data: images, build cache, volumes. An existing claim keeps its size."
 
   validation {
     condition     = can(regex("^[1-9][0-9]*[MGT]i$", var.docker_size))
-    error_message = "Give a size as Kubernetes has them, e.g. 40Gi."
+    error_message = "Give a size in Kubernetes' notation, e.g. 40Gi."
   }
 }
 
 variable "docker_mtu" {
   type        = number
   default     = 0
-  description = "MTU of the Docker engine's networks. 0: that of the pod's network, which is right unless a tunnel is in between."
+  description = "MTU of the Docker engine's networks. 0: that of the pod's network, which is right unless there is a tunnel in between."
 
   validation {
     condition     = var.docker_mtu == 0 || (var.docker_mtu >= 576 && var.docker_mtu <= 65535 && floor(var.docker_mtu) == var.docker_mtu)
@@ -412,18 +412,18 @@ variable "docker_mtu" {
 variable "docker_address_pools" {
   type        = list(string)
   default     = []
-  description = "Networks that the Docker engine takes its own from, in blocks of /24, e.g. [\"192.168.128.0/17\"]. They must not overlap the cluster's pods and services. Empty: Docker's defaults (172.17.0.0/16 and following)."
+  description = "Address ranges for the Docker engine's networks, each of which takes a /24, e.g. [\"192.168.128.0/17\"]. They must not overlap the cluster's pods and services. Empty: Docker's defaults (172.17.0.0/16 and following)."
 
   validation {
     condition     = alltrue([for pool in var.docker_address_pools : can(regex("^([0-9]{1,3}[.]){3}[0-9]{1,3}/([0-9]|1[0-9]|2[0-4])$", pool)) && try(cidrhost(pool, 0) == split("/", pool)[0], false)])
-    error_message = "Give networks as 192.168.128.0/17, with at most 24 bits of prefix."
+    error_message = "Give networks like 192.168.128.0/17, with a prefix of at most 24 bits."
   }
 }
 
 variable "privileged" {
   type        = bool
   default     = true
-  description = "Run the workspace as a privileged container, which systemd and the Docker engine need with the usual runtime. With a runtime class that isolates (Sysbox, Kata) it can be false."
+  description = "Run the workspace as a privileged container, which systemd and the Docker engine need with the usual runtime. With an isolating runtime class (Sysbox, Kata), it can be false."
 }
 
 variable "runtime_class" {
@@ -444,11 +444,11 @@ variable "runtime_class" {
 variable "capabilities" {
   type        = list(string)
   default     = []
-  description = "Capabilities that the container gets where privileged is false, e.g. [\"SYS_ADMIN\", \"NET_ADMIN\"] for a runtime class with writable control groups."
+  description = "Capabilities that the container gets if privileged is false, e.g. [\"SYS_ADMIN\", \"NET_ADMIN\"] for a runtime class with writable control groups."
 
   validation {
     condition     = alltrue([for name in var.capabilities : can(regex("^[A-Z][A-Z_]*$", name)) && !startswith(name, "CAP_")])
-    error_message = "Give capabilities as Kubernetes has them: SYS_ADMIN, not CAP_SYS_ADMIN."
+    error_message = "Give capabilities in Kubernetes' notation: SYS_ADMIN, not CAP_SYS_ADMIN."
   }
 }
 
@@ -481,7 +481,7 @@ variable "node_selector" {
 
   validation {
     condition     = alltrue([for key in keys(var.node_selector) : key != "kubernetes.io/arch"])
-    error_message = "Which architecture the nodes have is said by the variable arch."
+    error_message = "Use the variable arch for the architecture of the nodes."
   }
 }
 
@@ -493,7 +493,7 @@ variable "tolerations" {
     effect   = optional(string)
   }))
   default     = []
-  description = "Taints of nodes that workspaces may run on all the same, e.g. [{\"key\": \"workspaces\", \"operator\": \"Exists\"}]."
+  description = "Taints of nodes that workspaces tolerate, e.g. [{\"key\": \"workspaces\", \"operator\": \"Exists\"}]."
 
   validation {
     condition     = alltrue([for one in var.tolerations : contains(["Equal", "Exists"], one.operator) && (one.key != null || one.operator == "Exists") && (one.operator != "Exists" || one.value == null)])
@@ -501,7 +501,7 @@ variable "tolerations" {
   }
   validation {
     condition     = alltrue([for one in var.tolerations : contains(["NoSchedule", "PreferNoSchedule", "NoExecute"], coalesce(one.effect, "NoSchedule"))])
-    error_message = "An effect is NoSchedule, PreferNoSchedule or NoExecute; without one all are tolerated."
+    error_message = "An effect is NoSchedule, PreferNoSchedule or NoExecute; without one, all effects are tolerated."
   }
 }
 
@@ -513,7 +513,7 @@ variable "node_affinity" {
     weight   = optional(number, 0)
   }))
   default     = []
-  description = "Labels of nodes: with a weight from 1 to 100 they are preferred, without one required, e.g. [{\"key\": \"zone\", \"operator\": \"In\", \"values\": [\"a\", \"b\"]}]."
+  description = "Labels of nodes: with a weight from 1 to 100 they are preferred, without a weight required, e.g. [{\"key\": \"zone\", \"operator\": \"In\", \"values\": [\"a\", \"b\"]}]."
 
   validation {
     condition     = alltrue([for one in var.node_affinity : contains(["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"], one.operator) && one.weight >= 0 && one.weight <= 100 && floor(one.weight) == one.weight])
@@ -524,22 +524,22 @@ variable "node_affinity" {
 variable "labels" {
   type        = map(string)
   default     = {}
-  description = "Further labels of everything that the template makes."
+  description = "Additional labels for everything that the template creates."
 
   validation {
     condition     = alltrue([for key, value in var.labels : !startswith(key, "app.kubernetes.io/") && !startswith(key, "com.coder.") && can(regex("^([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$", key)) && can(regex("^$|^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$", value))])
-    error_message = "Give labels as Kubernetes has them; app.kubernetes.io/… and com.coder.… are the template's own."
+    error_message = "Give valid Kubernetes labels; app.kubernetes.io/… and com.coder.… are the template's own."
   }
 }
 
 variable "annotations" {
   type        = map(string)
   default     = {}
-  description = "Further annotations of the pod, e.g. {\"cluster-autoscaler.kubernetes.io/safe-to-evict\": \"false\"}."
+  description = "Additional annotations of the pod, e.g. {\"cluster-autoscaler.kubernetes.io/safe-to-evict\": \"false\"}."
 
   validation {
     condition     = alltrue([for key in keys(var.annotations) : !startswith(key, "com.coder.") && can(regex("^([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$", key))])
-    error_message = "Give annotations as Kubernetes has them; com.coder.… are the template's own."
+    error_message = "Give valid Kubernetes annotations; com.coder.… are the template's own."
   }
 }
 
@@ -550,31 +550,31 @@ variable "max_ephemeral_storage" {
 
   validation {
     condition     = var.max_ephemeral_storage >= 1 && floor(var.max_ephemeral_storage) == var.max_ephemeral_storage
-    error_message = "Give a whole number of GiB, 1 at least."
+    error_message = "Give a whole number of GiB, at least 1."
   }
 }
 
 variable "coder_host" {
   type        = string
   default     = ""
-  description = "Name or address by which pods reach a Coder whose access URL is localhost, as on kind. Empty: such a Coder is refused."
+  description = "Name or address at which pods reach Coder if its access URL is localhost, as on kind. Empty: such a URL is refused."
 
   validation {
     condition     = can(regex("^$|^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", var.coder_host))
-    error_message = "Give a host name or an address, without scheme and port."
+    error_message = "Give a host name or an address, without a scheme or port."
   }
 }
 
 variable "wait_for_rollout" {
   type        = bool
   default     = true
-  description = "Let a start wait until the home is ready, and fail after start_timeout. With coder-logstream-kube set it to false: the events of the pod (image, scheduling, volumes) are then shown while it starts."
+  description = "Whether a start waits until the home is ready, and fails after start_timeout. If you use coder-logstream-kube, set it to false: users then see the pod's events (image, scheduling, volumes) while it starts."
 }
 
 variable "start_timeout" {
   type        = string
   default     = "10m"
-  description = "How long a start waits for the pod. Count in what it takes to add a node and to pull the image."
+  description = "How long a start waits for the pod. Include the time to add a node and to pull the image."
 
   validation {
     condition     = can(regex("^[1-9][0-9]*[smh]$", var.start_timeout))
@@ -588,7 +588,7 @@ data "coder_provisioner" "me" {}
 data "coder_workspace" "me" {}
 data "coder_workspace_owner" "me" {}
 
-# The agent hands its tokens to git (GIT_ASKPASS). Nothing of it is written down here.
+# The agent passes their tokens to git (GIT_ASKPASS). They are not stored in the template.
 data "coder_external_auth" "git" {
   for_each = var.external_auth
   id       = each.key
@@ -611,13 +611,13 @@ data "coder_parameter" "workspace_image" {
 
   option {
     name        = "Base"
-    description = "Docker, Git, Node by nvm, Claude Code."
+    description = "Docker, Git, Node with nvm, Claude Code."
     value       = "base"
     icon        = "/icon/debian.svg"
   }
   option {
     name        = "Node"
-    description = "The base, under the name that Node projects look for."
+    description = "The same as base, under a name that Node projects expect."
     value       = "node"
     icon        = "/icon/nodejs.svg"
   }
@@ -632,7 +632,7 @@ data "coder_parameter" "workspace_image" {
 data "coder_parameter" "repo_url" {
   name         = "repo_url"
   display_name = "Repository"
-  description  = "Cloned into the projects directory if it is not there yet: an address for `git clone`, or of the page in your browser. Empty: none."
+  description  = "Cloned into the projects directory if it is not there yet: a URL for `git clone`, or the URL of the page in your browser. Empty: none."
   icon         = "/icon/git.svg"
   type         = "string"
   form_type    = "input"
@@ -641,7 +641,7 @@ data "coder_parameter" "repo_url" {
   order        = 2
   styling      = jsonencode({ placeholder = "https://github.com/you/project.git" })
 
-  # A component may begin with a dot, and is not . or .. . A query and a fragment, which browsers show, are dropped.
+  # A component may begin with a dot, but is not . or .. . A query and a fragment, which browsers add, are dropped.
   validation {
     regex = "^$|^((https?|ssh|git)://([A-Za-z0-9][A-Za-z0-9._~%+:-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?|[A-Za-z0-9][A-Za-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9.-]*:[A-Za-z0-9._~%+@-]*[A-Za-z0-9_~%+@-])(/[.]?[A-Za-z0-9_~%+@-][A-Za-z0-9._~%+@-]*)*/?([?#][A-Za-z0-9._~%+@:/?#=&-]*)?$"
     error = "Give a URL as git clone takes it, or as a browser shows the repository, e.g. https://github.com/you/project.git or git@github.com:you/project.git, of letters, digits and . _ ~ % + @ - / : only. Or nothing."
@@ -651,7 +651,7 @@ data "coder_parameter" "repo_url" {
 data "coder_parameter" "directory" {
   name         = "directory"
   display_name = "Directory"
-  description  = "What editors, web-shell and Claude open: an absolute path. Empty: the cloned repository, else the projects directory. Coder's own terminal and SSH begin in your home."
+  description  = "The directory that editors, web-shell and Claude open: an absolute path. Empty: the cloned repository, or else the projects directory. Coder's own terminal and SSH start in your home."
   icon         = "/icon/folder.svg"
   type         = "string"
   form_type    = "input"
@@ -678,11 +678,11 @@ data "coder_parameter" "home_persist_paths" {
   order        = 5
 }
 
-# Each option is a module below, but for JetBrains', which asks which of its IDEs.
+# Each option is a module below, except JetBrains', which asks for the IDEs.
 data "coder_parameter" "editors" {
   name         = "editors"
   display_name = "Editors"
-  description  = "Which editors get a button. All but code-server run on your own computer."
+  description  = "The editors that get a button. All except code-server run on your own computer."
   icon         = "/icon/code.svg"
   type         = "list(string)"
   form_type    = "multi-select"
@@ -778,7 +778,7 @@ data "coder_parameter" "cpus" {
 data "coder_parameter" "ephemeral_storage" {
   name         = "ephemeral_storage"
   display_name = "Ephemeral storage"
-  description  = "Limit in GiB of what is written outside the volumes; a pod that exceeds it is evicted. 0: none."
+  description  = "Limit in GiB for what is written outside the volumes; a pod that exceeds it is evicted. 0: none."
   icon         = "/icon/memory.svg"
   type         = "number"
   form_type    = "slider"
@@ -796,7 +796,7 @@ data "coder_parameter" "ephemeral_storage" {
 data "coder_parameter" "memory_request" {
   name         = "memory_request"
   display_name = "Memory reserved"
-  description  = "What the node keeps free for this workspace, in GiB. 0: as much as the limit, if there is one."
+  description  = "What the node reserves for this workspace, in GiB. 0: as much as the limit, if there is one."
   icon         = "/icon/memory.svg"
   type         = "number"
   form_type    = "slider"
@@ -814,7 +814,7 @@ data "coder_parameter" "memory_request" {
 data "coder_parameter" "cpu_request" {
   name         = "cpu_request"
   display_name = "CPU reserved"
-  description  = "What the node keeps free for this workspace, in thousandths of a core. 0: as much as the limit, if there is one."
+  description  = "What the node reserves for this workspace, in thousandths of a core. 0: as much as the limit, if there is one."
   icon         = "/icon/memory.svg"
   type         = "number"
   form_type    = "slider"
@@ -832,7 +832,7 @@ data "coder_parameter" "cpu_request" {
 data "coder_parameter" "ephemeral_storage_request" {
   name         = "ephemeral_storage_request"
   display_name = "Ephemeral storage reserved"
-  description  = "What the node keeps free for this workspace, in GiB. 0: as much as the limit, if there is one."
+  description  = "What the node reserves for this workspace, in GiB. 0: as much as the limit, if there is one."
   icon         = "/icon/memory.svg"
   type         = "number"
   form_type    = "slider"
@@ -847,7 +847,7 @@ data "coder_parameter" "ephemeral_storage_request" {
   }
 }
 
-# The names are the module's own, which would ask for these two itself, and take any text for the branch.
+# The module has the same names. It would ask for these two itself, and accept any text for the branch.
 data "coder_parameter" "dotfiles_uri" {
   name         = "dotfiles_uri"
   display_name = "Dotfiles"
@@ -885,7 +885,7 @@ data "coder_parameter" "dotfiles_branch" {
 data "coder_parameter" "commit_signing" {
   name         = "commit_signing"
   display_name = "Sign commits"
-  description  = "With the SSH key that Coder has for you. Register its public key as a *signing key* at your forge: `coder publickey` prints it."
+  description  = "Sign commits with the SSH key that Coder has for you. Register its public key as a *signing key* at your Git host: `coder publickey` prints it."
   icon         = "/icon/git.svg"
   type         = "bool"
   form_type    = "switch"
@@ -897,7 +897,7 @@ data "coder_parameter" "commit_signing" {
 data "coder_parameter" "time_zone" {
   name         = "time_zone"
   display_name = "Time zone"
-  description  = "Of every shell and unit, e.g. Europe/Berlin. Empty: UTC."
+  description  = "The time zone of every shell and unit, e.g. Europe/Berlin. Empty: UTC."
   icon         = "/icon/widgets.svg"
   type         = "string"
   form_type    = "input"
@@ -940,7 +940,7 @@ locals {
   projects = "${local.home}/projects"
 
   # The repository's address, from what a user pasted: it may be the page of a branch or of a pull request.
-  # The module itself would name the clone of you.github.io "youhub.io", and of a pull request "1".
+  # The module would name the clone of you.github.io "youhub.io", and that of a pull request "1".
   repo_page   = replace(replace(data.coder_parameter.repo_url.value, "/[?#].*/", ""), "/^https?://(?:www[.])?(github[.]com|gitlab[.]com|bitbucket[.]org|codeberg[.]org)//", "https://$1/")
   repo_forge  = replace(local.repo_page, "/^(https://(?:github[.]com|bitbucket[.]org|codeberg[.]org)/[^/]+/[^/]+)/.*/", "$1")
   repo_gitlab = replace(local.repo_forge, "/^(https?://.+?)/-/.*/", "$1")
@@ -948,20 +948,20 @@ locals {
   repo_branch = trimsuffix(try(compact(regex("^https://github[.]com/[^/]+/[^/]+/tree/(.+)|^https://codeberg[.]org/[^/]+/[^/]+/src/branch/(.+)|^https?://.+?/-/tree/(.+)", local.repo_page))[0], ""), "/")
   repo_name   = try(regex("([^/:]+?)(?:[.]git)?/?$", local.repo_url)[0], "")
 
-  # What the user named, else what was cloned, else where projects are.
+  # The directory of the user's choice, else the clone, else the projects directory.
   directory = coalesce(data.coder_parameter.directory.value, try(module.git-clone[0].repo_dir, ""), local.projects)
 
   editors = try([for editor in jsondecode(data.coder_parameter.editors.value) : editor], [])
 
-  # For an owner without a name or an address the provider gives "default" and default@example.com. The login
-  # is used as the name. No address is made up, because commits keep it: Git takes the one of the user's own
+  # For an owner without a name or an email address, the provider returns "default" and default@example.com. The login
+  # is used as the name. No address is invented, because commits keep it: Git takes the one from the user's
   # configuration, or asks for it. Git refuses a name without a letter or a digit.
   full_name = trimspace(data.coder_workspace_owner.me.full_name)
   git_name  = local.full_name != "default" && can(regex("\\pL|\\pN", local.full_name)) ? local.full_name : data.coder_workspace_owner.me.name
   git_email = data.coder_workspace_owner.me.email == "default@example.com" ? "" : data.coder_workspace_owner.me.email
 
-  # The rules of home-persist that follow from the text alone; coder_ws_runtime/persist/manifest/ has them all. A name has
-  # 236 bytes at most there: 315 characters in base64. A list may come as null, and have null in it.
+  # The rules of home-persist that need only the text; coder_ws_runtime/persist/manifest/ has all rules. A name has
+  # at most 236 bytes there: 315 characters in base64. A list may be null, and contain null.
   path_prefix = "/^(~|[$]HOME|[$][{]HOME[}]|${local.home})//"
   paths       = try([for path in jsondecode(data.coder_parameter.home_persist_paths.value) : path], [null])
   bad_paths = [
@@ -970,7 +970,7 @@ locals {
     replace(coalesce(path, " "), local.path_prefix, "")))
     || anytrue([for name in split("/", coalesce(path, " ")) : length(trim(base64encode(name), "=")) > 315])
   ]
-  # Each has one kind, and nothing is below a file.
+  # Each is either a file or a directory, and nothing is below a file.
   kept_paths = [
     for path in local.paths : {
       text      = path
@@ -983,7 +983,7 @@ locals {
     if anytrue([for file in local.kept_paths : !file.directory && (path.place == file.place ? path.directory : startswith(path.place, "${file.place}/"))])
   ]
 
-  # A Coder on this host calls itself localhost, which in the container is the container. All of these mean
+  # Coder on this host calls itself localhost, which means the container itself inside a container. All of these mean
   # "this host": *.localhost (RFC 6761), 127.0.0.0/8, the unspecified address and IPv6's.
   loopback    = "/(?i)(://)((?:[a-z0-9_-]+[.])*localhost(?:[.]localdomain)?[.]?|0|0[.]0[.]0[.]0|127(?:[.][0-9]{1,3}){1,3}|\\[[0:]*:[0]*1?\\]|\\[[0:]*:ffff:127[.][0-9.]+\\])([:/\"'?#[:space:]]|$)/"
   on_host     = "$${1}${var.coder_host}$${3}"
@@ -995,7 +995,7 @@ locals {
   claude_token = nonsensitive(var.claude_code_oauth_token != "")
   claude_setup = local.claude_key || local.claude_token || var.anthropic_base_url != "" || var.enable_ai_gateway || var.use_bedrock || var.use_vertex || var.claude_model != ""
 
-  # Of the container and of the agent. The image passes these on to units and to what sudo runs.
+  # For the container and the agent. The image passes these on to units and to programs that sudo runs.
   environment = merge(
     { CODER_WORKSPACE_ID = data.coder_workspace.me.id },
     var.language == "" ? {} : { LANG = var.language },
@@ -1019,14 +1019,14 @@ locals {
     web_shell          = { directory = local.directory, title = data.coder_workspace.me.name }
   }
 
-  # What a start refuses, whatever the engine. Each is one line: where, what, and what to write.
+  # Errors that stop a start with any engine. Each is one line: where, what is wrong, and what to write.
   refusals = compact([
-    length(local.bad_paths) == 0 ? "" : "home_persist_paths: ${join(", ", [for path in local.bad_paths : jsonencode(path)])} cannot be kept. Write paths below the home, without '..', e.g. .config/gh/ or .vimrc, with names of 236 bytes at most.",
-    length(local.unclear_paths) == 0 ? "" : "home_persist_paths: ${join(", ", [for path in local.unclear_paths : jsonencode(path)])} is named as a directory and as a file. Write it once: with a / at the end for a directory, without for a file.",
-    contains(["amd64", "arm64"], local.arch) ? "" : "The images are built for amd64 and arm64, and this provisioner is ${local.arch}. Push with --variable arch=amd64 or arch=arm64, as the engine's host is.",
+    length(local.bad_paths) == 0 ? "" : "home_persist_paths: ${join(", ", [for path in local.bad_paths : jsonencode(path)])} cannot be kept. Write paths below the home, without '..', e.g. .config/gh/ or .vimrc, with names of at most 236 bytes.",
+    length(local.unclear_paths) == 0 ? "" : "home_persist_paths: ${join(", ", [for path in local.unclear_paths : jsonencode(path)])} is both a directory and a file. Write it once: with a / at the end for a directory, without it for a file.",
+    contains(["amd64", "arm64"], local.arch) ? "" : "The images are built for amd64 and arm64, but this provisioner is ${local.arch}. Push with --variable arch=amd64 or arch=arm64, whichever the engine's host is.",
     local.claude_key && local.claude_token ? "Give anthropic_api_key or claude_code_oauth_token, not both." : "",
     var.enable_ai_gateway && (local.claude_key || local.claude_token || var.anthropic_base_url != "") ? "enable_ai_gateway logs Claude Code in by itself: leave out anthropic_api_key, claude_code_oauth_token and anthropic_base_url." : "",
-    length([for on in [var.enable_ai_gateway, var.use_bedrock, var.use_vertex] : on if on]) > 1 ? "Claude Code has one provider: choose one of enable_ai_gateway, use_bedrock and use_vertex." : "",
+    length([for on in [var.enable_ai_gateway, var.use_bedrock, var.use_vertex] : on if on]) > 1 ? "Claude Code uses one provider: choose one of enable_ai_gateway, use_bedrock and use_vertex." : "",
   ])
 }
 
@@ -1147,8 +1147,8 @@ resource "coder_agent" "main" {
   }
 }
 
-# One script, because what is ordered belongs in one. systemd has run the same commands before the agent
-# started; here their output is seen. One that fails does not stop the next.
+# One script, because the order matters. systemd has run the same commands before the agent
+# started; here users see their output. One that fails does not stop the next.
 resource "coder_script" "start" {
   agent_id           = coder_agent.main.id
   display_name       = "Workspace"
@@ -1168,7 +1168,7 @@ resource "coder_script" "start" {
     if [ -n "$known_hosts" ]; then
       echo "$known_hosts" | base64 -d | sudo tee /etc/ssh/ssh_known_hosts > /dev/null || status=$?
     fi
-    # Git reads this file where no other is configured. A user's own stays.
+    # Git reads this file if no other is configured. A user's own file stays.
     gitignore='${base64encode(join("\n", concat(var.gitignore, [""])))}'
     if [ -n "$gitignore" ] && ! [ -e ~/.config/git/ignore ]; then
       mkdir -p ~/.config/git && echo "$gitignore" | base64 -d > ~/.config/git/ignore || status=$?
@@ -1200,7 +1200,7 @@ resource "coder_script" "git-commit-signing" {
     part private_key > "$keys/key"
     part public_key > "$keys/key.pub"
     printf '%s %s\n' "$${GIT_COMMITTER_EMAIL:-*}" "$(cat "$keys/key.pub")" > "$keys/allowed_signers"
-    # Everybody reads that file.
+    # Everyone can read that file.
     umask 022
     set_up() { sudo git config --system "$1" "$2"; }
     set_up gpg.format ssh
@@ -1233,8 +1233,8 @@ module "dotfiles" {
   agent_id     = coder_agent.main.id
   dotfiles_uri = data.coder_parameter.dotfiles_uri.value
 
-  # The module takes no empty branch, and would ask for one where it has null. Its script has the text
-  # between quotation marks: two more of them are an empty one.
+  # The module does not accept an empty branch, and would ask for one if it were null. Its script has the text
+  # between quotation marks: two more of them make an empty string.
   dotfiles_branch = coalesce(data.coder_parameter.dotfiles_branch.value, "\"\"")
 }
 
@@ -1258,7 +1258,7 @@ module "vscode-desktop" {
   order    = 2
 }
 
-# What vscode-desktop, cursor and windsurf are made of; there is no module for this one.
+# The module on which vscode-desktop, cursor and windsurf are based; this editor has no module of its own.
 module "vscode-insiders" {
   source                 = "registry.coder.com/coder/vscode-desktop-core/coder"
   version                = "~> 1.0.2"
@@ -1314,7 +1314,7 @@ locals {
   }
 }
 
-# With ide_config it asks JetBrains nothing; without, a start needs an answer, and Terraform 1.12.
+# With ide_config, it does not contact JetBrains; without it, a start would need their answer, and Terraform 1.12.
 module "jetbrains" {
   source                = "registry.coder.com/coder/jetbrains/coder"
   version               = "~> 1.4"
@@ -1341,7 +1341,7 @@ resource "coder_app" "claude" {
 }
 
 # Only the login: Claude Code itself is in the image. The module refuses a key in addition to the gateway, and
-# Terraform below 1.15 would print it: local.refusals says it instead.
+# Terraform below 1.15 would print it: local.refusals has the check instead.
 module "claude-code" {
   source                  = "registry.coder.com/coder/claude-code/coder"
   version                 = "~> 5.4"
@@ -1360,7 +1360,7 @@ module "claude-code" {
   use_vertex              = var.use_vertex && !var.use_bedrock && !var.enable_ai_gateway
 }
 
-# Its pages name their own paths from the root, so it needs a host name of its own (a wildcard access URL).
+# Its pages use absolute paths, so it needs a host name of its own (a wildcard access URL).
 resource "coder_app" "web-shell" {
   count        = data.coder_workspace.me.start_count
   agent_id     = coder_agent.main.id
@@ -1387,14 +1387,14 @@ locals {
   image  = "${var.image_repository}:${local.tag}${local.digest != "" ? "@${local.digest}" : ""}"
   pull   = coalesce(var.image_pull_policy, local.digest != "" ? "IfNotPresent" : "Always")
 
-  # By the id: a workspace can be renamed, and its claims are found by this name. A label, too, so 63 characters.
+  # By ID: a workspace can be renamed, and this name identifies its claims. It is also a label: 63 characters at most.
   name     = "coder-${data.coder_workspace.me.id}"
   hostname = lower(data.coder_workspace.me.name)
 
   home_claim = replace(replace(var.home_claim, "{owner_id}", data.coder_workspace_owner.me.id), "{owner}", lower(data.coder_workspace_owner.me.name))
   home_path  = replace(replace(var.home_path, "{owner_id}", data.coder_workspace_owner.me.id), "{owner}", data.coder_workspace_owner.me.name)
 
-  # What never changes is what claims are labelled with; they outlive this file.
+  # Claims get only labels that never change, because they are kept longer than this file.
   identity = {
     "app.kubernetes.io/name"     = "coder-workspace"
     "app.kubernetes.io/instance" = local.name
@@ -1408,7 +1408,7 @@ locals {
     "com.coder.user.username"   = data.coder_workspace_owner.me.name
   })
 
-  # Each workspace's own volumes: made by the controller of the StatefulSet, and kept by it.
+  # Each workspace's own volumes: the controller of the StatefulSet creates and keeps them.
   claims = merge(
     { projects = { path = local.projects, class = var.projects_storage_class, size = var.projects_size } },
     var.engine == "own" ? { docker = { path = "/var/lib/docker", class = var.docker_storage_class, size = var.docker_size } } : {},
@@ -1433,7 +1433,7 @@ locals {
       "ephemeral-storage" = data.coder_parameter.ephemeral_storage_request.value > 0 ? "${data.coder_parameter.ephemeral_storage_request.value}Gi" : null
     } : name => value if value != null
   }
-  # Kubernetes refuses these, after the old pod is gone.
+  # Kubernetes refuses these only after it has deleted the old pod.
   over_limit = [
     for name, pair in {
       cpu_request               = [data.coder_parameter.cpu_request.value, data.coder_parameter.cpus.value * 1000]
@@ -1459,7 +1459,7 @@ provider "kubernetes" {
   config_context = var.kube_context != "" ? var.kube_context : null
 }
 
-# In a Secret, so that the agent's token and script are in no object that more people may read.
+# In a Secret, so that the agent's token and script are not in an object that more people may read.
 resource "kubernetes_secret_v1" "workspace" {
   count = data.coder_workspace.me.start_count
 
@@ -1472,8 +1472,8 @@ resource "kubernetes_secret_v1" "workspace" {
   data = merge(local.files, { token = coder_agent.main.token })
 }
 
-# A set of one pod, or of none while the workspace is stopped: its controller never runs two pods of one name, so the
-# volumes of the workspace are never mounted twice, not even while a node is not heard of.
+# A set of one pod, or none while the workspace is stopped: its controller never runs two pods with one name, so the
+# volumes of the workspace are never mounted twice, not even while a node is unreachable.
 resource "kubernetes_stateful_set_v1" "workspace" {
   wait_for_rollout = var.wait_for_rollout
 
@@ -1487,14 +1487,14 @@ resource "kubernetes_stateful_set_v1" "workspace" {
     replicas     = tostring(data.coder_workspace.me.start_count)
     service_name = local.name # names the pod in DNS, if there is such a service; none is needed
 
-    # Otherwise a pod that never became ready would have to be deleted by hand before a corrected one starts.
+    # Otherwise you would have to delete a pod that never became ready by hand, before a corrected one starts.
     pod_management_policy = "Parallel"
 
     selector {
       match_labels = { "app.kubernetes.io/instance" = local.name }
     }
 
-    # No claim is deleted, not with a stop and not with the workspace.
+    # Claims are not deleted, neither on a stop nor with the workspace.
     persistent_volume_claim_retention_policy {
       when_deleted = "Retain"
       when_scaled  = "Retain"
@@ -1520,7 +1520,7 @@ resource "kubernetes_stateful_set_v1" "workspace" {
     template {
       metadata {
         labels = local.labels
-        # Another token, script or setting is another pod.
+        # A new token, script or setting means a new pod.
         annotations = merge(var.annotations, {
           "com.coder.files" = sha256(jsonencode([local.files, nonsensitive(coder_agent.main.token)]))
         })
@@ -1535,7 +1535,7 @@ resource "kubernetes_stateful_set_v1" "workspace" {
         node_selector                    = merge(var.node_selector, { "kubernetes.io/arch" = coder_agent.main.arch })
         termination_grace_period_seconds = 40 # the image stops within 30
 
-        # The pod's own name is longer; the workspace's is set by systemd from /etc/hostname.
+        # The pod's own name is longer; systemd sets the workspace's name from /etc/hostname.
         host_aliases {
           ip        = "127.0.1.1"
           hostnames = [local.hostname]
@@ -1594,8 +1594,8 @@ resource "kubernetes_stateful_set_v1" "workspace" {
           }
         }
 
-        # A fresh volume is root's, and fsGroup is not applied to NFS. What is the user's already is left as it is:
-        # a server that maps root to nobody would refuse.
+        # A new volume belongs to root, and fsGroup is not applied to NFS. What already belongs to the user is left alone:
+        # a server that maps root to nobody would refuse a change.
         init_container {
           name              = "volumes"
           image             = local.image
@@ -1671,8 +1671,8 @@ resource "kubernetes_stateful_set_v1" "workspace" {
             }
           }
 
-          # The start is over when the home is ready. Seeding a large one takes as long as it takes: the limit, a
-          # day, is there because Kubernetes wants one.
+          # The start is complete when the home is ready. Seeding a large home may take long: the limit of a
+          # day is there because Kubernetes requires one.
           startup_probe {
             period_seconds    = 2
             timeout_seconds   = 10
@@ -1682,7 +1682,7 @@ resource "kubernetes_stateful_set_v1" "workspace" {
             }
           }
 
-          # Nothing is mounted at /run: systemd mounts its own.
+          # Nothing is mounted at /run: systemd mounts its own tmpfs.
           dynamic "volume_mount" {
             for_each = local.claims
             content {
@@ -1744,7 +1744,7 @@ resource "kubernetes_stateful_set_v1" "workspace" {
 
   lifecycle {
     precondition {
-      # The StatefulSet stays at a stop, which must need nobody.
+      # A stop keeps the StatefulSet, and has to succeed whatever the values are.
       condition     = data.coder_workspace.me.start_count == 0 || length(local.refusals) + length(local.engine_refusals) == 0
       error_message = join("\n", concat(local.refusals, local.engine_refusals))
     }

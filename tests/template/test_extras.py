@@ -108,8 +108,8 @@ def test_claude_asks_coder_s_gateway(terraform: Terraform) -> None:
             "enable_ai_gateway logs Claude Code in",
         ),
         ({"enable_ai_gateway": "true", "anthropic_base_url": "https://x.example"}, "enable_ai_gateway logs"),
-        ({"enable_ai_gateway": "true", "use_bedrock": "true"}, "Claude Code has one provider"),
-        ({"use_bedrock": "true", "use_vertex": "true"}, "Claude Code has one provider"),
+        ({"enable_ai_gateway": "true", "use_bedrock": "true"}, "Claude Code uses one provider"),
+        ({"use_bedrock": "true", "use_vertex": "true"}, "Claude Code uses one provider"),
     ],
     ids=str,
 )
@@ -175,7 +175,7 @@ def test_a_provisioner_of_an_architecture_without_images_is_refused(terraform: T
     if terraform.real:
         pytest.skip("the real provider says what this machine is")
     with pytest.raises(
-        TerraformError, match="The images are built for amd64 and arm64, and this provisioner is"
+        TerraformError, match="The images are built for amd64 and arm64, but this provisioner is"
     ):
         terraform.plan(variables=UNPINNED, environment={ARCH: "arm"})
     planned = terraform.plan(variables={**UNPINNED, "arch": "arm64"}, environment={ARCH: "arm"})

@@ -162,7 +162,7 @@ NO_PORT = "is no port. Write 8080, 8080:80"
 TWICE = "is named twice"
 NO_PATH = "cannot be kept. Write paths below the home"
 BRANCH = "Give the name of a branch"
-TWO_KINDS = "is named as a directory and as a file"
+TWO_KINDS = "is both a directory and a file"
 NO_ZONE = "Give a name of the time zone database"
 NO_LIST = 'Parameter value is not of type "list(string)"'
 
@@ -357,21 +357,21 @@ PATHS = [
 
 BAD_VARIABLES = [
     # variable, value, what is said
-    ("image_repository", "ghcr.io/you/image:tag", "without tag and digest"),
-    ("image_repository", "Ghcr.io/You/image", "without tag and digest"),
-    ("image_repository", "", "without tag and digest"),
+    ("image_repository", "ghcr.io/you/image:tag", "without a tag or digest"),
+    ("image_repository", "Ghcr.io/You/image", "without a tag or digest"),
+    ("image_repository", "", "without a tag or digest"),
     # An earlier default, which Coder carries over.
     ("image_repository", "ghcr.io/coder-ws-runtime/coder-workspace", "does not belong to this project"),
     ("image_digests", '{"base": "latest"}', "Give digests as registries do"),
-    ("docker_host", "build-2", "Give a URL as DOCKER_HOST has it"),
+    ("docker_host", "build-2", "Give a URL in the form of DOCKER_HOST"),
     ("docker_socket", "docker.sock", "Give an absolute path"),
     ("arch", "x86_64", "built for amd64 and arm64"),
     ("home_volume", "home", "owners do not share a home"),
     ("home_volume", "/srv/{owner}", "Give a name of a Docker volume"),
     ("shared_volume", "/srv/shared", "Give a name of a Docker volume"),
-    ("max_memory", "0", "1 at least"),
+    ("max_memory", "0", "at least 1"),
     ("max_memory", "1.5", "a whole number"),
-    ("max_cpus", "-1", "1 at least"),
+    ("max_cpus", "-1", "at least 1"),
     ("jetbrains_builds", "{}", "Name at least one IDE"),
     ("jetbrains_builds", '{"IU": "latest"}', "Give builds as JetBrains numbers them"),
     ("external_auth", '{"github": "yes"}', 'Give "required" or "optional"'),
@@ -380,7 +380,7 @@ BAD_VARIABLES = [
     ("time_zone", "Europe/Berlin;", "Give a name of the time zone database"),
     ("memory_threshold", "101", "from 0 to 100"),
     ("volume_threshold", "0.5", "a whole number from 0 to 100"),
-    ("daily_cost", "-1", "0 at least"),
+    ("daily_cost", "-1", "at least 0"),
     ("anthropic_base_url", "llm.example.org'", "Give a URL"),
 ]
 

@@ -32,7 +32,7 @@ def run(python: str, resolution: str) -> int:
         resolution: one of RESOLUTIONS, for click, pydantic, watchdog and javaproperties.
 
     Raises:
-        DevError: that Python is not to be had, or the dependencies cannot be installed.
+        DevError: that Python is not available, or the dependencies cannot be installed.
     """
     uv = venv.ensure() / "uv"
     directory = STATE / f"compatibility/{python}-{resolution}"

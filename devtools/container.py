@@ -2,7 +2,7 @@
 
 The template's plan says what a workspace's container is; this starts exactly that with Docker's own
 client. Every attribute that is set has its translation; one that we do not know is an error, so that
-nothing of the template is left out in silence.
+no part of the template is silently ignored.
 """
 
 import base64
@@ -18,7 +18,7 @@ from devtools.engine import Engine
 
 Attributes = Mapping[str, Any]
 
-# Of no concern to the engine here: how Terraform goes about it.
+# Not for the engine: how Terraform creates the container.
 _TERRAFORM_ONLY = frozenset(
     {
         "attach",

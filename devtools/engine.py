@@ -1,4 +1,4 @@
-"""A Docker engine: the one that answers, or Debian's, installed and started."""
+"""A Docker engine: the running one, or Debian's, installed and started."""
 
 import json
 import shutil
@@ -26,10 +26,10 @@ _PID = STATE / "dockerd.pid"
 
 
 class Engine:
-    """A Docker engine that answers.
+    """A running Docker engine.
 
     Args:
-        client: how the client is called, e.g. ``["docker"]`` or ``["sudo", "docker"]``.
+        client: the command of the client, e.g. ``["docker"]`` or ``["sudo", "docker"]``.
     """
 
     def __init__(self, client: list[str]) -> None:
@@ -43,12 +43,12 @@ class Engine:
         return run([*self.client, *words], check=check, stdin=stdin, timeout=timeout)
 
     def inspect(self, *words: str) -> dict[str, Any]:
-        """What `docker inspect` says of one thing."""
+        """The result of `docker inspect` for one object."""
         found: list[dict[str, Any]] = json.loads(self.docker("inspect", *words).stdout)
         return found[0]
 
     def has_image(self, name: str) -> bool:
-        """Whether an image is there."""
+        """Whether the engine has an image."""
         return self.docker("image", "inspect", name, check=False).returncode == 0
 
     def security(self, image: str) -> list[str]:
@@ -90,7 +90,7 @@ class Engine:
 
 
 def find() -> Engine | None:
-    """The engine that answers, if there is one; by a client that can build, if there is one."""
+    """The running engine, if there is one; with a client that can build, if there is one."""
     programs = dict.fromkeys(path for path in map(shutil.which, _CLIENTS) if path)
     answering = [[path] for path in programs if _answers([path])]
     if not answering and programs:
@@ -102,7 +102,7 @@ def find() -> Engine | None:
 
 
 def _answers(client: list[str]) -> bool:
-    """Whether an engine answers this client. One that hangs does not."""
+    """Whether an engine answers this client; not if it hangs."""
     try:
         return run([*client, "version"], check=False, timeout=_ANSWER_SECONDS).returncode == 0
     except subprocess.TimeoutExpired:
@@ -119,26 +119,26 @@ def _builds(client: list[str]) -> bool:
 
 
 def ensure() -> Engine:
-    """An engine that answers; where there is none, Debian's is installed and started.
+    """The running engine; if there is none, Debian's is installed and started.
 
     Raises:
-        DevError: there is none, and no way to get one.
+        DevError: there is none, and it cannot be installed or started.
     """
     engine = find()
     if engine is not None:
         return engine
     root = as_root()
     if root is None:
-        raise DevError("no Docker engine answers, and only root can start one", "./dev up --sandbox")
+        raise DevError("no Docker engine is running, and only root can start one", "./dev up --sandbox")
     if not shutil.which("dockerd", path=default_path()):
-        apt_install(_PACKAGES, "No Docker engine answers")
-    elif not ask("No Docker engine answers: start dockerd?"):
-        raise DevError("no Docker engine answers", "start one, or: ./dev up --sandbox")
+        apt_install(_PACKAGES, "No Docker engine is running")
+    elif not ask("No Docker engine is running: start dockerd?"):
+        raise DevError("no Docker engine is running", "start one, or: ./dev up --sandbox")
     return find() or _start(root)
 
 
 def _start(root: list[str]) -> Engine:
-    """Start dockerd so that it outlives this call; `./dev down --all` ends it.
+    """Start dockerd so that it keeps running after this call; `./dev down --all` stops it.
 
     Raises:
         DevError: it does not answer.
@@ -156,7 +156,7 @@ def _start(root: list[str]) -> Engine:
             break
         time.sleep(0.3)
     tail = _last(_LOG.read_text(errors="replace"), 5) if _LOG.exists() else ""
-    raise DevError(f"dockerd does not answer\n{tail}".rstrip(), f"look into {_LOG}")
+    raise DevError(f"dockerd does not answer\n{tail}".rstrip(), f"see {_LOG}")
 
 
 def _start_daemon(root: list[str]) -> None:
@@ -185,15 +185,15 @@ def _last(text: str, count: int) -> str:
 
 
 def stop() -> None:
-    """End the dockerd that we started, if we did and it still runs; the next one can start then."""
+    """Stop the dockerd that we started, if it still runs, so that the next one can start."""
     pid = _running_dockerd()
     root = as_root()
     if pid is not None and root is not None:
-        say(f"ending dockerd (PID {pid})")
+        say(f"stopping dockerd (PID {pid})")
         run([*root, "kill", str(pid)], check=False)
         deadline = time.monotonic() + _STOP_SECONDS
         while _running_dockerd():
             if time.monotonic() > deadline:
-                raise DevError(f"dockerd (PID {pid}) does not end", f"look into {_LOG}")
+                raise DevError(f"dockerd (PID {pid}) does not stop", f"see {_LOG}")
             time.sleep(0.1)
     _PID.unlink(missing_ok=True)

@@ -38,7 +38,7 @@ def tag(stack: str) -> str:
 
 
 def ensure_debian(engine: Engine) -> None:
-    """Debian's image: the one that is there, pulled, or made by debootstrap where no registry answers.
+    """Debian's image: the one that is there, pulled, or made with debootstrap if no registry can be reached.
 
     Raises:
         DevError: none of these is possible.
@@ -51,7 +51,7 @@ def ensure_debian(engine: Engine) -> None:
             return
     except subprocess.TimeoutExpired:
         pass
-    say(f"no image registry answers: making {DEBIAN} with debootstrap")
+    say(f"no image registry can be reached: making {DEBIAN} with debootstrap")
     root = as_root()
     if root is None:
         raise DevError("debootstrap needs root", f"docker pull {DEBIAN}, or run ./dev as root")

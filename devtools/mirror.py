@@ -65,7 +65,7 @@ def arguments(engine: Engine, tools: Collection[str]) -> Iterator[dict[str, str]
     if not tools or "MIRROR" in given or reached():
         yield given
         return
-    say(f"{_PUBLISHER} does not answer: the tools come from a mirror of stand-ins")
+    say(f"{_PUBLISHER} cannot be reached: the tools come from a mirror of stand-ins")
     with stand_ins(engine, tools) as args:
         yield {**args, **given}
 

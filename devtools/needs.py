@@ -1,6 +1,6 @@
 """What the selected tests need in addition to Python: an engine with the base image, and programs.
 
-Asked of pytest before the run, so that `./dev test tests/unit -k x` starts no engine and installs nothing.
+pytest reports it before the run, so that `./dev test tests/unit -k x` starts no engine and installs nothing.
 """
 
 import json
@@ -31,7 +31,7 @@ PACKAGES = {
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What must be there for a selection of tests."""
+    """What a selection of tests needs."""
 
     engine: bool = False
     """A Docker engine with the base image of this checkout."""
@@ -57,7 +57,7 @@ def find_needs(pytest: Sequence[str | Path], arguments: Sequence[str], env: dict
 
 
 def install(programs: Collection[str]) -> None:
-    """Install Debian's packages of programs that are missing; tests say themselves what is missing still."""
+    """Install Debian's packages of programs that are missing; a test reports what is still missing."""
     lacking = sorted({PACKAGES[name] for name in programs if shutil.which(name) is None})
     if not lacking:
         return

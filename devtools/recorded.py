@@ -1,4 +1,4 @@
-"""The template's plan, as `./dev plan` recorded it: what boots is what the template says."""
+"""The template's plan, as `./dev plan` recorded it: the booted container is the one in the template."""
 
 import json
 import shutil

@@ -51,7 +51,7 @@ def show() -> int:
     print(_home_persist("resolve"))
     missing = [path for path in _CONTENT if not (home / path).exists()]
     if missing:
-        raise DevError(f"not there: {', '.join(missing)}")
+        raise DevError(f"missing: {', '.join(missing)}")
     for path in _CONTENT:
         say(f"there: ~/{path}")
     print(f"\nLook:    {_command('status')}")

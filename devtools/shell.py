@@ -14,7 +14,7 @@ STATE = ROOT / ".dev"
 
 
 class DevError(Exception):
-    """Something that the user of `./dev` can fix. The second argument is how."""
+    """Something that the user of `./dev` can fix. The second argument says how."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -22,7 +22,7 @@ class DevError(Exception):
 
 
 def say(message: str) -> None:
-    """Tell what is being done."""
+    """Print what is being done."""
     print(f"==> {message}", flush=True)
 
 
@@ -86,7 +86,7 @@ def as_root() -> list[str] | None:
 
 
 def ask(question: str) -> bool:
-    """Ask on a terminal; elsewhere the answer is yes, and it is said."""
+    """Ask on a terminal; elsewhere the answer is yes, and this is printed."""
     if not sys.stdin.isatty() or os.environ.get("CI"):
         say(f"{question} (no terminal to ask on: yes)")
         return True

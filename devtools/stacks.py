@@ -1,4 +1,4 @@
-"""The stacks, from the one table that the template and the publish workflow are equal to."""
+"""The stacks, from one table, which the template and the publish workflow have to match."""
 
 import tomllib
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from devtools.shell import ROOT
 
 TABLE = ROOT / "images/stacks.toml"
 ENGINE = "-engine"
-"""What the tag of a stack's image with a Docker engine ends in."""
+"""Suffix of the tag of a stack's image with a Docker engine."""
 _ENGINE_MIB = 250
-"""What the engine may measure on top of its stack."""
+"""How much the engine may add to the size of its stack."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""images/tools.lock: the tools' versions, and checksums of what its publisher gives none for."""
+"""images/tools.lock: the tools' versions, and checksums of downloads whose publisher gives none."""
 
 import hashlib
 import json
@@ -47,11 +47,11 @@ _NVM = "https://raw.githubusercontent.com/nvm-sh/nvm/v{version}/{name}"
 STEPS: dict[str, tuple[Step, ...]] = {
     "claude-code": (partial(npm, "@anthropic-ai/claude-code"),),
     "cmake": (partial(github, "Kitware/CMake"),),
-    # A major version and a fingerprint: somebody decides.
+    # A major version and a fingerprint: changed by hand.
     "llvm": (),
     "node": (node,),
     "nvm": (partial(github, "nvm-sh/nvm"), partial(files, _NVM)),
-    # From version 1.0.0 on the program has another licence than Apache-2.0: somebody decides.
+    # Version 1.0.0 changed the licence from Apache-2.0: update it by hand.
     "rtk": (),
     "sccache": (partial(github, "mozilla/sccache"),),
     "web-shell": (partial(github, "SoureCode/web-shell"),),
@@ -59,7 +59,7 @@ STEPS: dict[str, tuple[Step, ...]] = {
 
 
 def renew(lock: Path, downloads: Downloads, tools: Iterable[str] = ()) -> list[str]:
-    """Write the newest versions into the lock file, and say what has changed.
+    """Write the newest versions into the lock file, and report what has changed.
 
     Args:
         lock: the lock file.
@@ -73,9 +73,7 @@ def renew(lock: Path, downloads: Downloads, tools: Iterable[str] = ()) -> list[s
     changed = []
     for tool in tools or entries:
         if tool not in entries or tool not in STEPS:
-            raise ToolError(
-                f"{tool}: no source of its newest version is known; see {Path(__file__).name}"
-            )
+            raise ToolError(f"{tool}: no source of its newest version is known; see {Path(__file__).name}")
         entry = entries[tool]
         for step in STEPS[tool]:
             entry = step(downloads, entry)
@@ -88,7 +86,7 @@ def renew(lock: Path, downloads: Downloads, tools: Iterable[str] = ()) -> list[s
 
 
 def command(tools: list[str]) -> int:
-    """Renew the lock file of this checkout, and say what has changed.
+    """Renew the lock file of this checkout, and report what has changed.
 
     Raises:
         DevError: as `renew`.
@@ -96,7 +94,7 @@ def command(tools: list[str]) -> int:
     try:
         changed = renew(LOCK, Downloads(), tools)
     except ToolError as error:
-        raise DevError(str(error), "images/tools.lock is as it was") from error
+        raise DevError(str(error), "images/tools.lock was not changed") from error
     for line in changed or ["every tool is at its newest version"]:
         say(line)
     return 0

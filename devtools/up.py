@@ -13,7 +13,7 @@ _NAME = "dev"
 
 
 def workspace(engine: Engine, record: Path = recorded.RECORD) -> Workspace:
-    """The workspace of `./dev up`; its id stays the same, so that its own copies are found again."""
+    """The workspace of `./dev up`; its ID stays the same, so that it finds its own copies again."""
     space = Workspace(engine, _NAME, workspace_id="00000000-0000-4000-8000-000000000001", record=record)
     return space.without_coder()
 
@@ -31,11 +31,11 @@ def up(engine: Engine) -> int:
     else:
         volume = engine.docker("volume", "inspect", space.home_volume, check=False).returncode == 0
         space.remove()
-        say(f"{'kept' if volume else 'new'}: volume {space.home_volume}, what lasts of $HOME")
+        say(f"{'kept' if volume else 'new'}: volume {space.home_volume}, the kept part of $HOME")
         say(f"booting {space.container}")
         space.boot(wait=False)
     state = space.wait_ready()
-    say(f"systemd says: {state} ({time.monotonic() - began:.1f} s in all)")
+    say(f"systemd is {state} ({time.monotonic() - began:.1f} s in total)")
     report = space.exec("ws-doctor")
     print(report.stdout, end="")
     print(report.stderr, end="", file=sys.stderr)

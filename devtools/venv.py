@@ -76,7 +76,7 @@ def _without(package: str, lock: str) -> str:
 
 
 def _usable() -> bool:
-    """Whether it is whole, and was made where it lies: a moved one has scripts that find no Python."""
+    """Whether it is complete and was made at this path: the scripts of a moved one do not find Python."""
     script = VENV / "bin/pip"
     try:
         place = script.read_text().startswith(f"#!{VENV}/")

@@ -76,7 +76,7 @@ def engine() -> Engine:
     """A Docker engine with the base image of this checkout."""
     found = engines.find()
     if found is None:
-        missing("no Docker engine answers; ./dev test starts one")
+        missing("no Docker engine is running; ./dev test starts one")
     if not found.has_image(images.tag("base")):
         missing("the base image is not built; ./dev image base")
     return found

@@ -62,7 +62,7 @@ def down(engine: Engine | None, *, everything: bool) -> None:
     cluster = Cluster(engine or Engine(["docker"]))
     if cluster.running() or cluster.left_over():
         cluster.stop()
-        say("stopped: the cluster; what it had changed on this machine is as before")
+        say("stopped: the cluster; its changes to this machine were undone")
     if everything:
         cluster.remove()
         if engine:

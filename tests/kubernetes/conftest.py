@@ -29,7 +29,7 @@ AnyCluster = Cluster | GivenCluster
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[AnyCluster]:
     """The one that KUBECONFIG names, or the embedded one. It was running before, or it is stopped again."""
-    engine = engines.find() or missing("no Docker engine answers; ./dev kubernetes starts one")
+    engine = engines.find() or missing("no Docker engine is running; ./dev kubernetes starts one")
     if not engine.has_image(IMAGE):
         missing(f"the image {IMAGE} is not built; ./dev kubernetes builds it")
     with contextlib.ExitStack() as stack:

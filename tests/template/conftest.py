@@ -95,7 +95,7 @@ def running(terraform: Terraform) -> Iterator[Running]:
 
 
 def find_engine() -> engines.Engine:
-    return engines.find() or missing("no Docker engine answers; ./dev test starts one")
+    return engines.find() or missing("no Docker engine is running; ./dev test starts one")
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """docs/doctor.md has the table of all checks, as the catalogue has them."""
 
+import re
 from pathlib import Path
 
 from coder_ws_runtime.doctor.catalogue import CHECKS
@@ -24,3 +25,14 @@ def test_troubleshooting_leads_to_every_check() -> None:
     """People look for what they see; each check is named under some symptom."""
     page = (DOCS.parent / "troubleshooting.md").read_text()
     assert [item.id for item in CHECKS if f"`{item.id}`" not in page] == []
+
+
+def test_the_report_in_the_readme_has_every_check() -> None:
+    """Its first lines name a category once: ``✓ docker.cli, socket``."""
+    report = (DOCS.parents[1] / "README.md").read_text().partition("$ ws-doctor\n")[2].partition("```")[0]
+    shown = []
+    for line in re.findall(r"^[✓-] ([a-z]+\.[a-z0-9-]+(?:, [a-z0-9-]+)*)", report, re.MULTILINE):
+        category, _, names = line.partition(".")
+        shown += [f"{category}.{name}" for name in names.split(", ")]
+    assert sorted(shown) == sorted(item.id for item in CHECKS)
+    assert f"{len(CHECKS)} checks in " in report

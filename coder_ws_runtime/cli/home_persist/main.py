@@ -16,6 +16,7 @@ def home_persist() -> None:
     (/etc/home-persist.d), by the template, and by you ('add', 'enable').
 
     Exit status: 0 done, 1 some paths or manifests were refused, 2 wrong usage, 3 no usable volume.
+
     More: /usr/local/share/doc/coder-ws-runtime/persistence.md
     """
 

@@ -36,10 +36,10 @@ def resolve(layout: Layout, *, dry_run: bool, quiet: bool, as_json: bool) -> int
     """Make every declared path a link into the volume.
 
     Content that is only in the home is moved to the volume first. If the home and the volume both have
-    content, directories are merged; of two files, the volume's wins. One exception: a file that replaced a
-    managed link since this container started is the newer save, and wins. The other version goes to the
-    attic (home-persist attic list). Nothing is removed unless the same bytes exist somewhere else. You can
-    run this at any time; after an interruption, run it again to continue.
+    content, directories are merged, and of two versions of a file, the newer save wins; a file from the
+    image counts as older. The other version goes to the attic (home-persist attic list). Nothing is removed
+    unless the same bytes exist somewhere else. You can run this at any time; after an interruption, run it
+    again to continue.
 
     Exit status: 0 done, 1 some paths or manifests were refused, 2 wrong usage, 3 no usable volume.
     """

@@ -1,6 +1,6 @@
-"""Whether a program runs, and its version: it is started once, and again when it has changed.
+"""Whether a program runs, and its version: it is started once, and again after it has changed.
 
-The doctor looks every minute in every workspace; `claude --version` alone takes longer than all checks.
+The doctor checks every minute in every workspace; `claude --version` alone takes longer than all checks.
 """
 
 import os
@@ -20,7 +20,7 @@ class _BrokenError(Exception):
 
 
 def ask_version(context: Context, program: str) -> Completed:
-    """How ``PROGRAM --version`` ended; what ended well is remembered until the program changes.
+    """How ``PROGRAM --version`` ended; a success is remembered until the program changes.
 
     Args:
         context: the workspace.
@@ -33,7 +33,7 @@ def ask_version(context: Context, program: str) -> Completed:
             raise _BrokenError(done)
         return done.stdout or done.stderr
 
-    # root starts it each time: what root would remember is not the user's to change.
+    # root starts it each time: the user must not be able to change what root remembers.
     if not context.live or context.uid == 0 or not context.layout.runtime_dir.is_dir():
         return _without_memory(context, program)
     try:
@@ -56,10 +56,10 @@ def _without_memory(context: Context, program: str) -> Completed:
 
 
 def _identity(program: str) -> bytes:
-    """What changes when the program does; a change of its mode changes its ctime (inode(7)).
+    """A value that changes when the program does; a change of its mode changes its ctime (inode(7)).
 
     Raises:
-        OSError: it is not there.
+        OSError: it does not exist.
     """
     real = os.path.realpath(program)
     found = os.stat(real)

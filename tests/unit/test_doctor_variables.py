@@ -41,7 +41,7 @@ def test_a_line(line: str, whole: bool | None, tmp_path: Path) -> None:  # noqa:
         return
     assert evidence == [f"X is set in {profile}, line 2"]
     assert bool(edits) is whole
-    assert (f"take it out of {profile}, line 2" in remedy.text) is not whole
+    assert (f"remove it from {profile}, line 2" in remedy.text) is not whole
 
 
 def test_files_of_the_system_are_changed_by_root_and_are_no_scripts(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_a_publisher_that_does_not_answer_leaves_the_file(
 
 
 def test_a_tool_that_nobody_knows(lock: Path, downloads: Downloads) -> None:
-    with pytest.raises(ToolError, match="rust: nobody knows"):
+    with pytest.raises(ToolError, match="rust: no source of its newest"):
         renew(lock, downloads, ["rust"])
 
 

@@ -332,7 +332,7 @@ ROWS = [
         "the template forbids programs to become root",
         Template(_no_new_privileges),
         "system.sudo-forbidden",
-        "take no-new-privileges out of security_opts",
+        "remove no-new-privileges from security_opts",
         status="warning",
     ),
     Row(

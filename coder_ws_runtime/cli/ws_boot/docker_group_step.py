@@ -23,7 +23,7 @@ def run(layout: Layout, *, dry_run: bool = False, as_json: bool = False) -> int:
     finding = report.after.finding
     if finding is None:
         return ExitStatus.DONE
-    # Not raised: the document that was printed has it, and there is one document.
+    # Not raised: the printed document contains it, and there may be only one document.
     place = str(layout.docker_socket)
     render.complain(RefusedError(finding.message, code=finding.code, place=place, hint=finding.hint))
     return ExitStatus.REFUSED

@@ -1,4 +1,4 @@
-"""The entry point of ``ws-boot``: what a unit or the template's script calls does without click."""
+"""The entry point of ``ws-boot``: calls by units and by the template's script run without click."""
 
 import sys
 from collections.abc import Callable
@@ -19,7 +19,7 @@ def main() -> None:
 
 
 def _plain_step() -> Callable[[Layout], int] | None:
-    """The work of a step that is called without options; each imports only its own."""
+    """The work of a step that is called without options; each imports only what it needs."""
     if is_plain("docker-group"):
         from coder_ws_runtime.cli.ws_boot.docker_group_step import run as group  # noqa: PLC0415 - as above
 

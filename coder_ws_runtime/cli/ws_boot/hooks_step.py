@@ -102,7 +102,7 @@ def _say_summary(layout: Layout, results: Sequence[Result]) -> None:
 
 
 def none_text(layout: Layout) -> str:
-    """What to say where the image has no hooks."""
+    """The message if the image has no hooks."""
     return f"no hooks: there is no {layout.share}/*/{FILE}"
 
 

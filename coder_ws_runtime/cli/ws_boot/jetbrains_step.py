@@ -19,7 +19,7 @@ def run(layout: Layout, *, dry_run: bool = False, as_json: bool = False) -> int:
     """Set up JetBrains' files, report, and return the exit status.
 
     Raises:
-        UserError: nothing could be done.
+        UserError: it cannot begin.
     """
     refuse_root(layout)
     values, faults = workspace_settings(layout)

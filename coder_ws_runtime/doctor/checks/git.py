@@ -15,7 +15,7 @@ _SECONDS = 4.0
 _BAD_LINE = re.compile(r"bad config line (\d+)(?: in file (.+)| in .*)?$", re.MULTILINE)
 _DIRECTORY = re.compile(r"unable to access '(.+)': Is a directory")
 _OTHERS_REPOSITORY = "dubious ownership"
-"""What git says of a repository of another user, in which the doctor may have been called."""
+"""What git says about another user's repository, in which the doctor may have been called."""
 _BAD_VALUE = re.compile(r"\b(?:bad|malformed) .*?\b([A-Za-z][\w-]*\.[\w.-]+)\b", re.MULTILINE)
 
 
@@ -72,7 +72,7 @@ def _invalid(context: Context, program: str, done: Completed) -> Finding:
 
 
 def _not_a_file(context: Context, path: Path, said: str) -> Finding:
-    """An engine makes a directory for a bind mount of a file that is not there."""
+    """An engine creates a directory for a bind mount of a file that does not exist."""
     move = f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.broken')}"
     remedy = Remedy("move it away", (context.as_user(move),))
     problem = f"git commands fail: {path} is a directory"
@@ -80,7 +80,7 @@ def _not_a_file(context: Context, path: Path, said: str) -> Finding:
 
 
 def _closed(context: Context, path: Path) -> Finding:
-    problem = f"git goes on without {path}, which it may not read"
+    problem = f"git ignores {path}, which it may not read"
     code, evidence = "programs.git-settings-closed", [shown_mode(path)]
     return warning(code, problem, open_up(context, path), evidence=evidence, about=str(path))
 

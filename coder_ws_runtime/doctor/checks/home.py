@@ -1,4 +1,4 @@
-"""Checks of the home itself: the directory, the volume, copies of other workspaces."""
+"""Checks of the home: the directory, the volume, copies of other workspaces."""
 
 import os
 import shlex
@@ -52,7 +52,7 @@ def home(context: Context) -> Verdict:
     again = systemd.restart_command(context, systemd.RESOLVE, "home-persist resolve")
     proper = _proper_home(context)
     if proper and os.path.realpath(proper) != os.path.realpath(path):
-        remedy = Remedy("use the user's", (f"export HOME={shlex.quote(str(proper))}",))
+        remedy = Remedy("use the user's home", (f"export HOME={shlex.quote(str(proper))}",))
         evidence = [f"HOME={path}", f"{context.layout.passwd_file}: {proper}"]
         problem = f"HOME is not the user's home, so programs in this shell look for their files in {path}"
         return found([failure("home.home-variable", problem, remedy, evidence=evidence)], "")
@@ -73,7 +73,7 @@ def home(context: Context) -> Verdict:
     if user and status.st_mode & _WHOLE != _WHOLE:
         evidence = [f"{path}: mode {status.st_mode & 0o7777:04o}"]
         remedy = Remedy(
-            "open it to the user",
+            "give the user access",
             (context.as_user(f"chmod u+rwx {shlex.quote(str(path))}"), again),
             safe=True,
         )
@@ -84,7 +84,7 @@ def home(context: Context) -> Verdict:
 
 
 def _proper_home(context: Context) -> Path | None:
-    """The home of the user of the workspace, who looks; None if somebody else does."""
+    """The home of the workspace's user; None if another user runs the check."""
     user = context.ask(account)
     if not context.live or user is None or context.uid != user.uid:
         return None
@@ -97,7 +97,7 @@ def _proper_home(context: Context) -> Path | None:
 
 
 def _projects_problem(context: Context, user: User | None) -> Finding | None:
-    """Why the user cannot work in the directory of projects, which has a volume of its own."""
+    """Why the user cannot work in the projects directory, which has its own volume."""
     name = context.settings.projects
     path = context.layout.root / name.lstrip("/")
     if user is None or not name or not path.is_dir() or not context.ask(systemd.steps_ran):
@@ -111,7 +111,7 @@ def _projects_problem(context: Context, user: User | None) -> Finding | None:
     commands = (*owner, f"chmod u+rwx {quoted}")
     remedy = Remedy("give it to the user", tuple(map(context.as_root, commands)), safe=True)
     evidence = [f"{path}: uid {status.st_uid}, mode {status.st_mode & 0o7777:04o}"]
-    problem = f"{user.name} cannot write to the directory of projects"
+    problem = f"{user.name} cannot write to the projects directory"
     return failure("home.projects-closed", problem, remedy, evidence=evidence, about=str(path))
 
 
@@ -187,7 +187,7 @@ def _volume_elsewhere(context: Context, path: Path) -> Finding:
     from coder_ws_runtime.doctor.variables import take_out  # noqa: PLC0415 - rarely needed
 
     remedy, set_in = take_out(context, _STATE, "use the volume that the template mounts")
-    problem = f"home-persist looks for the volume where there is none: {_STATE} is {path}"
+    problem = f"home-persist looks for the volume at {path}, because {_STATE} is set, but there is none"
     evidence = [f"{path}: no such directory", *set_in]
     return failure("home.volume-variable", problem, remedy, evidence=evidence)
 
@@ -246,7 +246,7 @@ def orphans(context: Context) -> Verdict:
         if lease and lease.held:
             continue
         seen = lease.seen if lease else (context.layout.workspaces / name).stat().st_mtime
-        if now - seen > Bounds().old:  # what `home-persist gc --yes` removes without the word of an engine
+        if now - seen > Bounds().old:  # what `home-persist gc --yes` removes without asking an engine
             called = f" ({lease.workspace_name})" if lease and lease.workspace_name else ""
             old.append(f"{name}{called}: not seen for {(now - seen) / _DAY:.0f} days")
     if not old:

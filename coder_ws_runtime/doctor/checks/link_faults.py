@@ -1,4 +1,4 @@
-"""What is wrong with the link of a declared path, and how it is put right; loaded where something is."""
+"""What is wrong with the link of a declared path, and how to fix it; imported only if something is."""
 
 import os
 import shlex
@@ -27,7 +27,7 @@ def find_faults(context: Context, entries: Sequence[Entry]) -> list[Finding]:
 
 
 def _one_for_each_link(findings: Iterable[Finding | None]) -> list[Finding]:
-    """The findings, those of one link of the user's as one: it may be above several declared paths."""
+    """The findings, with one for each of the user's links: one may be above several declared paths."""
     merged: dict[tuple[str, str], Finding] = {}
     for finding in findings:
         if finding is None:
@@ -47,7 +47,7 @@ def _link_finding(context: Context, session: Session, entry: Entry) -> Finding |
     try:
         seen = look(session, entry, refuse_writers=False)
     except OSError as error:
-        problem = f"{path} cannot be looked at: {error.strerror or error}"
+        problem = f"{path} cannot be read: {error.strerror or error}"
         return failure("home.link-unreadable", problem, remedy, evidence=evidence, about=about)
     planned = plan(entry, seen)
     if planned.decision is Decision.DIVERTED:
@@ -61,24 +61,24 @@ def _link_finding(context: Context, session: Session, entry: Entry) -> Finding |
         problem = f"{path} {state}"
         return failure(code, problem, remedy, evidence=[*evidence, _next(planned)], about=about)
     if planned.problem:
-        remedy = Remedy(f"{planned.hint}; then look again", (again,))
+        remedy = Remedy(f"{planned.hint}; then check again", (again,))
         problem = f"{path}: {planned.problem}"
         return warning("home.link-other-type", problem, remedy, evidence=evidence, about=about)
     return None
 
 
 def _diverted_finding(context: Context, entry: Entry) -> Finding | None:
-    """A link of the user's own is a decision, and no fault; one that leads nowhere stops its program."""
+    """The user's own link is a decision, not a fault. But if it leads nowhere, the path's program fails."""
     place = context.layout.home / entry.path
     if place.exists():
         return None
     link = next(parent for parent in (place, *place.parents) if parent.is_symlink() or parent.exists())
-    if link.exists():  # it leads to a directory, in which programs make what they need
+    if link.exists():  # it leads to a directory, in which programs create what they need
         return None
     again = systemd.restart_command(context, systemd.RESOLVE, "home-persist resolve")
     commands = (context.as_user(f"rm {shlex.quote(str(link))}"), again)
-    remedy = Remedy("make what your link leads to, or go back to the volume's copy", commands)
-    problem = f"your own link {link} leads to {os.readlink(link)}, and nothing is there"
+    remedy = Remedy("create your link's target, or go back to the volume's copy", commands)
+    problem = f"your own link {link} leads to {os.readlink(link)}, which does not exist"
     evidence = [f"~/{entry.path}: declared in {entry.place}"]
     return warning("home.link-diverted-nowhere", problem, remedy, evidence=evidence, about=str(link))
 
@@ -93,14 +93,14 @@ def _state(seen: Observation) -> tuple[str, str]:
     if seen.aside is not None:
         return "home.link-half-done", "was left half done by an interrupted run"
     if home is None:
-        return "home.link-missing", "is not linked: there is nothing in its place"
+        return "home.link-missing", "is not linked: there is nothing at the path"
     if home.kind is Kind.LINK and points_into(home.target, seen.volume_root):
         if home.target == seen.link:
-            return "home.link-dangling", f"links to {home.target}, which is not there"
-        return "home.link-wrong", f"links to {home.target}, a wrong place of the volume"
+            return "home.link-dangling", f"links to {home.target}, which does not exist"
+        return "home.link-wrong", f"links to {home.target}, a wrong place on the volume"
     if home.kind is Kind.LINK:
         return "home.link-elsewhere", f"links to {home.target}, which is not on the volume"
     return (
         "home.link-replaced",
-        f"was replaced by a {home.kind.value}, which is not on the volume, and lost with the container",
+        f"was replaced by a {home.kind.value}, which is not on the volume and is lost with this container",
     )

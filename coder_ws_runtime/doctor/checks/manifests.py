@@ -17,13 +17,13 @@ from coder_ws_runtime.text import plural
 
 @check("home.manifests", "the manifests and declared paths")
 def manifests(context: Context) -> Verdict:
-    """Every manifest, and every path of the template and of the user, is valid."""
+    """Every manifest is valid, and so is every path of the template and of the user."""
     known = context.ask(declarations)
     settings = context.settings_error is None and os.path.lexists(context.layout.settings_file)
     told = [error for error in known.refused if settings or error.code != NO_WORKSPACE_ID]
     findings = [_refused(context, error) for error in told]
     if not findings and len(told) < len(known.refused):
-        return skipped("the workspace's id is not known; see system.settings")
+        return skipped("the workspace's ID is not known; see system.settings")
     sources = len({entry.source for entry in known.entries})
     return found(findings, f"{plural(len(known.entries), 'path')} of {plural(sources, 'source')}")
 
@@ -35,18 +35,18 @@ def _refused(context: Context, error: UserError) -> Finding:
     if isinstance(error.__cause__, PermissionError):
         return _closed_manifest(context, error)
     if error.place.startswith(f"{context.layout.settings_file}:"):
-        text = f"{advice}: it is a parameter of the workspace; the restart asks for it"
+        text = f"{advice}: it is a parameter of the workspace, which the restart asks for"
         remedy = remedies.restart_workspace(context, text, ask=True)
     else:
         again = systemd.restart_command(context, systemd.RESOLVE, "home-persist resolve")
-        remedy = Remedy(f"{advice}; then look again", (*_readable_again(context, error), again))
+        remedy = Remedy(f"{advice}; then check again", (*_readable_again(context, error), again))
     evidence = [error.place] if error.place else []
     problem = f"not persisted: {error.message}"
     return failure("home.manifest-refused", problem, remedy, evidence=evidence, about=error.place)
 
 
 def _readable_again(context: Context, error: UserError) -> tuple[str, ...]:
-    """What makes a text of the user's own paths again; nothing where a person has to say what was meant."""
+    """Commands that make the user's own paths readable again; none if a person has to decide."""
     if not isinstance(error.__cause__, UnicodeDecodeError) or not _is_kept(context, error.place):
         return ()
     file, copy = shlex.quote(error.place), shlex.quote(f"{error.place}.broken")
@@ -59,7 +59,7 @@ def _is_kept(context: Context, place: str) -> bool:
 
 
 def _closed_manifest(context: Context, error: UserError) -> Finding:
-    """A manifest that the user may not read: home-persist runs as the user."""
+    """A manifest that the user may not read; home-persist runs as the user."""
     file = shlex.quote(error.place)
     commands = [f"chmod a+r {file}", "systemctl restart home-persist-resolve home-persist-watch"]
     if _is_kept(context, error.place):
@@ -74,7 +74,7 @@ def _closed_manifest(context: Context, error: UserError) -> Finding:
 
 def _closed_manifests(context: Context, error: UserError) -> Finding:
     remedy = Remedy(
-        "let everybody read it, and link what it declares",
+        "make it readable for all users, and link what it declares",
         (
             context.as_root(f"chmod a+rx {shlex.quote(error.place)}"),
             context.as_root("systemctl restart home-persist-resolve home-persist-watch"),

@@ -26,7 +26,7 @@ _RESOLVER_SECONDS = 1.5
 _SKEW = 60.0
 """From this difference on, in seconds, tokens and certificates begin to be refused."""
 _STARTING = 5.0
-"""How long after the start of its unit web-shell may take to listen."""
+"""How many seconds web-shell may take to listen after the start of its unit."""
 _ANSWER_SECONDS = 3.0
 
 # Exit statuses of curl(1).
@@ -49,7 +49,7 @@ def _url(context: Context) -> str:
 
 
 def _server(context: Context) -> str:
-    """The name of Coder's server, or its address; empty if it is not known."""
+    """The name of Coder's server, or its address; empty if unknown."""
     url = context.ask(_url)
     if not url:
         return ""
@@ -67,7 +67,7 @@ def _resolves(name: str) -> str:
 
     def ask() -> None:
         try:
-            # As bytes: of text the codec for names in other scripts would be loaded.
+            # As bytes: for text, Python would load the codec for names in other scripts.
             asked = name.encode() if name.isascii() else name
             answer.put(str(socket.getaddrinfo(asked, None, type=socket.SOCK_STREAM)[0][4][0]))
         except (OSError, UnicodeError):
@@ -246,9 +246,9 @@ def web_shell(context: Context) -> Verdict:
 
 
 def _asked_web_shell() -> str:
-    """Why web-shell gives no list of terminals; empty if it does.
+    """Why web-shell does not list its terminals; empty if it does.
 
-    Not by curl: a process takes twenty times as long as the answer.
+    Not with curl: starting a process takes twenty times as long as the answer.
     """
     until = time.monotonic() + _STARTING
     while True:

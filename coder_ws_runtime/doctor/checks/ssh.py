@@ -24,7 +24,7 @@ _RUNS_PROGRAMS = re.compile(r"^\s*(match\b.*\bexec|include)\b", re.IGNORECASE | 
 
 @check("programs.ssh", "ssh's files", needs=[Need.LIVE])
 def ssh(context: Context) -> Verdict:
-    """The program ssh reads its settings, and takes the user's keys: both must be closed to others."""
+    """The program ssh reads its settings and uses the user's keys: both must be closed to others."""
     directory = context.layout.home / ".ssh"
     try:
         names = sorted(os.listdir(directory))

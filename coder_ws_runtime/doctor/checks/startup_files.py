@@ -45,7 +45,7 @@ def _is_users(context: Context, path: Path) -> bool:
 
 
 def _closed(context: Context, path: Path) -> Finding:
-    problem = f"shells go on without {path}, which they may not read"
+    problem = f"shells ignore {path}, which they may not read"
     evidence = [shown_mode(path)]
     about = str(path)
     return warning(

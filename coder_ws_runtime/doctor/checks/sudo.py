@@ -20,7 +20,7 @@ _SECONDS = 4.0
 _NO_FAULT = ("a password is required", "unable to resolve host")
 """sudo also prints these if its settings are in order."""
 _FORBIDDEN = ('"no new privileges" flag', "'nosuid' option set")
-"""What it says where the container may not have programs that become root."""
+"""What it says if the container does not allow programs to become root."""
 _BAD_LINE = re.compile(r"^(/[^:]+):(\d+):\d+: ", re.MULTILINE)
 _OTHERS_WRITE = 0o022
 _TEXT = "give its files the owner and mode that it needs, and comment out lines that it cannot read"
@@ -54,7 +54,7 @@ def _fault(context: Context, program: Path, done: Completed, said: list[str]) ->
     if not done.ok:
         return _broken(context, fixes, evidence)
     remedy = Remedy(_TEXT, tuple(map(context.as_root, fixes))) if fixes else _restart(context)
-    problem = "sudo complains at each call, and leaves out a part of its settings"
+    problem = "sudo complains at each call, and ignores a part of its settings"
     return warning("system.sudo-complains", problem, remedy, evidence=evidence)
 
 
@@ -75,12 +75,12 @@ def _forbidden(context: Context, said: list[str]) -> Finding:
         context,
         by_template(
             context,
-            "let programs become root: take no-new-privileges out of security_opts of the docker_container",
+            "let programs become root: remove no-new-privileges from security_opts of the docker_container",
             "let programs become root: in the security_context of the container set"
             " allow_privilege_escalation = true",
         ),
     )
-    problem = "the template forbids sudo, so no command for root works, also none that is printed here"
+    problem = "the template forbids sudo, so commands for root fail, including those printed here"
     return warning("system.sudo-forbidden", problem, remedy, evidence=said[:2])
 
 

@@ -61,7 +61,7 @@ SWAP_SUFFIX = f"{SET_ASIDE_SUFFIX}-swap"
 
 
 def aside_name(name: str) -> str:
-    """Where the content of a name is set aside, in the same directory."""
+    """The name under which content is set aside, in the same directory."""
     return f".{name}{SET_ASIDE_SUFFIX}"
 
 

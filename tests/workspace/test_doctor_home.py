@@ -395,6 +395,22 @@ ROWS = [
     ),
     Row(
         "home.links",
+        "a file has the place of a directory above kept paths",
+        f"{_STILL}; rm -r .config; sudo -u coder touch .config",
+        "home.link-blocked",
+        "mv /home/coder/.config /home/coder/.config.broken",
+        after=f"rm /home/coder/.config.broken; {_GO_ON}",
+    ),
+    Row(
+        "home.links",
+        "a file of the volume has the place of a directory above kept paths",
+        f"{_STILL}; rm -r {VOLUME}/.config; sudo -u coder touch {VOLUME}/.config",
+        "home.link-blocked",
+        f"mv {VOLUME}/.config {VOLUME}/.config.broken",
+        after=f"rm {VOLUME}/.config.broken; {_GO_ON}",
+    ),
+    Row(
+        "home.links",
         "a link dangles",
         f"rm -r {VOLUME}/.config/rtk",
         "home.link-dangling",

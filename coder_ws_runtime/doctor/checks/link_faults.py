@@ -8,6 +8,7 @@ from dataclasses import replace
 from coder_ws_runtime.doctor import systemd
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.findings import Finding, Remedy, failure, warning
+from coder_ws_runtime.fs.anchored import BlockedPathError
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.reconcile.actions import Decision, Plan
 from coder_ws_runtime.persist.reconcile.observation import Observation
@@ -40,15 +41,26 @@ def _one_for_each_link(findings: Iterable[Finding | None]) -> list[Finding]:
 
 
 def _link_finding(context: Context, session: Session, entry: Entry) -> Finding | None:
-    path, about = f"~/{entry.path}", str(context.layout.home / entry.path)
-    again = systemd.restart_command(context, systemd.RESOLVE, "home-persist resolve")
-    remedy = Remedy("link it again: what is in the home moves to the volume", (again,), safe=True)
     evidence = [f"declared in {entry.place}"]
     try:
-        seen = look(session, entry, refuse_writers=False)
+        return _planned_finding(context, entry, look(session, entry, refuse_writers=False), evidence)
+    except BlockedPathError as error:
+        return _blocked_finding(context, error, evidence)
     except OSError as error:
-        problem = f"{path} cannot be read: {error.strerror or error}"
-        return failure("home.link-unreadable", problem, remedy, evidence=evidence, about=about)
+        problem = f"~/{entry.path} cannot be read: {error.strerror or error}"
+        about = str(context.layout.home / entry.path)
+        return failure("home.link-unreadable", problem, _link_again(context), evidence=evidence, about=about)
+
+
+def _link_again(context: Context) -> Remedy:
+    again = systemd.restart_command(context, systemd.RESOLVE, "home-persist resolve")
+    return Remedy("link it again: what is in the home moves to the volume", (again,), safe=True)
+
+
+def _planned_finding(
+    context: Context, entry: Entry, seen: Observation, evidence: list[str]
+) -> Finding | None:
+    path, about = f"~/{entry.path}", str(context.layout.home / entry.path)
     planned = plan(entry, seen)
     if planned.decision is Decision.DIVERTED:
         return _diverted_finding(context, entry)
@@ -56,15 +68,29 @@ def _link_finding(context: Context, session: Session, entry: Entry) -> Finding |
         problem = f"{path}: {planned.problem}"
         remedy = Remedy(planned.hint)
         return failure("home.link-refused", problem, remedy, evidence=evidence, about=about)
+    remedy = _link_again(context)
     if planned.actions:
         code, state = _state(seen)
         problem = f"{path} {state}"
         return failure(code, problem, remedy, evidence=[*evidence, _next(planned)], about=about)
     if planned.problem:
-        remedy = Remedy(f"{planned.hint}; then check again", (again,))
+        remedy = Remedy(f"{planned.hint}; then check again", remedy.commands)
         problem = f"{path}: {planned.problem}"
         return warning("home.link-other-type", problem, remedy, evidence=evidence, about=about)
     return None
+
+
+def _blocked_finding(context: Context, error: BlockedPathError, evidence: list[str]) -> Finding:
+    """Something else has the place of a directory above the path: only the user knows what it is for."""
+    place = context.layout.home / error.component
+    if place.is_dir() or not os.path.lexists(place):
+        place = context.layout.volume / error.component
+    name = shlex.quote(str(place))
+    again = systemd.restart_command(context, systemd.RESOLVE, "home-persist resolve")
+    move = context.as_user(f"mv {name} {shlex.quote(f'{place}.broken')}")
+    remedy = Remedy("move it away, and link again what could not be linked", (move, again))
+    problem = f"{place} is not a directory, so nothing below it can be linked"
+    return failure("home.link-blocked", problem, remedy, evidence=evidence, about=str(place))
 
 
 def _diverted_finding(context: Context, entry: Entry) -> Finding | None:

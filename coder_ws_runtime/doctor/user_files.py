@@ -48,7 +48,9 @@ def _commented(lines: Sequence[str], bad: set[int]) -> str:
     return "\n".join(f"# {line}" if number in bad else line for number, line in enumerate(lines, 1))
 
 
-def set_aside(context: Context, file: Path, instead: Path | None = None, text: str = "") -> Remedy:
+def set_aside(
+    context: Context, file: Path, instead: Path | None = None, text: str = "", *, by_root: bool = False
+) -> Remedy:
     """Copy a file, and start a new one. Not a rename: the file may be a link into the volume.
 
     Args:
@@ -56,18 +58,20 @@ def set_aside(context: Context, file: Path, instead: Path | None = None, text: s
         file: the file to set aside; if it is a link, the copy is next to its target, and kept as long.
         instead: the file that replaces it.
         text: its new content, if no file replaces it.
+        by_root: whether only root may change the file.
     """
+    run = context.as_root if by_root else context.as_user
     there = Path(os.path.realpath(file))
     name, copy = shlex.quote(str(there)), shlex.quote(f"{there}.broken")
     if instead:
-        begin, said = context.as_user(f"cp {shlex.quote(str(instead))} {name}"), f"with {instead}"
+        begin, said = run(f"cp {shlex.quote(str(instead))} {name}"), f"with {instead}"
     elif text:
-        begin, said = f"echo {shlex.quote(text)} | {context.as_user(f'tee {name}')}", f"with {text}"
+        begin, said = f"echo {shlex.quote(text)} | {run(f'tee {name}')}", f"with {text}"
     else:
-        begin, said = context.as_user(f"truncate --size=0 {name}"), "without content"
+        begin, said = run(f"truncate --size=0 {name}"), "without content"
     return Remedy(
         f"keep a copy in {there}.broken, and start again {said}",
-        (context.as_user(f"cp {name} {copy}"), begin),
+        (run(f"cp {name} {copy}"), begin),
     )
 
 

@@ -94,6 +94,15 @@ ROWS = [
     ),
     Row(
         "programs.shell",
+        "a file of all shells has no end",
+        "echo 'if true; then' > /etc/profile.d/tool.sh",
+        "programs.shell-file-invalid",
+        "sudo truncate --size=0 /etc/profile.d/tool.sh",
+        status="warning",
+        after="rm /etc/profile.d/tool.sh /etc/profile.d/tool.sh.broken",
+    ),
+    Row(
+        "programs.shell",
         "the user may not read .bashrc",
         "chmod 0000 /home/coder/.bashrc",
         "programs.shell-file-closed",

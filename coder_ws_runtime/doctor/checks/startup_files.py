@@ -7,6 +7,7 @@ from pathlib import Path
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Finding, Verdict, found, skipped, warning
+from coder_ws_runtime.doctor.home_walk import container_made
 from coder_ws_runtime.doctor.user_files import is_closed, open_up, set_aside, shown_mode
 from coder_ws_runtime.system import text_file
 from coder_ws_runtime.system.process import find_program
@@ -17,6 +18,8 @@ _SHELLS = {
     "zsh": (".zshenv", ".zprofile", ".zshrc", ".zlogin"),
     "fish": (".config/fish/config.fish",),
 }
+_OF_SYSTEM = ("etc/profile", "etc/profile.d", "etc/bash.bashrc")
+"""What bash reads before; those of the image are not looked at, only what has changed since."""
 _CLAUDE = (".claude.json", ".claude/settings.json")
 _SIZE = 8 << 20
 """Size in bytes up to which a JSON file is checked."""
@@ -30,12 +33,22 @@ def shell(context: Context) -> Verdict:
         there = [context.layout.home / file for file in files]
         findings += [_closed(context, path) for path in there if is_closed(context, path)]
         changed = [path for path in there if _is_users(context, path)]
+        changed += _changed_of_system(context) if name == "bash" else []
         program = find_program(name, context.env.get("PATH", os.defpath)) if changed else None
         for path in changed if program else ():
             done = context.run([program or name, "-n", str(path)], timeout=_SECONDS)
             if not done.ok and str(path) in done.stderr:
                 findings.append(_broken(context, name, path, done.stderr.strip().splitlines()[:2]))
     return found(findings, "shells read them")
+
+
+def _changed_of_system(context: Context) -> list[Path]:
+    """Startup files of the system that were written since the container was made."""
+    since = context.ask(container_made)
+    files: list[Path] = []
+    for top in (context.layout.root / name for name in _OF_SYSTEM):
+        files += sorted(top.glob("*.sh")) if top.is_dir() else [top]
+    return [file for file in files if file.is_file() and file.stat().st_ctime > since]
 
 
 def _is_users(context: Context, path: Path) -> bool:
@@ -58,8 +71,11 @@ def _skeleton(context: Context, path: Path) -> Path:
 
 
 def _broken(context: Context, shell_: str, path: Path, said: list[str]) -> Finding:
-    skeleton = _skeleton(context, path)
-    remedy = set_aside(context, path, skeleton if skeleton.exists() else None)
+    if path.is_relative_to(context.layout.home):
+        skeleton = _skeleton(context, path)
+        remedy = set_aside(context, path, skeleton if skeleton.exists() else None)
+    else:
+        remedy = set_aside(context, path, by_root=True)
     problem = f"{shell_} stops in {path}, and does not run the rest of it"
     return warning("programs.shell-file-invalid", problem, remedy, evidence=said, about=str(path))
 

@@ -101,7 +101,7 @@ ROWS = {
     ),
     "add: here, and not in the home": Row(
         "cd ~/projects && home-persist add five",
-        r"~/five is not there; ~/projects/five is\nhint: home-persist add ~/projects/five",
+        r"~/five does not exist, but ~/projects/five does\nhint: home-persist add ~/projects/five",
         status=1,
         before="mkdir -p ~/projects/five",
     ),

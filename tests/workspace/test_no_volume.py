@@ -42,7 +42,7 @@ ROWS = [
     Row("home-persist status", (3, NONE), (3, "only in home")),
     Row("home-persist status .claude", (3, NONE), (3, READ_ONLY)),
     Row("home-persist status --json", (3, NONE), (3, '"code": "volume.read-only"')),
-    Row("home-persist attic list", (3, NONE), (0, "nothing is in the attic")),
+    Row("home-persist attic list", (3, NONE), (0, "the attic is empty")),
     Row("home-persist attic prune", (3, NONE), (0, "nothing to remove")),
     Row("home-persist migrate --list", (3, NONE), (0, "jetbrains-cache-to-ephemeral")),
     Row("home-persist gc", (3, NONE), (0, "nothing to remove")),

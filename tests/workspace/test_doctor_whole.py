@@ -59,7 +59,8 @@ def test_nothing_is_wrong(space: Workspace) -> None:
     assert findings(report) == {}
     assert {item["status"] for item in report["checks"]} <= {"ok", "skipped"}
     skipped = {item["id"]: item["summary"] for item in report["checks"] if item["status"] == "skipped"}
-    assert skipped.pop("jetbrains.locks") == "no other workspace of yours is running"
+    # Unless a workspace of another test has the same owner.
+    assert skipped.pop("jetbrains.locks", "") in ("", "no other workspace of yours is running")
     assert set(skipped.values()) <= {"not part of this image"}
     assert space.exec("ws-doctor", "--strict").returncode == 0
 

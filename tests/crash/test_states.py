@@ -390,7 +390,12 @@ class Homes(RuleBasedStateMachine):
     @rule()
     def time_passes(self) -> None:
         """Everything in the attic expires: what lost is gone, and nothing else."""
-        shutil.rmtree(self.volume / ".home-persist/attic", ignore_errors=True)
+        attic = self.volume / ".home-persist/attic"
+        expired = set(read(attic).values()) if attic.is_dir() else set()
+        shutil.rmtree(attic, ignore_errors=True)
+        # A backup of the user's, or a directory with a FIFO, still has what lost, until its container goes.
+        saved = {text for home in self.saved for text in home.values()}
+        self.living -= expired - set(read(self.volume).values()) - saved
         self.living &= self._everywhere()
 
     def _is_managed(self, number: int, entry: str) -> bool:

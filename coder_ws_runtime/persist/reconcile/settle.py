@@ -145,7 +145,8 @@ class _Settling:
                     if self.dry_run:
                         return
                     self._apply(seen)
-                    event = NO_EVENT  # it has been handled
+                    if self.now.decision is not Decision.RECOVER:
+                        event = NO_EVENT  # it has been handled
                     # A mode that a file system does not accept is not set again.
                     done = self.now.actions if _is_mode_only(self.now) else ()
             except (ChangedError, FileNotFoundError):

@@ -42,7 +42,7 @@ def up(engine: Engine, checkout: Path) -> Iterator[subprocess.CompletedProcess[s
 @pytest.mark.docker
 def test_up_shows_the_doctor_s_report_and_the_way_in(up: subprocess.CompletedProcess[str]) -> None:
     assert (up.returncode, up.stderr) == (0, "")
-    assert "systemd says: running" in up.stdout
+    assert "systemd is running" in up.stdout
     assert "✓ system.pid1, " in up.stdout
     assert " failed" not in up.stdout
     assert "Enter: " in up.stdout

@@ -43,7 +43,7 @@ _EXPECTED = {
 @pytest.fixture(scope="module")
 def texts(spaces: Spaces) -> Iterator[dict[str, str]]:
     """The files of a bundle of a workspace whose logs, units and variables are full of secrets."""
-    space = spaces.new("doctor-bundle").boot()
+    space = spaces.new("doctor-bundle", owner="bundle").boot()
     _plant(space)
     words = {f"SOME_{number}": secret.parts[0] for number, secret in enumerate(ALL)}
     done = space.exec("ws-doctor", "bundle", "-o", "/tmp/bundle.tar.gz", env=words)

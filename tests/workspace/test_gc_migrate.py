@@ -212,4 +212,4 @@ def test_the_daemon_and_a_command_work_on_one_path_in_turn(pair: tuple[Workspace
     assert done.returncode == 0, done.stdout + done.stderr
     assert one.out("readlink ~/.more") == f"{VOLUME}/.more"
     assert one.out("find -L ~/.more -type f | wc -l") == "30000"
-    assert one.out("home-persist attic list ~/.more") == "nothing of ~/.more is in the attic"
+    assert one.out("home-persist attic list ~/.more") == "the attic has nothing of ~/.more"

@@ -24,9 +24,9 @@ from coder_ws_runtime.persist.manifest.entry import Entry, Kind, Scope
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.reconcile import apply as applying
 from coder_ws_runtime.persist.reconcile import settle as settling
-from coder_ws_runtime.persist.reconcile import staged_copies
+from coder_ws_runtime.persist.reconcile import staged_copies, steps_in_home
 from coder_ws_runtime.persist.reconcile.actions import Operation
-from coder_ws_runtime.persist.reconcile.event import NO_EVENT, LinkEvent, link_moved
+from coder_ws_runtime.persist.reconcile.event import LINK_DELETED, NO_EVENT, LinkEvent, link_moved
 from coder_ws_runtime.persist.reconcile.observe import look
 from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
 from coder_ws_runtime.persist.session import Session
@@ -487,6 +487,51 @@ def test_saved_after_a_kill_between_publish_and_link(
     assert (tree.home / file).read_text() == "newer"
     assert content(tree.volume) == {file: "newer"}
     assert tree.attic() == {file: "older"}
+
+
+@pytest.mark.parametrize("path", ["f", ".d/"])
+def test_a_kill_before_what_was_set_aside_is_removed(
+    tree: Tree, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The image's file lost; written later than the volume's, it must not win in the next run."""
+    tree.manifest(path)
+    file = "f" if path == "f" else ".d/x"
+    write(tree.volume, {file: "kept"})
+    os.utime(tree.volume / file, (1000, 1000))
+    write(tree.home, {file: "image"})
+
+    def die(*_: object, **__: object) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(steps_in_home, "remove_copied", die)
+        with pytest.raises(KilledError):
+            tree.resolve()
+    tree.resolve()
+    assert (tree.home / file).read_text() == "kept"
+    assert content(tree.volume) == {file: "kept"}
+    assert set(tree.attic().values()) == {"image"}
+
+
+def test_a_renamed_link_where_a_killed_run_left_something(tree: Tree) -> None:
+    tree.manifest("f")
+    write(tree.home, {"f": "1"})
+    tree.resolve()
+    write(tree.home, {".f.home-persist": "1"})
+    (tree.home / "f").rename(tree.home / "f.bak")
+    told(tree, "f", link_moved("f.bak"))
+    assert not (tree.home / "f.bak").is_symlink()
+    assert read(tree.home) == {"f.bak": "1"}
+
+
+def test_a_deleted_link_where_a_killed_run_left_something(tree: Tree) -> None:
+    tree.manifest("f")
+    write(tree.home, {"f": "1"})
+    tree.resolve()
+    write(tree.home, {".f.home-persist": "1"})
+    (tree.home / "f").unlink()
+    told(tree, "f", LINK_DELETED)
+    assert (content(tree.volume), tree.attic()) == ({}, {"f": "1"})
 
 
 def test_saved_during_add_on_a_layers_directory(layered: Tree, monkeypatch: pytest.MonkeyPatch) -> None:

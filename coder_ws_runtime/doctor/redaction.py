@@ -4,8 +4,7 @@ The rules keep what is known to be safe, rather than search for what is known to
 
 - known values from the environment are removed wherever they appear;
 - after a name that announces a secret ("token:", "--password", "Bearer"), the rest of the line is removed; in
-a
-    sentence, every word that is not a common word in messages;
+  a sentence, every word that is not a common word in messages;
 - elsewhere, a long word is kept only if it has the form of a path, a version, a time or a name.
 
 Every step takes time linear in the text's length. The whole text is processed before anything is omitted

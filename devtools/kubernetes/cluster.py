@@ -212,7 +212,10 @@ class Cluster:
         node = LAB / "node"
         (node / "cni").mkdir(parents=True, exist_ok=True)
         (node / "cni/10-pods.conflist").write_text(json.dumps(configuration.cni(node)))
-        (node / "containerd.toml").write_text(configuration.containerd(node, self.socket))
+        settings = configuration.containerd(
+            node / "containerd", self.socket.parent / "state", self.socket, node / "cni"
+        )
+        (node / "containerd.toml").write_text(settings)
         (node / "kubelet.json").write_text(json.dumps(configuration.kubelet(self.socket)))
         # Not `ip netns exec`, which hides the control groups. What is mounted for pods is seen in there only.
         words = ["nsenter", f"--net=/run/netns/{NAMESPACE}", "unshare", "--mount", "sh", "-c"]

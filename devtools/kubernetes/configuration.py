@@ -17,11 +17,18 @@ def cni(node: Path) -> dict[str, object]:
     return {"cniVersion": "1.0.0", "name": "pods", "plugins": [bridge, {"type": "loopback"}]}
 
 
-def containerd(node: Path, socket: Path) -> str:
-    """The settings of containerd; `socket` is where it listens."""
+def containerd(root: Path, state: Path, socket: Path, cni_files: Path) -> str:
+    """The settings of containerd.
+
+    Args:
+        root: where it keeps images and containers.
+        state: where it keeps what a restart of the machine may lose.
+        socket: where it listens.
+        cni_files: the directory with the file of `cni`.
+    """
     return f"""version = 2
-root = "{node}/containerd"
-state = "{socket.parent}/state"
+root = "{root}"
+state = "{state}"
 [grpc]
 address = "{socket}"
 [plugins."io.containerd.grpc.v1.cri"]
@@ -31,7 +38,7 @@ restrict_oom_score_adj = true
 disable_apparmor = true
 [plugins."io.containerd.grpc.v1.cri".cni]
 bin_dir = "/usr/lib/cni"
-conf_dir = "{node}/cni"
+conf_dir = "{cni_files}"
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"
 """

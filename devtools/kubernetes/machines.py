@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from devtools.images import ensure_debian
-from devtools.kubernetes import build
+from devtools.kubernetes import build, configuration
 from devtools.kubernetes.build import LAB
 from devtools.kubernetes.cluster import Cluster
 from devtools.kubernetes.daemons import Daemons
@@ -184,21 +184,10 @@ def _mounted(disk: Path) -> Iterator[Path]:
         place.rmdir()
 
 
-_CONTAINERD = f"""version = 2
-root = "/run/disk/containerd"
-state = "/run/containerd"
-[grpc]
-address = "/run/containerd.sock"
-[plugins."io.containerd.grpc.v1.cri"]
-sandbox_image = "{build.PAUSE}"
-restrict_oom_score_adj = true
-disable_apparmor = true
-[plugins."io.containerd.grpc.v1.cri".cni]
-bin_dir = "/usr/lib/cni"
-conf_dir = "/run/node/cni"
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-runtime_type = "io.containerd.runc.v2"
-"""
+_RUN = Path("/run")
+_CONTAINERD = configuration.containerd(
+    _RUN / "disk/containerd", _RUN / "containerd", _RUN / "containerd.sock", _RUN / "node/cni"
+)
 _CNI = {
     "cniVersion": "1.0.0",
     "name": "pods",

@@ -71,4 +71,6 @@ def test_what_stays_because_of_others_is_said(used: Tree, run: Command) -> None:
         told = run("remove", "-q", ".mine")
         lease.close()
     assert told.out == ""
-    assert told.err.startswith("warning: ~/.mine: ")
+    assert told.err.startswith(
+        "warning: ~/.mine: 1 other workspace of yours is running, so the volume's copy"
+    )

@@ -68,8 +68,8 @@ def test_a_boot_goes_on_without_the_path(tree: Tree) -> None:
         report = tree.resolve()
     (error,) = report.errors
     assert (error.place, error.code) == ("~/.x", "path.busy-elsewhere")
-    assert "'other'" in error.message, "the workspace is named"
-    assert error.hint
+    assert "workspace 'other'" in error.message
+    assert "resume or stop it" in error.hint
     assert content(tree.volume) == {".a/f": "a", ".z/f": "z"}
     assert (tree.home / ".x").read_text() == "x"
     assert tree.resolve().errors == [], "the holder is gone"

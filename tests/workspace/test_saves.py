@@ -59,7 +59,7 @@ def test_ten_thousand_saves_in_a_row(space: Workspace) -> None:
     seen = json.loads(space.out(script, user="root"))
     heals = len(space.out("journalctl -o cat CODER_WS_PATH=saved").splitlines())
     print(f"{SAVES} saves, {heals} heals, {seen}")
-    assert heals > 2  # one a second, where saves never pause
+    assert heals > 10
     for counts in seen.values():
         assert (counts["torn"], counts["missing"]) == (0, 0), seen
         assert counts["readings"] > SAVES / 10

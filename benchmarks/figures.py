@@ -31,6 +31,23 @@ class Figure:
 
 
 SHELL = "a resolver in bash and jq"
+# What the obstacles of several figures have in common, measured on the same machine with the same image.
+_IMPORTS = (
+    "Of 73 ms with nothing to do, 68 are imports. A bare interpreter takes 12, `import dataclasses` 17 more,"
+    " and `persist` defines 59 dataclasses. Done already: manifests compiled in the image, no click, no"
+    " pydantic, no garbage collection during imports."
+)
+_SEEDING = (
+    "A small file takes 40 system calls: a survey before the copy, the copy, a check after the exchange and"
+    " the removal of the source, three of them with a lease that shows writers. `cp` neither checks nor"
+    " removes."
+)
+_DOCTOR = (
+    "The interpreter and the standard library take 28 ms of processor time, the imports of the checks 45"
+    " more, `systemctl` 14, `sudo` 9 and `journalctl` 5. Done already: imports only where a finding needs"
+    " them, versions of tools asked again only when the file changed, no curl."
+)
+
 
 FIGURES = (
     Figure(
@@ -39,9 +56,19 @@ FIGURES = (
         SHELL,
         0.8,
         Unit.RATIO,
+        obstacle=_IMPORTS,
     ),
-    Figure("first-start-16", "the same, 16 new containers at once", SHELL, 0.8, Unit.RATIO),
-    Figure("first-start-loaded", "the same, on a machine with two busy loops a core", SHELL, 0.8, Unit.RATIO),
+    Figure(
+        "first-start-16", "the same, 16 new containers at once", SHELL, 0.8, Unit.RATIO, obstacle=_IMPORTS
+    ),
+    Figure(
+        "first-start-loaded",
+        "the same, on a machine with two busy loops a core",
+        SHELL,
+        0.8,
+        Unit.RATIO,
+        obstacle=_IMPORTS,
+    ),
     Figure(
         "again",
         "resolve, the image's manifests, everything in place",
@@ -49,6 +76,7 @@ FIGURES = (
         0.4,
         Unit.RATIO,
         ("resolve", "again", "0", "15"),
+        obstacle=_IMPORTS,
     ),
     Figure(
         "first-1000",
@@ -57,6 +85,8 @@ FIGURES = (
         0.05,
         Unit.RATIO,
         ("resolve", "first", "1000", "3"),
+        obstacle="In a profile of 1.4 s, open(2) takes 0.44 (1,000 of the calls make the lock file of a"
+        " path), mkdir(2) 0.26 and symlink(2) 0.25. One lock file with a range for each path was not tried.",
     ),
     Figure(
         "again-1000",
@@ -73,6 +103,8 @@ FIGURES = (
         2.0,
         Unit.RATIO,
         ("resolve", "walk", "10000", "7"),
+        obstacle="A path takes seven system calls, four of them to open and close the directories that hold"
+        " both sides, and 40 µs in all; the baseline makes one call.",
     ),
     Figure(
         "boot",
@@ -80,6 +112,8 @@ FIGURES = (
         "the same image without our units",
         120.0,
         Unit.EXTRA_MILLISECONDS,
+        obstacle="A Python start takes 70 ms, and resolve and watch start one after the other before the"
+        " agent. The chain was not taken apart further.",
     ),
     Figure(
         "seed-20000",
@@ -88,6 +122,7 @@ FIGURES = (
         1.0,
         Unit.RATIO,
         ("seed", "small", "20000", "5"),
+        obstacle=_SEEDING,
     ),
     Figure(
         "seed-50000",
@@ -96,6 +131,7 @@ FIGURES = (
         1.0,
         Unit.RATIO,
         ("seed", "small", "50000", "3"),
+        obstacle=_SEEDING,
     ),
     Figure(
         "seed-1g",
@@ -104,6 +140,7 @@ FIGURES = (
         1.0,
         Unit.RATIO,
         ("seed", "large", "1024", "3"),
+        obstacle="The source is removed, too, which `cp` does not do. Not taken apart further.",
     ),
     Figure(
         "seed-sparse",
@@ -112,6 +149,7 @@ FIGURES = (
         1.0,
         Unit.RATIO,
         ("seed", "sparse", "8192", "3"),
+        obstacle="The baseline takes 10 ms, less than the start of an interpreter. " + _IMPORTS,
     ),
     Figure(
         "doctor",
@@ -120,6 +158,7 @@ FIGURES = (
         0.1,
         Unit.SECONDS,
         ("doctor", "whole", "15"),
+        obstacle=_DOCTOR,
     ),
     Figure(
         "doctor-metadata",
@@ -128,22 +167,7 @@ FIGURES = (
         0.05,
         Unit.SECONDS,
         ("doctor", "metadata", "15"),
-    ),
-    Figure(
-        "heal",
-        "an atomic save until the link is back, after the 50 ms in which the path has to be quiet",
-        "",
-        5.0,
-        Unit.MILLISECONDS,
-        ("daemon", "heal", "60"),
-    ),
-    Figure(
-        "heal-scale",
-        "the same with 2,000 paths, 50,000 files below one of them and 3,000 batches in the attic",
-        "",
-        5.0,
-        Unit.MILLISECONDS,
-        ("daemon", "scale", "60"),
+        obstacle=_DOCTOR,
     ),
     Figure(
         "daemon",
@@ -152,6 +176,24 @@ FIGURES = (
         20.0,
         Unit.MEBIBYTES,
         ("daemon", "rest", "60"),
+    ),
+    Figure(
+        "heal",
+        "an atomic save until the link is back, after the 50 ms in which the path has to be quiet",
+        "",
+        5.0,
+        Unit.MILLISECONDS,
+        ("daemon", "heal", "60"),
+        obstacle="Not taken apart yet.",
+    ),
+    Figure(
+        "heal-scale",
+        "the same with 2,000 paths, 50,000 files below one of them and 3,000 batches in the attic",
+        "",
+        5.0,
+        Unit.MILLISECONDS,
+        ("daemon", "scale", "60"),
+        obstacle="One save of 60 took 594 ms; what it waited for has not been found.",
     ),
 )
 

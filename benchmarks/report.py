@@ -67,8 +67,11 @@ def page(results: dict[str, Any]) -> str:
     """The page; generated, so nothing in it is written by hand."""
     machine, figures = results["machine"], results["figures"]
     rows = [_row(figure, figures[figure.name]) for figure in FIGURES if figure.name in figures]
-    missed = [one for one in FIGURES if one.name in figures and not is_reached(one, figures[one.name])]
-    obstacles = "".join(f"- `{one.name}`: {one.obstacle}\n" for one in missed if one.obstacle)
+    obstacles: dict[str, list[str]] = {}
+    for one in FIGURES:
+        if one.name in figures and one.obstacle and not is_reached(one, figures[one.name]):
+            obstacles.setdefault(one.obstacle, []).append(f"`{one.name}`")
+    reasons = "".join(f"- {', '.join(names)}: {text}\n" for text, names in obstacles.items())
     missing = [figure.name for figure in FIGURES if figure.name not in figures]
     left_out = f"\nNot measured in this run: {', '.join(missing)}.\n" if missing else ""
     cores, memory, kernel = machine["cores"], machine["memory_gib"], machine["kernel"]
@@ -76,7 +79,7 @@ def page(results: dict[str, Any]) -> str:
         machine=f"{cores} cores, {memory} GiB, Linux {kernel}, {machine['date']}",
         rows="\n".join(rows),
         left_out=left_out,
-        obstacles=f"\n## Where an aim is missed\n\n{obstacles}" if obstacles else "",
+        obstacles=f"\n## Where an aim is missed\n\n{reasons}" if reasons else "",
     )
 
 

@@ -17,6 +17,8 @@ PAUSE = 0.002
 """Seconds between saves. Without any, the daemon seldom finds the file twice the same."""
 A_MOMENT = 30.0
 """Seconds, on a machine that is busy with other tests; `./dev bench` says what it takes on an idle one."""
+BEHIND = 5.0
+"""Seconds that the volume may lack what was saved last; 2.1 at most were measured on an idle machine."""
 QUEUE = "/proc/sys/fs/inotify/max_queued_events"
 
 
@@ -59,7 +61,9 @@ def test_ten_thousand_saves_in_a_row(space: Workspace) -> None:
     seen = json.loads(space.out(script, user="root"))
     heals = len(space.out("journalctl -o cat CODER_WS_PATH=saved").splitlines())
     print(f"{SAVES} saves, {heals} heals, {seen}")
-    assert heals > 10
+    assert heals
+    # Between saves that follow this closely the link seldom finds its place; the content must not wait for it.
+    assert seen[f"{VOLUME}/saved"]["longest_ms"] < BEHIND * 1000, seen
     for counts in seen.values():
         assert (counts["torn"], counts["missing"]) == (0, 0), seen
         assert counts["readings"] > SAVES / 10

@@ -12,7 +12,9 @@ from saver import RECORD, content
 
 
 def main(until: str, paths: list[str]) -> None:
-    seen = {path: {"readings": 0, "missing": 0, "torn": 0, "back": 0, "last": 0} for path in paths}
+    counted = {"readings": 0, "missing": 0, "torn": 0, "back": 0, "last": 0, "longest_ms": 0}
+    seen = {path: dict(counted) for path in paths}
+    changed = dict.fromkeys(paths, time.monotonic())
     over = False
     while not over:
         over = os.path.exists(until)  # before the readings, so that the last save is among them
@@ -28,6 +30,10 @@ def main(until: str, paths: list[str]) -> None:
             number = int(text[:RECORD] or 0)
             counts["torn"] += text != content(number)
             counts["back"] += number < counts["last"]
+            now = time.monotonic()
+            counts["longest_ms"] = max(counts["longest_ms"], int((now - changed[path]) * 1000))
+            if number != counts["last"]:
+                changed[path] = now
             counts["last"] = number
     print(json.dumps(seen))
 

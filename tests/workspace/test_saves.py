@@ -62,7 +62,7 @@ def test_ten_thousand_saves_in_a_row(space: Workspace) -> None:
     heals = len(space.out("journalctl -o cat CODER_WS_PATH=saved").splitlines())
     print(f"{SAVES} saves, {heals} heals, {seen}")
     assert heals
-    # Between saves that follow this closely the link seldom finds its place; the content must not wait for it.
+    # Between saves that are this close the link seldom finds its place; the content must not wait for it.
     assert seen[f"{VOLUME}/saved"]["longest_ms"] < BEHIND * 1000, seen
     for counts in seen.values():
         assert (counts["torn"], counts["missing"]) == (0, 0), seen

@@ -11,7 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -136,12 +136,17 @@ def wait_until(true: Callable[[], bool], seconds: float = 20.0) -> None:
 
 
 @contextmanager
-def holding(tree: Tree, on_volume: str) -> Iterator[int]:
-    """A process of a workspace that holds the lock of a path and is paused."""
+def paused(hold: Callable[[ExitStack], object]) -> Iterator[int]:
+    """Another process that holds something and is paused, as by ``docker pause``; its PID.
+
+    Args:
+        hold: takes what is held, and leaves it to the stack.
+    """
     child = os.fork()
     if child == 0:
         try:
-            with Session(tree.layout, tree.settings) as session, session.volume.lock(on_volume):
+            with ExitStack() as stack:
+                hold(stack)
                 os.kill(os.getpid(), signal.SIGSTOP)
         finally:
             os._exit(0)
@@ -151,3 +156,15 @@ def holding(tree: Tree, on_volume: str) -> Iterator[int]:
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+
+
+@contextmanager
+def holding(tree: Tree, on_volume: str) -> Iterator[int]:
+    """A process of a workspace that holds the lock of a path and is paused."""
+
+    def hold(stack: ExitStack) -> None:
+        session = stack.enter_context(Session(tree.layout, tree.settings))
+        stack.enter_context(session.volume.lock(on_volume))
+
+    with paused(hold) as child:
+        yield child

@@ -2,10 +2,9 @@
 
 import json
 import os
-import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -13,6 +12,7 @@ from coder_ws_runtime.fs.anchored import Owner
 from coder_ws_runtime.persist.store import locks
 from coder_ws_runtime.persist.store.locks import HeldElsewhereError
 from coder_ws_runtime.persist.store.volume import Volume
+from tests.harness.scenario_parts import paused
 from tests.harness.tree import Tree, content, write
 
 
@@ -23,20 +23,14 @@ def volume_of(tree: Tree, workspace: str) -> Volume:
 @contextmanager
 def paused_holder(tree: Tree, *paths: str) -> Iterator[int]:
     """Another process that holds locks and is paused, as by ``docker pause``."""
-    child = os.fork()
-    if child == 0:
-        with volume_of(tree, "other") as volume:
-            held = [volume.lock(path) for path in paths]
-            for lock in held:
-                lock.__enter__()
-            os.kill(os.getpid(), signal.SIGSTOP)
-        os._exit(0)
-    os.waitpid(child, os.WUNTRACED)
-    try:
+
+    def hold(stack: ExitStack) -> None:
+        volume = stack.enter_context(volume_of(tree, "other"))
+        for path in paths:
+            stack.enter_context(volume.lock(path))
+
+    with paused(hold) as child:
         yield child
-    finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
 
 
 @pytest.fixture(autouse=True)

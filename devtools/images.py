@@ -115,6 +115,17 @@ def build(engine: Engine, stack: str, args: Mapping[str, str] | None = None) -> 
     return tag(stack)
 
 
+def on_this_base(engine: Engine, stack: str) -> bool:
+    """Whether the engine has a stack's image, made on the base image that it has now.
+
+    A base that was built again leaves the stacks on the old one, with the old package in them.
+    """
+    if not engine.has_image(tag(stack)):
+        return False
+    base, layers = (engine.inspect(tag(name))["RootFS"]["Layers"] for name in ("base", stack))
+    return bool(layers[: len(base)] == base)
+
+
 def remove(engine: Engine) -> list[str]:
     """Remove the images of this checkout, and return their names.
 

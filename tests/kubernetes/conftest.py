@@ -9,7 +9,7 @@ import pytest
 
 from devtools import engine as engines
 from devtools import recorded
-from devtools.images import PREFIX, tag
+from devtools.images import PREFIX, on_this_base, tag
 from devtools.kubernetes.cluster import Cluster
 from devtools.kubernetes.given import GivenCluster
 from devtools.kubernetes.workspace import KubernetesWorkspace
@@ -30,8 +30,8 @@ AnyCluster = Cluster | GivenCluster
 def cluster() -> Iterator[AnyCluster]:
     """The one that KUBECONFIG names, or the embedded one. It was running before, or it is stopped again."""
     engine = engines.find() or missing("no Docker engine is running; ./dev kubernetes starts one")
-    if not engine.has_image(IMAGE):
-        missing(f"the image {IMAGE} is not built; ./dev kubernetes builds it")
+    if not on_this_base(engine, "base-engine"):
+        missing(f"the image {IMAGE} is not built on today's base image; ./dev kubernetes builds it")
     with contextlib.ExitStack() as stack:
         found: AnyCluster
         if os.environ.get("KUBECONFIG"):

@@ -103,7 +103,7 @@ def boot(terraform: Terraform, spaces: Spaces, coder: int, tmp_path_factory: pyt
         }
         file = tmp_path_factory.mktemp(name) / "planned.json"
         file.write_text(written(record(terraform, parameters, {**build, **(environment or {})}, variables)))
-        built = images.tag(image) if spaces.engine.has_image(images.tag(image)) else ""
+        built = images.tag(image) if images.on_this_base(spaces.engine, image) else ""
         space = spaces.new(name, owner="booted", record=file, image=built)
         (script,) = [one["content"] for one in space.attributes["upload"] if one["file"] == AGENT_FILE]
         space.agent_script = script
@@ -288,7 +288,7 @@ def presets(plan: Plan) -> dict[str, dict[str, str]]:
 
 
 def test_each_preset_boots_green(terraform: Terraform, boot: Boot) -> None:
-    """In the image of its stack where that was built, else in the base: the rest of the preset is real."""
+    """In its stack's image if that was built on this base, else in the base; the rest of the preset is real."""
     for number, parameters in enumerate(presets(terraform.plan(variables=UNPINNED)).values()):
         space = boot(f"preset-{number}", parameters, image=parameters["workspace_image"])
         _run_scripts(space)

@@ -1,8 +1,9 @@
 """Identify a file, to see whether it is still the one that was examined. Pure: it only compares numbers."""
 
 import stat
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from coder_ws_runtime.dataclass import dataclass
 
 if TYPE_CHECKING:
     import os

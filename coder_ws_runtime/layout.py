@@ -6,8 +6,9 @@ path.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from coder_ws_runtime.dataclass import dataclass
 
 DEFAULT_USER = "coder"
 

@@ -22,10 +22,10 @@ templates.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import Any, Literal
 
+from coder_ws_runtime.dataclass import dataclass, field, fields, replace
 from coder_ws_runtime.documents.json_text import NotJson, parse
 from coder_ws_runtime.documents.records import Faults, name_kind, read_record
 from coder_ws_runtime.errors import UsageError, UserError
@@ -204,9 +204,9 @@ def read(document: bytes, place: str) -> Settings:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of the settings document, for authors of templates."""
-    from pydantic import TypeAdapter  # noqa: PLC0415 - slow to import, and only this needs it
+    from coder_ws_runtime.documents.record_schema import schema_of  # noqa: PLC0415 - only this needs pydantic
 
-    made = TypeAdapter(SettingsDocument).json_schema()
+    made = schema_of(SettingsDocument)
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Settings of a workspace"}
     return {**head, **{key: value for key, value in made.items() if key != "title"}}
 

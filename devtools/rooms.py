@@ -46,7 +46,7 @@ def diagram(inside: str = "persist") -> str:
 def overview() -> str:
     """The packages and the arrows between them."""
     tops = {(here.partition("/")[0], there.partition("/")[0]) for here, there in edges()}
-    plain = {"errors", "text", "layout", "identity", "root", "_version"}
+    plain = {"dataclass", "errors", "text", "layout", "identity", "root", "_version"}
     return _mermaid([pair for pair in tops if pair[0] != pair[1] and not plain & set(pair)])
 
 

@@ -7,11 +7,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from coder_ws_runtime import __version__
 from coder_ws_runtime.boot.jetbrains.properties import CONFIG, LOG, PLUGINS, SYSTEM
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.doctor import bundle_allowlist as allowlist
 from coder_ws_runtime.doctor import systemd
 from coder_ws_runtime.doctor.bundle_docker import describe_container, describe_engine

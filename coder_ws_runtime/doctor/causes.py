@@ -5,10 +5,10 @@ without any other finding is skipped, and names the cause.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.doctor import systemd
 from coder_ws_runtime.doctor.findings import Finding, Status, Verdict, found
 

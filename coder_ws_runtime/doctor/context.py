@@ -5,11 +5,11 @@ import re
 import shlex
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from coder_ws_runtime import settings
+from coder_ws_runtime.dataclass import dataclass, field
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.layout import DEFAULT_USER, Layout
 from coder_ws_runtime.settings import Settings, Workspace

@@ -4,9 +4,9 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.doctor.causes import without_consequences
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.findings import Status, Verdict, skipped

@@ -1,8 +1,9 @@
 """The results of checks: plain values, which the command prints and which are in the JSON report."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
+
+from coder_ws_runtime.dataclass import dataclass
 
 
 class Status(Enum):

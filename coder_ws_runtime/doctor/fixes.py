@@ -1,8 +1,8 @@
 """The remedies that can be applied safely without asking: what ``ws-doctor --fix`` does."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Result
 from coder_ws_runtime.doctor.findings import Where

@@ -4,9 +4,9 @@ import os
 import stat
 import time
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from coder_ws_runtime.dataclass import dataclass, field
 from coder_ws_runtime.doctor.checks.home import declarations
 from coder_ws_runtime.doctor.context import Context, account
 from coder_ws_runtime.persist.manifest.entry import DETOURS

@@ -3,8 +3,8 @@
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.systemd import Unit
 

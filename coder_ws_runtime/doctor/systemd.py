@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.doctor.context import Context
 
 DOCKER_GROUP = "ws-docker-group.service"

@@ -4,9 +4,9 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.doctor import remedies
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.findings import Remedy

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.documents.records import name_kind
 from coder_ws_runtime.text import find_nearest, suggest
 

@@ -1,8 +1,9 @@
 """Parse JSON without pydantic, and say where it is broken."""
 
 import json
-from dataclasses import dataclass
 from typing import Any
+
+from coder_ws_runtime.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ A field's metadata has its rules, under the names that pydantic's `Field` uses (
 
 import re
 from collections.abc import Iterable
-from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
 
+from coder_ws_runtime.dataclass import MISSING, Field, dataclass, field, fields, is_dataclass
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.text import find_nearest
 

@@ -16,8 +16,8 @@ import re
 import stat
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
+from coder_ws_runtime.dataclass import dataclass, field
 from coder_ws_runtime.fs.anchored import open_below, open_directory, open_file, report_deep_nesting
 from coder_ws_runtime.fs.links import leaves, text_after_move
 from coder_ws_runtime.fs.metadata import set_metadata

@@ -10,7 +10,6 @@ import fcntl
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from watchdog.observers.inotify_c import (
@@ -19,6 +18,8 @@ from watchdog.observers.inotify_c import (
     inotify_init,
     inotify_rm_watch,
 )
+
+from coder_ws_runtime.dataclass import dataclass
 
 if TYPE_CHECKING:  # newer than the oldest watchdog that we support
     from watchdog.observers.inotify_c import WatchDescriptor

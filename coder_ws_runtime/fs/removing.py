@@ -9,8 +9,8 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 
+from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.fs.anchored import (
     MountPointError,
     open_directory,

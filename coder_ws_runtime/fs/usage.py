@@ -3,8 +3,8 @@
 import os
 import stat
 import time
-from dataclasses import dataclass
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.fs.anchored import MountPointError, open_directory
 
 _BLOCK = 512

@@ -2,9 +2,9 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
+from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError
 from coder_ws_runtime.persist.children import settle_child

@@ -15,9 +15,9 @@ import json
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import Enum
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import BlockedPathError, Owner, sync_directory
 from coder_ws_runtime.persist.manifest.entry import DETOURS, Child, Scope

@@ -14,11 +14,11 @@ The time is the lease's (:mod:`coder_ws_runtime.persist.store.lease`), which eve
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from urllib.parse import quote
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.fs.anchored import open_directory
 from coder_ws_runtime.fs.usage import Usage, measure

@@ -5,9 +5,9 @@ version of the tool keeps where.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import partial
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind, Scope

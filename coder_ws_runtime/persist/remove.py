@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from functools import partial
 
+from coder_ws_runtime.dataclass import dataclass, replace
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import sync_directory
 from coder_ws_runtime.fs.writers import BusyError

@@ -1,8 +1,8 @@
 """Make every declared path a link, one after another."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.manifest.load import load_declarations

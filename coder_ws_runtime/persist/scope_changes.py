@@ -12,8 +12,8 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.fs.anchored import Anchor, open_below, sync_directory
 from coder_ws_runtime.fs.copying import ChangedError

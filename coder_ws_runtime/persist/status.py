@@ -4,8 +4,8 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
 
+from coder_ws_runtime.dataclass import dataclass, replace
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError, open_below, open_directory
 from coder_ws_runtime.fs.usage import Usage, measure

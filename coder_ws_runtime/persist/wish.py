@@ -1,7 +1,6 @@
 """What a user wants to keep, and the result, as plain values."""
 
-from dataclasses import dataclass
-
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.persist.manifest.entry import Entry, Scope
 from coder_ws_runtime.persist.reconcile.settle import Outcome

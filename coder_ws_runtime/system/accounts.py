@@ -4,8 +4,9 @@ Not from getpwnam(3): the runtime also works on a directory tree that is not the
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from coder_ws_runtime.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ cli/context/store (the metadata of contexts), cli/config/configfile (``getConfig
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from coder_ws_runtime.dataclass import dataclass, field
 from coder_ws_runtime.digest import hex_digest
 
 DEFAULT_CONTEXT = "default"

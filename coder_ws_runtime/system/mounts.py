@@ -1,8 +1,9 @@
 """What is mounted where, from proc_pid_mountinfo(5)."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+
+from coder_ws_runtime.dataclass import dataclass
 
 
 def parse_mounts(text: str) -> dict[str, str]:

@@ -8,8 +8,9 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from coder_ws_runtime.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

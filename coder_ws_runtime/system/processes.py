@@ -2,9 +2,9 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.system.text_file import read
 
 

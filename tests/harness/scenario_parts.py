@@ -12,11 +12,11 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 
 import coder_ws_runtime
 from coder_ws_runtime.cli.home_persist.main import main
+from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.lease import held_elsewhere

@@ -288,7 +288,7 @@ def presets(plan: Plan) -> dict[str, dict[str, str]]:
 
 
 def test_each_preset_boots_green(terraform: Terraform, boot: Boot) -> None:
-    """In its stack's image if that was built on this base, else in the base; the rest of the preset is real."""
+    """In its stack's image if that was built on this base, else in the base; the rest is real."""
     for number, parameters in enumerate(presets(terraform.plan(variables=UNPINNED)).values()):
         space = boot(f"preset-{number}", parameters, image=parameters["workspace_image"])
         _run_scripts(space)

@@ -1,12 +1,12 @@
 """The published figures: the page and the plot are what the data says."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
 from benchmarks import plot, report
 from benchmarks.figures import BY_NAME, FIGURES, Unit
+from coder_ws_runtime.dataclass import replace
 
 RATIO = {
     "seconds": 0.05,

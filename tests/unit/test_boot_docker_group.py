@@ -3,7 +3,6 @@
 import os
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +23,7 @@ from coder_ws_runtime.boot.docker_group.plan import (
 )
 from coder_ws_runtime.cli import commands
 from coder_ws_runtime.cli.ws_boot.main import command as ws_boot
+from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.system.accounts import Group, User, parse_groups

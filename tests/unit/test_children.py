@@ -7,11 +7,11 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.children import ChildOutcome
 from coder_ws_runtime.persist.manifest.load import load_declarations

@@ -1,10 +1,10 @@
 """What is declared, from all sources together: one row, one case."""
 
 import json
-from dataclasses import dataclass, field, replace
 
 import pytest
 
+from coder_ws_runtime.dataclass import dataclass, field, replace
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.persist.manifest.entry import Child
 from coder_ws_runtime.persist.manifest.load import load_declarations

@@ -1,11 +1,11 @@
 """Versions of programs: asked once, and again when the program has changed; never remembered by root."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.versions import ask_version
 from coder_ws_runtime.layout import Layout

@@ -1,9 +1,8 @@
 """Which of two copies is the newer save: one row, one case, readable as the rule."""
 
-from dataclasses import dataclass, replace
-
 import pytest
 
+from coder_ws_runtime.dataclass import dataclass, replace
 from coder_ws_runtime.identity import CopyRecord, Identity
 from coder_ws_runtime.persist.reconcile.provenance import Newer, Reason, which_is_newer
 

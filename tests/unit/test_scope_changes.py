@@ -3,10 +3,10 @@
 import json
 import shlex
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
+from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.lease import Lease
 from coder_ws_runtime.settings import Workspace

@@ -1,7 +1,6 @@
 """Apply a plan with the standard programs, then check whether it helped."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from coder_ws_runtime.boot.docker_group.observe import observe
@@ -17,6 +16,7 @@ from coder_ws_runtime.boot.docker_group.plan import (
     Uncover,
     plan,
 )
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.system.process import Runner, run

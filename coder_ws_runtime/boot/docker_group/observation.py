@@ -1,8 +1,8 @@
 """What was seen of the socket, the groups and the running programs: plain values, the plan's input."""
 
-from dataclasses import dataclass
 from enum import Enum
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.system.accounts import Group, User
 
 OVERFLOW_GID = 65534

@@ -1,6 +1,5 @@
 """Decide what to do. No clock, no environment, no file system."""
 
-from dataclasses import dataclass
 from enum import Enum
 
 from coder_ws_runtime.boot.docker_group.observation import (
@@ -12,6 +11,7 @@ from coder_ws_runtime.boot.docker_group.observation import (
     Sight,
     Socket,
 )
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.system.accounts import Group, User
 
 GROUP = "docker"

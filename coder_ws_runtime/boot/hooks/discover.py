@@ -2,10 +2,10 @@
 
 import os
 import stat
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.layout import Layout
 
 FILE = "post-create.sh"

@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from coder_ws_runtime.boot.hooks.discover import Hook
 from coder_ws_runtime.boot.hooks.log import BoundedLog
 from coder_ws_runtime.boot.hooks.result import Ending, Result, alone, recall, remember, stamp
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.system import process
 

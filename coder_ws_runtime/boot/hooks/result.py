@@ -7,10 +7,10 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 
 from coder_ws_runtime.boot.hooks.discover import Hook
+from coder_ws_runtime.dataclass import asdict, dataclass, fields
 from coder_ws_runtime.fs.writing import replace_file
 from coder_ws_runtime.layout import Layout
 

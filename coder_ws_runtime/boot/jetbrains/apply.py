@@ -4,7 +4,6 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from coder_ws_runtime.boot.jetbrains.observe import observe
@@ -19,6 +18,7 @@ from coder_ws_runtime.boot.jetbrains.plan import (
     Write,
     plan,
 )
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.errors import NoVolumeError, RefusedError
 from coder_ws_runtime.fs.writing import replace_users_file
 from coder_ws_runtime.layout import Layout

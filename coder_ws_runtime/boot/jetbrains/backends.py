@@ -5,10 +5,10 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from coder_ws_runtime.boot.jetbrains.observe import children, is_used, paths_in_use
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.fs.removing import remove_tree
 from coder_ws_runtime.fs.usage import Usage, measure

@@ -4,9 +4,9 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.layout import Layout
 
 PROPERTIES = "idea.properties"

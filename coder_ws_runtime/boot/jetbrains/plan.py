@@ -2,12 +2,12 @@
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from coder_ws_runtime.boot.jetbrains import environment, properties
 from coder_ws_runtime.boot.jetbrains.observe import Observed, Settings
 from coder_ws_runtime.boot.jetbrains.properties import ANY_IDE, CONFIG, LOG, PLUGINS, SYSTEM
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.text import plural
 
 

@@ -8,7 +8,8 @@ in the home applies to every IDE, including those that are not installed yet.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from coder_ws_runtime.dataclass import dataclass
 
 ANY_IDE = "${idea.paths.selector}"
 

@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 
 import click
 
@@ -17,6 +16,7 @@ from coder_ws_runtime.cli.home_persist.attic_selection import (
 )
 from coder_ws_runtime.cli.loading import refuse_root
 from coder_ws_runtime.cli.tables import table
+from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.errors import ExitStatus
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.session import Session

@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import click
@@ -12,6 +11,7 @@ from coder_ws_runtime import settings
 from coder_ws_runtime.cli import commands, progress, render
 from coder_ws_runtime.cli.loading import refuse_root
 from coder_ws_runtime.cli.tables import table
+from coder_ws_runtime.dataclass import dataclass, field
 from coder_ws_runtime.errors import ExitStatus, UsageError, UserError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist import collect

@@ -1,12 +1,12 @@
 """The work of ``home-persist resolve``. Without click: every boot waits for this."""
 
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from coder_ws_runtime.cli import progress, render
 from coder_ws_runtime.cli.home_persist.scopes import say_scopes, scopes_as_json
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
+from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.errors import ExitStatus
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.reconcile.settle import Outcome

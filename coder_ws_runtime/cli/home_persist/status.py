@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import click
@@ -11,6 +10,7 @@ from coder_ws_runtime.cli import commands, render
 from coder_ws_runtime.cli.completion import any_path
 from coder_ws_runtime.cli.loading import workspace_settings
 from coder_ws_runtime.cli.tables import table
+from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.errors import ExitStatus, RefusedError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.manifest.paths import in_shell, is_below

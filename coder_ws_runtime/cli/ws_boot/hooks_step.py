@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from coder_ws_runtime.boot.hooks.discover import FILE, Hook, discover
@@ -12,6 +11,7 @@ from coder_ws_runtime.boot.hooks.execute import PATIENCE, Order, Watcher, run_ho
 from coder_ws_runtime.boot.hooks.result import Ending, Result
 from coder_ws_runtime.cli import render
 from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.errors import ExitStatus
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.system import journal

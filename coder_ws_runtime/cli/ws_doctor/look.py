@@ -7,10 +7,10 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from coder_ws_runtime.cli import render
 from coder_ws_runtime.cli.ws_doctor import text as doctor_text
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.doctor.catalogue import CHECKS
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Check, Result, examine

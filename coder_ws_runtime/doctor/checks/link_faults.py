@@ -3,8 +3,8 @@
 import os
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
+from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.doctor import systemd
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.findings import Finding, Remedy, failure, warning

@@ -6,9 +6,9 @@ import re
 import socket
 import threading
 import time
-from dataclasses import dataclass
 
 from coder_ws_runtime.boot.web_shell import HOST, PORT
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.doctor import logs, remedies, systemd
 from coder_ws_runtime.doctor.checks.agent import agent_url
 from coder_ws_runtime.doctor.context import Context

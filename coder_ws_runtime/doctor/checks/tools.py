@@ -3,9 +3,9 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.doctor import remedies
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Check, Need

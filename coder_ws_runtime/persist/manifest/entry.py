@@ -1,10 +1,10 @@
 """Declarations as plain values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from coder_ws_runtime.dataclass import dataclass, field, replace
 from coder_ws_runtime.errors import RefusedError, UserError
 
 if TYPE_CHECKING:

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.manifest.combine import combine

@@ -4,9 +4,9 @@ Another version of home-persist or of the template may have written them. An unk
 invalid item is refused by itself, and everything else counts. Without pydantic: every first start reads them.
 """
 
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from coder_ws_runtime.dataclass import dataclass, field
 from coder_ws_runtime.documents.json_text import NotJson, parse
 from coder_ws_runtime.documents.records import Faults, name_kind, read_record
 from coder_ws_runtime.errors import RefusedError, UserError

@@ -6,8 +6,7 @@ directory: a renamed file is only in the container until the daemon has moved it
 see a lock next to the link. Each row was measured with the program itself.
 """
 
-from dataclasses import dataclass
-
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind, Scope
 from coder_ws_runtime.persist.manifest.paths import is_below
 

@@ -5,9 +5,9 @@ content, the target wins, as the volume does when a path is linked: it is what p
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.persist.manifest.entry import Step
 from coder_ws_runtime.persist.reconcile.observation import Difference, Pair
 

@@ -3,8 +3,8 @@
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
 
+from coder_ws_runtime.dataclass import dataclass, fields
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import Anchor
 from coder_ws_runtime.persist.manifest.entry import Step

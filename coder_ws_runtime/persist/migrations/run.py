@@ -11,8 +11,8 @@ the volume is ``.home-persist/migrations/<id>.json``, or for a workspace's own c
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 
+from coder_ws_runtime.dataclass import asdict, dataclass
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.copying import ChangedError
 from coder_ws_runtime.persist.manifest.entry import Declarations, Step

@@ -1,8 +1,8 @@
 """The parts of a plan, as plain values: the decision on a path, and the actions that follow from it."""
 
-from dataclasses import dataclass
 from enum import Enum
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.persist.reconcile.event import NO_EVENT, Fate, LinkEvent
 from coder_ws_runtime.persist.reconcile.observation import Origin
 

@@ -3,9 +3,9 @@
 Only an event shows a deletion or a rename. Without one, nobody knows why a link is missing.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.persist.manifest.entry import Entry
 
 

@@ -2,9 +2,9 @@
 
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 
+from coder_ws_runtime.dataclass import dataclass, field
 from coder_ws_runtime.identity import CopyRecord, Identity
 from coder_ws_runtime.persist.manifest.entry import Kind
 from coder_ws_runtime.persist.reconcile.event import Fate

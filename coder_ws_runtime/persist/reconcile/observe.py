@@ -3,8 +3,8 @@
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import replace
 
+from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.reconcile.compare import compare, kind_of

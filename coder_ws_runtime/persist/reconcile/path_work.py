@@ -6,8 +6,8 @@ Each step is a function that takes a :class:`PathWork`. Steps depend on each oth
 """
 
 import os
-from dataclasses import dataclass, field
 
+from coder_ws_runtime.dataclass import dataclass, field
 from coder_ws_runtime.fs.anchored import Anchor
 from coder_ws_runtime.fs.copying import Progress
 from coder_ws_runtime.identity import Identity

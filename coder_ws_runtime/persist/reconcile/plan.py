@@ -3,8 +3,7 @@
 One rule applies to every decision: nothing is removed unless the same bytes exist somewhere else.
 """
 
-from dataclasses import replace
-
+from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.reconcile.actions import (
     DROP_ASIDE,

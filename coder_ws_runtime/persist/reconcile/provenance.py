@@ -5,9 +5,9 @@ the volume's copy of it, whether or not a link replaced it in between. Content t
 changed is older than whatever the volume has received since.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.identity import CopyRecord, Identity
 
 

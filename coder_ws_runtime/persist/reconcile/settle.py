@@ -4,8 +4,8 @@ import errno
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.copying import ChangedError
 from coder_ws_runtime.fs.writers import BusyError

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 
+from coder_ws_runtime.dataclass import dataclass, field
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.fs.anchored import sync_directory
 from coder_ws_runtime.fs.copying import SYNC_EACH, ChangedError, Copied, copy

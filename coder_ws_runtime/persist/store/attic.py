@@ -17,9 +17,9 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from coder_ws_runtime.dataclass import asdict, dataclass, field
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError, open_directory, sync_directory, writable
 from coder_ws_runtime.fs.removing import remove_tree

@@ -2,8 +2,8 @@
 
 import re
 import time
-from dataclasses import dataclass
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.digest import hex_digest
 from coder_ws_runtime.errors import UsageError
 

@@ -9,9 +9,9 @@ newest version is removed for lack of room only if it is older than a day.
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.persist.store.attic_items import Item
 from coder_ws_runtime.persist.store.attic_records import Reason
 from coder_ws_runtime.persist.store.volume import Volume

@@ -5,8 +5,8 @@ import os
 import shlex
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 
+from coder_ws_runtime.dataclass import dataclass, field
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.fs.anchored import Anchor, Owner, open_directory, sync_directory

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 
+from coder_ws_runtime.dataclass import dataclass, field
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import writable
 from coder_ws_runtime.fs.removing import remove_tree

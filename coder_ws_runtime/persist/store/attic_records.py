@@ -5,9 +5,9 @@ import os
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import Enum
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.fs.anchored import Anchor
 from coder_ws_runtime.persist.store import names
 from coder_ws_runtime.persist.store.names import STATE

@@ -6,10 +6,10 @@ attributes, modes, links), home-persist works with what there is.
 """
 
 import os
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.errors import NoVolumeError
 from coder_ws_runtime.system.mounts import Mount, find_mount
 

@@ -10,9 +10,9 @@ the attic, and holders in lock files. Software of format 1 may still write.
 
 import json
 import os
-from dataclasses import dataclass
 
 from coder_ws_runtime import __version__
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.errors import NoVolumeError
 from coder_ws_runtime.fs.anchored import Anchor
 from coder_ws_runtime.persist.store.names import FORMAT, STATE

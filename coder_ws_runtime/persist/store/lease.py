@@ -11,11 +11,11 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.persist.store.names import LEASES, LOCK_SUFFIX, STATE
 
 if TYPE_CHECKING:

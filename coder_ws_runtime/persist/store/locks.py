@@ -12,7 +12,8 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+
+from coder_ws_runtime.dataclass import asdict, dataclass
 
 WAIT = 5.0
 """How many seconds to wait for another process that holds the lock of a path."""

@@ -10,8 +10,8 @@ import stat
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.fs.anchored import Anchor, Owner, open_directory, report_deep_nesting
 
 _NAMED = 5

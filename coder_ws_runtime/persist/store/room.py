@@ -10,8 +10,8 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.fs.usage import Usage
 from coder_ws_runtime.persist.store.attic_bounds import Need, Space
 from coder_ws_runtime.persist.store.attic_pruning import prune

@@ -10,9 +10,9 @@ queue has nothing.
 import os
 import resource
 import stat
-from dataclasses import dataclass
 from enum import Enum
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.fs.anchored import Anchor
 
 _LINK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -11,8 +11,9 @@ import stat
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from coder_ws_runtime.dataclass import dataclass
 
 _SECONDS = 0.3
 """The time limit of a whole search."""

@@ -9,9 +9,9 @@ import errno
 import os
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from enum import Enum
 
+from coder_ws_runtime.dataclass import dataclass, field
 from coder_ws_runtime.fs import inotify
 from coder_ws_runtime.fs.anchored import Anchor, open_below
 from coder_ws_runtime.fs.inotify import Event, Inotify

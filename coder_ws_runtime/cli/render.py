@@ -35,7 +35,7 @@ def usage(found: "Usage | None") -> str:
 
 Fields = Mapping[str, object]
 
-_LONE = re.compile("[\ud800-\udfff]")
+_LONE = "[\ud800-\udfff]"
 
 
 def terminal(stream: TextIO | None) -> bool:
@@ -126,7 +126,7 @@ def say_document(name: str, content: Mapping[str, object]) -> None:
 def say_json(value: object) -> None:
     """Print one JSON value to stdout."""
     document = json.dumps(value, indent=2, ensure_ascii=False)
-    if _LONE.search(document):  # from names that are not UTF-8
+    if re.search(_LONE, document):  # from names that are not UTF-8
         document = json.dumps(value, indent=2)
     _print(Fixed(document), sys.stdout)
 

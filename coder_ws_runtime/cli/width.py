@@ -7,13 +7,13 @@ take none (Unicode Standard Annex 11).
 import re
 from collections.abc import Sequence
 
-_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+_ESCAPES = r"\x1b\[[0-9;]*m"
 _JOINER, _EMOJI, _TONES = "\u200d", "\ufe0f", range(0x1F3FB, 0x1F400)
 
 
 def plain(text: str) -> str:
     """`text` without the escape sequences of colours."""
-    return _ESCAPES.sub("", text) if "\x1b" in text else text
+    return re.sub(_ESCAPES, "", text) if "\x1b" in text else text
 
 
 def width(text: str) -> int:

@@ -69,11 +69,11 @@ def _gives_leases(fd: int) -> bool:
     """Whether a file's file system grants leases. Local ones do; for network ones the server decides."""
     device = os.fstat(fd).st_dev
     if device not in _leases:
-        _leases[device] = not _REMOTE.match(_type_of(fd)) or _leases_a_new_file(fd)
+        _leases[device] = not _type_of(fd).startswith(_REMOTE) or _leases_a_new_file(fd)
     return _leases[device]
 
 
-_REMOTE = re.compile(r"nfs|cifs|smb|9p|ceph|fuse|virtiofs|lustre|gluster|afs")
+_REMOTE = ("nfs", "cifs", "smb", "9p", "ceph", "fuse", "virtiofs", "lustre", "gluster", "afs")
 
 
 def _type_of(fd: int) -> str:

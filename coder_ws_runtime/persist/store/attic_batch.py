@@ -7,7 +7,8 @@ from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.digest import hex_digest
 from coder_ws_runtime.errors import UsageError
 
-_NAME = re.compile(
+# Compiled when the first name is read: most runs read none.
+_NAME = (
     r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)T(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)"
     r"\.(?P<milliseconds>\d{3})Z-(?P<label>[A-Za-z0-9._-]+)"
     r"(?:@(?:(?P<owner>owner)|ws-(?P<workspace>[0-9a-f]{12})))?"
@@ -33,7 +34,7 @@ class Batch:
     @classmethod
     def parse(cls, name: str) -> "Batch | None":
         """The information in a name; None if it is not the name of a batch."""
-        found = _NAME.fullmatch(name)
+        found = re.fullmatch(_NAME, name)
         if not found:
             return None
         # time.strptime() loads a module as large as this one, when the first batch is parsed.

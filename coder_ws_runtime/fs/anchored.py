@@ -67,18 +67,14 @@ class Anchor:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @contextmanager
-    def parent(self, relative: str) -> Iterator[tuple[int, str]]:
-        """A descriptor of the directory that contains `relative`, and the last component.
+    def parent(self, relative: str) -> "_Parent":
+        """A descriptor of the directory that contains `relative`, and the last component, in a `with`.
 
         Raises:
             FileNotFoundError: the directory does not exist.
             BlockedPathError: a component is not a directory.
         """
-        directory, _, name = relative.rpartition("/")
-        _refuse_upwards(name)
-        with open_below(self.fd, directory) as fd:
-            yield fd, name
+        return _Parent(self.fd, relative)
 
     def has_directory(self, directory: str) -> bool:
         """Whether a directory exists; BlockedPathError if something else is in its path."""
@@ -146,23 +142,47 @@ def open_below(root: int, directory: str) -> Iterator[int]:
         FileNotFoundError: it does not exist.
         BlockedPathError: a component is not a directory.
     """
-    fd = root
-    done: list[str] = []
+    fd = _walk(root, directory)
     try:
-        for component in directory.split("/") if directory else ():
-            done.append(component)
-            _refuse_upwards(component)
-            try:
-                inner = os.open(component, _WALK, dir_fd=fd)
-            except OSError as error:
-                raise _blocked(fd, component, "/".join(done), error) from error
-            if fd != root:
-                os.close(fd)
-            fd = inner
         yield fd
     finally:
         if fd != root:
             os.close(fd)
+
+
+class _Parent:
+    """A class, because a generator takes twice as long, and each look at a path opens two."""
+
+    __slots__ = ("_directory", "_fd", "_name", "_root")
+
+    def __init__(self, root: int, relative: str) -> None:
+        self._directory, _, self._name = relative.rpartition("/")
+        self._root = root
+
+    def __enter__(self) -> tuple[int, str]:
+        _refuse_upwards(self._name)
+        self._fd = _walk(self._root, self._directory)
+        return self._fd, self._name
+
+    def __exit__(self, *_: object) -> None:
+        if self._fd != self._root:
+            os.close(self._fd)
+
+
+def _walk(root: int, directory: str) -> int:
+    fd = root
+    components = directory.split("/") if directory else ()
+    for index, component in enumerate(components, 1):
+        above = fd
+        try:
+            _refuse_upwards(component)
+            fd = os.open(component, _WALK, dir_fd=above)
+        except OSError as error:
+            raise _blocked(above, component, "/".join(components[:index]), error) from error
+        finally:
+            if above != root:
+                os.close(above)
+    return fd
 
 
 def _refuse_upwards(component: str) -> None:

@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Callable
+from functools import partial
 
 from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError
@@ -75,10 +76,10 @@ def glance(session: Session, entry: Entry, event: LinkEvent = NO_EVENT) -> Obser
 def _look(session: Session, entry: Entry, content: Callable[[int, str], tuple[Pair, ...]]) -> Observation:
     home, volume, ledger = session.home, session.volume.anchor, session.ledger
     volume_node, volume_parent = _on_volume(volume, entry.on_volume)
-    seen = Observation(
+    observed = partial(
+        Observation,
         link=f"{volume.path}/{entry.on_volume}",
         volume_root=str(volume.path),
-        home=None,
         volume=volume_node,
         recorded=ledger.link(entry.path),
         left=_fate(ledger.left(entry.path)),
@@ -87,20 +88,19 @@ def _look(session: Session, entry: Entry, content: Callable[[int, str], tuple[Pa
     )
     try:
         with home.parent(entry.path) as (fd, name):
-            seen = replace(seen, home=node(fd, name), aside=node(fd, aside_name(name)))
-            if seen.aside is not None:
-                return replace(seen, pairs=content(fd, aside_name(name)))
-            if seen.home is None or seen.home.kind is Kind.LINK:
-                return _link(entry, seen)
-            return replace(seen, pairs=content(fd, name))
+            at_home, aside = node(fd, name), node(fd, aside_name(name))
+            if aside is not None:
+                return observed(home=at_home, aside=aside, pairs=content(fd, aside_name(name)))
+            if at_home is None or at_home.kind is Kind.LINK:
+                return _link(entry, observed(home=at_home))
+            return observed(home=at_home, pairs=content(fd, name))
     except FileNotFoundError:
-        return replace(seen, parent=False)
+        return observed(home=None, parent=False)
     except BlockedPathError as error:
         if not error.is_link or ledger.link(error.component):
             raise
-        return replace(
-            seen, parent=False, diverted_at=error.component, diverted_to=_text(home, error.component)
-        )
+        leads_to = _text(home, error.component)
+        return observed(home=None, parent=False, diverted_at=error.component, diverted_to=leads_to)
 
 
 def _link(entry: Entry, seen: Observation) -> Observation:

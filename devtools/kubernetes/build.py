@@ -19,6 +19,7 @@ _PACKAGES = {
     "containerd": "containerd",
     "runc": "runc",
     "kubectl": "kubernetes-client",
+    "dnsmasq": "dnsmasq-base",
     "openssl": "openssl",
     "nsenter": "util-linux",
     "ip": "iproute2",

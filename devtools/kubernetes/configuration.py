@@ -3,14 +3,23 @@
 from pathlib import Path
 
 from devtools.kubernetes import build
+from devtools.kubernetes.host import API
+
+DOMAIN = "cluster.local"
+"""What the names of services end in."""
 
 
-def cni(node: Path) -> dict[str, object]:
-    """The network of pods, for the CNI plugins; `node` is the directory of the node's files."""
+def cni(subnet: str, given: Path) -> dict[str, object]:
+    """The network of a node's pods, for the CNI plugins.
+
+    Args:
+        subnet: the addresses of the node's pods.
+        given: the directory in which the plugins note which of them are in use.
+    """
     addresses = {
         "type": "host-local",
-        "dataDir": f"{node}/addresses",
-        "ranges": [[{"subnet": "10.244.1.0/24"}]],
+        "dataDir": str(given),
+        "ranges": [[{"subnet": subnet}]],
         "routes": [{"dst": "0.0.0.0/0"}],
     }
     bridge = {"type": "bridge", "bridge": "pods", "isGateway": True, "ipam": addresses, "mtu": 1450}
@@ -57,8 +66,13 @@ def kubelet(socket: Path) -> dict[str, object]:
         "containerRuntimeEndpoint": f"unix://{socket}",
         "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
         "authorization": {"mode": "AlwaysAllow"},
+        # Names of the machine's own name server would not be reached from here.
         "resolvConf": "",
+        "clusterDNS": [API],
+        "clusterDomain": DOMAIN,
         "evictionHard": {"memory.available": "50Mi"},
         "imageGCHighThresholdPercent": 100,
         "nodeStatusUpdateFrequency": "4s",
+        # A machine under User Mode Linux is slow.
+        "runtimeRequestTimeout": "10m",
     }

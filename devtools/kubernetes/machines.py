@@ -188,35 +188,6 @@ _RUN = Path("/run")
 _CONTAINERD = configuration.containerd(
     _RUN / "disk/containerd", _RUN / "containerd", _RUN / "containerd.sock", _RUN / "node/cni"
 )
-_CNI = {
-    "cniVersion": "1.0.0",
-    "name": "pods",
-    "plugins": [
-        {
-            "type": "bridge",
-            "bridge": "pods",
-            "isGateway": True,
-            "ipam": {
-                "type": "host-local",
-                "ranges": [[{"subnet": "10.244.SUBNET.0/24"}]],
-                "routes": [{"dst": "0.0.0.0/0"}],
-            },
-        },
-        {"type": "loopback"},
-    ],
-}
-_KUBELET = {
-    "apiVersion": "kubelet.config.k8s.io/v1beta1",
-    "kind": "KubeletConfiguration",
-    "cgroupDriver": "cgroupfs",
-    "failSwapOn": False,
-    "oomScoreAdj": 0,
-    "containerRuntimeEndpoint": "unix:///run/containerd.sock",
-    "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
-    "authorization": {"mode": "AlwaysAllow"},
-    "resolvConf": "",
-    "evictionHard": {"memory.available": "50Mi"},
-    "imageGCHighThresholdPercent": 100,
-    "nodeStatusUpdateFrequency": "4s",
-    "runtimeRequestTimeout": "10m",
-}
+# The machine fills in which of the networks is its own.
+_CNI = configuration.cni("10.244.SUBNET.0/24", _RUN / "node/addresses")
+_KUBELET = configuration.kubelet(_RUN / "containerd.sock")

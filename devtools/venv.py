@@ -45,10 +45,11 @@ def ensure() -> Path:
             shell.run(make)
     say("installing what requirements-dev.txt locks")
     pip: list[str | Path] = [programs / "python", "-m", "pip", "--disable-pip-version-check", "install", "-q"]
+    # The lock is whole: nothing to resolve. pip 23 would take a newer coverage for `coverage[toml]`.
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as lock:
         lock.write(LOCK.read_text() if can_build_systemd() else _without(_SYSTEMD, LOCK.read_text()))
         lock.flush()
-        shell.run([*pip, "--require-hashes", "-r", lock.name])
+        shell.run([*pip, "--require-hashes", "--no-deps", "-r", lock.name])
     # The commands of this checkout, as .venv/bin/home-persist and so on.
     shell.run([*pip, "--no-deps", "--no-build-isolation", "-e", ROOT])
     _STAMP.write_text(_digest())

@@ -141,6 +141,11 @@ def test_the_lock_keeps_extras() -> None:
     assert [pair for pair in needed if f"\n{pair[0]}[{pair[1]}]==" not in locked] == []
 
 
+def test_the_lock_is_whole() -> None:
+    """It is installed without resolving: what a package needs has to be in it, in a version that fits."""
+    clean("python", "-m", "pip", "check")
+
+
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE"])
 def test_a_good_repository_has(name: str) -> None:
     assert os.path.getsize(ROOT / name) > 200

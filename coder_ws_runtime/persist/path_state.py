@@ -54,9 +54,8 @@ _FINE = frozenset(
 MEANING = {
     State.LINKED: "the link in the home leads to the content on the volume",
     State.UNWRITTEN: "no program has written the file yet",
-    State.DELETED: "linked, but the file was deleted; the attic has a copy:"
-    " home-persist attic restore PATH brings it back",
-    State.NOT_LINKED: "there is no link, or it was deleted; home-persist resolve creates it",
+    State.DELETED: "the file was deleted; home-persist attic restore PATH brings it back",
+    State.NOT_LINKED: "the link is missing, or was deleted; home-persist resolve creates it",
     State.ASTRAY: "the link leads to another place on the volume; home-persist resolve corrects it",
     State.NO_TARGET: "the link leads to a directory that does not exist; home-persist resolve creates it",
     State.REPLACED: "a program replaced the link with new content, which is in this container only until"

@@ -4,6 +4,7 @@ import json
 import re
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -142,6 +143,9 @@ def test_restore(filled: Tree, run: Command, case: Put) -> None:
     assert content(filled.volume) == case.volume
     kept = {path: text for path, text in ATTIC.items() if path not in case.gone}
     assert attic(filled) == {**kept, **case.fresh}
+    restored = (filled.home / case.words[-1].replace("{home}/", "")).resolve()
+    assert restored.is_relative_to(filled.volume), "the home shows it"
+    assert restored.exists()
     known = {path.partition("/")[0] for path in ATTIC}
     fresh = [path.name for path in (filled.layout.state / "attic").iterdir() if path.name not in known]
     assert [name in told.out for name in fresh] == [True] * bool(case.fresh), "where what was there is now"
@@ -182,13 +186,46 @@ def test_restore_is_refused_and_nothing_moves(
     assert content_now == {path: text for path, text in before.items() if "/locks/" not in path}
 
 
-def test_a_link_that_is_gone_is_told_from_content_that_is(filled: Tree, run: Command) -> None:
-    (filled.home / ".own").unlink()
-    (error,) = run("attic", "restore", "--json", ".own").errors
-    assert error["code"] == "attic.unknown"
+@pytest.mark.parametrize("path", [".own", ".d"], ids=["nothing in the attic", "older versions in the attic"])
+def test_a_link_that_is_gone_is_told_from_content_that_is(filled: Tree, run: Command, path: str) -> None:
+    (filled.home / path).unlink()
+    (error,) = run("attic", "restore", "--json", path).errors
+    assert error["code"] == "attic.link-missing"
     assert "home-persist resolve" in error["remedy"]
     filled.resolve()
-    assert (filled.home / ".own").is_dir()
+    assert (filled.home / path).is_dir()
+
+
+def test_a_part_of_a_directory_comes_back_with_the_directory_s_link(filled: Tree, run: Command) -> None:
+    (filled.home / ".d").unlink()
+    assert run("attic", "restore", ".d/sub/y").status == 0
+    assert read(filled.home / ".d") == {"x": "now", "sub/y": "y"}
+
+
+def test_the_link_that_was_deleted_comes_back_too(filled: Tree, run: Command) -> None:
+    (filled.home / ".rc").unlink()
+    document = json.loads(run("attic", "restore", "--json", ".rc").out)
+    assert (document["outcome"], document["error"]) == ("path.link-made", None)
+    assert (filled.home / ".rc").readlink() == filled.volume / ".rc"
+
+
+def test_a_link_of_the_user_stays_and_is_named(filled: Tree, run: Command) -> None:
+    (filled.home / ".rc").unlink()
+    (filled.home / ".rc").symlink_to("/nowhere")
+    document = json.loads(run("attic", "restore", "--json", ".rc").out)
+    assert (document["outcome"], document["error"]) == ("path.diverted", None)
+    assert (filled.volume / ".rc").read_text() == "rc"
+    assert (filled.home / ".rc").readlink() == Path("/nowhere")
+
+
+def test_a_newer_save_in_the_home_wins_and_is_named(filled: Tree, run: Command) -> None:
+    (filled.home / ".rc").unlink()
+    write(filled.home, {".rc": "saved after the start"})
+    told = run("attic", "restore", ".rc")
+    assert told.status == 0
+    assert (filled.home / ".rc").read_text() == "saved after the start"
+    assert attic(filled)["fresh/.rc"] == "rc"
+    assert "in the attic" in told.err
 
 
 def test_what_is_declared_within_is_named(tree: Tree, run: Command) -> None:

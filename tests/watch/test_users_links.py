@@ -83,6 +83,18 @@ def test_a_deletion_counts(make: Make) -> None:
     assert a.kept() == {}
 
 
+def test_what_was_deleted_and_restored_is_in_the_home_and_stays(make: Make) -> None:
+    a = with_dotfiles(make)
+    a.shell("rm .gitconfig")
+    until(lambda: a.attic() == ["mine"], "the deletion counts")
+    done = a.command("attic", "restore", ".gitconfig")
+    assert done.returncode == 0, done.stderr
+    assert (a.linked(".gitconfig"), a.kept()) == (True, {".gitconfig": "mine"})
+    time.sleep(1)
+    a.stop()
+    assert (a.linked(".gitconfig"), a.kept(), a.attic()) == (True, {".gitconfig": "mine"}, [])
+
+
 def test_a_deletion_right_before_the_stop_counts(make: Make) -> None:
     a = with_dotfiles(make)
     a.shell("rm .gitconfig")

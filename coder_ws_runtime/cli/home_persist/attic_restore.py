@@ -15,12 +15,13 @@ from coder_ws_runtime.cli.home_persist.attic_selection import (
     with_workspace,
 )
 from coder_ws_runtime.cli.loading import refuse_root
-from coder_ws_runtime.errors import RefusedError
+from coder_ws_runtime.errors import ExitStatus, RefusedError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.manifest.paths import in_shell, is_below
 from coder_ws_runtime.persist.reconcile.observe import glance
+from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_batch import parse_batch
 from coder_ws_runtime.persist.store.attic_items import (
@@ -53,8 +54,8 @@ from coder_ws_runtime.persist.store.attic_items import (
 @commands.with_layout
 def restore_(  # noqa: PLR0913 - one argument an option
     layout: Layout, path: str, batch: str | None, workspace: str | None, *, force: bool, as_json: bool
-) -> None:
-    """Put PATH back on the volume, where the link in the home leads.
+) -> int:
+    """Put PATH back: its content on the volume, and the link in the home that leads there.
 
     If something is there, it is refused, unless you use --force: then that goes to the attic. A directory is
     replaced as a whole, not merged. A PATH that is not declared, or no longer, is copied into the home; there
@@ -64,6 +65,7 @@ def restore_(  # noqa: PLR0913 - one argument an option
     """
     refuse_root(layout)
     wanted = typed_path(layout, path, "restore")
+    outcome: Outcome | None = None
     values = settings.load(layout, os.environ)
     known = load_declarations(layout, values).entries
     with Session(layout, values) as session:
@@ -71,14 +73,13 @@ def restore_(  # noqa: PLR0913 - one argument an option
         found = choose(session, everything, known, workspace)
         entry = _declaring(known, found, wanted)
         if batch is None:
+            if entry and entry.path == wanted and not force:
+                _refuse_missing_link(session, entry, wanted)
             batch = next((item.batch for item in of_path(found, wanted)), "")
         else:
             _refuse_other_workspace(parse_batch(batch).name, found, everything.items, wanted)
         if not batch:
             near = render.nearest_path(wanted, [item.path for item in found])
-            seen = glance(session, entry) if entry else None
-            if seen and seen.home is None and seen.volume:
-                near = "its content is on the volume; home-persist resolve creates its link again"
             raise RefusedError(
                 "is not in the attic",
                 code="attic.unknown",
@@ -89,21 +90,61 @@ def restore_(  # noqa: PLR0913 - one argument an option
         if entry:
             target = entry.on_volume + wanted.removeprefix(entry.path)
             exchanged = restore(session.attic, batch, wanted, target, force=force)
+            outcome = settle(session, entry)  # the link too may have been deleted
         else:
             restore_to_home(session.volume, session.home, batch, wanted)
     if as_json:
-        document = {"path": wanted, "batch": batch, "declared": entry is not None, "attic": exchanged or None}
+        document = {
+            "path": wanted,
+            "batch": batch,
+            "declared": entry is not None,
+            "attic": exchanged or None,
+            "outcome": outcome.code if outcome else None,
+            "error": outcome.error.as_dict() if outcome and outcome.error else None,
+        }
         render.say_document("home-persist attic restore", document)
-        return
+        return ExitStatus.REFUSED if outcome and outcome.error else ExitStatus.DONE
     if entry is None:
         render.say(
             f"~/{wanted}: copied into the home from {batch}; it is not declared, so it is lost with this"
             f" container (to keep it: home-persist add {in_shell(wanted)})",
             {"path": wanted, "batch": batch},
         )
-        return
+        return ExitStatus.DONE
     lost = f"; what was there is in the attic: {exchanged}" if exchanged else ""
     render.say(f"~/{wanted}: restored from {batch}{lost}", {"path": wanted, "batch": batch})
+    return _say_outcome(outcome)
+
+
+def _say_outcome(outcome: Outcome | None) -> ExitStatus:
+    """Whether the home shows what was restored: the link may be refused, or the home had a newer save."""
+    if outcome is None:
+        return ExitStatus.DONE
+    name = f"~/{outcome.entry.path}{outcome.entry.slash}"
+    if outcome.error:
+        render.warn("it is on the volume, but the home does not show it:")
+        render.complain(outcome.error)
+        return ExitStatus.REFUSED
+    if outcome.problem or outcome.attic:
+        lost = f"; the replaced version is in the attic: {outcome.attic}" if outcome.attic else ""
+        render.warn(f"{name}: {outcome.problem or outcome.decision.text}{lost}")
+    return ExitStatus.DONE
+
+
+def _refuse_missing_link(session: Session, entry: Entry, path: str) -> None:
+    """Refuse a path that only lacks its link: what the volume has is newer than all that the attic has.
+
+    Raises:
+        RefusedError: that is so.
+    """
+    seen = glance(session, entry)
+    if seen.home is None and seen.diverted_at is None and seen.volume:
+        raise RefusedError(
+            "is not in the attic, but still on the volume: only its link was deleted",
+            code="attic.link-missing",
+            place=f"~/{path}",
+            hint="home-persist resolve creates the link again",
+        )
 
 
 def _refuse_other_workspace(batch: str, found: Sequence[Item], everything: Sequence[Item], path: str) -> None:

@@ -161,6 +161,14 @@ REFUSED = {
         ),
     ),
     "it is not in the attic": ([".own"], "attic.unknown", "home-persist attic list shows what is"),
+    "a part of a directory, in which programs delete by themselves": (
+        [".own/deleted"],
+        "attic.unknown",
+        (
+            "it has no copy of what is deleted or overwritten inside ~/.own/;"
+            " home-persist attic list shows what is"
+        ),
+    ),
     "a file of it is not": ([".d/xy"], "attic.unknown", "did you mean '~/.d/x'?"),
     "not in that batch": (["--batch", NEW, ".rc"], "attic.unknown", "home-persist attic list"),
     "a typo": ([".rcc"], "attic.unknown", "did you mean '~/.rc'?"),

@@ -47,9 +47,7 @@ class AtticRestore(Model):
     batch: str
     declared: bool = Field(description="false: it is only in the home, and is lost with the container.")
     attic: str | None = Field(description="The batch with what was there before.")
-    outcome: str | None = Field(
-        description="What was done in the home, a stable code; null: not declared."
-    )
+    outcome: str | None = Field(description="What was done in the home, a stable code; null: not declared.")
     error: Error | None = Field(description="Why the home does not show it.")
 
 

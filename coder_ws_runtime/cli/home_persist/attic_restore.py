@@ -84,7 +84,7 @@ def restore_(  # noqa: PLR0913 - one argument an option
                 "is not in the attic",
                 code="attic.unknown",
                 place=f"~/{wanted}",
-                hint=near or "home-persist attic list shows what is",
+                hint=near or _what_is_in_the_attic(entry, wanted),
             )
         exchanged = ""
         if entry:
@@ -129,6 +129,13 @@ def _say_outcome(outcome: Outcome | None) -> ExitStatus:
         lost = f"; the replaced version is in the attic: {outcome.attic}" if outcome.attic else ""
         render.warn(f"{name}: {outcome.problem or outcome.decision.text}{lost}")
     return ExitStatus.DONE
+
+
+def _what_is_in_the_attic(entry: Entry | None, path: str) -> str:
+    shown = "home-persist attic list shows what is"
+    if entry is None or entry.path == path:
+        return shown
+    return f"it has no copy of what is deleted or overwritten inside ~/{entry.path}/; {shown}"
 
 
 def _refuse_missing_link(session: Session, entry: Entry, path: str) -> None:

@@ -787,6 +787,42 @@ def test_a_log_that_is_open_is_found_before_anything_is_copied(tree: Tree) -> No
     assert (outcome.code, seen) == ("path.in-use", [])
 
 
+@contextlib.contextmanager
+def unreplaceable(path: Path, attribute: str) -> Iterator[None]:
+    """A file or directory with an attribute of chattr(1)."""
+    if subprocess.run(["chattr", f"+{attribute}", path], check=False, capture_output=True).returncode:
+        missing(f"root, and a file system with the attribute {attribute}")
+    try:
+        yield
+    finally:
+        subprocess.run(["chattr", f"-{attribute}", path], check=True)
+
+
+@pytest.mark.parametrize("attribute", ["i", "a"])
+@pytest.mark.parametrize("path", ["f", ".d/"])
+def test_tries_that_fail_do_not_crowd_out_versions(tree: Tree, path: str, attribute: str) -> None:
+    """A file that nobody may change (`chattr +i`), and a history that only grows (`chattr +a`)."""
+    tree.manifest(path)
+    file = f"{path}x" if path.endswith("/") else path
+    write(tree.home, {file: "0"})
+    tree.resolve()
+    for number in (1, 2):
+        (tree.home / path).unlink()
+        write(tree.home, {file: str(number)})
+        if number == 1:
+            told(tree, path.rstrip("/"))
+            continue
+        with unreplaceable(tree.volume / file, attribute):
+            for _ in range(3):
+                assert told(tree, path.rstrip("/")).code == "path.permission"
+                assert (tree.home / file).read_text() == "2"
+                assert tree.attic() == {file: "0"}
+                assert len(list((tree.layout.state / "attic-records").iterdir())) == 1
+    told(tree, path.rstrip("/"))
+    assert content(tree.volume) == {file: "2"}
+    assert sorted(read(tree.layout.state / "attic").values()) == ["0", "1"]
+
+
 # 24: one path ends, and not the run -------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.fs.anchored import finish_directory, sync_directory
 from coder_ws_runtime.fs.copying import ChangedError
 from coder_ws_runtime.fs.metadata import copy_metadata
-from coder_ws_runtime.identity import CopyRecord
+from coder_ws_runtime.identity import CopyRecord, Identity
 from coder_ws_runtime.persist.reconcile.compare import is_same_file
 from coder_ws_runtime.persist.reconcile.observation import Origin
 from coder_ws_runtime.persist.reconcile.path_work import PathWork
@@ -99,8 +99,22 @@ def supersede(work: PathWork, origin: Origin, paths: tuple[str, ...]) -> None:
                     kernel.swap(attic_fd, attic_name, fd, last)
                 except FileNotFoundError:
                     kernel.rename_new(attic_fd, attic_name, fd, last)
+                except OSError:
+                    _take_back(work, copy, attic_fd, attic_name)
+                    raise
                 batch.sync_name(attic_fd)
                 batch.sync_name(fd)
+
+
+def _take_back(work: PathWork, copy: StagedCopy, fd: int, name: str) -> None:
+    """Discard a copy in the attic that could not replace the volume's, e.g. because of `chattr +i`.
+
+    The home still has its content. Each further try would displace a version that somebody wrote.
+    """
+    with suppress(OSError):
+        found = Identity.of(os.stat(name, dir_fd=fd, follow_symlinks=False))
+        if found.has_content_of(copy.copied.copies[""]):
+            kernel.rename_new(fd, name, work.volume.staging.fd, copy.name)
 
 
 def to_attic(work: PathWork, origin: Origin, paths: tuple[str, ...]) -> None:

@@ -140,10 +140,14 @@ class Attic:
         anchor: Anchor = self.volume.anchor
         anchor.make_directories(inside.rpartition("/")[0], owner=self.volume.owner)
         self.note(batch.name, path, workspace, reason, winner)
-        with anchor.parent(inside) as (fd, name):
-            yield fd, name
-            with suppress(OSError):
-                self._added += 0 if exchanged else measure(fd, name).size
+        try:
+            with anchor.parent(inside) as (fd, name):
+                yield fd, name
+                with suppress(OSError):
+                    self._added += 0 if exchanged else measure(fd, name).size
+        except BaseException:
+            remove_empty(self.volume, inside)  # if nothing is there
+            raise
         self.count += 1
 
     def keep_bounds(self, *, always: bool = False) -> list[UserError]:

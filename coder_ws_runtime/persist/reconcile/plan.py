@@ -149,7 +149,8 @@ def _our_link(entry: Entry, seen: Observation, home: Node) -> Plan:
     actions: tuple[Action, ...] = _target(entry, seen)
     decision = Decision.CREATE if actions and seen.volume is None else Decision.LINKED
     if not right:
-        actions = (*actions, RECORD, REPLACE_LINK)
+        # Recorded last: until then, the wrong one is known as ours by what is recorded.
+        actions = (*actions, REPLACE_LINK, RECORD)
         if seen.astray:
             return Plan(
                 Decision.RELINK,

@@ -45,11 +45,30 @@ def replace_link(work: PathWork) -> None:
     with work.home.parent(work.entry.path) as (fd, name):
         aside = aside_name(name)
         _symlink(work, fd, aside)
-        kernel.swap(fd, aside, fd, name)
+        try:
+            kernel.exchange(fd, aside, fd, name)
+        except OSError as error:
+            os.unlink(aside, dir_fd=fd)
+            if error.errno not in kernel.CANNOT_EXCHANGE:
+                raise
+            _move_and_link(work, fd, aside, name)
+            return
         # What was swapped out is checked again: it may no longer be the link that we saw.
         if not work.is_managed_link(fd, aside):
             _exchange_back(work, fd, aside, name)
             raise ChangedError(work.entry.path)
+        os.unlink(aside, dir_fd=fd)
+
+
+def _move_and_link(work: PathWork, fd: int, aside: str, name: str) -> None:
+    """Without swapping: what the next run finds set aside if we are killed is a link of ours."""
+    kernel.rename_new(fd, name, fd, aside)
+    if not work.is_managed_link(fd, aside):
+        kernel.rename_new(fd, aside, fd, name)
+        raise ChangedError(work.entry.path)
+    try:
+        _symlink(work, fd, name)
+    finally:
         os.unlink(aside, dir_fd=fd)
 
 

@@ -3,12 +3,14 @@
 import json
 import re
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pytest
 
 from devtools.workspace import Workspace
 from tests.conftest import Spaces
+from tests.harness.answers import ask
 
 pytestmark = pytest.mark.docker
 
@@ -54,137 +56,182 @@ def until(space: Workspace, script: str, wanted: str) -> str:
 
 @dataclass(frozen=True)
 class Row:
-    """A command, what it says and how it ends; what was done before, and what is true then."""
+    """A command, what it answers to programs and how it ends; what was done before, and what is true then."""
 
     command: str
-    says: str
+    code: str = ""
+    """The only code in its answer; with "or", one of several, where the daemon may be faster. Empty: none."""
+    facts: Mapping[str, object] = field(default_factory=dict)
+    """Of one object in its answer."""
+    names: tuple[str, ...] = ()
+    """Paths and commands that have to be somewhere in its texts."""
     status: int = 0
     before: str = ""
     check: str = ""
     shows: str = ""
 
 
+LINKED = "path.seeded or path.linked"
 ROWS = {
     "add: a directory": Row(
         "home-persist add ~/.one",
-        r"~/.one/: is kept from now on \[user, owner\](; seeded)?",
+        LINKED,
+        {"path": ".one", "added": True, "kind": "directory", "scope": "owner", "source": "user"},
         before="mkdir -p ~/.one && echo 1 > ~/.one/x",
         check="readlink ~/.one; cat ~/.one/x",
         shows=f"{VOLUME}/.one\n1",
     ),
     "add: a file, below directories": Row(
         "home-persist add .config/two/rc",
-        r"~/.config/two/rc: is kept",
+        LINKED,
+        {"path": ".config/two/rc", "added": True, "kind": "file"},
         before="mkdir -p ~/.config/two && echo 2 > ~/.config/two/rc",
         check="readlink ~/.config/two/rc",
         shows=f"{VOLUME}/.config/two/rc",
     ),
     "add: for this workspace": Row(
         "home-persist add --scope workspace ~/.three/",
-        r"~/.three/: is kept from now on \[user, workspace\]; created",
+        "path.created",
+        {"path": ".three", "added": True, "scope": "workspace", "source": "user"},
         check="readlink ~/.three | grep -c /.workspaces/",
         shows="1",
     ),
     "add: nothing is there": Row(
         "home-persist add .four",
-        r"for a directory: home-persist remove ~/.four, then home-persist add ~/.four/",
+        "path.not-written-yet",
+        {"path": ".four", "added": True, "kind": "file"},
+        names=("home-persist remove ~/.four, then home-persist add ~/.four/",),
     ),
-    "add: a directory after all, as told": Row(
-        "home-persist remove ~/.four && home-persist add ~/.four/",
-        r"~/.four/: is kept from now on",
+    "add: a directory after all, as advised": Row(
+        "home-persist add ~/.four/",
+        "path.created or path.linked",
+        {"path": ".four", "added": True, "kind": "directory"},
+        before="home-persist remove ~/.four",
         check="stat -L -c %F ~/.four",
         shows="directory",
     ),
     "add: it is kept already": Row(
         "home-persist add ~/.claude/projects",
-        r"is already kept as part of ~/.claude/ \[claude-code, owner\], declared in /etc/",
+        facts={
+            "added": False,
+            "covered_by": ".claude",
+            "source": "claude-code",
+            "scope": "owner",
+            "declared_in": "/etc/home-persist.d/claude-code.json:$.paths[0]",
+        },
     ),
     "add: here, and not in the home": Row(
         "cd ~/projects && home-persist add five",
-        r"~/five does not exist, but ~/projects/five does\nhint: home-persist add ~/projects/five",
+        "path.elsewhere",
+        names=("home-persist add ~/projects/five",),
         status=1,
         before="mkdir -p ~/projects/five",
     ),
-    "add: not below the home": Row("home-persist add /etc", "is absolute and not below the home", status=1),
+    "add: not below the home": Row("home-persist add /etc", "path.refused", names=("'/etc'",), status=1),
     "add: what is mounted": Row(
         "home-persist add ~/projects",
-        r"~/projects: something is mounted there, which is not moved\nhint: leave it out",
+        "path.mounted",
+        {"path": "projects", "added": False},
         status=1,
         check=f"ls -d {VOLUME}/projects 2>&1 | grep -c 'No such'",
         shows="1",
     ),
-    "add: the whole home": Row("home-persist add ~", "is the whole home", status=1),
+    "add: the whole home": Row("home-persist add ~", "path.refused", names=("'/home/coder'",), status=1),
     "an id that is none": Row(
         "CODER_WORKSPACE_ID=../../x home-persist resolve",
-        "is '../../x', which is not a valid workspace ID",
+        "settings.invalid",
+        names=("CODER_WORKSPACE_ID", "'../../x'"),
         status=2,
     ),
     "remove: what was added": Row(
         "home-persist remove ~/.six",
-        r"~/.six: is no longer kept; its content is back in the home; the volume's copy is in the attic: ",
+        facts={"path": ".six", "removed": True, "returned": True, "other_workspaces": []},
         before="mkdir -p ~/.six && echo 6 > ~/.six/x && home-persist add ~/.six",
-        check=f"sleep 2; stat -c %F ~/.six; cat ~/.six/x; ls -d {VOLUME}/.six 2>&1 | grep -c 'No such'",
-        shows="directory\n6\n1",
+        check=f"sleep 2; stat -c %F ~/.six; cat ~/.six/x; ls -d {VOLUME}/.six 2>&1 | grep -c 'No such';"
+        " home-persist attic list --json ~/.six | grep -c batch",
+        shows="directory\n6\n1\n1",
     ),
     "remove: a manifest's": Row(
         "home-persist remove ~/.claude",
-        r"by claude-code \(/etc/home-persist.d/claude-code.json:\$.paths\[0\]\), not by you",
+        "path.not-yours",
+        {"path": ".claude", "removed": False, "returned": False},
+        names=(
+            "/etc/home-persist.d/claude-code.json:$.paths[0]",
+            "home-persist remove --switch-off ~/.claude",
+        ),
         status=1,
     ),
     "remove: the template's": Row(
         "home-persist remove ~/.notes",
-        r"by template .*\nhint: remove it from the workspace's parameters in Coder",
+        "path.not-yours",
+        {"path": ".notes", "removed": False, "returned": False},
+        names=("parameters",),
         status=1,
     ),
     "remove: switched off, and on again": Row(
         "home-persist add ~/.claude.json",
-        r"~/.claude.json: is kept from now on \[claude-code, owner\]",
+        LINKED,
+        {"path": ".claude.json", "added": True, "source": "claude-code", "scope": "owner"},
         before="echo '{}' > ~/.claude.json; sleep 1; home-persist remove --switch-off ~/.claude.json",
         check="readlink ~/.claude.json",
         shows=f"{VOLUME}/.claude.json",
     ),
     "remove: switched off in this workspace": Row(
         "home-persist remove --switch-off --scope workspace ~/.config/rtk",
-        r"back in the home; your other workspaces keep the volume's copy",
+        facts={"path": ".config/rtk", "removed": True, "returned": True, "shared": True},
         before="echo 1 > ~/.config/rtk/mine",
         check=f"stat -c %F ~/.config/rtk; cat ~/.config/rtk/mine {VOLUME}/.config/rtk/mine;"
         " home-persist add ~/.config/rtk > /dev/null",
         shows="directory\n1\n1",
     ),
-    "remove: a typo": Row("home-persist remove ~/.kepe", r"did you mean '~/.keep'\?", status=1),
+    "remove: a typo": Row("home-persist remove ~/.kepe", "path.not-declared", names=("'~/.keep'",), status=1),
     "remove: another scope": Row(
         "home-persist remove --scope workspace ~/.keep",
-        "hint: home-persist remove --scope owner ~/.keep",
+        "path.other-scope",
+        names=("home-persist remove --scope owner ~/.keep",),
         status=1,
     ),
-    "available": Row("home-persist available", r"demo +off +~/.demo/ ~/.demorc +a demo"),
+    "available": Row(
+        "home-persist available", facts={"name": "demo", "description": "a demo", "enabled": False}
+    ),
     "available: one of them": Row(
-        "home-persist available npm", r"npm +off +~/.npm/ +workspace +A cache; with"
+        "home-persist available demo",
+        facts={
+            "name": "demo",
+            "paths": [{"path": path, "scope": "owner", "why": None} for path in (".demo", ".demorc")],
+        },
     ),
     "enable": Row(
         "home-persist enable demo",
-        r"demo: is on\n~/.demo/: (created|linked)\n~/.demorc: (seeded|linked)",
+        facts={"name": "demo", "changed": True, "paths": [".demo", ".demorc"], "errors": []},
         before="echo rc > ~/.demorc",
         check="cat ~/.demorc; readlink ~/.demorc",
         shows=f"rc\n{VOLUME}/.demorc",
     ),
-    "enable: a typo": Row("home-persist enable dmeo", r"did you mean 'demo'\?", status=1),
+    "enable: a typo": Row("home-persist enable dmeo", "optional.unknown", names=("'demo'",), status=1),
     "disable": Row(
         "home-persist disable demo",
-        "demo: is off",
+        facts={"name": "demo", "changed": True, "errors": []},
         before="home-persist enable demo",
         check="sleep 2; stat -c %F ~/.demo ~/.demorc",
         shows="directory\nregular file",
     ),
-    "validate: this workspace": Row("home-persist validate", "all valid"),
+    "validate: this workspace": Row(
+        "home-persist validate",
+        facts={"place": "/etc/home-persist.d/claude-code.json", "valid": True, "errors": [], "warnings": []},
+    ),
     "validate: a typo": Row(
         "home-persist validate /tmp/bad.json",
-        r"/tmp/bad.json:\$.paths\[0\].pth: unknown key 'pth'\nhint: did you mean 'path'\?",
+        "manifest.unknown-key",
+        {"place": "/tmp/bad.json", "valid": False},
+        names=("/tmp/bad.json:$.paths[0].pth", "'path'"),
         status=1,
         before="""echo '{"source": "x", "paths": [{"pth": ".x"}]}' > /tmp/bad.json""",
     ),
-    "schema": Row("home-persist schema", r'"title": "Manifest of home-persist"'),
-    "status": Row("home-persist status ~/.keep", r"~/.keep +user +owner +linked"),
+    "status": Row(
+        "home-persist status ~/.keep",
+        facts={"path": ".keep", "source": "user", "scope": "owner", "state": "linked", "ok": True},
+    ),
 }
 
 
@@ -192,12 +239,31 @@ ROWS = {
 def test_command(space: Workspace, row: Row) -> None:
     if row.before:
         space.out(row.before)
-    done = space.sh(row.command)
-    said = done.stdout + done.stderr
-    assert (done.returncode, "Traceback" in said) == (row.status, False), said
-    assert re.search(row.says, said), said
+    answer = ask(space, row.command)
+    said = answer.document
+    assert answer.status == row.status, said
+    assert answer.codes in ([{code} for code in row.code.split(" or ")] if row.code else [set()]), said
+    assert not row.facts or answer.has(row.facts), said
+    assert [name for name in row.names if not answer.names(name)] == [], said
     if row.check:
         assert space.out(row.check) == row.shows
+
+
+TABLES = {
+    "home-persist status ~/.keep": r"~/.keep +user +owner +linked",
+    "home-persist available": r"demo +off +~/.demo/ ~/.demorc +a demo",
+    "home-persist available npm": r"npm +off +~/.npm/ +workspace +A cache; with",
+}
+"""A row of the table that people see."""
+
+
+@pytest.mark.parametrize("command", TABLES)
+def test_table(space: Workspace, command: str) -> None:
+    assert re.search(TABLES[command], space.out(command))
+
+
+def test_schema(space: Workspace) -> None:
+    assert json.loads(space.out("home-persist schema"))["properties"].keys() >= {"source", "paths"}
 
 
 WRITING = [
@@ -216,16 +282,21 @@ WRITING = [
 
 @pytest.mark.parametrize("words", WRITING)
 def test_root_does_not_write_what_is_the_user_s(space: Workspace, words: str) -> None:
-    done = space.sh(f"home-persist {words}", user="root")
     command = " ".join(word for word in words.split() if word.isalpha() and word != "demo")
-    hint = f"hint: run it without sudo; in root's shell: sudo -H -u coder home-persist {command}"
-    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, hint)
+    by_user = f"sudo -H -u coder home-persist {command}"
+    if words == "watch":  # it has no document
+        done = space.sh(f"home-persist {words}", user="root")
+        assert (done.returncode, by_user in done.stderr) == (2, True)
+    else:
+        answer = ask(space, f"home-persist {words}", user="root")
+        assert (answer.status, answer.codes, answer.names(by_user)) == (2, {"cli.root"}, True)
     assert space.out("ls -A /root | grep -c claude; true", user="root") == "0"
 
 
 def test_root_looks_at_the_user_s_home(space: Workspace) -> None:
-    assert "~/.claude/ " in space.out("home-persist status .claude", user="root")
-    assert space.out("home-persist resolve --dry-run", user="root").endswith("nothing to change")
+    assert ask(space, "home-persist status .claude", user="root").has({"path": ".claude", "state": "linked"})
+    dry = ask(space, "home-persist resolve --dry-run", user="root")
+    assert (dry.status, dry.document["changed"]) == (0, False)
 
 
 UNITS = "home-persist-resolve home-persist-watch ws-docker-group ws-jetbrains ws-hooks"
@@ -250,13 +321,25 @@ def test_the_schema_that_a_manifest_names_is_there(space: Workspace) -> None:
 def test_restore_over_newer_content(space: Workspace) -> None:
     space.out("echo new > ~/fresh && mv ~/fresh ~/.keep")
     assert until(space, "home-persist attic list --json ~/.keep | grep -c batch", "1") == "1"
-    done = space.sh("home-persist attic restore ~/.keep")
-    assert (done.returncode, space.out("cat ~/.keep")) == (1, "new")
-    assert "error: ~/.keep: the volume has something in its place\nhint: see what differs: " in done.stderr
-    command = done.stderr.partition("see what differs: ")[2].partition(";")[0]
-    assert space.sh(command).stdout == "1c1\n< new\n---\n> 1\n"
-    assert "; what was there is in the attic: " in space.out("home-persist attic restore --force ~/.keep")
-    assert space.out("cat ~/.keep") == "1"
+    refused = ask(space, "home-persist attic restore ~/.keep")
+    assert (refused.status, refused.codes) == (1, {"attic.in-the-way"})
+    assert (refused.document["error"]["place"], space.out("cat ~/.keep")) == ("~/.keep", "new")
+    command = re.search(r"diff -r [^;]*", refused.document["error"]["remedy"])
+    assert command
+    assert space.sh(command[0]).stdout == "1c1\n< new\n---\n> 1\n"
+    done = ask(space, "home-persist attic restore --force ~/.keep")
+    assert (done.status, space.out("cat ~/.keep")) == (0, "1")
+    assert space.out(f"cat {VOLUME}/.home-persist/attic/{done.document['attic']}/.keep") == "new"
+
+
+def test_what_was_deleted_and_restored_is_in_the_home(space: Workspace) -> None:
+    space.out("echo mine > ~/.lost && home-persist add ~/.lost && rm ~/.lost")
+    at_once = ask(space, "home-persist attic restore ~/.lost")
+    assert (at_once.status, at_once.codes) == (1, {"attic.link-missing"})
+    assert until(space, "home-persist attic list --json ~/.lost | grep -c batch", "1") == "1"
+    done = ask(space, "home-persist attic restore ~/.lost")
+    assert (done.status, done.codes) == (0, {"path.link-made"})
+    assert space.out("cat ~/.lost; readlink ~/.lost") == f"mine\n{VOLUME}/.lost"
 
 
 def test_the_daemon_watches_what_was_added(space: Workspace) -> None:
@@ -274,7 +357,8 @@ def test_what_was_removed_stays_a_file_under_the_daemon(space: Workspace) -> Non
 
 def test_what_is_not_kept_any_more_comes_back_from_the_attic(space: Workspace) -> None:
     space.out("echo 1 > ~/.nine && home-persist add ~/.nine && home-persist remove ~/.nine && rm ~/.nine")
-    assert ": copied into the home from " in space.out("home-persist attic restore ~/.nine")
+    done = ask(space, "home-persist attic restore ~/.nine")
+    assert (done.status, done.document["declared"]) == (0, False)
     assert space.out("cat ~/.nine; stat -c %F ~/.nine") == "1\nregular file"
 
 
@@ -302,8 +386,9 @@ def test_tab(space: Workspace, typed: str, line: str) -> None:
 def test_what_was_added_counts_in_another_workspace(space: Workspace, spaces: Spaces) -> None:
     other = spaces.new("other", owner="commands").boot()
     assert other.out("cat ~/.keep") == "1"
-    done = space.sh("home-persist remove ~/.keep")
-    assert "1 other workspace of yours is running, so the volume's copy stays for now" in done.stderr
+    done = ask(space, "home-persist remove ~/.keep")
+    (removed,) = done.document["paths"]
+    assert (removed["other_workspaces"], removed["attic"]) == ([other.workspace_id], None)
     assert (space.out("cat ~/.keep"), other.out("cat ~/.keep")) == ("1", "1")
 
 

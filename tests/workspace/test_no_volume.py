@@ -1,63 +1,61 @@
 """Each command where there is no volume, or a read-only one, in real workspaces."""
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from devtools.workspace import Workspace
 from tests.conftest import Spaces
+from tests.harness.answers import ask
 
 pytestmark = pytest.mark.docker
 
 VOLUME = "/mnt/home-persist"
-NONE = f"error: {VOLUME}: the volume does not exist"
-READ_ONLY = f"error: {VOLUME}: the volume is mounted read-only"
-FOR_IDES = f"error: {VOLUME}: the volume for IDEs and their settings is not writable"
+NONE, READ_ONLY = "volume.missing", "volume.read-only"
 
 
 @dataclass(frozen=True)
 class Row:
-    """A command, and how it ends and what it says without a volume, and on a read-only one."""
+    """A command: its exit status and the only code in its answer, with no volume, and on a read-only one."""
 
     command: str
     none: tuple[int, str]
     read_only: tuple[int, str]
 
 
-NOTHING = (3, NONE), (3, READ_ONLY)
+REFUSED = (3, NONE), (3, READ_ONLY)
+WORKS = (0, ""), (0, "")
+ONLY_LOOKS = (3, NONE), (0, "")
 ROWS = [
-    Row("home-persist resolve", *NOTHING),
-    Row("home-persist-resolve", *NOTHING),
-    Row("home-persist resolve --dry-run", *NOTHING),
-    Row("home-persist add .x/", *NOTHING),
-    Row("home-persist remove .x", *NOTHING),
-    Row("home-persist enable git", *NOTHING),
-    Row("home-persist disable git", *NOTHING),
-    Row("home-persist attic restore .claude", *NOTHING),
-    Row("home-persist attic prune --yes", *NOTHING),
-    Row("home-persist migrate", *NOTHING),
-    Row("home-persist gc --yes", *NOTHING),
-    Row("timeout 5 home-persist watch", *NOTHING),
-    # What only looks.
-    Row("home-persist status", (3, NONE), (3, "only in home")),
-    Row("home-persist status .claude", (3, NONE), (3, READ_ONLY)),
-    Row("home-persist status --json", (3, NONE), (3, '"code": "volume.read-only"')),
-    Row("home-persist attic list", (3, NONE), (0, "the attic is empty")),
-    Row("home-persist attic prune", (3, NONE), (0, "nothing to remove")),
-    Row("home-persist migrate --list", (3, NONE), (0, "jetbrains-cache-to-ephemeral")),
-    Row("home-persist gc", (3, NONE), (0, "nothing to remove")),
-    Row("home-persist available", (0, "11 optional, 0 on"), (0, "11 optional, 0 on")),
-    Row("home-persist validate", (0, "all valid"), (0, "all valid")),
-    Row("home-persist schema", (0, "Manifest of home-persist"), (0, "Manifest of home-persist")),
-    Row(
-        "ws-boot jetbrains",
-        (3, f"error: {VOLUME}: there is no volume for IDEs and their settings"),
-        (3, FOR_IDES),
-    ),
-    Row("ws-boot jetbrains list", (0, "no IDE backends"), (0, "no IDE backends")),
-    Row("ws-boot jetbrains prune --keep 1", (0, "no IDE backends"), (0, "no IDE backends")),
-    Row("ws-boot docker-group", (0, "Docker socket"), (0, "Docker socket")),
+    Row("home-persist resolve", *REFUSED),
+    Row("home-persist-resolve", *REFUSED),
+    Row("home-persist resolve --dry-run", *REFUSED),
+    Row("home-persist add .x/", *REFUSED),
+    Row("home-persist remove .x", *REFUSED),
+    Row("home-persist enable git", *REFUSED),
+    Row("home-persist disable git", *REFUSED),
+    Row("home-persist attic restore .claude", *REFUSED),
+    Row("home-persist attic prune --yes", *REFUSED),
+    Row("home-persist migrate", *REFUSED),
+    Row("home-persist gc --yes", *REFUSED),
+    Row("home-persist status", *REFUSED),
+    Row("home-persist status .claude", *REFUSED),
+    Row("home-persist attic list", *ONLY_LOOKS),
+    Row("home-persist attic prune", *ONLY_LOOKS),
+    Row("home-persist migrate --list", *ONLY_LOOKS),
+    Row("home-persist gc", *ONLY_LOOKS),
+    Row("home-persist available", *WORKS),
+    Row("home-persist validate", *WORKS),
+    Row("ws-boot jetbrains", (3, "jetbrains.no-volume"), (3, "jetbrains.no-volume")),
+    Row("ws-boot jetbrains list", *WORKS),
+    Row("ws-boot jetbrains prune --keep 1", *WORKS),
+    Row("ws-boot docker-group", *WORKS),
 ]
+WATCH = "timeout 5 home-persist watch"
+"""It has no document."""
 
 
 def workspace(spaces: Spaces, name: str) -> Workspace:
@@ -86,13 +84,53 @@ def read_only(spaces: Spaces) -> Workspace:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.command)
 @pytest.mark.parametrize("kind", ["none", "read-only"])
 def test_command(row: Row, kind: str, without: Workspace, read_only: Workspace) -> None:
-    space, (status, says) = (without, row.none) if kind == "none" else (read_only, row.read_only)
-    done = space.sh(row.command)
-    said = done.stdout + done.stderr
-    assert (done.returncode, "Traceback" in said) == (status, False), said
-    assert says in said
-    if says.startswith("error: "):
-        assert "\nhint: " in said
+    space, expected = (without, row.none) if kind == "none" else (read_only, row.read_only)
+    answer = ask(space, row.command)
+    assert (answer.status, answer.codes) == (expected[0], {expected[1]} - {""}), answer.document
+    if expected[1]:
+        assert answer.names(VOLUME), "where"
+        plain = space.sh(row.command)
+        assert plain.returncode == expected[0]
+        assert re.search(f"^error: {VOLUME}: .*\nhint: ", plain.stderr, re.MULTILINE), plain.stderr
+
+
+@pytest.mark.parametrize("kind", ["none", "read-only"])
+def test_the_daemon_refuses(kind: str, without: Workspace, read_only: Workspace) -> None:
+    space = without if kind == "none" else read_only
+    done = space.sh(WATCH)
+    assert (done.returncode, "Traceback" in done.stderr) == (3, False), done.stderr
+    assert re.search(f"^error: {VOLUME}: .*\nhint: ", done.stderr, re.MULTILINE), done.stderr
+    assert ("read-only" in done.stderr) == (kind == "read-only")
+
+
+LOOKS: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "home-persist status .claude": lambda found: found["paths"][0]["state"] == "only-in-home",
+    "home-persist attic list": lambda found: found["items"] == [],
+    "home-persist attic prune": lambda found: found["items"] == [],
+    "home-persist migrate --list": lambda found: (
+        "jetbrains-cache-to-ephemeral" in {step["id"] for step in found["migrations"]}
+    ),
+    "home-persist gc": lambda found: {one["verdict"] for one in found["workspaces"]} <= {"current"},
+}
+ALWAYS: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "home-persist available": lambda found: [one["enabled"] for one in found["manifests"]] == [False] * 11,
+    "home-persist validate": lambda found: {one["valid"] for one in found["sources"]} == {True},
+    "ws-boot jetbrains list": lambda found: found["backends"] == [],
+    "ws-boot jetbrains prune --keep 1": lambda found: found["backends"] == [],
+    "ws-boot docker-group": lambda found: found["case"] in {"equal", "taken"},
+}
+
+
+@pytest.mark.parametrize("command", [*LOOKS, *ALWAYS])
+def test_what_only_looks_shows_what_there_is(command: str, read_only: Workspace) -> None:
+    document = ask(read_only, command).document
+    assert {**LOOKS, **ALWAYS}[command](document), document
+
+
+@pytest.mark.parametrize("command", ALWAYS)
+def test_what_needs_no_volume_works_without_one(command: str, without: Workspace) -> None:
+    document = ask(without, command).document
+    assert ALWAYS[command](document), document
 
 
 @pytest.mark.parametrize("kind", ["none", "read-only"])

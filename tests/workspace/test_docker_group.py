@@ -14,6 +14,7 @@ from devtools.engine import Engine
 from devtools.images import tag
 from devtools.workspace import Workspace
 from tests.conftest import Spaces, missing
+from tests.harness.answers import ask, records
 from tests.harness.host_socket import HostSocket
 
 pytestmark = [pytest.mark.docker, pytest.mark.root]
@@ -35,20 +36,21 @@ class Row:
     name: str
     gid: int
     case: str
-    says: str
+    names: str
+    """What its message has to name: the number or the group that decides."""
     uid: int = 0
     mode: int = 0o660
 
 
 ROWS = [
-    Row("equal", OURS, "equal", "the group docker has the Docker socket's GID"),
-    Row("free", 4242, "equal", "the group docker has the Docker socket's GID 4242"),
-    Row("taken", 39, "taken", "the Docker socket's GID 39 belongs to the group irc, and coder is in it"),
-    Row("zero", 0, "proxy", "GID 0 of the Docker socket gives no group access, so a proxy is needed"),
-    Row("own", 1000, "primary", "the Docker socket belongs to coder's own group coder"),
-    Row("rootonly", 4242, "proxy", "mode 0600 of the Docker socket gives no group access", mode=0o600),
-    Row("open", 0, "open", "the Docker socket is open to everyone", mode=0o666),
-    Row("mine", 0, "owner", "the Docker socket belongs to coder", uid=1000),
+    Row("equal", OURS, "equal", "docker"),
+    Row("free", 4242, "equal", "4242"),
+    Row("taken", 39, "taken", "irc"),
+    Row("zero", 0, "proxy", "GID 0"),
+    Row("own", 1000, "primary", "group coder"),
+    Row("rootonly", 4242, "proxy", "0600", mode=0o600),
+    Row("open", 0, "open", "", mode=0o666),
+    Row("mine", 0, "owner", "coder", uid=1000),
 ]
 
 
@@ -155,16 +157,18 @@ def test_a_client_of_http_1_0_ends(booted: Workspace) -> None:
 
 
 def test_it_says_what_it_found(row: Row, booted: Workspace) -> None:
-    assert booted.out("ws-boot docker-group").startswith(row.says)
-    assert f'"case": "{row.case}"' in booted.out("ws-boot docker-group --json")
-    again = booted.sh("sudo ws-boot docker-group")
-    assert (again.returncode, again.stderr) == (0, ""), "nobody lacks the group, and sudo(8) needs none"
-    assert "done:" not in again.stdout, "a second run finds nothing to do"
+    answer = ask(booted, "ws-boot docker-group")
+    assert (answer.status, answer.document["case"]) == (0, row.case)
+    assert row.names in answer.document["message"]
+    again = ask(booted, "sudo ws-boot docker-group")
+    assert (again.status, again.document["done"]) == (0, []), "a second run finds nothing to do"
+    assert again.document["without_the_group"] == [], "nobody lacks the group, and sudo(8) needs none"
+    plain = booted.sh("sudo ws-boot docker-group")
+    assert (plain.returncode, plain.stdout.count("\n"), plain.stderr) == (0, 1, ""), "one line for people"
 
 
 def test_the_journal_has_its_fields(booted: Workspace) -> None:
-    log = booted.out("journalctl -u ws-docker-group -o json --output-fields=CODER_WS_STEP,CODER_WS_CASE")
-    assert '"CODER_WS_STEP":"docker-group"' in log
+    assert [record["CODER_WS_CASE"] for record in records(booted, "ws-docker-group", step="docker-group")]
 
 
 def test_the_group_docker_is_never_root_s(booted: Workspace) -> None:
@@ -182,13 +186,14 @@ def test_the_host_s_socket_is_as_it_was(
 # What one cannot fix from inside ---------------------------------------------------------------------
 
 
-def refused(space: Workspace) -> str:
-    """What it says; its exit status is 1, and the boot went on."""
-    done = space.exec("ws-boot", "docker-group", user="root")
-    assert done.returncode == 1, done.stdout
+def refused(space: Workspace) -> tuple[str, str]:
+    """The code of its error, and its remedy; its exit status is 1, and the boot went on."""
+    answer = ask(space, "ws-boot docker-group", user="root")
+    assert answer.status == 1, answer.document
     assert "agent:" in space.out("journalctl -o cat -u coder-agent")
     assert space.out("systemctl is-active coder-agent") == "active"
-    return done.stderr
+    error = answer.document["error"]
+    return error["code"], error["remedy"]
 
 
 def test_no_socket(spaces: Spaces) -> None:
@@ -197,24 +202,23 @@ def test_no_socket(spaces: Spaces) -> None:
         volume for volume in space.attributes["volumes"] if volume["container_path"] != SOCKET
     ]
     assert space.boot().wait_ready() == "running"
-    assert space.out("ws-boot docker-group") == "no Docker socket is mounted, so there is nothing to do"
+    answer = ask(space, "ws-boot docker-group")
+    assert (answer.status, answer.document["case"], answer.codes) == (0, "absent", set())
 
 
 def test_a_directory_in_place_of_the_socket(directory: Path, spaces: Spaces) -> None:
     """What Docker does where the path does not exist on the host."""
     space = at(spaces.new("docker-directory"), directory / "no-such-socket").boot()
-    told = refused(space)
-    assert "the file that is mounted as the Docker socket is not a socket" in told
-    assert "hint: check the socket's path on the host" in told
+    code, remedy = refused(space)
+    assert (code, "on the host" in remedy) == ("docker-group.no-socket", True)
 
 
 def test_hidden_socket(spaces: Spaces) -> None:
     """Without a tmpfs of the container's systemd mounts its own over the socket."""
     space = at(spaces.new("docker-hidden"), Path(SOCKET))
     del space.attributes["tmpfs"]
-    told = refused(space.boot())
-    assert "another mount covers it" in told
-    assert "hint: start the workspace's container with a tmpfs at /run" in told
+    code, remedy = refused(space.boot())
+    assert (code, "tmpfs at /run" in remedy) == ("docker-group.hidden", True)
 
 
 @pytest.fixture(scope="module")
@@ -227,9 +231,8 @@ def stale(directory: Path, spaces: Spaces) -> Iterator[tuple[Workspace, HostSock
 
 
 def test_a_daemon_that_does_not_run(stale: tuple[Workspace, HostSocket]) -> None:
-    told = refused(stale[0])
-    assert "no process answers on the Docker socket" in told
-    assert "start it, then restart the workspace" in told
+    code, remedy = refused(stale[0])
+    assert (code, "restart the workspace" in remedy) == ("docker-group.silent", True)
 
 
 def test_stale_socket(stale: tuple[Workspace, HostSocket]) -> None:
@@ -237,9 +240,8 @@ def test_stale_socket(stale: tuple[Workspace, HostSocket]) -> None:
     space, host = stale
     host.path.unlink()
     again = HostSocket(host.path, 4243)
-    told = refused(space)
-    assert "the Docker socket is dead" in told
-    assert "hint: restart the workspace" in told
+    code, remedy = refused(space)
+    assert (code, "restart the workspace" in remedy) == ("docker-group.stale", True)
     space.stop()
     space.start()
     assert space.container in space.out("docker ps")
@@ -262,28 +264,27 @@ def plain(directory: Path, spaces: Spaces) -> Iterator[Workspace]:
 
 
 def test_without_root_it_says_what_is_needed(plain: Workspace) -> None:
-    done = plain.exec("ws-boot", "docker-group")
-    assert done.returncode == 1
-    assert done.stderr == (
-        "error: no group has the Docker socket's GID 4244 yet, and only root can give"
-        " the group docker the GID 4244\n"
-        "hint: run: sudo ws-boot docker-group\n"
-    )
+    answer = ask(plain, "ws-boot docker-group")
+    assert (answer.status, answer.codes) == (1, {"docker-group.needs-root"})
+    assert answer.names("4244")
+    assert answer.names("sudo ws-boot docker-group")
 
 
 def test_a_dry_run_changes_nothing(plain: Workspace) -> None:
-    assert plain.out("sudo ws-boot docker-group --dry-run").endswith(
-        "to do: give the group docker the GID 4244"
-    )
+    answer = ask(plain, "sudo ws-boot docker-group --dry-run")
+    (step,) = answer.document["to_do"]
+    assert (answer.document["done"], "4244" in step) == ([], True)
     assert plain.out("getent group docker").startswith("docker:x:4299:")
 
 
 def test_a_shell_from_before_is_told_to_log_in_again(plain: Workspace) -> None:
     plain.engine.docker("exec", "-d", "-t", "-u", "coder", plain.container, "bash", "-c", "sleep 600; true")
-    done = plain.exec("ws-boot", "docker-group", user="root")
-    assert done.stdout.endswith("done: give the group docker the GID 4244\n")
-    assert "started earlier, without the group: bash (PID " in done.stderr
-    assert "log in again there" in done.stderr
+    shell = int(plain.out("pgrep -x sleep --newest | xargs ps -o ppid= -p"))
+    answer = ask(plain, "ws-boot docker-group", user="root")
+    (step,) = answer.document["done"]
+    assert (answer.document["gid"], "4244" in step) == (4244, True)
+    assert {"pid": shell, "name": "bash"} in answer.document["without_the_group"]
+    assert f"bash (PID {shell})" in plain.exec("ws-boot", "docker-group", user="root").stderr
     assert plain.container in plain.out("docker ps"), "a new login has it"
 
 
@@ -294,7 +295,7 @@ def test_a_proxy_that_was_stopped_is_started_again(directory: Path, spaces: Spac
     assert space.container in space.out("docker ps"), "systemd has started it again"
     space.out("sudo systemctl stop ws-docker-proxy.socket ws-docker-proxy.service 2>&1")
     assert space.sh("docker ps").returncode != 0
-    assert "remove the dead proxy" in space.out("sudo ws-boot docker-group")
+    assert ask(space, "sudo ws-boot docker-group").document["done"], "the dead proxy was removed"
     assert space.container in space.out("docker ps")
     space.stop()
     space.start()

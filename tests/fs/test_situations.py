@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import pytest
 
@@ -273,8 +273,12 @@ def test_a_file_system_without_leases_is_not_always_being_written(
     """As NFS without delegations: EAGAIN for every lease; the processes are asked instead."""
     from coder_ws_runtime.fs import writers
 
-    def refuse(*_: object) -> int:
-        raise BlockingIOError
+    real = fcntl.fcntl
+
+    def refuse(fd: int, command: int, *words: Any) -> Any:  # noqa: ANN401 - what it refuses
+        if command == fcntl.F_SETLEASE:
+            raise BlockingIOError
+        return real(fd, command, *words)
 
     monkeypatch.setattr(writers, "_type_of", lambda _: "nfs4")
     monkeypatch.setattr(writers, "_leases", {})

@@ -14,7 +14,7 @@ from coder_ws_runtime.layout import DEFAULT_USER
 from coder_ws_runtime.persist.store.ownership import give
 
 _OPEN = 0o700
-_LEDGER = ("copied", "locks")
+_LEDGER = ("copied",)
 _LOST = "so a file that a program saves in place of a link may be lost"
 
 

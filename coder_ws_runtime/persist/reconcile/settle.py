@@ -70,10 +70,10 @@ def settle(
         dry_run: only report what would be done first.
         progress: called with the number of bytes as they are copied, instead of the monitor.
     """
-    run = _Settling(session, entry, dry_run=dry_run, progress=progress)
+    run = _Settling(session, entry, event, dry_run=dry_run, progress=progress)
     before = session.attic.count
     try:
-        run.run(event)
+        run.run()
     except BusyError as busy:
         run.error = in_use_error(entry, busy)
     except OSError as failure:
@@ -107,48 +107,36 @@ class _Settling:
         self,
         session: Session,
         entry: Entry,
+        event: LinkEvent,
         *,
         dry_run: bool,
         progress: Callable[[int], None] | None,
     ) -> None:
         self.session = session
         self.entry = entry
+        self.event = event
         self.dry_run = dry_run
         self.progress = progress
         self.acted: Plan | None = None
         """The first plan that was applied: it says what happened to the path."""
         self.now = Plan(Decision.FAILED)
+        self.done: tuple[Action, ...] = ()
+        """The last plan's actions, if they only set a mode."""
         self.error: UserError | None = None
         self.left_over: list[str] = []
         self.links: dict[str, str] = {}
 
-    def run(self, event: LinkEvent) -> None:
+    def run(self) -> None:
         """Observe, plan and apply. Raises errors of files and file systems."""
-        done: tuple[Action, ...] = ()
         for attempt in range(_ATTEMPTS):
             try:
-                # Most paths need nothing; only one that does is observed completely and locked.
-                self.now = plan(self.entry, glance(self.session, self.entry, event), event=event)
+                # Most paths need nothing; only one that does is locked and observed completely.
+                glanced = glance(self.session, self.entry, self.event)
+                self.now = plan(self.entry, glanced, event=self.event)
                 locked = _lock_path(self.session, self.entry)
                 with locked if self.now.actions and not self.dry_run else nullcontext():
-                    seen: Observation | None = None
-                    if self.now.actions:
-                        seen = look(self.session, self.entry, event)
-                        self.now = plan(self.entry, seen, event=event)
-                    if self.now.decision is Decision.WAIT and not (self.now.actions or self.dry_run):
-                        # What arrives in the home from now on is a save, not part of the image.
-                        self.session.ledger.note_awaited(self.entry.path)
-                    if seen is None or not self.now.actions or self.now.actions == done:
-                        self.error = refusal_of(self.session, self.entry, self.now)
+                    if self._do_next(glanced):
                         return
-                    self.acted = self.acted or self.now
-                    if self.dry_run:
-                        return
-                    self._apply(seen)
-                    if self.now.decision is not Decision.RECOVER:
-                        event = NO_EVENT  # it has been handled
-                    # A mode that a file system does not accept is not set again.
-                    done = self.now.actions if _is_mode_only(self.now) else ()
             except (ChangedError, FileNotFoundError):
                 time.sleep(min(0.001 * 2**attempt, 0.2))
             except OSError as failure:
@@ -161,6 +149,39 @@ class _Settling:
             place=f"~/{self.entry.path}",
             hint="stop the program that writes it, then: home-persist resolve",
         )
+
+    def _do_next(self, glanced: Observation) -> bool:
+        """Carry out the plan, made again with all content. Returns whether nothing is left to do."""
+        if self._only_creates() and not (self.dry_run or self.session.ledger.refresh()):
+            self.acted = self.acted or self.now
+            self._apply(glanced)
+            return True
+        seen: Observation | None = None
+        if self.now.actions:
+            seen = look(self.session, self.entry, self.event)
+            self.now = plan(self.entry, seen, event=self.event)
+        if self.now.decision is Decision.WAIT and not (self.now.actions or self.dry_run):
+            # What arrives in the home from now on is a save, not part of the image.
+            self.session.ledger.note_awaited(self.entry.path)
+        if seen is None or not self.now.actions or self.now.actions == self.done:
+            self.error = refusal_of(self.session, self.entry, self.now)
+            return True
+        self.acted = self.acted or self.now
+        if self.dry_run:
+            return True
+        self._apply(seen)
+        if self.now.decision is not Decision.RECOVER:
+            self.event = NO_EVENT  # it has been handled
+        # A mode that a file system does not accept is not set again.
+        self.done = self.now.actions if _is_mode_only(self.now) else ()
+        return False
+
+    def _only_creates(self) -> bool:
+        """Whether the plan only makes what neither side has, by steps that fail if something is there now.
+
+        It needs no look at content, and none afterwards.
+        """
+        return bool(self.now.actions) and all(one.operation in _CREATING for one in self.now.actions)
 
     def _apply(self, seen: Observation) -> None:
         # Imported only if something has to be done: most runs find everything in place.
@@ -247,6 +268,11 @@ _SAVING = frozenset(
         Operation.COPY_METADATA,
         Operation.TO_ATTIC,
     }
+)
+
+
+_CREATING = frozenset(
+    {Operation.MAKE_TARGET, Operation.MAKE_TARGET_PARENT, Operation.RECORD, Operation.MAKE_LINK}
 )
 
 

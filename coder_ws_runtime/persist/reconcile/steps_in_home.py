@@ -24,7 +24,7 @@ def make_link(work: PathWork) -> None:
     if not work.seen.parent:
         work.home.make_directories(directory, owner=owner, like=_volume_base(work), durable=False)
     with work.home.parent(work.entry.path) as (fd, name):
-        _symlink(work, fd, name)
+        _symlink(work, fd, name, owner)
 
 
 def _volume_base(work: PathWork) -> Anchor | None:
@@ -32,12 +32,12 @@ def _volume_base(work: PathWork) -> Anchor | None:
     return work.anchor if work.entry.on_volume == work.entry.path else None
 
 
-def _symlink(work: PathWork, fd: int, name: str) -> None:
+def _symlink(work: PathWork, fd: int, name: str, owner: Owner | None = None) -> None:
     try:
         os.symlink(work.seen.link, name, dir_fd=fd)
     except FileExistsError as error:
         raise ChangedError(work.entry.path) from error
-    Owner.of(work.home.fd).chown(name, fd)
+    (owner or Owner.of(work.home.fd)).chown(name, fd)
 
 
 def replace_link(work: PathWork) -> None:

@@ -20,7 +20,8 @@ _DEFAULT_MODE = 0o755
 
 def make_target(work: PathWork) -> None:
     """Create a directory with its declared mode; no content is at stake, so nothing is synced."""
-    make_target_parent(work)
+    if not work.seen.volume_parent:
+        make_target_parent(work)
     with work.anchor.parent(work.entry.on_volume) as (fd, name):
         try:
             os.mkdir(name, 0o700, dir_fd=fd)

@@ -12,14 +12,15 @@ since is not a newer save than what the volume has.
 ``copied/<hash>``
     For a path that is being moved or cannot be linked: which of its files were copied, their state then, and
     what the volume has had since. Written before a copy is published, removed when the link is in place.
-``locks/<hash>``
-    Held while a process of this container works on a path.
+``lock``
+    A process that works on a path locks one byte of it: which one is given by the path.
 """
 
 import errno
 import fcntl
 import json
 import os
+import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,6 +32,11 @@ from coder_ws_runtime.identity import CopyRecord, Identity
 
 _FILE = "links"
 _COPIED = "copied"
+_LOCK = "lock"
+_LOCK_BYTES = 1 << 62
+"""The positions of bytes that can be locked, of which the file has none."""
+_FLOCK = struct.Struct("hhqqi")
+"""struct flock (fcntl_locking(2)): type, whence, start, length, process."""
 _AWAITED = "awaited"
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -51,21 +57,25 @@ class Ledger:
         self._loaded = False
         self._fd: int | None = None
 
-    def refresh(self) -> None:
-        """Read what other processes have appended since the last time; the first use of all reads it, too."""
+    def refresh(self) -> bool:
+        """Read what other processes have appended since the last time; the first use of all reads it, too.
+
+        Returns whether there was anything.
+        """
         self._loaded = True
         try:
-            if os.stat(self.directory / _FILE).st_size == self._read_to:
-                return
-            with open(self.directory / _FILE, "rb") as file:
+            if os.stat(f"{self.directory}/{_FILE}").st_size == self._read_to:
+                return False
+            with open(f"{self.directory}/{_FILE}", "rb") as file:
                 file.seek(self._read_to)
                 text = file.read()
         except OSError:
-            return
+            return False
         # A line without its newline is still being written, or a crash truncated it.
         whole = text[: text.rfind(b"\n") + 1]
         self._read_to += len(whole)
         self._note(whole)
+        return True
 
     def _note(self, lines: bytes) -> None:
         for line in lines.decode(errors="replace").split("\n"):
@@ -197,15 +207,17 @@ class Ledger:
             BlockingIOError: another process has it, and `wait` is false.
             OSError: the directory cannot be written.
         """
-        directory = f"{self.directory}/locks"
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            lock = os.open(f"{directory}/{_hash(path)}", flags, 0o600)
+            lock = os.open(f"{self.directory}/{_LOCK}", flags, 0o600)
         except FileNotFoundError:
-            os.makedirs(directory, exist_ok=True)
-            lock = os.open(f"{directory}/{_hash(path)}", flags, 0o600)
+            os.makedirs(self.directory, exist_ok=True)
+            lock = os.open(f"{self.directory}/{_LOCK}", flags, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            # Of this open file, not of the process: a second one in this process has to wait, too.
+            command = fcntl.F_OFD_SETLKW if wait else fcntl.F_OFD_SETLK
+            byte = int(_hash(path), 16) % _LOCK_BYTES
+            fcntl.fcntl(lock, command, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0))
             yield
         finally:
             os.close(lock)

@@ -7,6 +7,8 @@ import pytest
 
 from devtools.workspace import Workspace
 from tests.conftest import Spaces
+from tests.harness.answers import ask
+from tests.harness.doctor import findings, look
 
 pytestmark = pytest.mark.docker
 
@@ -113,7 +115,9 @@ def test_the_journal_has_our_fields(first: Workspace) -> None:
 
 
 def test_a_second_resolve_changes_nothing_and_says_so(first: Workspace) -> None:
-    assert re.fullmatch(r"\d+ paths in place, nothing to change", first.out("home-persist resolve"))
+    again = ask(first, "home-persist resolve")
+    assert (again.status, again.document["changed"], again.document["refused"]) == (0, False, [])
+    assert len(first.out("home-persist resolve").splitlines()) == 1, "one line for people"
 
 
 def test_the_home_survives_its_container(second: Workspace) -> None:
@@ -147,6 +151,7 @@ def test_it_stops_in_time_and_cleanly(second: Workspace) -> None:
     stopped = [line for line in journal.splitlines() if line.startswith("Stopped ")]
     for unit in UNITS:
         assert any(line.startswith(f"Stopped {unit}.service") for line in stopped), unit
+    # systemd's own words.
     assert re.findall(r".*(?:Failed with result|timed out|SIGKILL).*", journal) == []
 
 
@@ -156,12 +161,16 @@ def test_a_bad_manifest_among_good_ones(spaces: Spaces) -> None:
     space.upload("/etc/home-persist.d/01-good.json", '{"source": "good", "paths": [".good/"]}')
     space.boot()
     assert space.out("readlink ~/.good") == "/mnt/home-persist/.good"
-    done = space.sh("home-persist resolve")
-    assert done.returncode == 1
-    assert "/etc/home-persist.d/00-bad.json:$.pahts: unknown key 'pahts'" in done.stderr
-    assert "did you mean 'paths'?" in done.stderr
+    answer = ask(space, "home-persist resolve")
+    (refused,) = answer.document["refused"]
+    assert (answer.status, refused["code"]) == (1, "manifest.unknown-key")
+    assert (refused["place"], "'paths'" in refused["remedy"]) == (
+        "/etc/home-persist.d/00-bad.json:$.pahts",
+        True,
+    )
     assert space.out("systemctl is-active coder-agent") == "active", "the boot goes on"
-    assert "00-bad.json" in space.sh("ws-doctor").stdout
+    (finding,) = findings(look(space))["home.manifests"]
+    assert (finding["code"], "00-bad.json" in json.dumps(finding)) == ("home.manifest-refused", True)
 
 
 def test_a_volume_of_the_shell_version_is_taken_over(spaces: Spaces) -> None:

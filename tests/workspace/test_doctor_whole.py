@@ -13,7 +13,7 @@ import pytest
 from devtools.workspace import Workspace
 from tests.conftest import Spaces
 from tests.harness.coder_server import CoderServer
-from tests.harness.doctor import findings, look
+from tests.harness.doctor import failures, findings, look
 
 pytestmark = pytest.mark.docker
 
@@ -58,9 +58,8 @@ def test_nothing_is_wrong(space: Workspace) -> None:
     report = look(space, "--strict")
     assert findings(report) == {}
     assert {item["status"] for item in report["checks"]} <= {"ok", "skipped"}
-    skipped = {item["id"]: item["summary"] for item in report["checks"] if item["status"] == "skipped"}
-    assert skipped.pop("jetbrains.locks") == "no other workspace of yours is running"
-    assert set(skipped.values()) <= {"not part of this image"}
+    skipped = {item["id"] for item in report["checks"] if item["status"] == "skipped"}
+    assert skipped == {"jetbrains.locks", "tools.clang", "tools.cmake", "tools.sccache"}
     assert space.exec("ws-doctor", "--strict").returncode == 0
 
 
@@ -113,7 +112,7 @@ def test_fix_shows_the_safe_remedies_applies_them_and_looks_again(space: Workspa
         "  $ ws-boot jetbrains  (jetbrains.files)",
         "done: ws-boot jetbrains",
     ]
-    assert "~/.ssh/ holds a key or a login" in report, "what is not safe is only printed"
+    assert "home.unsaved" in report, "what is not safe is only printed"
     assert set(findings(look(space))) == {"home.unsaved"}
     assert shown.returncode == 0, "a warning is no failure"
     space.out("rm -r ~/.ssh")
@@ -133,9 +132,10 @@ def test_fix_by_root_does_what_is_the_user_s_as_the_user(space: Workspace) -> No
 
 
 def test_fix_where_nothing_is_to_be_done(space: Workspace) -> None:
+    assert look(space, "--fix")["fixes"] == []
     shown = space.sh("ws-doctor --fix")
-    assert shown.returncode == 0
-    assert shown.stdout.startswith("nothing can be fixed safely without asking\n")
+    assert (shown.returncode, "$ " in shown.stdout) == (0, False)
+    assert not shown.stdout.startswith("✓"), "a line says so before the report"
 
 
 def test_fix_tells_programs_what_it_did(space: Workspace) -> None:
@@ -147,10 +147,12 @@ def test_fix_tells_programs_what_it_did(space: Workspace) -> None:
 
 def test_a_fix_that_fails_is_reported(space: Workspace) -> None:
     space.out("chmod 0755 /tmp; mount --bind /usr/bin/false /usr/bin/chmod", user="root")
+    report = look(space, "--fix")
     shown = space.sh("ws-doctor --fix")
     space.out("umount /usr/bin/chmod; chmod 1777 /tmp", user="root")
-    assert shown.returncode == 1
-    assert "warning: sudo chmod 1777 /tmp: sh ended with status 1" in shown.stderr
+    assert report["fixes"] == [{"command": "sudo chmod 1777 /tmp", "checks": ["disk.tmp"], "status": 1}]
+    assert failures(report) == ["disk.tmp"]
+    assert (shown.returncode, "sudo chmod 1777 /tmp" in shown.stderr) == (1, True)
 
 
 def test_watch_tells_what_changes_until_it_is_interrupted(space: Workspace) -> None:
@@ -162,7 +164,7 @@ def test_watch_tells_what_changes_until_it_is_interrupted(space: Workspace) -> N
         space.out("chmod 0755 /tmp", user="root")
         told = [watching.stdout.readline() for _ in range(3)]
         assert "1 failed" in told[0]
-        assert told[1:] == ["  ✗ disk.tmp\n", "      not all users can write to /tmp\n"]
+        assert (told[1], "/tmp" in told[2]) == ("  ✗ disk.tmp\n", True)
         space.out("chmod 1777 /tmp", user="root")
         while not (line := watching.stdout.readline()).startswith("  ✓ disk.tmp "):
             assert line, "it goes on until it is interrupted"
@@ -179,7 +181,7 @@ def test_watch_on_a_terminal_draws_over_what_it_drew(space: Workspace) -> None:
     command = "timeout --signal=INT 6 script --quiet --command 'ws-doctor --watch 1' /dev/null"
     shown = space.exec("bash", "-c", command, env={"TERM": "xterm"}).stdout
     assert shown.count("\x1b[H") >= 2, "more than one look"
-    assert "again in 1 s; press Ctrl-C to stop" in shown
+    assert "Ctrl-C" in shown, "how to stop it"
     assert "Traceback" not in shown
 
 

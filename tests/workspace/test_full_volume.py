@@ -1,6 +1,5 @@
 """A workspace boots on a full volume: it can be entered, says what is wrong, and room mends it."""
 
-import re
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +7,8 @@ import pytest
 from devtools import images
 from devtools.workspace import Workspace
 from tests.conftest import Spaces
+from tests.harness.answers import records
+from tests.harness.doctor import codes, look
 
 pytestmark = pytest.mark.docker
 
@@ -39,12 +40,12 @@ def space(spaces: Spaces) -> Iterator[Workspace]:
 def test_it_boots_and_says_what_is_wrong(space: Workspace) -> None:
     assert space.out("systemctl is-active coder-agent home-persist-watch") == "active\nactive"
     assert space.sh("systemctl is-failed home-persist-resolve").stdout.strip() == "failed"
-    log = space.out("journalctl -o cat -u home-persist-resolve", user="root")
-    assert re.search(r"~/\.big: the volume is full: .* left as it was", log)
+    refused = records(space, "home-persist-resolve", code="path.no-space")
+    assert "~/.big" in {record["CODER_WS_PLACE"] for record in refused}
     assert space.out("stat -c '%F %s' ~/.big; readlink ~/.fine") == f"regular file {SIZE}\n{VOLUME}/.fine"
-    told = space.sh("ws-doctor --only disk.volume,home.links").stdout
-    assert "the volume of the home is full" in told
-    assert "home.links: a consequence of disk.volume-full" in told
+    report = look(space, "--only", "disk.volume,home.links")
+    assert codes(report) == {"disk.volume-full"}
+    assert {item["id"]: item["cause"] for item in report["checks"]}["home.links"] == "disk.volume-full"
 
 
 def test_when_there_is_room_the_next_resolve_finishes(space: Workspace) -> None:

@@ -10,6 +10,8 @@ import pytest
 from devtools.images import tag
 from devtools.workspace import Workspace
 from tests.conftest import Spaces
+from tests.harness.answers import ask
+from tests.harness.documents import check_document
 
 pytestmark = pytest.mark.docker
 
@@ -105,28 +107,28 @@ def test_gc_by_age_where_docker_does_not_answer(
 ) -> None:
     done = pair[0].exec("home-persist", "gc", "--json", user=NO_GROUPS, env={"HOME": "/home/coder"})
     assert verdicts(done.stdout, ids) == {**RUNNING, **{other.name: other.by_age for other in OTHERS}}
+    engine = json.loads(done.stdout)["engine"]
+    assert (engine["answers"], engine["knows_all"]) == (False, False)
+    assert engine["message"], "why"
     done = pair[0].exec("home-persist", "gc", user=NO_GROUPS, env={"HOME": "/home/coder"})
-    assert (
-        "Docker does not accept requests from this user: only when each workspace was last seen counts"
-        in done.stderr
-    )
+    assert engine["message"] in done.stderr, "people are told, too"
 
 
 def test_gc_says_first_and_does_with_yes(pair: tuple[Workspace, Workspace], ids: dict[str, str]) -> None:
     one, two = pair
     before = one.out(f"ls {VOLUME}/.workspaces")
-    said = one.out("home-persist gc")
-    assert "would be removed: 3 workspaces, " in said
-    assert "KiB" in said
-    assert one.out(f"ls {VOLUME}/.workspaces") == before
-    assert "removed: 3 workspaces, " in one.out("home-persist gc --yes")
+    gone = {ids[name] for name in ("stopped-last-year", "deleted-last-week", "deleted-last-year")}
+    first = ask(one, "home-persist gc").document
+    assert {item["id"] for item in first["workspaces"] if item["removed"]} == gone
+    assert (first["done"], one.out(f"ls {VOLUME}/.workspaces")) == (False, before)
+    assert min(item["size_bytes"] for item in first["workspaces"] if item["removed"]) >= 65536
+    done = ask(one, "home-persist gc --yes").document
+    assert {item["id"] for item in done["workspaces"] if item["removed"] and item["attic"]} == gone
     kept = {ids[name] for name in ("one", "two", "has-a-container", "stopped-last-week", "being-updated-now")}
     assert set(one.out(f"ls {VOLUME}/.workspaces").split()) == kept
     collected = json.loads(one.out("home-persist attic list --all --json"))["items"]
-    assert {item["workspace"] for item in collected if item["reason"] == "workspace-gone"} == {
-        ids[name] for name in ("stopped-last-year", "deleted-last-week", "deleted-last-year")
-    }
-    assert two.out("home-persist gc").endswith("nothing to remove")
+    assert {item["workspace"] for item in collected if item["reason"] == "workspace-gone"} == gone
+    assert not any(item["removed"] for item in ask(two, "home-persist gc").document["workspaces"])
 
 
 def manifest(space: Workspace, *paths: str, migrations: list[dict[str, object]]) -> None:
@@ -148,27 +150,31 @@ def test_migrations_run_once_for_both(pair: tuple[Workspace, Workspace]) -> None
         space.out("systemctl kill -s STOP home-persist-watch", user="root")
         manifest(space, ".config/tool/", migrations=steps)
 
-    said = one.sh("home-persist migrate --dry-run").stdout
-    assert "migration xdg: rename ~/.toolrc.d to ~/.config/tool: would be moved" in said
+    dry = ask(one, "home-persist migrate --dry-run")
+    assert dry.has({"id": "xdg", "outcome": "migration.moved"})
     assert one.out(f"cat {VOLUME}/.toolrc.d/rc") == "mine"
 
-    one.out("home-persist resolve > /tmp/said 2>&1 & true")
-    two.out("home-persist resolve > /tmp/said 2>&1")
+    one.out("home-persist resolve --json > /tmp/said & true")
+    two.out("home-persist resolve --json > /tmp/said")
     one.out("for i in $(seq 100); do pgrep -f 'home-persist resolve' > /dev/null || break; sleep .1; done")
-    both = one.out("cat /tmp/said") + "\n" + two.out("cat /tmp/said")
-    assert both.count("migration xdg: rename ~/.toolrc.d to ~/.config/tool: moved") == 1
-    assert "migration junk waits: another workspace is running and may use it" in both
+    both = [
+        (step["id"], step["outcome"])
+        for space in pair
+        for step in check_document(space.out("cat /tmp/said"))["migrations"]
+    ]
+    assert both.count(("xdg", "migration.moved")) == 1
+    assert ("junk", "migration.waits") in both
     for space in pair:
         assert space.out("cat ~/.config/tool/rc") == "mine"
 
     two.remove()
-    assert "migration junk: remove ~/.junk: moved to the attic" in one.out("home-persist migrate")
+    assert ask(one, "home-persist migrate").has({"id": "junk", "outcome": "migration.removed"})
     assert one.sh(f"ls {VOLUME}/.junk").returncode != 0
-    assert "~/.junk" in one.out("home-persist attic list")
-    listed = one.out("home-persist migrate --list")
-    ours = [name for name in (line.split()[0] for line in listed.splitlines()) if name in ("xdg", "junk")]
-    assert ours == ["xdg", "xdg", "junk", "junk"]
-    assert "not run yet" not in listed
+    assert ".junk/x" in {item["path"] for item in ask(one, "home-persist attic list").document["items"]}
+    listed = ask(one, "home-persist migrate --list").document["migrations"]
+    ours = [(step["id"], step["workspace"]) for step in listed if step["id"] in ("xdg", "junk")]
+    assert [name for name, _ in ours] == ["xdg", "xdg", "junk", "junk"]
+    assert [step["id"] for step in listed if step["ran"] is None] == []
 
 
 MANY = "import os\nos.makedirs('{0}')\nfor i in range(30000): open('{0}/%d' % i, 'w').write(str(i))"
@@ -190,8 +196,10 @@ def test_ctrl_c_in_a_long_seed_and_then_its_lines(pair: tuple[Workspace, Workspa
     done = one.exec("bash", "-c", INTERRUPT)
     told = one.out("cat /tmp/err")
     assert done.returncode == 130, told
-    assert "error: interrupted at ~/.many/; " in told
-    assert "hint: nothing is lost; to continue: home-persist resolve" in told
+    # An interruption has no document: where it was, and what continues it.
+    error, hint = told.splitlines()[-2:]
+    assert (error.startswith("error: "), "~/.many/" in error) == (True, True)
+    assert (hint.startswith("hint: "), hint.endswith("home-persist resolve")) == (True, True)
     assert one.out(COUNT) == "30000"
 
     done = one.sh("home-persist resolve")
@@ -212,4 +220,4 @@ def test_the_daemon_and_a_command_work_on_one_path_in_turn(pair: tuple[Workspace
     assert done.returncode == 0, done.stdout + done.stderr
     assert one.out("readlink ~/.more") == f"{VOLUME}/.more"
     assert one.out("find -L ~/.more -type f | wc -l") == "30000"
-    assert one.out("home-persist attic list ~/.more") == "the attic has nothing of ~/.more"
+    assert ask(one, "home-persist attic list ~/.more").document["items"] == []

@@ -6,6 +6,7 @@ import pytest
 
 from devtools.workspace import Workspace
 from tests.conftest import Spaces
+from tests.harness.answers import ask
 
 pytestmark = pytest.mark.docker
 
@@ -109,8 +110,9 @@ def test_settings_are_there(second: Workspace) -> None:
 
 
 def test_the_second_run_says_that_nothing_changes(second: Workspace) -> None:
-    said = second.out("ws-boot jetbrains")
-    assert said == "JetBrains IDEs: 2 with settings: GoLand2024.3, SomeNewIde2031.1; nothing to change"
+    answer = ask(second, "ws-boot jetbrains")
+    assert answer.document["ides"] == ["GoLand2024.3", "SomeNewIde2031.1"]
+    assert (answer.status, answer.document["done"], answer.codes) == (0, [], set())
 
 
 def test_a_lock_of_this_container_is_kept(second: Workspace) -> None:
@@ -122,7 +124,7 @@ def test_a_download_under_way_is_kept(second: Workspace) -> None:
     script = f"echo part > {DATA}/Toolbox/download/now; exec sleep 30 3< {DATA}/Toolbox/download/now"
     second.engine.docker("exec", "-d", "-u", "coder", second.container, "bash", "-c", script)
     second.out(f"while ! pgrep -f '^sleep 30' > /dev/null; do sleep 0.1; done; echo old > {DATA}/Daemon/old")
-    assert "emptied" in second.out("ws-boot jetbrains")
+    assert ask(second, "ws-boot jetbrains").document["done"], "something was emptied"
     assert second.out(f"cat {DATA}/Toolbox/download/now; ls {DATA}/Daemon") == "part"
 
 
@@ -133,9 +135,11 @@ def test_prune_keeps_the_newest_and_what_runs(second: Workspace) -> None:
     backend(second, "pycharm", "PY", "241.1", "2024.1")
     second.out(f"cp /usr/bin/sleep {DIST}/goland-1/bin/ide")
     second.engine.docker("exec", "-d", "-u", "coder", second.container, f"{DIST}/goland-1/bin/ide", "60")
-    said = second.out("ws-boot jetbrains prune --keep 1")
-    assert "keep    GO 2024.2 (in use)" in said
-    assert "removed GO 2024.3: " in said
+    backends = ask(second, "ws-boot jetbrains list").document["backends"]
+    assert [one["version"] for one in backends if one["used"]] == ["2024.2"]
+    answer = ask(second, "ws-boot jetbrains prune --keep 1")
+    assert answer.has({"product": "GO", "version": "2024.2", "keep": True})
+    assert answer.has({"product": "GO", "version": "2024.3", "keep": False})
     assert second.out(f"ls {DIST}").split() == ["goland-1", "goland-10", "pycharm"]
 
 
@@ -143,16 +147,16 @@ def test_another_workspace_of_the_owner_is_respected(second: Workspace, spaces: 
     other = workspace(spaces, "jb2").boot()
     other.out(f"echo x > {DATA}/Daemon/theirs; echo 1 > {CONFIG}/GoLand2024.3/.lock")
     second.out(f"touch -d '2 days ago' {CONFIG}/GoLand2024.3/.lock")
-    said = second.out("ws-boot jetbrains")
-    assert "1 other workspace of yours" in said
-    assert other.workspace_id in said
+    answer = ask(second, "ws-boot jetbrains")
+    assert (answer.status, answer.codes) == (0, {"jetbrains.not-pruned"})
+    assert answer.names(other.workspace_id)
     assert second.out(f"cat {DATA}/Daemon/theirs {CONFIG}/GoLand2024.3/.lock") == "x\n1"
     done = second.exec("ws-boot", "jetbrains", "prune", "--keep", "1")
     assert done.returncode == 0, "there is nothing to remove"
     backend(second, "pycharm-old", "PY", "231.1", "2023.1")
-    done = second.exec("ws-boot", "jetbrains", "prune", "--keep", "1")
-    assert done.returncode == 1
-    assert f"may use an IDE from there: {other.workspace_id}" in done.stderr
+    refused = ask(second, "ws-boot jetbrains prune --keep 1")
+    assert (refused.status, refused.codes) == (1, {"jetbrains.shared"})
+    assert refused.names(other.workspace_id)
     other.stop()
     second.out("ws-boot jetbrains && ws-boot jetbrains prune --keep 1")
     for gone in (f"{DATA}/Daemon/theirs", f"{CONFIG}/GoLand2024.3/.lock", f"{DIST}/pycharm-old"):

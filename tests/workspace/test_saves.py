@@ -8,6 +8,7 @@ import pytest
 
 from devtools.workspace import Workspace
 from tests.conftest import Spaces
+from tests.harness.answers import records
 
 pytestmark = pytest.mark.docker
 
@@ -149,4 +150,4 @@ def test_lost_events(space: Workspace) -> None:
     space.out(f"python3 - <<'E'\nlimit = {limit}\n{flood}\nE\necho after > ~/t; mv ~/t ~/flooded")
     space.out("systemctl kill -s CONT home-persist-watch", user="root")
     becomes(space, f"readlink ~/flooded; cat {VOLUME}/flooded", f"{VOLUME}/flooded\nafter")
-    assert "events were lost" in space.out("journalctl -o cat -u home-persist-watch")
+    assert records(space, "home-persist-watch", code="watch.events-lost")

@@ -213,7 +213,8 @@ class Daemon:
         if change.stale:
             self._watch(change.stale)
         if change.overflow:
-            journal.log("events were lost, checking all paths", journal.NOTICE)
+            text = "events were lost, checking all paths"
+            journal.log(text, journal.NOTICE, {"code": "watch.events-lost"})
             self._watch(None)
             self.healer.events.find_moved()
             for path in self.entries:

@@ -3,9 +3,12 @@
 import json
 
 from coder_ws_runtime.cli import contract
-from devtools import reference, rooms
+from coder_ws_runtime.doctor.catalogue import CHECKS
+from devtools import picture, reference, rooms
 from devtools.shell import ROOT, say
 
+IN_PART = ("docs/architecture.md", "docs/doctor.md")
+"""Pages that people write, with a generated part between marks."""
 REFERENCE = ROOT / "docs/reference"
 MAN = ROOT / "docs/man"
 
@@ -21,9 +24,20 @@ def generated() -> dict[str, str]:
         files[f"docs/reference/{program}.md"] = reference.markdown(program)
         for name, page in reference.man_pages(program).items():
             files[f"docs/man/{name}"] = page
-    architecture = ROOT / "docs/architecture.md"
-    files["docs/architecture.md"] = rooms.with_diagrams(architecture.read_text())
+    files["docs/architecture.md"] = rooms.with_diagrams((ROOT / "docs/architecture.md").read_text())
+    files["docs/doctor.md"] = _with_checks((ROOT / "docs/doctor.md").read_text())
+    files[picture.PICTURE] = picture.svg(picture.RECORD.read_text())
     return files
+
+
+def _with_checks(page: str) -> str:
+    """A page with the table of all checks between its marks."""
+    before, begin, rest = page.partition("<!-- begin of the checks")
+    mark, _, rest = rest.partition("-->\n")
+    _, end, after = rest.partition("<!-- end of the checks -->")
+    rows = [f"| `{item.id}` | {item.explanation} |" for item in CHECKS]
+    table = "\n".join(["| check | what it verifies |", "| --- | --- |", *rows])
+    return f"{before}{begin}{mark}-->\n\n{table}\n\n{end}{after}"
 
 
 def stale() -> list[str]:

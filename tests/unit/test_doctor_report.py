@@ -68,8 +68,8 @@ def test_the_schema_refuses_what_is_no_report() -> None:
         jsonschema.validate({"document": "ws-doctor", "version": 3}, contract.schema("ws-doctor"))
 
 
-def text(results: list[Result], *, quiet: bool = False, verbose: bool = False) -> str:
-    lines = doctor_text.lines(results, 0.25, quiet=quiet, verbose=verbose)
+def text(results: list[Result], *, quiet: bool = False, verbose: bool = False, columns: int = 0) -> str:
+    lines = doctor_text.lines(results, 0.25, quiet=quiet, verbose=verbose, columns=columns)
     return "\n".join(map(render.plain, lines))
 
 
@@ -176,7 +176,7 @@ def test_a_healthy_workspace_fits_one_screen() -> None:
     categories = {item.category for item in CHECKS}
     skipped_ = [result(f"{category}.more", skipped("why")) for category in categories]
     by_category = sorted([*healthy, *skipped_], key=lambda item: item.check.category)
-    lines = text(by_category).splitlines()
+    lines = text(by_category, columns=80).splitlines()
     assert len(lines) <= 24 - 3
     assert max(map(len, lines)) <= 80
 

@@ -1,5 +1,6 @@
 """The commands that the documentation shows for a workspace, run in one, in the order of the page."""
 
+import os
 import re
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from devtools.shell import ROOT
 from devtools.workspace import Workspace
 from tests.conftest import Spaces
+from tests.lint.test_docs import links
 from tests.lint.test_lint import tracked
 
 pytestmark = pytest.mark.docker
@@ -32,6 +34,20 @@ def space(spaces: Spaces) -> Workspace:
 
 def test_there_are_pages_whose_commands_are_run() -> None:
     assert "docs/tutorials/first-five-minutes.md" in PAGES
+
+
+def test_the_pages_are_in_the_image_and_their_links_lead_somewhere(space: Workspace) -> None:
+    there = set(space.out("cd /usr/local/share/doc/coder-ws-runtime && find . -printf '%P\\n'").splitlines())
+    pages = [name for name in there if name.endswith(".md")]
+    assert {*tracked("docs/*.md"), "README.md", "CONTRIBUTING.md", "SECURITY.md"} <= set(pages)
+    dead = [
+        f"{page}: {target}"
+        for page in pages
+        for target in links(ROOT / page)
+        if (path := target.partition("#")[0])
+        and os.path.normpath(os.path.join(os.path.dirname(page), path)) not in there
+    ]
+    assert dead == []
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -17,7 +17,7 @@ def home_persist() -> None:
 
     Exit status: 0 done, 1 some paths or manifests were refused, 2 wrong usage, 3 no usable volume.
 
-    More: /usr/local/share/doc/coder-ws-runtime/persistence.md
+    More: /usr/local/share/doc/coder-ws-runtime/docs/persistence.md
     """
 
 

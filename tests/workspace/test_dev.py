@@ -1,6 +1,7 @@
 """`./dev`, from a copy of the checkout: what the README promises."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -31,6 +32,19 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def dev(checkout: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return run([checkout / "dev", *words], check=False)
+
+
+def in_readme() -> str:
+    """The output of `./dev up` that README.md shows, without what it leaves out."""
+    block = (ROOT / "README.md").read_text().partition("$ ./dev up\n==> ")[2].partition("```")[0]
+    return f"==> {block}".replace("…\n", "")
+
+
+def alike(output: str) -> list[str]:
+    """Its lines as each checkout, machine and run has them."""
+    same = re.sub(r"cws-[0-9a-f]{8}", "cws", output)
+    same = re.sub(r"\d+\.\d+ s", "0.0 s", same)
+    return re.sub(r"\S*docker exec", "docker exec", same).splitlines()
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +97,10 @@ def test_up_without_terraform_boots_the_recorded_plan(
 @pytest.mark.docker
 def test_down_keeps_the_volume_and_all_does_not(up: subprocess.CompletedProcess[str], checkout: Path) -> None:
     assert "kept: volume" in dev(checkout, "down").stdout
-    assert "kept: volume" in dev(checkout, "up").stdout
+    later = dev(checkout, "up").stdout
+    assert "kept: volume" in later
+    shown = iter(alike(later))
+    assert [line for line in alike(in_readme()) if line not in shown] == [], "README.md, in this order"
     assert "removed: its volumes" in dev(checkout, "down", "--all").stdout
     assert "there was no workspace" in dev(checkout, "down").stdout
 

@@ -15,9 +15,10 @@ from coder_ws_runtime.cli import commands
 def attic() -> None:
     """List replaced versions, and put them back.
 
-    If home and volume both had content, one of them won; the attic keeps the other for 30 days. It also
-    keeps what 'home-persist remove' took from the volume, what a program deleted, and what 'home-persist gc'
-    removed. It has at most 50 versions of a file, and takes at most a tenth of the volume.
+    The attic keeps for 30 days what a newer save replaced, files whose link was deleted, and what
+    'home-persist remove' and 'home-persist gc' took from the volume. It is not a backup: it has no copy of
+    what a program overwrites in place, or deletes inside a kept directory. It has at most 50 versions of a
+    file, and takes at most a tenth of the volume.
     """
 
 

@@ -34,7 +34,7 @@ from coder_ws_runtime.persist.store.attic_items import (
 
 @click.command(
     "restore",
-    short_help="Put a path back on the volume.",
+    short_help="Put a path back.",
     epilog=commands.examples(
         ("home-persist attic restore ~/.npmrc", "the newest copy, if nothing is in its place"),
         ("home-persist attic restore --force ~/.npmrc", "in exchange for what is there now"),
@@ -57,9 +57,9 @@ def restore_(  # noqa: PLR0913 - one argument an option
 ) -> int:
     """Put PATH back: its content on the volume, and the link in the home that leads there.
 
-    If something is there, it is refused, unless you use --force: then that goes to the attic. A directory is
-    replaced as a whole, not merged. A PATH that is not declared, or no longer, is copied into the home; there
-    it never replaces anything.
+    If PATH exists, this is refused, unless you use --force: then what is there goes to the attic. A directory
+    is replaced as a whole, not merged. If PATH is not declared, it is copied into the home, and only if
+    nothing is there.
 
     Exit status: 0 done, 1 refused, 2 wrong usage, 3 no usable volume.
     """

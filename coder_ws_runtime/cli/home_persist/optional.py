@@ -73,7 +73,7 @@ def available(layout: Layout, names: tuple[str, ...], *, as_json: bool) -> int:
 def enable(layout: Layout, names: tuple[str, ...], scope: str, *, quiet: bool, as_json: bool) -> int:
     """Keep the paths of the image's optional manifest NAME; without NAME, list the manifests.
 
-    The volume remembers the name, not the paths: a newer image may know better what the tool keeps where.
+    The volume records only the name. A newer image may keep other paths for the same tool.
     Content moves to the volume at once.
 
     Exit status: 0 done, 1 some were refused, 2 wrong usage, 3 no usable volume.

@@ -186,7 +186,7 @@ ws_doctor.epilog = commands.examples(
     ("ws-doctor -v --only docker", "show what the checks of Docker found"),
     ("ws-doctor --fix", "apply the remedies that are safe, then check again"),
     ("ws-doctor --json", "for programs"),
-    ("ws-doctor bundle", "write an archive for support, without secrets"),
+    ("ws-doctor bundle", "write an archive for support"),
 )
 
 ws_doctor.add_lazy("bundle", "coder_ws_runtime.cli.ws_doctor.bundle", "bundle")

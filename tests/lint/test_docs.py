@@ -1,10 +1,12 @@
 """The documentation: generated files are up to date, links and anchors lead somewhere."""
 
+import json
 import re
 from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 
 from devtools import docs
 from devtools.shell import ROOT
@@ -54,6 +56,20 @@ def test_links_lead_somewhere(name: str) -> None:
         if not file.exists() or (anchor and file.suffix == ".md" and anchor not in anchors(file)):
             dead.append(target)
     assert dead == []
+
+
+def documents(page: Path) -> list[tuple[str, str]]:
+    """The JSON and YAML that a page shows: language and text, without the indentation of a list."""
+    blocks = re.findall(r"^( *)```(json|yaml)\n(.*?)^ *```", page.read_text(), re.DOTALL | re.MULTILINE)
+    return [
+        (language, re.sub(f"^{indent}", "", text, flags=re.MULTILINE)) for indent, language, text in blocks
+    ]
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if documents(ROOT / name)])
+def test_what_a_page_shows_as_json_or_yaml_is_that(name: str) -> None:
+    for language, text in documents(ROOT / name):
+        assert (json.loads if language == "json" else yaml.safe_load)(text), text
 
 
 def test_every_page_is_reached_from_the_index() -> None:

@@ -18,7 +18,7 @@ UNPINNED = {"pin_image": "false"}
 OWN_IMAGE = {
     "image_repository": images.tag("base").removesuffix(":base"),
     "home_volume": f"{images.PREFIX}-{{owner_id}}-home",
-    "shared_volume": f"{images.PREFIX}-shared",
+    "shared_volume": f"{images.PREFIX}-template-shared",
 }
 """The variables for the image of this checkout, which is on the engine and in no registry."""
 PROJECTS = f"coder-{BUILD['CODER_WORKSPACE_ID']}-projects"

@@ -116,7 +116,7 @@ def rename_new(source_fd: int, source: str, target_fd: int, target: str) -> None
     if stat.S_ISDIR(os.stat(source, dir_fd=source_fd, follow_symlinks=False).st_mode):
         os.mkdir(target, 0o700, dir_fd=target_fd)
         try:
-            _rename(source_fd, source, target_fd, target)
+            rename(source_fd, source, target_fd, target)
         except OSError as error:
             with suppress(OSError):
                 os.rmdir(target, dir_fd=target_fd)
@@ -128,8 +128,8 @@ def rename_new(source_fd: int, source: str, target_fd: int, target: str) -> None
         os.unlink(source, dir_fd=source_fd)
 
 
-def _rename(source_fd: int, source: str, target_fd: int, target: str) -> None:
-    """rename(2), also of a directory that is not writable for us."""
+def rename(source_fd: int, source: str, target_fd: int, target: str) -> None:
+    """Rename, and replace a file at the target; also in directories that are not writable for us."""
     try:
         os.rename(source, target, src_dir_fd=source_fd, dst_dir_fd=target_fd)
     except PermissionError:

@@ -1,16 +1,18 @@
 """Paths whose scope was changed without a migration: their content must not seem to vanish.
 
-From 'workspace' to 'owner': this workspace's copy is merged into the owner's by renames, like in a migration;
-the owner's wins, and the other goes to the attic. From 'owner' to 'workspace': a workspace without a copy
-gets a copy of the owner's, once; the owner's stays for the other workspaces.
+From 'workspace' to 'owner': this workspace's copy is merged into the owner's by renames, like in a migration.
+The owner's wins, unless this workspace's began as a copy of it and the owner's has not changed since. The
+other goes to the attic. From 'owner' to 'workspace': a workspace without a copy gets a copy of the owner's,
+once; the owner's stays for the other workspaces.
 
-The volume records which copies were given, so that a file which the user deletes later does not come back.
+The volume records which copies were given and when, so that a file which the user deletes later does not come
+back.
 """
 
 import json
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 from coder_ws_runtime.dataclass import dataclass
@@ -55,8 +57,6 @@ def find_scope_changes(session: Session, found: Declarations) -> Iterator[ScopeC
     for entry in found.entries:
         if entry.path.partition("/")[0] not in names[entry.scope]:
             continue
-        if session.ledger.has(entry.path, f"{session.volume.path}/{entry.on_volume}"):
-            continue  # this container has checked it already
         former = find_former(entry, session.id)
         if entry.scope is Scope.WORKSPACE and not _is_empty(anchor, entry.on_volume):
             continue
@@ -136,11 +136,17 @@ def _note_name(workspace_id: str) -> str:
     return f"migrations/{workspace_id}/scope-changes.note"
 
 
-def _given(session: Session) -> list[str]:
+def _given(session: Session) -> dict[str, int]:
+    """The paths of which this workspace was given a copy, and when.
+
+    The time is in nanoseconds by the clock of the volume's file times; 0 if it was not recorded.
+    """
     file = session.layout.state / _note_name(session.id)
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        return list(json.loads(file.read_bytes())["paths"])
-    return []
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        document = json.loads(file.read_bytes())
+        times = document.get("times", {})
+        return {path: int(times.get(path, 0)) for path in document["paths"]}
+    return {}
 
 
 def _was_given(session: Session, entry: Entry) -> bool:
@@ -156,7 +162,10 @@ def _merge(session: Session, change: ScopeChange, found: Declarations) -> ScopeC
 
     entry = change.entry
     step = Step("scope-changed", "rescope", change.former, entry.on_volume, entry.place, session.id)
-    done = run_step(step, session, found)
+    given = _given(session)
+    done = run_step(step, session, found, copied_at=given.get(entry.path, 0))
+    if given.pop(entry.path, None) is not None:  # it gets another copy if the scope changes again
+        _note(session, given)
     return ScopeChange(entry, change.former, attic=done.attic)
 
 
@@ -178,14 +187,14 @@ def _copy(session: Session, change: ScopeChange) -> None:
                 os.rmdir(last, dir_fd=fd)
             kernel.rename_new(staging.fd, name, fd, last)
             sync_directory(fd)
+            at = os.stat(last, dir_fd=fd, follow_symlinks=False).st_ctime_ns
     except FileExistsError:  # another command of this workspace was faster
         return
     finally:
         staging.discard(name)
-    _note(session, entry.path)
+    _note(session, {**_given(session), entry.path: at})
 
 
-def _note(session: Session, path: str) -> None:
-    paths: Iterable[str] = sorted({*_given(session), path})
-    document = {"version": 1, "paths": list(paths)}
+def _note(session: Session, given: Mapping[str, int]) -> None:
+    document = {"version": 1, "paths": sorted(given), "times": dict(given)}
     session.volume.write(_note_name(session.id), (json.dumps(document, indent=2) + "\n").encode())

@@ -138,3 +138,12 @@ MIGRATED = {
     ".common/x": word("common x"),
     ".common/y": word("own y"),
 }
+
+# What programs save while two paths are the workspace's own, and what the user sees when they no longer are.
+SAVED_OWN = {
+    ".merge/both": word("own both"),
+    ".merge/new": word("own new"),
+    ".merge/own": word("own own"),
+    "newer": word("own newer"),
+}
+SCOPE_CHANGED_BACK = {**VIEW, **SAVED_OWN}

@@ -15,6 +15,7 @@ from coder_ws_runtime.persist.migrations.run import migrate
 from coder_ws_runtime.persist.reconcile.event import LINK_DELETED, NO_EVENT, LinkEvent
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.remove import Removal
+from coder_ws_runtime.persist.scope_changes import find_scope_changes, follow_scope_change
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_items import items, restore
 from tests.crash.contents import ADDED, DELETED
@@ -50,6 +51,11 @@ def main(verb: str) -> int:
             for item in migrate(session, found):
                 print(f"changed {item.step.id}: {item.decision.text} {item.error or ''}")
                 failed = failed or item.error is not None
+        if verb == "scope":  # as above
+            for change in list(find_scope_changes(session, found)):
+                done = follow_scope_change(session, change, found)
+                print(f"changed scope of {change.entry.path}: {done.error or ''}")
+                failed = failed or done.error is not None
         for entry in found.entries:
             outcome = settle(session, entry, event=_event(session, entry, verb))
             if outcome.changed:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Tried
-from tests.crash.contents import HEALED, MIGRATED, RESTORED, VIEW
+from tests.crash.contents import HEALED, MIGRATED, RESTORED, SCOPE_CHANGED_BACK, VIEW
 from tests.crash.points import CALLS, HARMLESS, Point, clean, share
 from tests.crash.world import LossError, World
 
@@ -45,7 +45,11 @@ VERBS = {
     # The user sees the same before and after; only a person's second try ends it.
     "remove": Verb("remove", World.add_own, (VIEW,), "remove"),
     "migrate": Verb("migrate", World.new_manifest, (MIGRATED,), "migrate"),
+    "scope": Verb("scope", World.scope_changed_back, (SCOPE_CHANGED_BACK,), "scope"),
     "resolve, rename without flags": Verb("resolve", lambda world: None, (VIEW,), "resolve", NO_FLAGS, 3),
+    "scope, rename without flags": Verb(
+        "scope", World.scope_changed_back, (SCOPE_CHANGED_BACK,), "scope", NO_FLAGS, 3
+    ),
     "remove, rename without flags": Verb("remove", World.add_own, (VIEW,), "remove", NO_FLAGS, 3),
     "heal, rename without flags": Verb("heal", World.save_over_links, (HEALED,), "heal", NO_FLAGS, 3),
 }

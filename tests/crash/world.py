@@ -6,6 +6,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +22,9 @@ from tests.crash.contents import (
     LINKED,
     MIGRATED_PATHS,
     MIGRATIONS,
+    OWN,
     SAVED,
+    SAVED_OWN,
     VOLUME,
 )
 from tests.crash.server import Ended, server
@@ -102,6 +105,16 @@ class World:
         self._declare([*DECLARED, *MIGRATED_PATHS], MIGRATIONS)
         self.contents = self.contents | frozenset(BEFORE.values())
 
+    def scope_changed_back(self) -> None:
+        """Let paths be the workspace's own for a while, in which programs save to them."""
+        self.resolved()
+        own = [{"path": path, "scope": "workspace"} for path in (".merge/", "newer")]
+        self._declare([*(path for path in DECLARED if path not in (".merge/", "newer")), *own])
+        assert self.run("scope").returncode == 0
+        write(self.volume, {f"{OWN}/{path}": text for path, text in SAVED_OWN.items()})
+        self._declare(DECLARED)
+        self.contents = self.contents | frozenset(SAVED_OWN.values())
+
     def copy(self, base: Path) -> "World":
         """Another world in the same state. Times and owners are kept, and link texts are rewritten."""
         base.parent.mkdir(parents=True, exist_ok=True)
@@ -110,6 +123,10 @@ class World:
         subprocess.run(["cp", "-a", f"{self.volume}/.", volume], check=True)
         for file in [base / "ledger/links"]:
             file.write_text(file.read_text().replace(str(self.volume), str(volume)))
+        for file in volume.glob(".home-persist/migrations/*/scope-changes.note"):
+            # Until now: a copy's ctime cannot be set back.
+            paths = json.loads(file.read_text())["paths"]
+            file.write_text(json.dumps({"paths": paths, "times": dict.fromkeys(paths, time.time_ns())}))
         for path in (base / "home").rglob("*"):
             if path.is_symlink() and str(path.readlink()).startswith(str(self.volume)):
                 target = str(path.readlink()).replace(str(self.volume), str(volume))

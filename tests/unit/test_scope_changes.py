@@ -1,5 +1,6 @@
 """A path's scope is changed without a migration: its content stays in sight, and what status says works."""
 
+import errno
 import json
 import shlex
 from collections.abc import Callable
@@ -7,10 +8,13 @@ from collections.abc import Callable
 import pytest
 
 from coder_ws_runtime.dataclass import replace
+from coder_ws_runtime.persist.manifest.load import load_declarations
+from coder_ws_runtime.persist.migrations import run as migrations
+from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.lease import Lease
 from coder_ws_runtime.settings import Workspace
-from tests.harness.tree import Tree, read, write
+from tests.harness.tree import Tree, content, read, write
 from tests.unit.conftest import Command
 
 
@@ -97,6 +101,76 @@ def test_a_directory_becomes_the_owners(tree: Tree, declare: Callable[..., None]
     assert read(tree.home / ".x/") == {"same": "s", "differs": "w1", "w1": "w1", "w2": "w2"}
     assert tree.attic() == {".x/differs": "w2"}
     assert tree.resolve().scope_changes == ()
+
+
+@pytest.mark.parametrize("container", ["the same container", "new containers"])
+@pytest.mark.parametrize("path", [".f", ".x/"])
+def test_there_and_back_and_there_again(tree: Tree, path: str, container: str) -> None:
+    """The last save stays in sight; what it replaced is in the attic."""
+    file = f"{path}a" if path.endswith("/") else path
+
+    def declare(what: object) -> None:
+        tree.manifest(what)
+        if container == "new containers":
+            tree.lose_container()
+        report = tree.resolve()
+        assert (report.errors, len(report.scope_changes)) == ([], 1)
+
+    tree.manifest(path)
+    write(tree.home, {file: "1"})
+    tree.resolve()
+    declare(own(path))
+    (tree.home / file).write_text("2")
+    declare(path)
+    assert (tree.home / file).read_text() == "2"
+    assert tree.attic() == {file: "1"}
+    as_workspace(tree, "w2").resolve()
+    assert (tree.home / file).read_text() == "2", "also for the owner's other workspaces"
+    as_workspace(tree, "w1").resolve()
+    declare(own(path))
+    assert (tree.home / file).read_text() == "2"
+    declare(path)
+    assert (tree.home / file).read_text() == "2"
+    assert tree.attic() == {file: "1"}
+
+
+@pytest.mark.parametrize("first", ["the daemon was faster", "the volume failed"])
+def test_it_is_followed_later_if_not_at_once(tree: Tree, first: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree.manifest(own(".f"))
+    write(tree.home, {".f": "1"})
+    tree.resolve()
+    tree.manifest(".f")
+    if first == "the daemon was faster":
+        (entry,) = load_declarations(tree.layout, tree.settings).entries
+        with Session(tree.layout, tree.settings) as session:
+            settle(session, entry)
+    else:
+        with monkeypatch.context() as patched:
+            patched.setattr(migrations, "run_step", fail)
+            assert [error.code for error in tree.resolve().errors] == ["path.io"]
+    assert tree.resolve().errors == []
+    assert (tree.home / ".f").read_text() == "1"
+    assert content(tree.volume) == {".f": "1", ".workspaces/w1/": ""}
+
+
+def fail(*_: object, **__: object) -> None:
+    raise OSError(errno.EIO, "input/output error")
+
+
+def test_there_and_back_while_another_workspace_goes_on(tree: Tree, declare: Callable[..., None]) -> None:
+    """What the owner's copy has got meanwhile wins, file by file."""
+    declare(".x/")
+    write(tree.home, {".x/mine": "1", ".x/its": "1", ".x/both": "1", ".x/neither": "1"})
+    tree.resolve()
+    declare(own(".x/"))
+    tree.resolve()
+    write(tree.home, {".x/mine": "2", ".x/both": "2", ".x/new": "2"})
+    write(tree.volume, {".x/its": "3", ".x/both": "3"})
+    declare(".x/")
+    assert tree.resolve().errors == []
+    now = {"mine": "2", "its": "3", "both": "3", "neither": "1", "new": "2"}
+    assert read(tree.home / ".x/") == now
+    assert tree.attic() == {".x/mine": "1", ".x/its": "1", ".x/both": "2"}
 
 
 def test_a_dry_run_says_so_and_changes_nothing(tree: Tree, declare: Callable[..., None]) -> None:

@@ -73,6 +73,8 @@ def apply(step: Step, seen: Seen, actions: Iterable[Action], session: Session) -
     run = _Run(step, seen, session)
     for action in actions:
         match action.operation:
+            case Operation.SUPERSEDE:
+                run.supersede(action.paths)
             case Operation.MOVE:
                 run.move(action.paths)
             case Operation.TO_ATTIC:
@@ -89,6 +91,30 @@ class _Run:
         self.seen = seen
         self.session = session
         self.volume = session.volume.anchor
+
+    def supersede(self, paths: tuple[str, ...]) -> None:
+        """Move the target's to the attic, and then the source's to its place.
+
+        If we are killed in between, the next run finds that the target lacks it.
+        """
+        with self.session.volume.lock(self.step.target):
+            for path in paths:
+                target = _joined(self.step.target, path)
+                with (
+                    self.volume.parent(_joined(self.step.source, path)) as (fd, name),
+                    self.volume.parent(target) as (target_fd, target_name),
+                    self.session.attic.place(target, Reason.SUPERSEDED) as (attic_fd, attic_name),
+                ):
+                    # Not `rename_new`: killed within that, the target would look as if it had changed.
+                    kernel.rename(target_fd, target_name, attic_fd, attic_name)
+                    sync_directory(attic_fd)
+                    try:
+                        kernel.rename_new(fd, name, target_fd, target_name)
+                    except OSError:
+                        kernel.rename_new(attic_fd, attic_name, target_fd, target_name)
+                        raise
+                    sync_directory(target_fd)
+                    sync_directory(fd)
 
     def move(self, paths: tuple[str, ...]) -> None:
         base = f".workspaces/{self.step.target.split('/')[1]}" if self._own_target() else ""

@@ -1,13 +1,16 @@
 """Decide what to do for a migration. Pure: every decision is made here, and nothing else.
 
 A migration moves content on the volume by renames only, so it is fast whatever the size. If both paths have
-content, the target wins, as the volume does when a path is linked: it is what programs already use.
+content, the target wins, as the volume does when a path is linked: it is what programs already use. Unless
+the source began as a copy of the target, and the target has not changed since.
 """
 
+import stat
 from collections.abc import Sequence
 from enum import Enum
 
 from coder_ws_runtime.dataclass import dataclass
+from coder_ws_runtime.identity import Identity
 from coder_ws_runtime.persist.manifest.entry import Step
 from coder_ws_runtime.persist.reconcile.observation import Difference, Pair
 
@@ -43,6 +46,7 @@ _TEXT = {
 class Operation(Enum):
     """What one action of a plan does."""
 
+    SUPERSEDE = "replace what the target has, which is older and goes to the attic"
     MOVE = "rename to the target what the target lacks"
     TO_ATTIC = "rename to the attic"
     DROP = "remove what is byte for byte the same in the target"
@@ -69,6 +73,9 @@ class Seen:
     """Whether the home has our link to the source, and nothing declares it any longer."""
     used_by: Sequence[str] = ()
     """The owner's other workspaces that are running."""
+    copied_at: int = 0
+    """When the source was copied from the target, in nanoseconds by the clock of their file times; 0: it was
+    not, or that is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +107,7 @@ def plan(step: Step, seen: Seen, *, force: bool = False) -> Plan:
         if seen.used_by and not step.workspace and not force:
             return Plan(Decision.WAITS, problem=_waits(seen.used_by))
         return Plan(Decision.REMOVED, (Action(Operation.TO_ATTIC, _WHOLE), *ending))
-    return _move(seen.pairs, ending)
+    return _move(seen, ending)
 
 
 def _waits(used_by: Sequence[str]) -> str:
@@ -108,21 +115,34 @@ def _waits(used_by: Sequence[str]) -> str:
     return f"{others} running and may use it ({', '.join(used_by)})"
 
 
-def _move(pairs: tuple[Pair, ...], ending: tuple[Action, ...]) -> Plan:
+def _is_older(target: Identity | None, copied_at: int) -> bool:
+    """Whether the target's file has not changed since the source was copied from it."""
+    return target is not None and not stat.S_ISDIR(target.kind) and target.ctime < copied_at
+
+
+def _move(seen: Seen, ending: tuple[Action, ...]) -> Plan:
+    pairs = seen.pairs
     missing = [pair.path for pair in pairs if pair.difference is Difference.MISSING]
     if missing == [""]:
         return Plan(Decision.MOVED, (Action(Operation.MOVE, _WHOLE), *ending))
     # A socket in a directory is moved with the whole directory.
     inside = tuple(f"{path}/" for path in missing)
+    newer = tuple(
+        pair.path
+        for pair in pairs
+        if pair.difference is Difference.DIFFERS and _is_older(pair.volume, seen.copied_at)
+    )
     lost = tuple(
         pair.path
         for pair in pairs
-        if pair.difference in (Difference.DIFFERS, Difference.SPECIAL) and not pair.path.startswith(inside)
+        if pair.difference in (Difference.DIFFERS, Difference.SPECIAL)
+        and not (pair.path.startswith(inside) or pair.path in newer)
     )
     same = tuple(pair.path for pair in pairs if pair.safe)
     actions = [
         Action(verb, paths)
         for verb, paths in (
+            (Operation.SUPERSEDE, newer),
             (Operation.MOVE, tuple(missing)),
             (Operation.TO_ATTIC, lost),
             (Operation.DROP, same),

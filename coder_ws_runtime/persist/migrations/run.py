@@ -12,7 +12,7 @@ import json
 import time
 from collections.abc import Iterator
 
-from coder_ws_runtime.dataclass import asdict, dataclass
+from coder_ws_runtime.dataclass import asdict, dataclass, replace
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.copying import ChangedError
 from coder_ws_runtime.persist.manifest.entry import Declarations, Step
@@ -25,6 +25,7 @@ from coder_ws_runtime.persist.store.lease import held_elsewhere
 from coder_ws_runtime.persist.store.names import STATE
 
 _ATTEMPTS = 12
+_TO_ATTIC = (Operation.TO_ATTIC, Operation.SUPERSEDE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +119,30 @@ def _twice(step: Step, first: Step) -> RefusedError:
     )
 
 
-def run_step(step: Step, session: Session, found: Declarations) -> Migrated:
+def run_step(step: Step, session: Session, found: Declarations, *, copied_at: int = 0) -> Migrated:
     """Run a step that has no record, at once; it is about content that exists now.
+
+    Args:
+        step: what to do.
+        session: home and volume, opened.
+        found: the declarations.
+        copied_at: when the source was copied from the target, as for `Seen`.
 
     Raises:
         RefusedError: it keeps changing.
         OSError: from the file systems; what was not moved is where it was.
     """
-    return _run(step, session, found, force=True, remember=False)
+    return _run(step, session, found, force=True, remember=False, copied_at=copied_at)
 
 
-def _run(
-    step: Step, session: Session, found: Declarations, *, force: bool, remember: bool = True
+def _run(  # noqa: PLR0913 - one description of one run
+    step: Step,
+    session: Session,
+    found: Declarations,
+    *,
+    force: bool,
+    remember: bool = True,
+    copied_at: int = 0,
 ) -> Migrated:
     from coder_ws_runtime.persist.migrations import apply as migrate_apply  # noqa: PLC0415 - ctypes is slow to import
 
@@ -137,11 +150,11 @@ def _run(
     lost = False
     for attempt in range(_ATTEMPTS):
         try:
-            now, seen = _look_and_plan(step, session, found, force=force)
+            now, seen = _look_and_plan(step, session, found, force=force, copied_at=copied_at)
             if now.decision is Decision.WAITS:
                 return Migrated(step, now.decision, now.problem)
             decision = decision or now.decision
-            lost = lost or any(action.operation is Operation.TO_ATTIC for action in now.actions)
+            lost = lost or any(action.operation in _TO_ATTIC for action in now.actions)
             migrate_apply.apply(step, seen, now.actions, session)
             attic = session.attic.batch if lost else ""
             if remember:
@@ -158,12 +171,15 @@ def _run(
     )
 
 
-def _look_and_plan(step: Step, session: Session, found: Declarations, *, force: bool) -> tuple[Plan, Seen]:
+def _look_and_plan(
+    step: Step, session: Session, found: Declarations, *, force: bool, copied_at: int = 0
+) -> tuple[Plan, Seen]:
     from coder_ws_runtime.persist.migrations import apply as migrate_apply  # noqa: PLC0415 - as above
 
     declared = any(entry.path == step.path or is_below(step.path, entry.path) for entry in found.entries)
     others = held_elsewhere(session.volume.path, session.id)
     seen = migrate_apply.look(step, session, declared=declared, used_by=tuple(others))
+    seen = replace(seen, copied_at=copied_at)
     return plan(step, seen, force=force), seen
 
 

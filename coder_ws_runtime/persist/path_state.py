@@ -29,6 +29,7 @@ class State(Enum):
     OFF = "switched off"
     UNKEPT = "not kept"
     SHARED = "shared"
+    REMOVED = "removed"
     OTHER_SCOPE = "other scope"
     NOT_DECLARED = "not declared"
 
@@ -47,6 +48,7 @@ _FINE = frozenset(
         State.OFF,
         State.UNKEPT,
         State.SHARED,
+        State.REMOVED,
         State.OTHER_SCOPE,
         State.NOT_DECLARED,
     }
@@ -79,6 +81,8 @@ MEANING = {
     State.UNKEPT: "inside a directory that is kept, but declared to be in this container only",
     State.SHARED: "declared to be each workspace's own inside a shared directory, but still shared;"
     " home-persist resolve says why",
+    State.REMOVED: "another workspace removed it, so it is no longer kept; home-persist attic restore PATH"
+    " copies it into this home, and home-persist add keeps it again",
     State.OTHER_SCOPE: "a copy on the volume from before the path's scope changed, which nothing here uses;"
     " home-persist remove --scope SCOPE PATH moves it to the attic",
     State.NOT_DECLARED: "on the volume, but not declared in this workspace (another one may declare it);"

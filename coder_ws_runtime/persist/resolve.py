@@ -1,10 +1,12 @@
 """Make every declared path a link, one after another."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.manifest.entry import DETOURS, Declarations
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.migrations.record import all_recorded
 from coder_ws_runtime.persist.monitor import Monitor
@@ -35,7 +37,8 @@ class Report:
     children: "tuple[ChildOutcome, ...]" = ()
     """Directories inside shared ones that are each workspace's own, or not kept."""
     warnings: tuple[UserError, ...] = ()
-    """Declarations that have no effect here, e.g. keys that this version does not know."""
+    """Declarations that have no effect here, e.g. keys that this version does not know, and paths that
+    another workspace removed."""
 
     @property
     def errors(self) -> list[UserError]:
@@ -98,7 +101,21 @@ def resolve(
 
             children = tuple(settle_child(session, child, dry_run=dry_run) for child in found.children)
         refused = (*found.refused, *problems)
-        return Report(tuple(outcomes), refused, migrated, changes, children, found.warnings)
+        warnings = (*found.warnings, *_removed_elsewhere(session, found, dry_run=dry_run))
+        return Report(tuple(outcomes), refused, migrated, changes, children, warnings)
+
+
+def _removed_elsewhere(session: Session, found: Declarations, *, dry_run: bool) -> Iterator[UserError]:
+    """Report what another workspace removed, and remove the links to it."""
+    undeclared = session.ledger.links().keys() - {entry.path for entry in found.entries}
+    if all(path.startswith(f"{DETOURS}/") for path in undeclared):
+        return
+    from coder_ws_runtime.persist import removed_elsewhere as elsewhere  # noqa: PLC0415 - it is rare
+
+    for entry in list(elsewhere.find_removed(session, found)):
+        if not dry_run:
+            elsewhere.drop_removed_link(session, entry)
+        yield elsewhere.removed_elsewhere(entry)
 
 
 def _bring_back(session: Session) -> tuple[UserError, ...]:

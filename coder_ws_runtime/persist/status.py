@@ -16,6 +16,7 @@ from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.manifest.paths import is_below, is_own
 from coder_ws_runtime.persist.path_state import State, state_of
 from coder_ws_runtime.persist.reconcile.observe import glance
+from coder_ws_runtime.persist.removed_elsewhere import find_removed
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic import in_attic
 from coder_ws_runtime.persist.store.lease import is_held
@@ -69,6 +70,7 @@ def status(layout: Layout, settings: Settings, *, exact: bool = False) -> Status
         plain = [_look(session, entry) for entry in found.entries]
         plain += [_look_at_child(session, child) for child in found.children]
         plain += [PathStatus(entry, State.OFF, None) for entry in found.excepted]
+        plain += [PathStatus(entry, State.REMOVED, None) for entry in find_removed(session, found)]
         plain += [
             PathStatus(entry, _left_over_state(entry, found), None)
             for entry in _undeclared(session.volume.anchor, found, settings.workspace.id)

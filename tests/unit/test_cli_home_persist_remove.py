@@ -2,6 +2,9 @@
 
 import json
 import os
+import re
+import shlex
+import shutil
 import subprocess
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -238,6 +241,59 @@ def test_another_workspace_runs(tree: Tree, run: Command) -> None:
         lease.close()
     assert run("remove", ".d").status == 0
     assert (read(tree.home), content(tree.volume), tree.attic()) == ({".d/x": "1"}, {}, {".d/x": "1"})
+
+
+@pytest.mark.parametrize("path", [".d/", ".conf", ".config/tool/"])
+def test_another_workspace_has_its_link_and_does_not_run(tree: Tree, run: Command, path: str) -> None:
+    """It learns what happened, and how to get the content back."""
+    declare(tree, path)
+    file = f"{path}x" if path.endswith("/") else path
+    write(tree.volume, {file: "mine"})
+    tree.resolve()
+    links = (tree.layout.ledger_dir / "links").read_text()
+    place = tree.home / path.rstrip("/")
+    link = place.readlink()
+    assert run("remove", f"~/{path}").status == 0
+    # The home and the ledger of the other workspace.
+    shutil.rmtree(place) if path.endswith("/") else place.unlink()
+    place.symlink_to(link)
+    (tree.layout.ledger_dir / "links").write_text(links)
+
+    def state() -> list[tuple[str, str]]:
+        rows = json.loads(run("status", "--json").out)["paths"]
+        return [(row["path"], row["state"]) for row in rows if row["source"] != "tool"]
+
+    assert state() == [(path.rstrip("/"), "removed")]
+    assert "attic restore" in run("status").out
+    dry = run("resolve", "--dry-run", "--json")
+    assert (dry.status, dry.codes, place.is_symlink()) == (0, ["path.removed-elsewhere"], True)
+    for _ in range(2):
+        told = run("resolve", "--json")
+        assert (told.status, told.codes) == (0, ["path.removed-elsewhere"])
+        assert not os.path.lexists(place), "no link that leads nowhere"
+    assert state() == [(path.rstrip("/"), "removed")]
+    place.symlink_to(link)
+    (hint,) = [error["remedy"] for error in told.errors]
+    for words in re.findall(r"home-persist ((?:attic restore|add) [^ ;]+)", hint):
+        assert run(*shlex.split(words)).status == 0, words
+    assert (tree.home / file).read_text() == "mine"
+    assert state() == [(path.rstrip("/"), "linked")]
+    assert run("resolve", "--json").codes == []
+
+
+def test_a_link_of_the_users_in_place_of_a_removed_one(tree: Tree, run: Command) -> None:
+    """As is content in its place: whoever made it knows."""
+    declare(tree, ".conf")
+    write(tree.volume, {".conf": "mine"})
+    tree.resolve()
+    links = (tree.layout.ledger_dir / "links").read_text()
+    assert run("remove", "~/.conf").status == 0
+    (tree.layout.ledger_dir / "links").write_text(links)
+    assert run("resolve", "--json").codes == []
+    (tree.home / ".conf").unlink()
+    (tree.home / ".conf").symlink_to("nowhere")
+    assert run("resolve", "--json").codes == []
+    assert (tree.home / ".conf").readlink() == Path("nowhere")
 
 
 def test_a_program_writes_it(tree: Tree, run: Command) -> None:

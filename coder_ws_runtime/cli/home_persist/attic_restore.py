@@ -22,6 +22,7 @@ from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.manifest.paths import in_shell, is_below
 from coder_ws_runtime.persist.reconcile.observe import glance
 from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
+from coder_ws_runtime.persist.removed_elsewhere import drop_removed_link, find_removed
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_batch import parse_batch
 from coder_ws_runtime.persist.store.attic_items import (
@@ -67,7 +68,8 @@ def restore_(  # noqa: PLR0913 - one argument an option
     wanted = typed_path(layout, path, "restore")
     outcome: Outcome | None = None
     values = settings.load(layout, os.environ)
-    known = load_declarations(layout, values).entries
+    declarations = load_declarations(layout, values)
+    known = declarations.entries
     with Session(layout, values) as session:
         everything = contents(session.volume)
         found = choose(session, everything, known, workspace)
@@ -92,6 +94,9 @@ def restore_(  # noqa: PLR0913 - one argument an option
             exchanged = restore(session.attic, batch, wanted, target, force=force)
             outcome = settle(session, entry)  # the link too may have been deleted
         else:
+            for removed in find_removed(session, declarations):
+                if removed.path == wanted:
+                    drop_removed_link(session, removed)
             restore_to_home(session.volume, session.home, batch, wanted)
     if as_json:
         document = {

@@ -27,6 +27,7 @@ _COLOURS = {
     State.DELETED: "green",
     State.OFF: "bright_black",
 }
+_UNDECLARED = (State.NOT_DECLARED, State.REMOVED, State.OFF)
 
 
 @click.command(
@@ -148,7 +149,7 @@ def _path(item: PathStatus) -> str:
 
 
 def _summary(found: Status) -> str:
-    declared = [item for item in found.paths if item.state not in (State.NOT_DECLARED, State.OFF)]
+    declared = [item for item in found.paths if item.state not in _UNDECLARED]
     odd = sum(not item.state.fine for item in declared)
     count = plural(len(declared), "path")
     how = f"{odd} not as declared" if odd else "all as declared"

@@ -11,6 +11,22 @@ def size(count: int) -> str:
     return f"{count} B" if power == 0 else f"{count / 1024**power:.1f} {_UNITS[power]}"
 
 
+def visible(name: str) -> str:
+    """A file's name as one line of text: what would not be printed as itself is written as in Python.
+
+    A name may have line breaks, what changes a terminal's colours or title, or bytes that are not UTF-8.
+    """
+    return name if name.isprintable() else "".join(map(_visible, name))
+
+
+def _visible(character: str) -> str:
+    if character.isprintable():
+        return character
+    if "\udc80" <= character <= "\udcff":  # a byte that is not UTF-8: see os.fsdecode()
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return repr(character)[1:-1]
+
+
 def plural(count: int, noun: str, many: str = "") -> str:
     """A number with its noun: ``1 path``, ``3 paths``, ``2 entries``.
 

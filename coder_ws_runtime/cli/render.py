@@ -103,7 +103,7 @@ def note(message: str, fields: Fields | None = None) -> None:
 
 def complain(error: UserError) -> None:
     """Print an error that a user can fix: ``error: …``, and ``hint: …`` if it has one."""
-    where = f"{error.place}: " if error.place else ""
+    where = f"{sizes.visible(error.place)}: " if error.place else ""
     if journal.connected():
         fields = {"code": error.code, "place": error.place, "hint": error.hint}
         journal.log(str(error), journal.ERROR, {key: value for key, value in fields.items() if value})

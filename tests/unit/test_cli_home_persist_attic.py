@@ -103,6 +103,32 @@ def test_list_as_json(filled: Tree, run: Command) -> None:
     assert filled.volume.exists()
 
 
+HOSTILE = {
+    "line\nbreak": "line\\nbreak",
+    "colour\x1b[31m": "colour\\x1b[31m",
+    "title\x1b]0;x\x07": "title\\x1b]0;x\\x07",
+    "other way\u202e": "other way\\u202e",
+    "byte\udcff": "byte\\xff",
+    "plain 'ü": "plain 'ü",
+}
+
+
+def test_hostile_names_are_one_line_each(filled: Tree, run: Command) -> None:
+    for name in HOSTILE:
+        write(filled.layout.state / "attic" / NEW / ".d", {name: "1"})
+        write(filled.volume, {name: "1"})
+    lines = run("attic", "list", ".d").out.splitlines()
+    shown = run("status").out.splitlines()
+    for name, text in HOSTILE.items():
+        assert sum(f"~/.d/{text} " in line for line in lines) == 1, name
+        assert sum(line.startswith(f"~/{text} ") for line in shown) == 1, name
+    assert not any("\x1b" in line for line in [*lines, *shown])
+    for words in (["list"], ["prune", "--older-than", "0"]):
+        assert "\x1b" not in run("attic", *words).out
+    paths = {item["path"] for item in json.loads(run("attic", "list", "--json").out)["items"]}
+    assert {f".d/{name}" for name in HOSTILE} <= paths
+
+
 # restore ---------------------------------------------------------------------------------------------
 
 
@@ -263,6 +289,18 @@ def test_but_not_over_what_is_there(filled: Tree, run: Command) -> None:
     told = run("attic", "restore", "--json", "--force", ".gone")
     assert (told.status, told.codes) == (1, ["attic.in-the-way"])
     assert {path for path in read(filled.home) if ".gone" in path} == {".gone/mine"}
+
+
+def test_what_is_behind_a_link_of_the_users_is_not_shown(filled: Tree, run: Command) -> None:
+    write(filled.volume, {".rc": "now"})
+    filled.resolve()
+    (filled.home / ".rc").unlink()
+    write(filled.home, {".rc": "->dot"})
+    document = json.loads(run("attic", "restore", "--json", "--force", ".rc").out)
+    assert document["outcome"] == "path.diverted"
+    told = run("attic", "restore", "--force", ".rc")
+    assert (told.status, "is your own link" in told.err) == (0, True)
+    assert (filled.home / ".rc").readlink() == Path("dot")
 
 
 def test_restore_as_json(filled: Tree, run: Command) -> None:

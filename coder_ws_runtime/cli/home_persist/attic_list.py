@@ -29,6 +29,7 @@ from coder_ws_runtime.persist.store.attic_items import (
     Item,
     contents,
 )
+from coder_ws_runtime.text import visible
 
 
 @click.command(
@@ -72,7 +73,7 @@ def list_(layout: Layout, path: str | None, workspace: str | None, *, every: boo
     elif found:
         lines = table(["BATCH", "PATH", "FILES", "SIZE", "AGE"], _rows(found, known))
     else:
-        lines = [f"the attic has nothing of ~/{wanted}" if wanted else "the attic is empty"]
+        lines = [f"the attic has nothing of ~/{visible(wanted)}" if wanted else "the attic is empty"]
         hint = render.nearest_path(wanted, [item.path for item in everything]) if wanted else ""
         lines += [hint] if hint else []
     for line in lines:
@@ -88,7 +89,7 @@ def _rows(found: Iterable[Item], known: Sequence[Entry]) -> list[list[str]]:
     return [
         [
             batch,
-            f"~/{path}",
+            f"~/{visible(path)}",
             str(sum(not item.path.endswith("/") for item in listed)),
             render.size(sum(item.size for item in listed)),
             render.ago(now - parse_batch(batch).time),

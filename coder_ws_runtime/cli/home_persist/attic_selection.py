@@ -15,6 +15,7 @@ from coder_ws_runtime.persist.manifest.typed import typed, working_directory
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_batch import digest_of, label_of
 from coder_ws_runtime.persist.store.attic_items import Contents, Item, of_workspace
+from coder_ws_runtime.text import visible
 
 with_workspace = click.option(
     "--workspace",
@@ -72,4 +73,9 @@ def item_as_json(item: Item) -> dict[str, Any]:
 
 def columns(item: Item) -> list[str]:
     """The first columns of an item's row in a table: batch, path, size, age."""
-    return [item.batch, f"~/{item.path}", render.size(item.size), render.ago(time.time() - item.origin.time)]
+    return [
+        item.batch,
+        f"~/{visible(item.path)}",
+        render.size(item.size),
+        render.ago(time.time() - item.origin.time),
+    ]

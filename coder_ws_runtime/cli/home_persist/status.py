@@ -19,7 +19,7 @@ from coder_ws_runtime.persist.path_state import MEANING, State
 from coder_ws_runtime.persist.status import PathStatus, Status
 from coder_ws_runtime.persist.status import status as read_status
 from coder_ws_runtime.settings import Settings
-from coder_ws_runtime.text import plural, size
+from coder_ws_runtime.text import plural, size, visible
 
 _COLOURS = {
     State.LINKED: "green",
@@ -145,7 +145,7 @@ def _has(paths: Sequence[PathStatus], state: State) -> bool:
 
 
 def _path(item: PathStatus) -> str:
-    return f"~/{item.entry.path}{item.entry.slash}"
+    return f"~/{visible(item.entry.path)}{item.entry.slash}"
 
 
 def _summary(found: Status) -> str:

@@ -147,3 +147,6 @@ SAVED_OWN = {
     "newer": word("own newer"),
 }
 SCOPE_CHANGED_BACK = {**VIEW, **SAVED_OWN}
+
+# Links that a program renames: from the path to the new name. That of `newer` is declared.
+RENAMED = {"file": "file.bak", "newer": "other", ".seed": "dotfiles/.seed"}

@@ -9,16 +9,16 @@ from pathlib import Path
 from coder_ws_runtime import persist, settings
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.manifest.entry import Entry
+from coder_ws_runtime.persist.manifest.entry import Declarations, Entry
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.migrations.run import migrate
-from coder_ws_runtime.persist.reconcile.event import LINK_DELETED, NO_EVENT, LinkEvent
+from coder_ws_runtime.persist.reconcile.event import LINK_DELETED, NO_EVENT, LinkEvent, link_moved
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.remove import Removal
 from coder_ws_runtime.persist.scope_changes import find_scope_changes, follow_scope_change
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_items import items, restore
-from tests.crash.contents import ADDED, DELETED
+from tests.crash.contents import ADDED, DELETED, RENAMED
 
 
 def load_everything() -> None:
@@ -57,7 +57,7 @@ def main(verb: str) -> int:
                 print(f"changed scope of {change.entry.path}: {done.error or ''}")
                 failed = failed or done.error is not None
         for entry in found.entries:
-            outcome = settle(session, entry, event=_event(session, entry, verb))
+            outcome = settle(session, entry, event=_event(session, found, entry, verb))
             if outcome.changed:
                 print(f"changed {entry.path}: {outcome.decision.text}")
             if outcome.error:
@@ -66,10 +66,17 @@ def main(verb: str) -> int:
     return 1 if failed else 0
 
 
-def _event(session: Session, entry: Entry, verb: str) -> LinkEvent:
-    """What the daemon would say of the link that a program deleted; others are gone without an event."""
-    gone = entry.path == DELETED and not os.path.lexists(session.home.path / entry.path)
-    return LINK_DELETED if verb == "heal" and gone else NO_EVENT
+def _event(session: Session, found: Declarations, entry: Entry, verb: str) -> LinkEvent:
+    """What the daemon would say of a link that a program deleted or renamed; others have no event."""
+    path = entry.path
+    if verb == "heal" and path == DELETED and not os.path.lexists(session.home.path / path):
+        return LINK_DELETED
+    if verb == "renamed" and path in RENAMED:
+        new = session.home.path / RENAMED[path]
+        if new.is_symlink() and str(new.readlink()) == f"{session.volume.path}/{entry.on_volume}":
+            declaring = (one for one in found.entries if one.path == RENAMED[path])
+            return link_moved(RENAMED[path], next(declaring, None))
+    return NO_EVENT
 
 
 def _restore(session: Session) -> int:

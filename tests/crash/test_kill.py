@@ -7,8 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from coder_ws_runtime.persist.store.names import COPY_SUFFIX, LEFT_SUFFIX, SWAP_SUFFIX
 from tests.conftest import Tried
-from tests.crash.contents import HEALED, MIGRATED, RESTORED, SCOPE_CHANGED_BACK, VIEW
+from tests.crash.contents import (
+    HEALED,
+    MIGRATED,
+    RENAMED,
+    RESTORED,
+    SCOPE_CHANGED_BACK,
+    VIEW,
+)
 from tests.crash.points import CALLS, HARMLESS, Point, clean, share
 from tests.crash.world import LossError, World
 
@@ -31,7 +39,28 @@ class Verb:
     """Words for strace: what every run has to live with."""
     share: int = 12
     """Points of a chunk that are tried when not all are."""
+    left: tuple[str, ...] = ()
+    """What a killed run may leave in the home, by what its name has."""
 
+
+def moved(path: str) -> dict[str, str]:
+    """What the user sees when what was at a path is at its new name only."""
+    there = {f"{RENAMED[path]}{inner[len(path) :]}": inner for inner in VIEW if _at(inner, path)}
+    rest = {inner: text for inner, text in VIEW.items() if not _at(inner, path)}
+    return {**rest, **{new: VIEW[inner] for new, inner in there.items()}}
+
+
+def both_names(path: str) -> dict[str, str]:
+    """What the user sees when it is at both names."""
+    return {**VIEW, **moved(path)}
+
+
+def _at(inner: str, path: str) -> bool:
+    return inner == path or inner.startswith(f"{path}/")
+
+
+COPIES = (COPY_SUFFIX, SWAP_SUFFIX)
+"""Next to the new name of a link that was renamed: nothing says afterwards that it was."""
 
 # As NFS and many a FUSE file system: rename, and no flags for it.
 NO_FLAGS = ("-e", "trace=renameat2", "-e", "inject=renameat2:error=EINVAL")
@@ -46,6 +75,27 @@ VERBS = {
     "remove": Verb("remove", World.add_own, (VIEW,), "remove"),
     "migrate": Verb("migrate", World.new_manifest, (MIGRATED,), "migrate"),
     "scope": Verb("scope", World.scope_changed_back, (SCOPE_CHANGED_BACK,), "scope"),
+    # The next run knows of no event: where this one was killed early, both names lead to the content.
+    "renamed": Verb(
+        "renamed", lambda world: world.renamed("file"), (both_names("file"),), "resolve", left=COPIES
+    ),
+    "renamed to a declared path": Verb(
+        "renamed",
+        lambda world: world.renamed("newer"),
+        (
+            both_names("newer"),
+            {**VIEW, RENAMED["newer"]: "dangling"},  # as if it had not been renamed
+            {**moved("newer"), "newer": "dangling"},
+        ),
+        "resolve",
+    ),
+    "renamed with a link back": Verb(
+        "renamed",
+        lambda world: world.renamed(".seed", link_back=True),
+        (both_names(".seed"),),
+        "resolve",
+        left=COPIES,
+    ),
     "resolve, rename without flags": Verb("resolve", lambda world: None, (VIEW,), "resolve", NO_FLAGS, 3),
     "scope, rename without flags": Verb(
         "scope", World.scope_changed_back, (SCOPE_CHANGED_BACK,), "scope", NO_FLAGS, 3
@@ -97,7 +147,7 @@ def test_killed_at_every_call(
             trial.nothing_is_lost()
             kills += killed(trial, case.mend, again)
             trial.nothing_is_lost()
-            trial.converges(case.mend, *case.views)
+            trial.converges(case.mend, *case.views, left=case.left)
         except LossError as loss:
             losses.append(f"{name} killed at {point}, then at {again}: {loss}")
         trial.remove()
@@ -123,7 +173,7 @@ def test_no_other_call_changes_anything(name: str, world: World, tmp_path: Path)
 
 
 # With these a removal leaves what it set aside where it is, out of the way.
-NOT_OURS = ("EACCES", "EROFS")
+NOT_OURS = {"EACCES": (LEFT_SUFFIX,), "EROFS": (LEFT_SUFFIX,)}
 ERRORS = ("ENOSPC", "EIO", "EROFS", "EACCES", "EXDEV")
 
 
@@ -149,7 +199,7 @@ def test_failed_at_every_call(
             if "Traceback" in done.stderr:
                 raise LossError(f"a traceback:\n{done.stderr}")
             trial.nothing_is_lost()
-            trial.converges(case.mend, *case.views, left_over=error in NOT_OURS)
+            trial.converges(case.mend, *case.views, left=(*case.left, *NOT_OURS.get(error, ())))
         except LossError as loss:
             losses.append(f"{name}, {error} at {point} ({point.text[:60]}): {loss}")
         trial.remove()

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from coder_ws_runtime.persist.store.names import COPY_SUFFIX, LEFT_SUFFIX
+from coder_ws_runtime.persist.store.names import COPY_SUFFIX
 from tests.crash.contents import (
     ADDED,
     BEFORE,
@@ -23,6 +23,7 @@ from tests.crash.contents import (
     MIGRATED_PATHS,
     MIGRATIONS,
     OWN,
+    RENAMED,
     SAVED,
     SAVED_OWN,
     VOLUME,
@@ -115,6 +116,16 @@ class World:
         self._declare(DECLARED)
         self.contents = self.contents | frozenset(SAVED_OWN.values())
 
+    def renamed(self, path: str, *, link_back: bool = False) -> None:
+        """Let a program rename the link of a path as RENAMED says."""
+        self._declare([*DECLARED, *([RENAMED[path]] if path == "newer" else [])])
+        self.resolved()
+        old, new = self.base / "home" / path, self.base / "home" / RENAMED[path]
+        new.parent.mkdir(exist_ok=True)
+        old.rename(new)
+        if link_back:
+            old.symlink_to(RENAMED[path])
+
     def copy(self, base: Path) -> "World":
         """Another world in the same state. Times and owners are kept, and link texts are rewritten."""
         base.parent.mkdir(parents=True, exist_ok=True)
@@ -198,21 +209,20 @@ class World:
                 found[str(path.relative_to(home))] = path.read_text() if path.exists() else "dangling"
         return found
 
-    def converges(self, verb: str, *views: dict[str, str], left_over: bool = False) -> None:
+    def converges(self, verb: str, *views: dict[str, str], left: Sequence[str] = ()) -> None:
         """The next run ends well with one of the right views, and one more changes nothing.
 
         Args:
             verb: the next run.
             views: the right views.
-            left_over: what could not be removed may lie in the home under a name that says so.
+            left: what may be left in the home, by what its name has.
         """
         done = self.run(verb)
         if done.returncode != 0:
             raise LossError(f"the next run ended with {done.returncode}: {done.stdout}{done.stderr}")
         self.nothing_is_lost()
         seen = self.view()
-        if left_over:
-            seen = {path: text for path, text in seen.items() if LEFT_SUFFIX not in path}
+        seen = {path: text for path, text in seen.items() if not any(part in path for part in left)}
         if seen not in views:
             wrong = sorted(
                 path for path in views[0].keys() | seen.keys() if views[0].get(path) != seen.get(path)
@@ -224,8 +234,8 @@ class World:
         again = self.run(verb)
         if "changed" in again.stdout or self.files() != before:
             raise LossError(f"the third run changed something: {again.stdout}")
-        left = list((self.volume / ".home-persist/staging").glob("*"))
+        staged = list((self.volume / ".home-persist/staging").glob("*"))
         in_home = (self.base / "home").rglob("*.home-persist*")
-        left += [path for path in in_home if not (left_over and LEFT_SUFFIX in path.name)]
-        if left:
-            raise LossError(f"left in staging: {left}")
+        staged += [path for path in in_home if not any(part in path.name for part in left)]
+        if staged:
+            raise LossError(f"left in staging: {staged}")

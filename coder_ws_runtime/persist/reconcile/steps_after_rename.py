@@ -51,6 +51,8 @@ def copy_out(work: PathWork, path: str) -> None:
 def rename_target(work: PathWork, entry: Entry) -> None:
     """Rename the content on the volume to another declared path, which our link has now.
 
+    Until its text is corrected, that link leads nowhere: nothing slow is done in between.
+
     Args:
         work: the link's former path.
         entry: declares the new name.
@@ -66,20 +68,40 @@ def rename_target(work: PathWork, entry: Entry) -> None:
             stack.enter_context(volume.lock(path))
         fd, name = stack.enter_context(work.anchor.parent(work.entry.on_volume))
         there, target = stack.enter_context(work.anchor.parent(entry.on_volume))
-        if node(there, target) is not None:
-            with work.context.attic.place(entry.on_volume, Reason.SUPERSEDED) as (attic_fd, attic_name):
-                kernel.rename_new(there, target, attic_fd, attic_name)
-                sync_directory(attic_fd)
-        kernel.rename_new(fd, name, there, target)
+        here, last = stack.enter_context(work.home.parent(entry.path))
+        aside = _make_aside(work, here, last, link)
+        try:
+            if node(there, target) is not None:
+                with work.context.attic.place(entry.on_volume, Reason.SUPERSEDED) as (attic_fd, attic_name):
+                    kernel.rename_new(there, target, attic_fd, attic_name)
+                    sync_directory(attic_fd)
+            kernel.rename_new(fd, name, there, target)
+            kernel.swap(here, aside, here, last)
+            if not work.is_managed_link(here, aside):  # something was saved there, and wins
+                ledger.record(entry.path, link)
+                kernel.swap(here, aside, here, last)
+        finally:
+            if _text(here, aside) in (link, work.seen.link):
+                os.unlink(aside, dir_fd=here)
+        # Not before: what is set aside is recognized by what is recorded.
+        ledger.record(entry.path, link)
         sync_directory(there)
         sync_directory(fd)
     work.forget_link()
-    with work.home.parent(entry.path) as (fd, name):
-        aside = aside_name(name)
+
+
+def _make_aside(work: PathWork, fd: int, name: str, link: str) -> str:
+    """Make a link next to a name, to be exchanged with it, and return its name."""
+    aside = aside_name(name)
+    try:
         os.symlink(link, aside, dir_fd=fd)
-        Owner.of(work.home.fd).chown(aside, fd)
-        ledger.record(entry.path, link)
-        kernel.swap(fd, aside, fd, name)
-        if not work.is_managed_link(fd, aside):
-            kernel.swap(fd, aside, fd, name)
-        os.unlink(aside, dir_fd=fd)
+    except FileExistsError as error:  # an interrupted run left it
+        raise ChangedError(work.entry.path) from error
+    Owner.of(work.home.fd).chown(aside, fd)
+    return aside
+
+
+def _text(fd: int, name: str) -> str:
+    """What a link says; empty if there is none."""
+    found = node(fd, name)
+    return found.target if found is not None else ""

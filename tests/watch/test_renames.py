@@ -25,13 +25,18 @@ def is_file(place: Path, text: str) -> bool:
     return place.is_file() and not place.is_symlink() and place.read_text() == text
 
 
+def leads_to(workspace: Watched, path: str) -> bool:
+    """Whether the path's link is the right one, and not that of another path."""
+    return (workspace.home / path).readlink() == workspace.volume / path
+
+
 def test_from_one_declared_path_to_another(make: Make) -> None:
     a = linked(make, ".gitconfig", "mine", ".config/git/config")
     b = make("b", ".gitconfig", ".config/git/config")
     b.resolve()
     a.shell("mkdir -p .config/git; mv .gitconfig .config/git/config")
     until(lambda: a.kept() == {".config/git/config": "mine"}, "renamed on the volume")
-    until(lambda: a.linked(".config/git/config"), "linked")
+    until(lambda: leads_to(a, ".config/git/config"), "linked")
     assert (a.home / ".config/git/config").read_text() == "mine"
     assert not os.path.lexists(a.home / ".gitconfig")
     b.resolve()
@@ -46,7 +51,7 @@ def test_over_a_declared_path_that_has_content(make: Make) -> None:
     until(lambda: a.linked(".config/git/config"), "the other is linked, too")
     a.shell("mv .gitconfig .config/git/config")
     until(lambda: a.kept() == {".config/git/config": "mine"}, "renamed on the volume")
-    until(lambda: a.linked(".config/git/config"), "linked")
+    until(lambda: leads_to(a, ".config/git/config"), "linked")
     assert "older\n" in a.attic()
 
 
@@ -176,3 +181,39 @@ def test_events_were_lost(make: Make) -> None:
     until(lambda: "events were lost" in a.said(), "the queue was full")
     until(lambda: is_file(a.home / "some/conf", "mine"), "the content is there under the new name")
     assert a.kept() == {".conf": "mine"}
+
+
+def test_into_the_users_own_repository_with_a_link_back(make: Make) -> None:
+    """The repository gets the file itself, not a link onto the volume."""
+    a = linked(make, ".gitconfig", "mine")
+    a.shell("mkdir dotfiles; mv .gitconfig dotfiles/; ln -s dotfiles/.gitconfig .gitconfig")
+    until(lambda: is_file(a.home / "dotfiles/.gitconfig", "mine"), "the file is in the repository")
+    assert (a.home / ".gitconfig").readlink() == Path("dotfiles/.gitconfig")
+    assert a.kept() == {".gitconfig": "mine"}
+    a.shell("echo more > .gitconfig")
+    a.stop()
+    assert is_file(a.home / "dotfiles/.gitconfig", "more\n")
+    assert a.kept() == {".gitconfig": "mine"}, "the user's link is left alone"
+
+
+def test_a_directory_into_the_users_own_repository_with_a_link_back(make: Make) -> None:
+    a = make("a", ".config/nvim/")
+    a.shell("mkdir -p .config/nvim/lua dotfiles; echo mine > .config/nvim/lua/mine.lua")
+    a.resolve()
+    a.start()
+    a.shell("mv .config/nvim dotfiles/; ln -s ../dotfiles/nvim .config/nvim")
+    until(lambda: not (a.home / "dotfiles/nvim").is_symlink(), "in the repository")
+    assert is_file(a.home / "dotfiles/nvim/lua/mine.lua", "mine\n")
+    assert (a.home / ".config/nvim").readlink() == Path("../dotfiles/nvim")
+
+
+def test_to_a_declared_path_with_a_link_back(make: Make) -> None:
+    a = linked(make, ".gitconfig", "mine", ".config/git/config")
+    a.shell("mkdir -p .config/git; mv .gitconfig .config/git/config; ln -s .config/git/config .gitconfig")
+    until(lambda: a.kept() == {".config/git/config": "mine"}, "renamed on the volume")
+    until(lambda: leads_to(a, ".config/git/config"), "linked")
+    assert (a.home / ".gitconfig").read_text() == "mine"
+    a.stop()
+    a.lose_container()
+    a.resolve()
+    assert (a.home / ".config/git/config").read_text() == "mine"

@@ -35,11 +35,12 @@ def plan(entry: Entry, seen: Observation, *, event: LinkEvent = NO_EVENT) -> Pla
         seen: what there is.
         event: what the kernel reported about the link. Without an event, a missing link is not a deletion.
     """
-    if seen.diverted_at is not None:
+    moved = event.fate is Fate.MOVED and seen.volume is not None and _is_at_new_name(seen)
+    if seen.diverted_at is not None and not (moved and _is_link_back(entry, seen)):
         return _diverted(entry, seen)
     if seen.aside is not None:
         return _recover(seen)
-    if event.fate is Fate.MOVED and seen.volume is not None and _is_at_new_name(seen):
+    if moved:
         return _moved(event)
     if seen.home is None:
         return _nothing(entry, seen, event)
@@ -51,6 +52,14 @@ def plan(entry: Entry, seen: Observation, *, event: LinkEvent = NO_EVENT) -> Pla
 def _is_at_new_name(seen: Observation) -> bool:
     """Whether what an event reported as renamed is still our link."""
     return seen.new_name is not None and seen.new_name.target == seen.link
+
+
+def _is_link_back(entry: Entry, seen: Observation) -> bool:
+    """Whether the user's link is in the place of the renamed one, as where a file moved to a repository.
+
+    Behind a link on the way to the path, the renamed one is reached as before.
+    """
+    return seen.diverted_at == entry.path and not points_into(seen.diverted_to, seen.volume_root)
 
 
 def _moved(event: LinkEvent) -> Plan:

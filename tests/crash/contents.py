@@ -150,3 +150,5 @@ SCOPE_CHANGED_BACK = {**VIEW, **SAVED_OWN}
 
 # Links that a program renames: from the path to the new name. That of `newer` is declared.
 RENAMED = {"file": "file.bak", "newer": "other", ".seed": "dotfiles/.seed"}
+# What then is in the place of the renamed directory.
+MADE_ROOM = {".seed/one": word("another one"), ".seed/other": word("another other")}

@@ -47,6 +47,7 @@ def main(verb: str) -> int:
         if verb == "remove":
             return _remove(Removal(session))
         failed = False
+        session.relink = verb != "renamed"  # the daemon creates no link again
         if verb == "migrate":  # as `home-persist resolve` does
             for item in migrate(session, found):
                 print(f"changed {item.step.id}: {item.decision.text} {item.error or ''}")

@@ -11,6 +11,7 @@ from coder_ws_runtime.persist.store.names import COPY_SUFFIX, LEFT_SUFFIX, SWAP_
 from tests.conftest import Tried
 from tests.crash.contents import (
     HEALED,
+    MADE_ROOM,
     MIGRATED,
     RENAMED,
     RESTORED,
@@ -96,9 +97,20 @@ VERBS = {
         "resolve",
         left=COPIES,
     ),
+    "another directory": Verb(
+        "resolve", lambda world: world.makes_room(".seed"), (moved(".seed") | MADE_ROOM,), "resolve"
+    ),
     "resolve, rename without flags": Verb("resolve", lambda world: None, (VIEW,), "resolve", NO_FLAGS, 3),
     "scope, rename without flags": Verb(
         "scope", World.scope_changed_back, (SCOPE_CHANGED_BACK,), "scope", NO_FLAGS, 3
+    ),
+    "another directory, rename without flags": Verb(
+        "resolve",
+        lambda world: world.makes_room(".seed"),
+        (moved(".seed") | MADE_ROOM,),
+        "resolve",
+        NO_FLAGS,
+        3,
     ),
     "remove, rename without flags": Verb("remove", World.add_own, (VIEW,), "remove", NO_FLAGS, 3),
     "heal, rename without flags": Verb("heal", World.save_over_links, (HEALED,), "heal", NO_FLAGS, 3),

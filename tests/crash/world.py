@@ -20,6 +20,7 @@ from tests.crash.contents import (
     DELETED,
     HOME,
     LINKED,
+    MADE_ROOM,
     MIGRATED_PATHS,
     MIGRATIONS,
     OWN,
@@ -125,6 +126,13 @@ class World:
         old.rename(new)
         if link_back:
             old.symlink_to(RENAMED[path])
+
+    def makes_room(self, path: str) -> None:
+        """Let a program rename a directory's link, and after the daemon has followed make another one."""
+        self.renamed(path)
+        assert self.run("renamed").returncode == 0
+        write(self.base / "home", MADE_ROOM)
+        self.contents = self.contents | frozenset(MADE_ROOM.values())
 
     def copy(self, base: Path) -> "World":
         """Another world in the same state. Times and owners are kept, and link texts are rewritten."""

@@ -217,3 +217,91 @@ def test_to_a_declared_path_with_a_link_back(make: Make) -> None:
     a.lose_container()
     a.resolve()
     assert (a.home / ".config/git/config").read_text() == "mine"
+
+
+def directory(make: Make, *more: str) -> Watched:
+    """A workspace whose daemon runs, with a kept directory of two files."""
+    a = make("a", ".config/nvim/", *more)
+    a.shell("mkdir -p .config/nvim/lua; cd .config/nvim; echo old > init.lua; echo mine > lua/mine.lua")
+    a.resolve()
+    a.start()
+    return a
+
+
+def replaced(workspace: Watched, *attic: str) -> None:
+    """The volume has what the new directory has, and the attic what the former one had."""
+    until(
+        lambda: workspace.linked(".config/nvim") and workspace.kept() == {".config/nvim/init.lua": "new\n"},
+        "replaced",
+    )
+    assert (workspace.home / ".config/nvim/init.lua").read_text() == "new\n"
+    assert sorted(workspace.attic()) == sorted(attic)
+
+
+@pytest.mark.parametrize("pause", ["0", "2"])
+def test_a_directory_makes_room_for_another_one(make: Make, pause: str) -> None:
+    """As a starter configuration is installed: the new directory has nothing of the former in it."""
+    a = directory(make)
+    a.shell(f"mv .config/nvim .config/nvim.bak; sleep {pause}; mkdir .config/nvim")
+    a.shell("echo new > .config/nvim/init.lua")
+    replaced(a, "mine\n", "old\n")
+    assert is_file(a.home / ".config/nvim.bak/init.lua", "old\n")
+    assert is_file(a.home / ".config/nvim.bak/lua/mine.lua", "mine\n")
+    assert not (a.home / ".config/nvim.bak").is_symlink()
+
+
+def test_a_directory_is_replaced_as_an_installer_does(make: Make) -> None:
+    """The former one is renamed, the new one takes its place, the former one is deleted."""
+    a = directory(make)
+    a.pause()
+    a.shell("mkdir n; echo new > n/init.lua; mv .config/nvim old; mv n .config/nvim; rm -r old")
+    a.go_on()
+    replaced(a, "mine\n", "old\n")
+
+
+def test_a_directory_is_away_while_the_container_resolves(make: Make) -> None:
+    """Whoever looks first after the daemon, e.g. a resolve, knows that it was renamed."""
+    a = directory(make)
+    a.shell("mv .config/nvim .config/nvim.bak")
+    until(lambda: not (a.home / ".config/nvim.bak").is_symlink(), "copied out")
+    a.stop()
+    a.shell("mkdir .config/nvim; echo new > .config/nvim/init.lua")
+    a.resolve()
+    replaced(a, "mine\n", "old\n")
+
+
+def test_a_directory_comes_back(make: Make) -> None:
+    """Nothing was replaced, so the attic gets nothing."""
+    a = directory(make)
+    a.shell("mv .config/nvim .config/nvim.bak")
+    until(lambda: not (a.home / ".config/nvim.bak").is_symlink(), "copied out")
+    a.shell("mv .config/nvim.bak .config/nvim")
+    until(lambda: a.linked(".config/nvim"), "linked")
+    assert a.kept() == {".config/nvim/init.lua": "old\n", ".config/nvim/lua/mine.lua": "mine\n"}
+    assert a.attic() == []
+
+
+def test_a_directory_that_is_still_being_filled_when_the_daemon_stops(make: Make) -> None:
+    a = directory(make)
+    a.shell("mv .config/nvim .config/nvim.bak")
+    until(lambda: not (a.home / ".config/nvim.bak").is_symlink(), "copied out")
+    a.shell("mkdir .config/nvim")
+    with (a.home / ".config/nvim/init.lua").open("w") as file:
+        file.write("new")
+        file.flush()
+        a.stop()
+    assert a.kept() == {".config/nvim/init.lua": "new"}
+    assert "mine\n" in a.attic()
+
+
+def test_a_directory_with_a_socket_takes_the_place_of_another_one(make: Make) -> None:
+    """It stays in the home, and is not replaced again at each look."""
+    a = directory(make)
+    a.shell("mv .config/nvim .config/nvim.bak")
+    until(lambda: not (a.home / ".config/nvim.bak").is_symlink(), "copied out")
+    a.shell("mkdir .config/nvim; mkfifo .config/nvim/fifo; echo new > .config/nvim/init.lua")
+    until(lambda: a.kept() == {".config/nvim/init.lua": "new\n"}, "copied")
+    assert a.command("resolve").returncode == 1
+    a.shell("rm .config/nvim/fifo")
+    a.resolve()
+    replaced(a, "mine\n", "old\n")

@@ -85,6 +85,8 @@ class Observation:
     """The text of the last link that this container made at the path, from the ledger; empty if none."""
     left: Fate = Fate.NONE
     """What an event said about the recorded link earlier, if this run is not to create it again."""
+    renamed_away: bool = False
+    """Whether the recorded link was renamed earlier, and none was made since; content is not what it was."""
     parent: bool = True
     """Whether the home has the directory that contains the path."""
     volume_parent: bool = True

@@ -7,10 +7,11 @@ from functools import partial
 
 from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError
+from coder_ws_runtime.fs.usage import measure
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.reconcile.compare import compare, kind_of
 from coder_ws_runtime.persist.reconcile.event import NO_EVENT, Fate, LinkEvent
-from coder_ws_runtime.persist.reconcile.observation import Node, Observation, Origin, Pair
+from coder_ws_runtime.persist.reconcile.observation import Difference, Node, Observation, Origin, Pair
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.names import aside_name
 
@@ -53,7 +54,20 @@ def look(
     looked = _look(session, entry, content)
     if looked.pairs:
         looked = replace(looked, records=session.ledger.copies(entry.path))
+    if looked.renamed_away and _is_back(session, entry, looked):
+        looked = replace(looked, renamed_away=False)
     return replace(looked, watched=seen.watched, left=seen.left, new_name=seen.new_name)
+
+
+def _is_back(session: Session, entry: Entry, looked: Observation) -> bool:
+    """Whether the home has what the volume has, and nothing else: what was renamed away came back."""
+    if any(pair.difference is not Difference.SAME for pair in looked.pairs):
+        return False
+    with (
+        session.home.parent(entry.path) as mine,
+        session.volume.anchor.parent(entry.on_volume) as its,
+    ):
+        return measure(*mine).files == measure(*its).files
 
 
 def glance(session: Session, entry: Entry, event: LinkEvent = NO_EVENT) -> Observation:
@@ -76,13 +90,15 @@ def glance(session: Session, entry: Entry, event: LinkEvent = NO_EVENT) -> Obser
 def _look(session: Session, entry: Entry, content: Callable[[int, str], tuple[Pair, ...]]) -> Observation:
     home, volume, ledger = session.home, session.volume.anchor, session.ledger
     volume_node, volume_parent = _on_volume(volume, entry.on_volume)
+    left = _fate(ledger.left(entry.path))
     observed = partial(
         Observation,
         link=f"{volume.path}/{entry.on_volume}",
         volume_root=str(volume.path),
         volume=volume_node,
         recorded=ledger.link(entry.path),
-        left=_fate(ledger.left(entry.path)),
+        left=left,
+        renamed_away=left in (Fate.MOVED, Fate.DEPARTED),
         awaited=ledger.is_awaited(entry.path),
         volume_parent=volume_parent,
     )

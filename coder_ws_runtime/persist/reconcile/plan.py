@@ -42,11 +42,14 @@ def plan(entry: Entry, seen: Observation, *, event: LinkEvent = NO_EVENT) -> Pla
         return _recover(seen)
     if moved:
         return _moved(event)
-    if seen.home is None:
+    home = seen.home
+    if home is None:
         return _nothing(entry, seen, event)
     if seen.ours:
-        return _our_link(entry, seen, seen.home)
-    return _content(entry, seen, seen.home)
+        return _our_link(entry, seen, home)
+    if event.fate in (Fate.MOVED, Fate.DEPARTED):
+        seen = replace(seen, renamed_away=True)
+    return _content(entry, seen, home)
 
 
 def _is_at_new_name(seen: Observation) -> bool:
@@ -208,6 +211,10 @@ def _content(entry: Entry, seen: Observation, home: Node) -> Plan:
     if seen.mounted is not None or home.kind is Kind.SPECIAL:
         return _immovable(seen)
     held = _held(seen.pairs)
+    if seen.renamed_away and _are_directories(home, seen.volume):
+        # Who renames a directory and makes another one wants no file of the former in it.
+        whole = (Action(Operation.SUPERSEDE, paths=("",)), RECORD)
+        return _left_in_place(held, whole) if held else Plan(Decision.HOME_WINS, (*whole, REPLACE_CONTENT))
     copies = CopyPlan(seen, Origin.HOME, stays=held is not None)
     if held is not None:
         # Programs continue to write it where it is; the volume is updated.
@@ -219,6 +226,10 @@ def _content(entry: Entry, seen: Observation, home: Node) -> Plan:
         problem = _conflict(home, seen.volume, home_wins=bool(copies.winners))
         return Plan(Decision.TYPE_CONFLICT, actions, problem=problem, hint="home-persist attic list")
     return Plan(_decision(home, copies), actions)
+
+
+def _are_directories(*nodes: Node | None) -> bool:
+    return all(one is not None and one.kind is Kind.DIRECTORY for one in nodes)
 
 
 def _decision(home: Node, copies: CopyPlan) -> Decision:

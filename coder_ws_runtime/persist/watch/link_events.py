@@ -17,6 +17,8 @@ from coder_ws_runtime.persist.watch.links import Links, State
 from coder_ws_runtime.persist.watch.search import has_new_link, mount_points
 from coder_ws_runtime.persist.watch.watches import Change, Sign
 
+_ARRIVED = (Sign.SAVED, Sign.CREATED, Sign.FILLING)
+
 
 class LinkEvents:
     """What is known about the link of each path since it was last settled.
@@ -41,15 +43,13 @@ class LinkEvents:
         """Record what events said about declared paths."""
         above = change.above & self.entries.keys()
         self._above |= above
-        self._departed |= above
+        self._departed |= above | change.moved & self.entries.keys()
         for path, sign in change.signs.items():
             if path not in self.entries:
                 continue
             if sign is not Sign.ABOVE:
                 self._signs[path] = sign
                 self._renamed.pop(path, None)
-            if sign is Sign.MOVED:
-                self._departed.add(path)
         for path, place in change.renamed.items():
             if path in self.entries:
                 self._renamed[path] = place
@@ -85,7 +85,13 @@ class LinkEvents:
         if sign is Sign.MOVED:
             # The renamed file is not the link that we followed: a save had replaced the link.
             return self._moved(self._renamed.get(path, ""))
-        if sign is Sign.DELETED and path not in self._above:
+        return NO_EVENT if path in self._above else self._gone(path, sign)
+
+    def _gone(self, path: str, sign: Sign | None) -> LinkEvent:
+        """What has happened to a link that does not exist any longer."""
+        if sign in _ARRIVED and path in self._departed:
+            return LINK_DEPARTED  # and was then deleted under its new name
+        if sign is Sign.DELETED:
             return LINK_DEPARTED if self._was_copied(path) else LINK_DELETED
         return NO_EVENT
 

@@ -41,6 +41,8 @@ class Change:
     """By declared path."""
     renamed: dict[str, str] = field(default_factory=dict)
     """The new paths of what was at a declared path, relative to the home, if a watched directory has it."""
+    moved: set[str] = field(default_factory=set)
+    """The declared paths that were renamed to something else, whatever came to their place since."""
     above: set[str] = field(default_factory=set)
     """The declared paths for which something happened to a directory above them."""
     stale: set[str] = field(default_factory=set)
@@ -224,6 +226,7 @@ class Watches:
             change.renamed.pop(path, None)
             if event.mask & inotify.MOVED_FROM:
                 departed[event.cookie] = path
+                change.moved.add(path)
 
     def _leave(self, directory: str, change: Change) -> None:
         """A directory appeared, disappeared or moved: until it is watched again, ignore events from there."""

@@ -152,3 +152,7 @@ SCOPE_CHANGED_BACK = {**VIEW, **SAVED_OWN}
 RENAMED = {"file": "file.bak", "newer": "other", ".seed": "dotfiles/.seed"}
 # What then is in the place of the renamed directory.
 MADE_ROOM = {".seed/one": word("another one"), ".seed/other": word("another other")}
+
+# Two links that a program exchanges, and what the user sees then.
+EXCHANGED = ("file", "newer")
+SWAPPED = {**VIEW, "file": VIEW["newer"], "newer": VIEW["file"]}

@@ -18,7 +18,7 @@ from coder_ws_runtime.persist.remove import Removal
 from coder_ws_runtime.persist.scope_changes import find_scope_changes, follow_scope_change
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_items import items, restore
-from tests.crash.contents import ADDED, DELETED, RENAMED
+from tests.crash.contents import ADDED, DELETED, EXCHANGED, RENAMED
 
 
 def load_everything() -> None:
@@ -72,11 +72,11 @@ def _event(session: Session, found: Declarations, entry: Entry, verb: str) -> Li
     path = entry.path
     if verb == "heal" and path == DELETED and not os.path.lexists(session.home.path / path):
         return LINK_DELETED
-    if verb == "renamed" and path in RENAMED:
-        new = session.home.path / RENAMED[path]
-        if new.is_symlink() and str(new.readlink()) == f"{session.volume.path}/{entry.on_volume}":
-            declaring = (one for one in found.entries if one.path == RENAMED[path])
-            return link_moved(RENAMED[path], next(declaring, None))
+    moved = {"renamed": RENAMED, "exchanged": dict(zip(EXCHANGED, EXCHANGED[::-1], strict=True))}
+    place = moved.get(verb, {}).get(path, "")
+    new = session.home.path / place
+    if place and new.is_symlink() and str(new.readlink()) == f"{session.volume.path}/{entry.on_volume}":
+        return link_moved(place, next((one for one in found.entries if one.path == place), None))
     return NO_EVENT
 
 

@@ -16,6 +16,7 @@ from tests.crash.contents import (
     RENAMED,
     RESTORED,
     SCOPE_CHANGED_BACK,
+    SWAPPED,
     VIEW,
 )
 from tests.crash.points import CALLS, HARMLESS, Point, clean, share
@@ -97,6 +98,8 @@ VERBS = {
         "resolve",
         left=COPIES,
     ),
+    # Killed, it has happened or not.
+    "exchanged": Verb("exchanged", World.exchanged, (VIEW, SWAPPED), "resolve"),
     "another directory": Verb(
         "resolve", lambda world: world.makes_room(".seed"), (moved(".seed") | MADE_ROOM,), "resolve"
     ),

@@ -18,6 +18,7 @@ from tests.crash.contents import (
     BEFORE,
     DECLARED,
     DELETED,
+    EXCHANGED,
     HOME,
     LINKED,
     MADE_ROOM,
@@ -126,6 +127,14 @@ class World:
         old.rename(new)
         if link_back:
             old.symlink_to(RENAMED[path])
+
+    def exchanged(self) -> None:
+        """Let a program exchange two links."""
+        self.resolved()
+        first, second = (self.base / "home" / path for path in EXCHANGED)
+        first.rename(first.with_name("third"))
+        second.rename(first)
+        first.with_name("third").rename(second)
 
     def makes_room(self, path: str) -> None:
         """Let a program rename a directory's link, and after the daemon has followed make another one."""

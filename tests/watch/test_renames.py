@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from coder_ws_runtime.fs import kernel
 from tests.harness.watched import Watched, until
 from tests.watch.conftest import Make
 
@@ -305,3 +306,44 @@ def test_a_directory_with_a_socket_takes_the_place_of_another_one(make: Make) ->
     a.shell("rm .config/nvim/fifo")
     a.resolve()
     replaced(a, "mine\n", "old\n")
+
+
+def exchange(first: Path, second: Path) -> None:
+    """renameat2(2) with RENAME_EXCHANGE, as `mv --exchange` does it."""
+    kernel.exchange(AT_FDCWD, str(first), AT_FDCWD, str(second))
+
+
+AT_FDCWD = -100
+
+
+@pytest.mark.parametrize("way", ["at once", "by three renames", "slowly"])
+@pytest.mark.parametrize("second", [".dir/b", ".b/"])
+def test_two_declared_paths_are_exchanged(make: Make, second: str, way: str) -> None:
+    a = linked(make, ".a", "A", second)
+    b = second.rstrip("/")
+    file = f"{second}x" if second.endswith("/") else second
+    a.save(file, "B")
+    until(lambda: a.linked(b) and a.volume_has(file, "B"), "the other is linked, too")
+    if way == "at once":
+        exchange(a.home / ".a", a.home / b)
+    else:
+        pause = "sleep 1.5" if way == "slowly" else ":"
+        a.shell(f"mv .a .t; {pause}; mv {b} .a; {pause}; mv -T .t {b}")
+    then = {file.replace(b, ".a"): "B", b: "A"}
+    until(lambda: a.kept() == then, "exchanged on the volume")
+    until(lambda: leads_to(a, ".a") and leads_to(a, b), "linked")
+    # Slowly, the file is followed to each name, and a directory is made where one is declared.
+    assert set(a.attic()) <= ({"A", ""} if way == "slowly" else set()), "nothing is displaced"
+    a.stop()
+    a.lose_container()
+    a.declare(*then)
+    a.resolve()
+    assert {path: (a.home / path).read_text() for path in then} == then
+
+
+def test_exchanged_with_a_file_that_is_not_declared(make: Make) -> None:
+    a = linked(make, ".a", "old")
+    (a.home / ".a.new").write_text("new")
+    exchange(a.home / ".a", a.home / ".a.new")
+    until(lambda: a.linked(".a") and a.kept() == {".a": "new"}, "healed")
+    until(lambda: is_file(a.home / ".a.new", "old"), "the other name has the older one")

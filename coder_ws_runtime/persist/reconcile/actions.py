@@ -79,6 +79,7 @@ class Operation(Enum):
     PUT_BACK = "put back a link of the user's that was set aside"
     COPY_OUT = "put a copy of the volume's content where our link was renamed to"
     RENAME_TARGET = "rename the content on the volume as its link was renamed in the home"
+    EXCHANGE_TARGETS = "exchange two contents on the volume as their links were exchanged in the home"
     RECORD = "note in the ledger that this container makes the link"
     FORGET = "note in the ledger that there is no link"
     NOTE_LEFT = "note in the ledger that the link was deleted or renamed"
@@ -98,7 +99,7 @@ class Action:
     fate: Fate = Fate.NONE
     """For NOTE_LEFT."""
     event: LinkEvent = NO_EVENT
-    """For COPY_OUT and RENAME_TARGET."""
+    """For COPY_OUT, RENAME_TARGET and EXCHANGE_TARGETS."""
 
 
 MAKE_TARGET = Action(Operation.MAKE_TARGET)

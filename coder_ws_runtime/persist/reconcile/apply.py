@@ -64,6 +64,8 @@ def _carry_out(work: PathWork, action: Action) -> None:
             steps_after_rename.copy_out(work, action.event.path)
         case Operation.RENAME_TARGET if action.event.entry is not None:
             steps_after_rename.rename_target(work, action.event.entry)
+        case Operation.EXCHANGE_TARGETS if action.event.entry is not None:
+            steps_after_rename.exchange_targets(work, action.event.entry)
         case Operation.NOTE_LEFT:
             work.context.ledger.note_left(work.entry.path, action.fate.value)
         case Operation.SET_MODE if action.mode is not None:

@@ -25,6 +25,7 @@ from coder_ws_runtime.persist.reconcile.actions import (
 from coder_ws_runtime.persist.reconcile.copy_plan import CopyPlan
 from coder_ws_runtime.persist.reconcile.event import NO_EVENT, Fate, LinkEvent
 from coder_ws_runtime.persist.reconcile.observation import Difference, Node, Observation, Origin, Pair
+from coder_ws_runtime.persist.reconcile.plan_after_rename import plan_after_rename
 
 
 def plan(entry: Entry, seen: Observation, *, event: LinkEvent = NO_EVENT) -> Plan:
@@ -35,13 +36,13 @@ def plan(entry: Entry, seen: Observation, *, event: LinkEvent = NO_EVENT) -> Pla
         seen: what there is.
         event: what the kernel reported about the link. Without an event, a missing link is not a deletion.
     """
-    moved = event.fate is Fate.MOVED and seen.volume is not None and _is_at_new_name(seen)
-    if seen.diverted_at is not None and not (moved and _is_link_back(entry, seen)):
-        return _diverted(entry, seen)
+    followed = plan_after_rename(entry, seen, event)
+    if seen.diverted_at is not None:
+        return followed or _diverted(entry, seen)
     if seen.aside is not None:
         return _recover(seen)
-    if moved:
-        return _moved(event)
+    if followed is not None:
+        return followed
     home = seen.home
     if home is None:
         return _nothing(entry, seen, event)
@@ -50,28 +51,6 @@ def plan(entry: Entry, seen: Observation, *, event: LinkEvent = NO_EVENT) -> Pla
     if event.fate in (Fate.MOVED, Fate.DEPARTED):
         seen = replace(seen, renamed_away=True)
     return _content(entry, seen, home)
-
-
-def _is_at_new_name(seen: Observation) -> bool:
-    """Whether what an event reported as renamed is still our link."""
-    return seen.new_name is not None and seen.new_name.target == seen.link
-
-
-def _is_link_back(entry: Entry, seen: Observation) -> bool:
-    """Whether the user's link is in the place of the renamed one, as where a file moved to a repository.
-
-    Behind a link on the way to the path, the renamed one is reached as before.
-    """
-    return seen.diverted_at == entry.path and not points_into(seen.diverted_to, seen.volume_root)
-
-
-def _moved(event: LinkEvent) -> Plan:
-    """A rename of the link is a rename of the file: what is at the new name gets the content."""
-    if event.entry is not None:
-        return Plan(Decision.MOVED, (Action(Operation.RENAME_TARGET, event=event),))
-    # What is saved at the old name replaces the volume's copy; until then the copy stays, without a link.
-    left = Action(Operation.NOTE_LEFT, fate=Fate.MOVED)
-    return Plan(Decision.MOVED, (Action(Operation.COPY_OUT, event=event), left))
 
 
 def _diverted(entry: Entry, seen: Observation) -> Plan:

@@ -1,8 +1,9 @@
 """The steps of a plan after the managed symlink was renamed: the content follows to the new name."""
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
+from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.fs.anchored import Owner, sync_directory
 from coder_ws_runtime.fs.copying import ChangedError, copy
@@ -10,6 +11,7 @@ from coder_ws_runtime.fs.removing import remove_tree
 from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.reconcile.observe import node
 from coder_ws_runtime.persist.reconcile.path_work import PathWork
+from coder_ws_runtime.persist.reconcile.steps_in_home import replace_link
 from coder_ws_runtime.persist.store.attic_records import Reason
 from coder_ws_runtime.persist.store.names import COPY_SUFFIX, SWAP_SUFFIX, aside_name
 
@@ -88,6 +90,58 @@ def rename_target(work: PathWork, entry: Entry) -> None:
         sync_directory(there)
         sync_directory(fd)
     work.forget_link()
+
+
+def exchange_targets(work: PathWork, entry: Entry) -> None:
+    """Exchange the content of two paths on the volume, whose links have each other's place by now.
+
+    Each link is recorded with the text that it has, so that it is ours until it is corrected. If we are
+    killed, the next run corrects both, and the home shows the two as they are on the volume.
+
+    Args:
+        work: one of the paths.
+        entry: declares the other.
+    """
+    if work.anchor.status(entry.on_volume) is None:  # the link to it is the user's own
+        rename_target(work, entry)
+        return
+    other = PathWork(entry, replace(work.seen, link=f"{work.volume.path}/{entry.on_volume}"), work.context)
+    ledger = work.context.ledger
+    with ExitStack() as stack:
+        for path in sorted((work.entry.on_volume, entry.on_volume)):
+            stack.enter_context(work.volume.lock(path))
+        mine, its = (stack.enter_context(work.anchor.parent(one.entry.on_volume)) for one in (work, other))
+        for one, crossed in ((work, other.seen.link), (other, work.seen.link)):
+            with work.home.parent(one.entry.path) as (fd, name):
+                if _text(fd, name) != crossed:
+                    raise ChangedError(one.entry.path)
+            one.seen = replace(one.seen, recorded=crossed)
+        # At once, or a killed run would correct one of them only.
+        ledger.record_all({one.entry.path: one.seen.recorded for one in (work, other)})
+        _exchange(work, mine, its)
+        for one in (work, other):
+            with suppress(ChangedError, FileNotFoundError):  # something was saved there, and wins
+                replace_link(one)
+            one.record_link()
+        sync_directory(mine[0])
+        sync_directory(its[0])
+
+
+def _exchange(work: PathWork, mine: tuple[int, str], its: tuple[int, str]) -> None:
+    """Exchange two contents on the volume, where that is not possible in one step by way of the attic.
+
+    Killed on that way, one of the two is in the attic.
+    """
+    try:
+        kernel.exchange(*mine, *its)
+    except OSError as error:
+        if error.errno not in kernel.CANNOT_EXCHANGE:
+            raise
+        with work.context.attic.place(work.entry.on_volume, Reason.EXCHANGED) as kept:
+            kernel.rename_new(*mine, *kept)
+            sync_directory(kept[0])
+            kernel.rename_new(*its, *mine)
+            kernel.rename_new(*kept, *its)
 
 
 def _make_aside(work: PathWork, fd: int, name: str, link: str) -> str:

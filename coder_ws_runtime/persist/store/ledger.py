@@ -135,6 +135,10 @@ class Ledger:
         if not self.has(path, target) or self.left(path):
             self._append(f"{path}\t{target}")
 
+    def record_all(self, links: Mapping[str, str]) -> None:
+        """Record several links, by path, with one write: all or none. Raises OSError like `record`."""
+        self._append("\n".join(f"{path}\t{target}" for path, target in links.items()))
+
     def note_left(self, path: str, fate: str) -> None:
         """Record that the link was deleted or renamed; it stays in the ledger. Raises OSError."""
         if self.left(path) != fate:

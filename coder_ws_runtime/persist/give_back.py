@@ -22,6 +22,7 @@ from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.manifest.paths import in_shell
 from coder_ws_runtime.persist.reconcile.actions import VOLUME_TO_ATTIC
 from coder_ws_runtime.persist.reconcile.apply import apply
+from coder_ws_runtime.persist.reconcile.database import refuse_journal
 from coder_ws_runtime.persist.reconcile.observe import glance, node
 from coder_ws_runtime.persist.reconcile.path_work import Context
 from coder_ws_runtime.persist.session import Session
@@ -112,6 +113,7 @@ class GivingBack:
     def _swap(self, fd: int, name: str) -> None:
         partial, whole = f".{name}{COPY_SUFFIX}", f".{name}{SWAP_SUFFIX}"
         with self.session.volume.anchor.parent(self.entry.on_volume) as (there, target):
+            refuse_journal(there, target, self.entry.path)
             try:
                 copied = copy((there, target), (fd, partial), progress=self.progress, moving=(self.link, ""))
                 self._check(copied, there, target)

@@ -7,7 +7,6 @@ from functools import partial
 
 from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError
-from coder_ws_runtime.fs.usage import measure
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.reconcile.compare import compare, kind_of
 from coder_ws_runtime.persist.reconcile.event import NO_EVENT, Fate, LinkEvent
@@ -36,6 +35,7 @@ def look(
 
     Raises:
         BlockedPathError: a component of its path is a file, or a symlink on the volume.
+        RefusedError: it is a database, and its last changes are in a file next to it.
         BusyError: a program has a file of the home open for writing.
         ChangedError: it changed while we looked at it.
         OSError: from the file systems.
@@ -52,6 +52,11 @@ def look(
         return compare((fd, name), session.volume.anchor, entry, root=root, refuse_writers=refuse_writers)
 
     looked = _look(session, entry, content)
+    if refuse_writers and looked.aside is None and looked.home is not None and looked.home.kind is Kind.FILE:
+        from coder_ws_runtime.persist.reconcile.database import refuse_journal  # noqa: PLC0415 - most paths are links
+
+        with session.home.parent(entry.path) as (fd, name):
+            refuse_journal(fd, name, entry.path)
     if looked.pairs:
         looked = replace(looked, records=session.ledger.copies(entry.path))
     if looked.renamed_away and _is_back(session, entry, looked):
@@ -61,6 +66,8 @@ def look(
 
 def _is_back(session: Session, entry: Entry, looked: Observation) -> bool:
     """Whether the home has what the volume has, and nothing else: what was renamed away came back."""
+    from coder_ws_runtime.fs.usage import measure  # noqa: PLC0415 - it is rare
+
     if any(pair.difference is not Difference.SAME for pair in looked.pairs):
         return False
     with (

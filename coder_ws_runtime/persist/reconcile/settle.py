@@ -9,7 +9,7 @@ from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.copying import ChangedError
 from coder_ws_runtime.fs.writers import BusyError
-from coder_ws_runtime.persist.manifest.entry import Entry
+from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.monitor import amount
 from coder_ws_runtime.persist.reconcile.actions import Action, Decision, Operation, Plan
 from coder_ws_runtime.persist.reconcile.event import NO_EVENT, LinkEvent
@@ -252,12 +252,19 @@ def save(session: Session, entry: Entry) -> None:
         ChangedError, OSError: it was not saved.
     """
     from coder_ws_runtime.persist.reconcile.apply import apply  # noqa: PLC0415 - as above
+    from coder_ws_runtime.persist.reconcile.database import copy_journals  # noqa: PLC0415 - as above
     from coder_ws_runtime.persist.reconcile.path_work import Context  # noqa: PLC0415 - as above
 
     seen = look(session, entry, refuse_writers=False)
     actions = [action for action in plan(entry, seen).actions if action.operation in _SAVING]
     context = Context(session.home, session.volume, session.ledger, session.attic)
     apply(entry, seen, actions, context)
+    if seen.volume is None and seen.home is not None and seen.home.kind is Kind.FILE:
+        with (
+            session.home.parent(entry.path) as mine,
+            session.volume.anchor.parent(entry.on_volume) as its,
+        ):
+            copy_journals(mine, its, session.volume.staging)
 
 
 _SAVING = frozenset(

@@ -23,7 +23,7 @@ from coder_ws_runtime.system import journal
 
 _PATIENCE = 1.0
 """How many seconds an interrupted worker may take to discard its partial copy."""
-_IN_USE = frozenset({"path.in-use", "path.busy"})
+_IN_USE = frozenset({"path.in-use", "path.busy", "path.database-open"})
 
 
 class Healer:

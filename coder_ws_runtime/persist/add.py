@@ -22,7 +22,7 @@ from coder_ws_runtime.persist.wish import Added, Wish
 
 
 def add(session: Session, wishes: Iterable[Wish]) -> list[Added]:
-    """Declare each path durably, unless it is already declared, and then link it.
+    """Declare each path durably, unless it is already declared, and then link it if it is not linked.
 
     A request that is refused does not affect the others.
 
@@ -38,9 +38,12 @@ def add(session: Session, wishes: Iterable[Wish]) -> list[Added]:
 
 
 def _settled(session: Session, one: Added, now: Declarations) -> Added:
-    """Link a new path, unless another one of the same run covers it."""
-    if not one.new or one.entry is None:
+    """Link a new path, unless another one of the same run covers it, and a known one that lost its link."""
+    if one.entry is None:
         return one
+    if not one.new:
+        outcome = settle(session, one.entry) if one.entry in now.entries else None
+        return replace(one, outcome=outcome, error=outcome.error) if outcome and outcome.changed else one
     for entry in now.entries:
         if entry.path == one.entry.path:
             outcome = settle(session, entry)

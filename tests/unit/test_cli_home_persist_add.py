@@ -208,6 +208,17 @@ def test_kept_already(tree: Tree, run: Command, words: list[str], by: str, scope
     assert not (tree.layout.state / "manifests/user.json").exists()
 
 
+def test_kept_already_and_the_link_was_deleted(tree: Tree, run: Command) -> None:
+    write(tree.home, {".rc": "mine"})
+    assert run("add", ".rc").status == 0
+    (tree.home / ".rc").unlink()
+    (one,) = json.loads(run("add", ".rc", "--json").out)["paths"]
+    assert (one["added"], one["outcome"], one["error"]) == (False, "path.link-made", None)
+    assert (tree.home / ".rc").read_text() == "mine"
+    (again,) = json.loads(run("add", ".rc", "--json").out)["paths"]
+    assert (again["added"], again["outcome"]) == (False, None)
+
+
 OTHERWISE = {
     "with the other scope": (["--scope", "owner", ".own"], "path.other-scope", 1),
     "with another mode": (["--mode", "0700", ".tool"], "path.conflict", 0),

@@ -56,7 +56,8 @@ def add(  # noqa: PLR0913 - one argument an option
 
     The volume remembers PATH, so it is kept in all your workspaces, or with --scope workspace in this
     one. A directory is kept as a directory, a file as a file. If PATH does not exist yet, it is kept as a
-    file; with a trailing /, as a directory. A path that is already kept does not change.
+    file; with a trailing /, as a directory. A path that is already kept does not change; if its
+    link was deleted, the link is created again.
 
     Exit status: 0 all paths are kept, 1 some were refused, 2 wrong usage, 3 no usable volume.
     """
@@ -127,7 +128,8 @@ def _say(one: Added, *, quiet: bool) -> None:
     by = f"{entry.source}, {entry.scope.value}"
     if not one.new and not quiet:
         what = "" if entry.path == one.wish.path else f" as part of {name}"
-        render.say(f"~/{one.wish.path}: is already kept{what} [{by}], declared in {entry.place}")
+        again = f"; {one.outcome.decision.text}" if one.outcome else ""
+        render.say(f"~/{one.wish.path}: is already kept{what} [{by}], declared in {entry.place}{again}")
     if not one.new:
         return
     how = f"; {one.outcome.decision.text}" if one.outcome and one.outcome.changed else ""

@@ -325,4 +325,5 @@ def test_what_is_beyond_the_workspace_is_one_document(
         "ws-boot docker-group",
         "docker-group.no-socket",
     )
+    assert document["error"]["place"] == str(layout.docker_socket)
     assert str(layout.docker_socket) in told.err

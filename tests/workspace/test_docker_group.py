@@ -193,6 +193,7 @@ def refused(space: Workspace) -> tuple[str, str]:
     assert "agent:" in space.out("journalctl -o cat -u coder-agent")
     assert space.out("systemctl is-active coder-agent") == "active"
     error = answer.document["error"]
+    assert error["place"] in {SOCKET, "/run/docker.sock"}
     return error["code"], error["remedy"]
 
 

@@ -16,16 +16,19 @@ def run(layout: Layout, *, dry_run: bool = False, as_json: bool = False) -> int:
         RefusedError: a step failed, or only root can do it.
     """
     report = settle(layout, dry_run=dry_run)
+    finding = report.after.finding
+    place = str(layout.docker_socket)
+    error = None
+    if finding is not None:
+        error = RefusedError(finding.message, code=finding.code, place=place, hint=finding.hint)
     if as_json:
-        render.say_document("ws-boot docker-group", _docker_json(report))
+        render.say_document("ws-boot docker-group", _docker_json(report, error))
     else:
         _say_docker(report, dry_run=dry_run)
-    finding = report.after.finding
-    if finding is None:
+    if error is None:
         return ExitStatus.DONE
     # Not raised: the printed document contains it, and there may be only one document.
-    place = str(layout.docker_socket)
-    render.complain(RefusedError(finding.message, code=finding.code, place=place, hint=finding.hint))
+    render.complain(error)
     return ExitStatus.REFUSED
 
 
@@ -46,16 +49,14 @@ def _say_docker(report: Report, *, dry_run: bool) -> None:
         )
 
 
-def _docker_json(report: Report) -> dict[str, Any]:
-    finding = report.after.finding
+def _docker_json(report: Report, error: RefusedError | None) -> dict[str, Any]:
     return {
         "case": report.plan.case.name.lower(),
         "message": report.plan.reason,
         "gid": report.after.gid,
         "done": [step.describe() for step in report.done],
         "to_do": [step.describe() for step in report.after.actions],
-        "error": finding
-        and {"code": finding.code, "message": finding.message, "place": None, "remedy": finding.hint},
+        "error": error.as_dict() if error else None,
         "without_the_group": [
             {"pid": program.pid, "name": program.name} for program in report.after.without_group
         ],

@@ -4,6 +4,7 @@ The nodes have kernels of their own, under User Mode Linux, and so has the NFS s
 """
 
 import json
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -151,6 +152,18 @@ def sees(space: KubernetesWorkspace, path: str, content: str) -> Callable[[], bo
     return lambda: space.sh(f"cat {path}").stdout.rstrip("\n") == content
 
 
+def linked(space: KubernetesWorkspace) -> Callable[[], bool]:
+    return lambda: space.sh("test -L ~/.claude.json").returncode == 0
+
+
+def notes_beyond(space: KubernetesWorkspace, number: int) -> Callable[[], bool]:
+    return lambda: int(space.sh("cat ~/projects/noted").stdout or 0) > number
+
+
+def knows_leased(space: KubernetesWorkspace, other: KubernetesWorkspace) -> Callable[[], bool]:
+    return lambda: gc(space)[other.workspace_id]["verdict"] == "leased"
+
+
 def attic(space: KubernetesWorkspace) -> list[dict[str, Any]]:
     return list(json.loads(space.out("home-persist attic list --json"))["items"])
 
@@ -201,19 +214,36 @@ def test_both_save_and_both_see(pair: Pair) -> None:
     wait(sees(pair.one, "~/.claude.json", "second"), "and the other way round", SEEN)
 
 
+def gc(space: KubernetesWorkspace, *options: str) -> dict[str, dict[str, Any]]:
+    """Have gc remove what it may, and return what it says of each workspace, by its ID."""
+    done = json.loads(space.out(shlex.join(["home-persist", "gc", "--yes", "--json", *options])))
+    assert done["errors"] == []
+    return {one["id"]: one for one in done["workspaces"]}
+
+
+def own_copies_there(space: KubernetesWorkspace) -> str:
+    return space.out("cat ~/.cache/web-shell/own")
+
+
 def test_gc_removes_nothing_of_the_other(pair: Pair) -> None:
+    """Also where only the lock on the server tells that the other runs."""
+    for space in (pair.one, pair.two):
+        space.out(f"echo {space.name} > ~/.cache/web-shell/own")
     for own, other in ((pair.one, pair.two), (pair.two, pair.one)):
-        found = json.loads(own.out("home-persist gc --yes --json"))
-        assert [one["id"] for one in found["workspaces"] if one["removed"]] == []
-        verdicts = {one["id"]: one["verdict"] for one in found["workspaces"]}
-        assert verdicts.get(other.workspace_id) in (None, "leased")
+        found = gc(own, "--older-than", "0")
+        assert {id_: one["verdict"] for id_, one in found.items()} == {
+            own.workspace_id: "current",
+            other.workspace_id: "leased",
+        }
+        assert not any(one["removed"] for one in found.values())
+        assert own_copies_there(other) == other.name
 
 
 def test_a_node_that_is_cut_off_comes_back_and_nothing_is_lost(pair: Pair, cluster: AnyCluster) -> None:
     before = attic(pair.two)
     # Itself, without the test before: the file is there, and both have its link.
-    pair.one.out("test -L ~/.claude.json || echo first > ~/.claude.json")
-    wait(lambda: pair.two.sh("test -L ~/.claude.json").returncode == 0, "both have the link", SWEPT)
+    pair.one.out("test -L ~/.claude.json || echo first > ~/.claude.json; echo one > ~/.cache/web-shell/own")
+    wait(linked(pair.two), "both have the link", SWEPT)
     # It goes on saving while it is cut off: the file system waits, and nothing is noted before it is saved.
     script = (
         "cd ~/.claude; for i in $(seq 1 100000); do echo $i > cut.t && mv cut.t cut-$((i % 50))"
@@ -226,15 +256,15 @@ def test_a_node_that_is_cut_off_comes_back_and_nothing_is_lost(pair: Pair, clust
     try:
         pair.two.out("echo meanwhile > t && mv t ~/.claude.json; echo meanwhile > ~/.claude/meanwhile")
         time.sleep(2 * LEASE)
-        found = json.loads(pair.two.out("home-persist gc --yes --json"))
-        assert [one["id"] for one in found["workspaces"] if one["removed"]] == [], "it was seen lately"
+        found = gc(pair.two)[pair.one.workspace_id]
+        assert (found["verdict"], found["removed"]) == ("recent", False), "its lock is lost, but it was seen"
         pair.two.out("echo after the lease > ~/.claude/after")
     finally:
         pair.first.plug()
     wait(lambda: cluster.kubectl.node_ready("n1"), "the node is back")
     wait(lambda: pair.one.exec("true").returncode == 0, "its pod answers")
     noted = int(pair.one.out("cat ~/projects/noted"))
-    wait(lambda: int(pair.one.sh("cat ~/projects/noted").stdout or 0) > noted + 3, "it goes on saving")
+    wait(notes_beyond(pair.one, noted + 3), "it goes on saving")
     pair.one.exec("systemctl", "stop", "saving", user="root")
     last = int(pair.one.out("cat ~/projects/noted"))
     wait(sees(pair.two, f"~/.claude/cut-{last % 50}", str(last)), "what it noted was saved", SEEN)
@@ -242,10 +272,66 @@ def test_a_node_that_is_cut_off_comes_back_and_nothing_is_lost(pair: Pair, clust
     wait(sees(pair.one, "~/.claude/after", "after the lease"), "and later", SEEN)
     # Two's save has replaced an older version, which is kept as after any save. Nothing else was displaced.
     kept = [item for item in attic(pair.two) if item not in before]
-    assert [(item["path"], item["batch"].endswith("-two")) for item in kept] == [(".claude.json", True)]
+    assert [(item["path"], item["workspace_name"], item["reason"]) for item in kept] == [
+        (".claude.json", "two", "superseded")
+    ]
     for space in (pair.one, pair.two):
         assert space.out("readlink ~/.claude.json ~/.claude") == (
             "/mnt/home-persist/.claude.json\n/mnt/home-persist/.claude"
         )
-        found = json.loads(space.out("home-persist gc --yes --json"))
-        assert [one["id"] for one in found["workspaces"] if one["removed"]] == []
+    # The server forgot its lock; the daemon takes it again, and from then on gc sees that it runs.
+    wait(knows_leased(pair.two, pair.one), "it has its lease again", SWEPT)
+    for own in (pair.one, pair.two):
+        assert not any(one["removed"] for one in gc(own, "--older-than", "0").values())
+    assert own_copies_there(pair.one) == "one"
+
+
+def test_both_save_one_path_while_one_is_cut_off(pair: Pair, cluster: AnyCluster) -> None:
+    """The later save wins on both, the earlier one is in the attic."""
+    pair.one.out("test -L ~/.claude.json || echo first > ~/.claude.json")
+    wait(linked(pair.two), "both have the link", SWEPT)
+    # Programs in a node that is cut off cannot be started from outside of it.
+    save = "sleep 15; cd; echo by the one cut off > t; mv t .claude.json"
+    unit = ["systemd-run", "--unit=late", "--uid=coder", "--setenv=HOME=/home/coder"]
+    assert pair.one.exec(*unit, "bash", "-c", save, user="root").returncode == 0
+    pair.first.cut()
+    try:
+        pair.two.out("echo by the connected one > t && mv t ~/.claude.json")
+        time.sleep(2 * LEASE)
+    finally:
+        pair.first.plug()
+    wait(lambda: cluster.kubectl.node_ready("n1"), "the node is back")
+    for space in (pair.one, pair.two):
+        wait(sees(space, "~/.claude.json", "by the one cut off"), "the later save is everywhere", SWEPT)
+        wait(linked(space), "by a link", SWEPT)
+    newest = next(item for item in attic(pair.two) if item["path"] == ".claude.json")
+    content = pair.two.out(
+        f"cat {shlex.quote('/mnt/home-persist/.home-persist/attic/' + newest['batch'])}/.claude.json"
+    )
+    assert content == "by the connected one"
+
+
+def test_the_server_ends_and_comes_back_and_nothing_is_lost(pair: Pair, machines: dict[str, Machine]) -> None:
+    """The server's disk stays. Programs that save wait for it."""
+    for space in (pair.one, pair.two):
+        script = (
+            f"cd ~/.claude; for i in $(seq 1 100000); do echo $i > {space.name}.t && mv {space.name}.t"
+            f" {space.name}-$((i % 50)) && echo $i > ~/projects/noted; sleep 0.5; done"
+        )
+        unit = ["systemd-run", "--unit=through", "--uid=coder", "--setenv=HOME=/home/coder"]
+        assert space.exec(*unit, "bash", "-c", script, user="root").returncode == 0
+    before = attic(pair.two)
+    machines["nas"].stop()
+    machines["nas"].start(memory="512M", lease=LEASE)
+    for space in (pair.one, pair.two):
+        noted = int(space.out("cat ~/projects/noted"))
+        wait(notes_beyond(space, noted + 3), "it goes on saving")
+        space.exec("systemctl", "stop", "through", user="root")
+        last = int(space.out("cat ~/projects/noted"))
+        other = pair.two if space is pair.one else pair.one
+        saved = sees(other, f"~/.claude/{space.name}-{last % 50}", str(last))
+        wait(saved, "what it noted was saved, and the other sees it", SEEN)
+    assert [item for item in attic(pair.two) if item not in before] == []
+    for own, other in ((pair.one, pair.two), (pair.two, pair.one)):
+        wait(knows_leased(own, other), "the other's lease is held", SWEPT)
+        assert own.out("readlink ~/.claude") == "/mnt/home-persist/.claude"

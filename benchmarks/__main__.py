@@ -1,15 +1,15 @@
-"""Measure, print a line a figure, and write `.dev/bench.json`; with ``--publish`` also docs/benchmarks.md."""
+"""Measure, print a line a figure, and write `.dev/bench.json`; with ``--publish`` also docs/benchmarks.md.
+
+``--kubernetes`` measures a workspace in a pod instead, see benchmarks/kubernetes.py.
+"""
 
 import json
-import os
-import platform
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import boot, first_start, report
+from benchmarks import boot, first_start, kubernetes, machine, report
 from benchmarks.figures import BY_NAME, FIGURES, Figure
 from devtools import engine, mirror
 from devtools.engine import Engine
@@ -36,6 +36,11 @@ def main() -> int:
     words = sys.argv[1:]
     if "--publish" in words:
         report.publish(json.loads(RESULTS.read_text()))
+        return 0
+    if words == ["--kubernetes"]:
+        docker = engine.ensure()
+        mirror.build(docker, "base-engine")
+        kubernetes.measure(docker)
         return 0
     names = words or [figure.name for figure in FIGURES]
     unknown = [name for name in names if name not in BY_NAME]
@@ -83,12 +88,7 @@ def _load() -> dict[str, Any]:
 
 
 def _save(results: dict[str, Any]) -> None:
-    results["machine"] = {
-        "cores": os.cpu_count(),
-        "kernel": platform.release().split("-")[0],
-        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
-    }
+    results["machine"] = machine.describe()
     STATE.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=2))
 

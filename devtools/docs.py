@@ -2,12 +2,13 @@
 
 import json
 
+from benchmarks import kubernetes
 from coder_ws_runtime.cli import contract
 from coder_ws_runtime.doctor.catalogue import CHECKS
 from devtools import picture, reference, rooms
 from devtools.shell import ROOT, say
 
-IN_PART = ("docs/architecture.md", "docs/doctor.md")
+IN_PART = ("docs/architecture.md", "docs/doctor.md", "docs/kubernetes.md")
 """Pages that people write, with a generated part between marks."""
 REFERENCE = ROOT / "docs/reference"
 MAN = ROOT / "docs/man"
@@ -26,6 +27,7 @@ def generated() -> dict[str, str]:
             files[f"docs/man/{name}"] = page
     files["docs/architecture.md"] = rooms.with_diagrams((ROOT / "docs/architecture.md").read_text())
     files["docs/doctor.md"] = _with_checks((ROOT / "docs/doctor.md").read_text())
+    files["docs/kubernetes.md"] = kubernetes.with_figures((ROOT / "docs/kubernetes.md").read_text())
     files[picture.PICTURE] = picture.svg(picture.RECORD.read_text())
     return files
 

@@ -31,10 +31,26 @@ _STATE = ("home.volume-format-*", "home.state-*")
 _SYSTEMD = ("system.pid1-foreign", "system.state-silent", "system.dbus-down")
 
 _FULL = ("disk.volume-full", "disk.volume-no-inodes")
-_CODER = ("network.coder-*", "network.name-unknown", "network.resolver-dead")
+_CODER = (
+    "network.coder-*",
+    "network.name-unknown",
+    "network.name-servers-unused",
+    "network.proxy-dead",
+    "network.resolver-dead",
+)
+_LOOKUP = ("network.resolver-dead", "network.localhost-unknown", "network.name-servers-unused")
 _NO_AGENT = ("disk.tmp-*", "agent.script-*", "agent.token-missing", "home.home-*", *_CODER)
 
+_UNSTARTABLE = ("system.device-broken", "system.processes-full")
+"""Codes because of which programs, also those that the checks start, fail to start."""
+
 CAUSES: Mapping[str, tuple[str, ...]] = {
+    "system.state-silent": (*_UNSTARTABLE, "system.path-incomplete"),
+    "system.sudo-*": (*_UNSTARTABLE, "system.path-incomplete", "system.preload-dangling"),
+    "docker.cli-*": (*_UNSTARTABLE, "system.path-incomplete"),
+    "docker.plugin-broken": _UNSTARTABLE,
+    "tools.missing": ("system.path-incomplete",),
+    "tools.broken": (*_UNSTARTABLE, "system.path-incomplete", "system.variable-dangling"),
     "agent.gave-up": (*_NO_AGENT, "agent.build-outdated"),
     "agent.download-fails": (*_NO_AGENT, "agent.build-outdated"),
     "agent.restarting": (*_NO_AGENT, "agent.build-outdated"),
@@ -59,8 +75,17 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
     "jetbrains.unreadable": (*_VOLUME, "home.home-*"),
     "jetbrains.no-volume": _VOLUME,
     "disk.volume-*": _VOLUME,
-    "network.coder-*": ("network.resolver-dead",),
-    "network.name-unknown": ("network.resolver-dead",),
+    "network.coder-*": (
+        *_LOOKUP,
+        "network.proxy-dead",
+        "network.certificates-missing",
+        "system.variable-dangling",
+    ),
+    "network.name-unknown": _LOOKUP,
+    "network.host-unknown": ("network.localhost-unknown", "network.name-servers-unused"),
+    "network.web-shell-silent": ("network.loopback-down",),
+    "programs.git-repository-foreign": ("home.projects-closed",),
+    "programs.git-signing-broken": ("home.lock-stale",),
     "system.journald-down": _SYSTEMD,
     "system.unit-*": _SYSTEMD,
 }
@@ -94,7 +119,8 @@ _BY_PLACE: Mapping[str, tuple[str, ...]] = {
 def without_consequences(results: "Sequence[Result]") -> "list[Result]":
     """The results, without the findings whose cause was found too.
 
-    If the volume or the home cannot be used, that is also the cause if a check of files crashed.
+    If the volume or the home cannot be used, that is also the cause if a check of files crashed; and if
+    programs cannot be started, the cause of each check that crashed.
     """
     present = [finding for item in results for finding in item.verdict.findings]
     return [_reduced(item, present) for item in results]
@@ -103,6 +129,9 @@ def without_consequences(results: "Sequence[Result]") -> "list[Result]":
 def _reduced(item: "Result", present: Sequence[Finding]) -> "Result":
     verdict = item.verdict
     if verdict.status is Status.CRASHED:
+        unstartable = next((found_.code for found_ in present if found_.code in _UNSTARTABLE), "")
+        if unstartable:
+            return replace(item, verdict=_consequence(unstartable))
         closed = (*_VOLUME, "home.home-*", "home.mode-closed", "home.owner-foreign")
         unusable = next((found_.code for found_ in present if _fits(found_.code, closed)), "")
         looks_there = item.check.category in {"home", "jetbrains", "programs", "disk"}

@@ -119,7 +119,11 @@ def examine(
     done: queue.SimpleQueue[Result] = queue.SimpleQueue()
     began = time.monotonic()
     for item in checks:
-        threading.Thread(target=_work, args=(item, context, done), name=item.id, daemon=True).start()
+        thread = threading.Thread(target=_work, args=(item, context, done), name=item.id, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the limit on processes, which includes threads
+            _work(item, context, done)
     results: dict[str, Result] = {}
     pending = {item.id: item for item in checks}
     told = False

@@ -74,3 +74,22 @@ def _records(lines: Sequence[str]) -> Iterable[Record]:
             yield Record(str(message), level)
         except (ValueError, KeyError, TypeError):
             continue
+
+
+def refusal(context: Context, unit: Unit) -> list[str]:
+    """Why systemd refuses a unit's files, and which files these are.
+
+    systemd names them by the unit, before any run of it.
+    """
+    command = [
+        "journalctl",
+        "--quiet",
+        "--no-pager",
+        "--output=cat",
+        "--lines=1",
+        f"UNIT={unit.name}",
+        "_PID=1",
+    ]
+    said = context.run([*command, "PRIORITY=3"], timeout=3).stdout.split("\n")
+    files = f"{unit['FragmentPath']} {unit['DropInPaths']}".split()
+    return [*filter(None, said), *files]

@@ -31,3 +31,11 @@ def change_host(context: Context, text: str, *commands: str) -> Remedy:
 def restart_unit(context: Context, unit: str, text: str, *, safe: bool = False) -> Remedy:
     """Restart one of our units."""
     return Remedy(text, (context.as_root(f"systemctl restart {unit.removesuffix('.service')}"),), safe=safe)
+
+
+def revert_unit(context: Context, unit: str) -> Remedy:
+    """Use the image's file of one of our units again, and start it."""
+    name = unit.removesuffix(".service")
+    commands = (f"systemctl revert {name}", f"systemctl restart {name}")
+    text = "use the image's unit file again instead of a changed one"
+    return Remedy(text, tuple(map(context.as_root, commands)))

@@ -71,6 +71,11 @@ class Unit:
         return self["LoadState"] == "masked"
 
     @property
+    def invalid(self) -> bool:
+        """Whether systemd refuses its file, or a file that changes it."""
+        return self["LoadState"] in {"bad-setting", "error"}
+
+    @property
     def failed(self) -> bool:
         """Whether its last run failed."""
         return self["ActiveState"] == "failed"

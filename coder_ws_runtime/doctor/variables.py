@@ -3,10 +3,10 @@
 import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from coder_ws_runtime.dataclass import dataclass
+from coder_ws_runtime.dataclass import dataclass, replace
 from coder_ws_runtime.doctor import remedies
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.findings import Remedy
@@ -76,6 +76,44 @@ def take_out(context: Context, name: str, text: str) -> tuple[Remedy, list[str]]
     return Remedy(f"{text}; this works for this shell", (unset,), then=template), evidence
 
 
+def take_out_all(context: Context, names: Sequence[str], text: str) -> tuple[Remedy, list[str]]:
+    """Like `take_out`, for variables that are wrong for the same reason."""
+    taken = [take_out(context, name, text) for name in names]
+    commands = dict.fromkeys(command for remedy, _ in taken for command in remedy.commands)
+    then = next((remedy.then for remedy, _ in taken if remedy.then), None)
+    return replace(taken[0][0], commands=tuple(commands), then=then), [
+        line for _, set_in in taken for line in set_in
+    ]
+
+
+def complete_path(context: Context, missing: Sequence[str]) -> tuple[Remedy, list[str]]:
+    """How to add directories to PATH in this shell and in new ones, and as evidence, what replaces it.
+
+    Args:
+        context: the workspace.
+        missing: the directories.
+    """
+    text = "add them to PATH"
+    added = (
+        f"set --export PATH {' '.join(missing)} $PATH"
+        if _shell(context) == "fish"
+        else f'export PATH="{":".join(missing)}:$PATH"'
+    )
+    places = [place for place in _places(context, "PATH") if _replaces(place, missing)]
+    if not places:
+        return Remedy(f"{text}; if new shells lack them too, correct what sets PATH", (added,)), []
+    commands = tuple(_without(context, place) for place in places if place.whole)
+    rest = [str(place) for place in places if not place.whole]
+    also = f"; correct {', '.join(rest)}, too" if rest else ", and no longer replace it in new shells"
+    return Remedy(f"{text}{also}", (added, *commands)), [f"PATH is replaced in {place}" for place in places]
+
+
+def _replaces(place: Place, missing: Sequence[str]) -> bool:
+    """Whether a line sets PATH to something without its old value and without these directories."""
+    line = text_file.read(place.file).split("\n")[place.line - 1]
+    return not re.search(r"\$\{?PATH\b", line) and not any(name in line for name in missing)
+
+
 def _without(context: Context, place: Place) -> str:
     # ':' does nothing: a branch of an `if` may not be empty.
     # /etc/environment and environment.d(5) are not scripts.
@@ -91,7 +129,8 @@ def _places(context: Context, name: str) -> Iterator[Place]:
     assigned = re.compile(
         rf"^\s*(?:(?:export|declare\s+-\S+|typeset\s+-\S+)\s+)?{name}=|^\s*set\s+(?:-\S+\s+)+{name}\s"
     )
-    mentioned = re.compile(rf"(?:^|[\s;&]){name}=|\bset\s+(?:-\S+\s+)+{name}\s")
+    # A pattern of a `case`, such as TZ=*, sets nothing.
+    mentioned = re.compile(rf"(?:^|[\s;&]){name}=(?!\*)|\bset\s+(?:-\S+\s+)+{name}\s")
     tops = [
         *(context.layout.home / file for file in _OF_USER),
         *(context.layout.root / file for file in _OF_SYSTEM),

@@ -85,10 +85,17 @@ def endpoint(config: Config, env: Mapping[str, str]) -> Endpoint:
         by, name = ChosenBy.CONFIG, written if isinstance(written, str) else ""
     if name in {"", DEFAULT_CONTEXT}:
         return Endpoint(ChosenBy.NOTHING)
-    digest = hex_digest(name.encode())
-    meta = config.file.parent / "contexts/meta" / digest / "meta.json"
     try:
-        host = json.loads(meta.read_bytes())["Endpoints"]["docker"].get("Host", "")
+        host = json.loads(_metadata(config, name).read_bytes())["Endpoints"]["docker"].get("Host", "")
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Endpoint(by, name, missing=True)
     return Endpoint(by, name, str(host))
+
+
+def has_context(config: Config, name: str) -> bool:
+    """Whether a context exists."""
+    return _metadata(config, name).exists()
+
+
+def _metadata(config: Config, name: str) -> Path:
+    return config.file.parent / "contexts/meta" / hex_digest(name.encode()) / "meta.json"

@@ -37,6 +37,11 @@ def started(proc: Path, pid: int) -> float:
         return 0.0
 
 
+def is_paused(proc: Path, pid: int | str) -> bool:
+    """Whether a signal has stopped a program, which does nothing until SIGCONT (signal(7))."""
+    return read(proc / f"{pid}/stat").rpartition(")")[2].split()[:1] == ["T"]
+
+
 def running(proc: Path) -> Iterator[Process]:
     """All running programs, without kernel threads.
 

@@ -15,7 +15,7 @@ from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, 
 from coder_ws_runtime.doctor.systemd import Unit
 from coder_ws_runtime.doctor.template import by_template
 from coder_ws_runtime.system import text_file
-from coder_ws_runtime.system.processes import Process, in_cgroup
+from coder_ws_runtime.system.processes import Process, in_cgroup, is_paused
 from coder_ws_runtime.text import plural
 
 TOKEN = "CODER_AGENT_TOKEN"  # noqa: S105 - the variable's name
@@ -135,8 +135,7 @@ def _unit_problem(context: Context, unit: Unit) -> Finding | None:
         problem = "coder-agent is masked, so the agent never starts"
         return failure("agent.masked", problem, Remedy("unmask it", commands))
     if not unit.there:
-        remedy = remedies.change_template(context, remedies.TOO_OLD)
-        return failure("agent.not-installed", "coder-agent is not installed", remedy)
+        return _not_loaded(context, unit)
     if unit.restarting or unit.failed or unit.restarts:
         return _restarting(context, unit)
     if unit["UnitFileState"] == "disabled":
@@ -146,6 +145,15 @@ def _unit_problem(context: Context, unit: Unit) -> Finding | None:
         remedy = remedies.restart_unit(context, unit.name, "start it", safe=True)
         return failure("agent.stopped", "the agent does not run", remedy)
     return None
+
+
+def _not_loaded(context: Context, unit: Unit) -> Finding:
+    if unit.invalid:
+        problem = "the agent cannot be started again: systemd refuses its unit files"
+        evidence, remedy = logs.refusal(context, unit), remedies.revert_unit(context, unit.name)
+        return failure("agent.unit-invalid", problem, remedy, evidence=evidence)
+    remedy = remedies.change_template(context, remedies.TOO_OLD)
+    return failure("agent.not-installed", "coder-agent is not installed", remedy)
 
 
 def _restarting(context: Context, unit: Unit) -> Finding:
@@ -167,7 +175,15 @@ def _process_problem(context: Context, unit: Unit, programs: list[Process]) -> F
             remedies.restart_unit(context, unit.name, "fix what its log says, then start it again"),
             evidence=logs.why(context, unit),
         )
-    if any(item.name == _PROGRAM for item in programs):
+    agent = next((item.pid for item in programs if item.name == _PROGRAM), 0)
+    if agent and is_paused(context.layout.proc, agent):
+        command = context.as_root(f"systemctl kill --signal=SIGCONT {unit.name.removesuffix('.service')}")
+        remedy = Remedy("let it continue", (command,), safe=True)
+        evidence = [f"process {agent} is stopped by a signal"]
+        return failure(
+            "agent.paused", "the agent does nothing: it was stopped by a signal", remedy, evidence=evidence
+        )
+    if agent:
         return None
     if any(item.name == "sleep" for item in programs):
         return failure(

@@ -22,6 +22,7 @@ from coder_ws_runtime.doctor.findings import (
     warning,
 )
 from coder_ws_runtime.doctor.systemd import Unit
+from coder_ws_runtime.system.processes import is_paused
 from coder_ws_runtime.text import plural
 
 _LIMIT = re.compile(r"max_user_(?:watches|instances)")
@@ -55,9 +56,14 @@ def daemon(context: Context) -> Verdict:
 
 def _work_problem(context: Context, unit: Unit, report: "dict[str, Any]", age: float) -> Finding | None:
     period = report["period"]
-    if age > 2 * period + 60:
+    paused = is_paused(context.layout.proc, unit["MainPID"])
+    if paused or age > 2 * period + 60:
         remedy = remedies.restart_unit(context, unit.name, "start it again", safe=True)
-        evidence = [f"it last checked all paths {age:.0f} s ago; it should do so every {period:.0f} s"]
+        evidence = (
+            [f"its process {unit['MainPID']} is stopped by a signal"]
+            if paused
+            else [f"it last checked all paths {age:.0f} s ago; it should do so every {period:.0f} s"]
+        )
         return failure("home.daemon-hangs", "the daemon hangs", remedy, evidence=evidence)
     why = str(report.get("inotify_error") or report.get("blind") or "")
     if why:
@@ -88,8 +94,7 @@ def _daemon_unit_problem(context: Context, unit: Unit) -> Finding | None:
         problem = "home-persist-watch is masked, so replaced links are not restored"
         return failure("home.daemon-masked", problem, Remedy("unmask it", commands))
     if not unit.there:
-        remedy = remedies.change_template(context, remedies.TOO_OLD)
-        return failure("home.daemon-not-installed", "home-persist-watch is not installed", remedy)
+        return _not_loaded(context, unit)
     if unit.failed or unit.restarting or unit.restarts:
         text = "start it again; if it fails again, fix what its log says"
         remedy = remedies.restart_unit(context, unit.name, text)
@@ -110,6 +115,15 @@ def _daemon_unit_problem(context: Context, unit: Unit) -> Finding | None:
         remedy = remedies.restart_unit(context, unit.name, "start it", safe=True)
         return failure("home.daemon-stopped", problem, remedy)
     return None
+
+
+def _not_loaded(context: Context, unit: Unit) -> Finding:
+    if unit.invalid:
+        problem = "the daemon cannot be started again: systemd refuses its unit files"
+        evidence, remedy = logs.refusal(context, unit), remedies.revert_unit(context, unit.name)
+        return failure("home.daemon-invalid", problem, remedy, evidence=evidence)
+    remedy = remedies.change_template(context, remedies.TOO_OLD)
+    return failure("home.daemon-not-installed", "home-persist-watch is not installed", remedy)
 
 
 def _watch_report(file: Path) -> "dict[str, Any] | None":

@@ -5,7 +5,9 @@ import re
 import shlex
 from pathlib import Path
 
+from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.doctor import remedies
+from coder_ws_runtime.doctor.checks.home import read_only
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import (
@@ -92,19 +94,9 @@ def tmp(context: Context) -> Verdict:
     elsewhere = _tmp_variable(context)
     if elsewhere:
         return found([elsewhere], "")
-    if not path.is_dir() or path.stat().st_mode & 0o1777 != 0o1777:  # noqa: PLR2004 - as tmpfiles.d makes it
-        mode = (context.as_root(f"mkdir -p {path}"),) if not path.is_dir() else ()
-        commands = (*mode, context.as_root(f"chmod 1777 {path}"))
-        remedy = Remedy("give it the standard mode", commands, safe=True)
-        return found([failure("disk.tmp-mode", f"not all users can write to {path}", remedy)], "")
-    if os.statvfs(path).f_flag & os.ST_NOEXEC:
-        remedy = Remedy(
-            "mount it so that programs can run: the agent is downloaded to it; for the next start, look at"
-            " the template's tmpfs",
-            _remount(context, path),
-        )
-        problem = f"no program can run from {path} (noexec)"
-        return found([failure("disk.tmp-noexec", problem, remedy)], "")
+    closed = _closed_tmp(context, path)
+    if closed:
+        return found([closed], "")
     remedy = Remedy("see what fills it, and remove it", (_largest(context, path),))
     mount = find_mount(text_file.read(context.layout.proc / "self/mountinfo"), str(path))
     kind = mount.kind if mount and mount.point == str(path) else ""
@@ -118,6 +110,28 @@ def tmp(context: Context) -> Verdict:
         evidence = [f"memory limit: {size(limit)}"]
         return found([warning("disk.tmp-in-memory", problem, remedy, evidence=evidence)], "")
     return ok(f"a tmpfs: {size(used)} of memory; {full.summary}")
+
+
+def _closed_tmp(context: Context, path: Path) -> Finding | None:
+    """Why programs cannot make files in the directory, or cannot run them."""
+    if not path.is_dir() or path.stat().st_mode & 0o1777 != 0o1777:  # noqa: PLR2004 - as tmpfiles.d makes it
+        mode = (context.as_root(f"mkdir -p {path}"),) if not path.is_dir() else ()
+        commands = (*mode, context.as_root(f"chmod 1777 {path}"))
+        remedy = Remedy("give it the standard mode", commands, safe=True)
+        return failure("disk.tmp-mode", f"not all users can write to {path}", remedy)
+    unwritable = read_only(context, path)
+    if unwritable:
+        problem = f"programs cannot make temporary files: {path} is on a read-only file system"
+        return failure("disk.tmp-read-only", problem, unwritable[0], evidence=unwritable[1])
+    if os.statvfs(path).f_flag & os.ST_NOEXEC:
+        remedy = Remedy(
+            "mount it so that programs can run: the agent is downloaded to it; for the next start, look at"
+            " the template's tmpfs",
+            _remount(context, path),
+        )
+        problem = f"no program can run from {path} (noexec)"
+        return failure("disk.tmp-noexec", problem, remedy)
+    return None
 
 
 def _tmp_variable(context: Context) -> Finding | None:
@@ -229,6 +243,11 @@ def _used(path: Path) -> int:
     return (there.f_blocks - there.f_bfree) * there.f_frsize
 
 
+def _counted(command: str) -> str:
+    """The command that lists the largest files, as one that counts files."""
+    return command.replace("du -xah", "du -xa --inodes").replace("sort -h", "sort -n")
+
+
 def _room(check_id: str, path: Path, what: str, remedy: Remedy) -> Verdict:
     there = os.statvfs(path)
     total, free = there.f_blocks * there.f_frsize, there.f_bavail * there.f_frsize
@@ -242,6 +261,8 @@ def _room(check_id: str, path: Path, what: str, remedy: Remedy) -> Verdict:
                 warning(f"{check_id}-nearly-full", f"{what} is nearly full", remedy, evidence=evidence)
             )
     if there.f_files and there.f_favail / there.f_files < _LITTLE:
+        # What takes inodes is many files, however small: the command counts them.
+        remedy = replace(remedy, commands=tuple(map(_counted, remedy.commands)))
         evidence = [f"{path}: {there.f_favail} of {there.f_files} inodes free"]
         if there.f_favail / there.f_files < _NOTHING:
             problem = f"{what} has no room for more files, however small (no free inodes)"

@@ -1,6 +1,7 @@
 """Checks of Docker: the client, the socket, the groups, the server."""
 
 import os
+import shlex
 from typing import Any
 
 from coder_ws_runtime.boot.docker_group.observation import Observed
@@ -28,6 +29,7 @@ from coder_ws_runtime.system.docker_api import DockerApiError, NoAnswerError
 from coder_ws_runtime.system.process import find_program
 
 _PLUGINS = {"docker-buildx": "docker build", "docker-compose": "docker compose"}
+_PLUGIN_SECONDS = 4.0
 _OLDEST_API = (1, 24)
 """The oldest API version that the image's client still supports (its own minimum)."""
 
@@ -52,15 +54,29 @@ def cli(context: Context) -> Verdict:
     if not done.ok:
         evidence = [f"{program}: {done.complaint}"]
         return found([failure("docker.cli-broken", "docker does not run", remedy, evidence=evidence)], "")
-    findings = []
-    for name, command in _PLUGINS.items():
-        where = [directory / name for directory in context.layout.docker_plugin_dirs]
-        plugin = next((file for file in where if os.access(file, os.X_OK) and file.is_file()), None)
-        if plugin is None:
-            evidence = [f"no {name} in {directory}" for directory in context.layout.docker_plugin_dirs]
-            problem = f"{command} does not work: the plugin {name} is missing"
-            findings.append(failure("docker.plugin-missing", problem, remedy, evidence=evidence, about=name))
+    findings = [item for plugin in _PLUGINS.items() if (item := _plugin_problem(context, *plugin, remedy))]
     return found(findings, done.stdout.strip().partition(",")[0])
+
+
+def _plugin_problem(context: Context, name: str, command: str, restart: Remedy) -> Finding | None:
+    """Why a plugin cannot be used. The client takes the first one that exists, even if it cannot be run."""
+    where = [directory / name for directory in context.layout.docker_plugin_dirs]
+    plugin = next((file for file in where if file.exists()), None)
+    if plugin is None:
+        evidence = [f"no {name} in {directory}" for directory in context.layout.docker_plugin_dirs]
+        problem = f"{command} does not work: the plugin {name} is missing"
+        return failure("docker.plugin-missing", problem, restart, evidence=evidence, about=name)
+    users = plugin.is_relative_to(context.layout.home)
+    why = "" if plugin.is_file() and os.access(plugin, os.X_OK) else "cannot be run"
+    if users and not why:
+        done = context.run([str(plugin), "docker-cli-plugin-metadata"], timeout=_PLUGIN_SECONDS)
+        why = "" if done.ok else done.complaint
+    if not why:
+        return None
+    aside = context.as_user(f"mv {shlex.quote(str(plugin))} {shlex.quote(f'{plugin}.broken')}")
+    remedy = Remedy("move it away: the image has its own", (aside,)) if users else restart
+    problem = f"{command} does not work: its plugin {plugin} does not run"
+    return failure("docker.plugin-broken", problem, remedy, evidence=[f"{plugin}: {why}"], about=name)
 
 
 @check("docker.socket", "the Docker socket", needs=[Need.LIVE])

@@ -10,7 +10,7 @@ from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, ok, warning
 from coder_ws_runtime.layout import DEFAULT_USER
 from coder_ws_runtime.system import docker_config
-from coder_ws_runtime.system.docker_config import ChosenBy, Config, Endpoint
+from coder_ws_runtime.system.docker_config import DEFAULT_CONTEXT, ChosenBy, Config, Endpoint
 from coder_ws_runtime.system.process import find_program
 
 _SECONDS = 2.0
@@ -37,7 +37,11 @@ def context_(context: Context) -> Verdict:
     if problem:
         return found([problem], "")
     endpoint = docker_config.endpoint(config, context.env)
-    problem = _endpoint_problem(context, config, endpoint) or _tls_problem(context, config)
+    problem = (
+        _endpoint_problem(context, config, endpoint)
+        or _tls_problem(context, config)
+        or _builder_problem(context, config)
+    )
     if problem:
         return found([problem], "")
     return ok(endpoint.host or "the mounted socket")
@@ -53,11 +57,12 @@ def _config_problem(context: Context, config: Config) -> Finding | None:
         problem = "docker cannot read its configuration, so it works without its logins"
         code = "docker.config-unreadable"
         return warning(code, problem, remedy, evidence=evidence, about=str(config.file))
-    if isinstance(config.error, OSError):
+    if isinstance(config.error, OSError) and not isinstance(config.error, IsADirectoryError):
         return None
     aside = context.as_user(f"mv {quoted} {quoted}.broken")
     remedy = Remedy("move it away: docker creates a new one at the next docker login", (aside,))
-    problem = "docker's configuration is not valid JSON, so docker works without its logins"
+    what = "a directory" if isinstance(config.error, IsADirectoryError) else "not valid JSON"
+    problem = f"docker's configuration is {what}, so docker works without its logins"
     return warning("docker.config-invalid", problem, remedy, evidence=evidence, about=str(config.file))
 
 
@@ -134,6 +139,21 @@ def _tls_problem(context: Context, config: Config) -> Finding | None:
     problem = "every docker command fails: DOCKER_TLS_VERIFY is set, and there are no certificates"
     evidence = [*(f"{name}: cannot be read" for name in missing), *set_in]
     return failure("docker.tls-files-missing", problem, remedy, evidence=evidence)
+
+
+def _builder_problem(context: Context, config: Config) -> Finding | None:
+    """A builder that does not exist; a context's name is a builder too (docker buildx, BUILDX_BUILDER)."""
+    name = context.env.get("BUILDX_BUILDER", "")
+    directory = Path(context.env.get("BUILDX_CONFIG") or config.file.parent / "buildx")
+    if not name or name == DEFAULT_CONTEXT or (directory / "instances" / name).exists():
+        return None
+    if docker_config.has_context(config, name):
+        return None
+    from coder_ws_runtime.doctor.variables import take_out  # noqa: PLC0415 - rarely needed
+
+    remedy, set_in = take_out(context, "BUILDX_BUILDER", "build with the engine itself")
+    problem = f"docker build fails: BUILDX_BUILDER is {name}, and there is no such builder"
+    return failure("docker.builder-missing", problem, remedy, evidence=set_in)
 
 
 @check("docker.credentials", "logins to registries", needs=[Need.LIVE])

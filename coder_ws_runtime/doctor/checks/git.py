@@ -5,6 +5,7 @@ import re
 import shlex
 from pathlib import Path
 
+from coder_ws_runtime.doctor.checks.git_programs import problems
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, skipped, warning
@@ -21,7 +22,7 @@ _BAD_VALUE = re.compile(r"\b(?:bad|malformed) .*?\b([A-Za-z][\w-]*\.[\w.-]+)\b",
 
 @check("programs.git", "git's settings", needs=[Need.LIVE])
 def git(context: Context) -> Verdict:
-    """The program git reads its settings: a mistake in ~/.gitconfig stops every git command."""
+    """Git reads its settings, of which a mistake stops every git command, and what they name exists."""
     program = find_program("git", context.env.get("PATH", os.defpath))
     if program is None:
         return skipped("git is not part of this image")
@@ -32,7 +33,8 @@ def git(context: Context) -> Verdict:
     if directory:
         return found([*findings, _not_a_file(context, Path(os.path.abspath(directory[1])), directory[0])], "")
     if done.ok or "fatal: " not in done.stderr or _OTHERS_REPOSITORY in done.stderr:
-        return found(findings, "git reads them")
+        named = problems(context, done.stdout, lambda words: _ask(context, [program, *words]))
+        return found([*findings, *named], "git reads them, and what they name exists")
     return found([*findings, _invalid(context, program, done)], "")
 
 
@@ -64,11 +66,23 @@ def _invalid(context: Context, program: str, done: Completed) -> Finding:
         return failure("programs.git-settings-invalid", problem, remedy, evidence=said, about=str(file))
     if value:
         return _bad_value(context, program, value[1], said)
+    if "command-line config" in done.stderr or "GIT_CONFIG_" in done.stderr:
+        return _bad_variable(context, said)
     own = [path for path in _files(context) if path.is_file()]
     remedy = set_aside(context, own[0]) if own else Remedy("correct what git names")
     problem = "every git command fails: git cannot use its settings"
     about = str(own[0]) if own else ""
     return failure("programs.git-settings-invalid", problem, remedy, evidence=said, about=about)
+
+
+def _bad_variable(context: Context, said: list[str]) -> Finding:
+    """Settings in the environment: GIT_CONFIG_COUNT with its keys and values, or GIT_CONFIG_PARAMETERS."""
+    from coder_ws_runtime.doctor.variables import take_out_all  # noqa: PLC0415 - rarely needed
+
+    names = [name for name in ("GIT_CONFIG_COUNT", "GIT_CONFIG_PARAMETERS") if name in context.env]
+    remedy, set_in = take_out_all(context, names or ["GIT_CONFIG_COUNT"], "use only the settings in files")
+    problem = "every git command fails: git cannot use the settings in the environment"
+    return failure("programs.git-settings-invalid", problem, remedy, evidence=[*said, *set_in])
 
 
 def _not_a_file(context: Context, path: Path, said: str) -> Finding:

@@ -79,6 +79,10 @@ def home(context: Context) -> Verdict:
         )
         problem = f"{user.name} cannot use the home directory, so nothing can be saved in it"
         return found([failure("home.home-closed", problem, remedy, evidence=evidence)], "")
+    if context.ask(systemd.steps_ran) and (closed := read_only(context, path)):
+        remedy, evidence = closed
+        problem = "the home directory is on a read-only file system, so nothing can be saved in it"
+        return found([failure("home.home-read-only", problem, remedy, evidence=evidence)], "")
     projects = _projects_problem(context, user)
     return found([projects] if projects else [], f"{path} belongs to the user")
 
@@ -96,12 +100,37 @@ def _proper_home(context: Context) -> Path | None:
         return None
 
 
+def read_only(context: Context, path: Path) -> tuple[Remedy, list[str]] | None:
+    """How to make a directory on a read-only file system writable, and what shows it; None if it is not."""
+    if not context.live or not os.statvfs(path).f_flag & os.ST_RDONLY:
+        return None
+    mount = find_mount(text_file.read(context.layout.proc / "self/mountinfo"), str(path))
+    point = mount.point if mount else "/"
+    if point == "/":
+        remedy = remedies.change_template(
+            context,
+            by_template(
+                context,
+                "remove read_only from the template's docker_container",
+                "remove read_only_root_filesystem from the security_context of the template's container",
+            ),
+        )
+    else:
+        text = "mount it writable; for the next start, look at the mount's options"
+        remedy = Remedy(text, (context.as_root(f"mount -o remount,bind,rw {shlex.quote(point)}"),))
+    return remedy, [f"{point}: ro"]
+
+
 def _projects_problem(context: Context, user: User | None) -> Finding | None:
     """Why the user cannot work in the projects directory, which has its own volume."""
     name = context.settings.projects
     path = context.layout.root / name.lstrip("/")
     if user is None or not name or not path.is_dir() or not context.ask(systemd.steps_ran):
         return None
+    closed = read_only(context, path)
+    if closed:
+        problem = f"{user.name} cannot save anything in the projects directory: it is mounted read-only"
+        return failure("home.projects-read-only", problem, closed[0], evidence=closed[1], about=str(path))
     status = path.stat()
     foreign = status.st_uid != user.uid
     if not foreign and status.st_mode & _WHOLE == _WHOLE:

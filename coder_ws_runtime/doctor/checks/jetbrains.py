@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from coder_ws_runtime.boot.jetbrains.observe import LockFile, observe
 from coder_ws_runtime.doctor import systemd
+from coder_ws_runtime.doctor.checks.jetbrains_options import problems
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, Where, found, skipped, warning
@@ -75,6 +76,7 @@ def files(context: Context) -> Verdict:
             )
         )
     findings += [_noted(context, note, again) for note in planned.notes if note.warning]
+    findings += problems(context)
     ides = f" for {', '.join(planned.ides)}" if planned.ides else ""
     return found(findings, f"environment.json and idea.properties{ides} are as they should be")
 

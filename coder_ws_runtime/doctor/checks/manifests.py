@@ -46,7 +46,11 @@ def _refused(context: Context, error: UserError) -> Finding:
 
 
 def _readable_again(context: Context, error: UserError) -> tuple[str, ...]:
-    """Commands that make the user's own paths readable again; none if a person has to decide."""
+    """Commands that make a manifest readable again; none if a person has to decide."""
+    place = Path(error.place) if error.place.startswith("/") else None
+    if place and os.path.lexists(place) and not place.is_file():
+        move = f"mv {shlex.quote(error.place)} {shlex.quote(f'{error.place}.broken')}"
+        return (context.as_user(move) if _is_kept(context, error.place) else context.as_root(move),)
     if not isinstance(error.__cause__, UnicodeDecodeError) or not _is_kept(context, error.place):
         return ()
     file, copy = shlex.quote(error.place), shlex.quote(f"{error.place}.broken")

@@ -11,6 +11,7 @@ from coder_ws_runtime.boot.web_shell import HOST, PORT
 from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.doctor import logs, remedies, systemd
 from coder_ws_runtime.doctor.checks.agent import agent_url
+from coder_ws_runtime.doctor.checks.name_lookup import loopback_down, problems
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Remedy, Verdict, Where, failure, found, ok, skipped, warning
@@ -82,7 +83,10 @@ def _resolves(name: str) -> str:
 
 @check("network.dns", "names", needs=[Need.LIVE])
 def dns(context: Context) -> Verdict:
-    """A name server answers, and the name of Coder's server can be resolved."""
+    """A name server answers, programs ask it, and Coder's server and localhost have addresses."""
+    unable = [*problems(context, _resolves)]
+    if unable:
+        return found(unable, "")
     name = context.ask(_server)
     address = context.ask(_coder_address) if name and name != _HOST and not _is_address(name) else ""
     if address:
@@ -235,6 +239,9 @@ def web_shell(context: Context) -> Verdict:
         return skipped("not part of this image")
     if not unit.active:
         return skipped("its unit does not run; see system.units")
+    down = loopback_down(context)
+    if down:
+        return found([down], "")
     complaint = _asked_web_shell()
     if not complaint:
         return ok("it answers")

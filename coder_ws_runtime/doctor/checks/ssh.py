@@ -3,13 +3,14 @@
 import os
 import re
 import shlex
+import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
-from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, ok
+from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, warning
 from coder_ws_runtime.doctor.user_files import comment_out
 from coder_ws_runtime.system import text_file
 from coder_ws_runtime.system.process import find_program
@@ -24,12 +25,14 @@ _RUNS_PROGRAMS = re.compile(r"^\s*(match\b.*\bexec|include)\b", re.IGNORECASE | 
 
 @check("programs.ssh", "ssh's files", needs=[Need.LIVE])
 def ssh(context: Context) -> Verdict:
-    """The program ssh reads its settings and uses the user's keys: both must be closed to others."""
+    """The program ssh reads its settings and uses the user's keys, closed to others; its agent answers."""
     directory = context.layout.home / ".ssh"
+    agent = _dead_agent(context)
     try:
         names = sorted(os.listdir(directory))
     except OSError:
-        return ok("there are none")  # if the user cannot read it, home.modes reports that
+        # If the user cannot read it, home.owners reports that.
+        return found([agent] if agent else [], "there are none")
     keys = [key for key in _keys(directory, names) if _mode(key) & _OTHERS]
     findings = [_open_keys(context, keys)] if keys else []
     settings = directory / "config"
@@ -42,7 +45,29 @@ def ssh(context: Context) -> Verdict:
             failure("programs.ssh-settings-open", problem, remedy, evidence=evidence, about=about)
         )
     invalid = _invalid(context, settings)
-    return found([*findings, *([invalid] if invalid else [])], "ssh accepts them")
+    return found([*findings, *(item for item in (invalid, agent) if item)], "ssh accepts them")
+
+
+def _dead_agent(context: Context) -> Finding | None:
+    """An agent that has ended: that of a connection that is closed, in a terminal that has outlived it."""
+    path = context.env.get("SSH_AUTH_SOCK", "")
+    if not path:
+        return None
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(_SECONDS)
+        try:
+            client.connect(path)
+        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
+            why = error.strerror
+        except (OSError, ValueError):
+            return None
+        else:
+            return None
+    from coder_ws_runtime.doctor.variables import take_out  # noqa: PLC0415 - rarely needed
+
+    remedy, set_in = take_out(context, "SSH_AUTH_SOCK", "use the keys in ~/.ssh, or open a new terminal")
+    problem = "ssh does not get keys from its agent: no agent listens on the socket that SSH_AUTH_SOCK names"
+    return warning("programs.ssh-agent-dead", problem, remedy, evidence=[f"{path}: {why}", *set_in])
 
 
 def _keys(directory: Path, names: list[str]) -> Iterator[Path]:

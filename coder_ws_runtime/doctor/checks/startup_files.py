@@ -6,9 +6,10 @@ from pathlib import Path
 
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
-from coder_ws_runtime.doctor.findings import Finding, Verdict, found, skipped, warning
+from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, skipped, warning
 from coder_ws_runtime.doctor.home_walk import container_made
 from coder_ws_runtime.doctor.user_files import is_closed, open_up, set_aside, shown_mode
+from coder_ws_runtime.layout import DEFAULT_USER
 from coder_ws_runtime.system import text_file
 from coder_ws_runtime.system.process import find_program
 
@@ -27,8 +28,8 @@ _SIZE = 8 << 20
 
 @check("programs.shell", "the shell's startup files", needs=[Need.LIVE])
 def shell(context: Context) -> Verdict:
-    """The shell reads its startup files to the end: after a mistake it would skip the rest."""
-    findings = []
+    """The login shell exists, and reads its startup files to the end: after a mistake it skips the rest."""
+    findings = _login_shell(context)
     for name, files in _SHELLS.items():
         there = [context.layout.home / file for file in files]
         findings += [_closed(context, path) for path in there if is_closed(context, path)]
@@ -40,6 +41,18 @@ def shell(context: Context) -> Verdict:
             if not done.ok and str(path) in done.stderr:
                 findings.append(_broken(context, name, path, done.stderr.strip().splitlines()[:2]))
     return found(findings, "shells read them")
+
+
+def _login_shell(context: Context) -> list[Finding]:
+    """The shell that terminals and ssh start."""
+    accounts = (line.split(":") for line in text_file.read(context.layout.passwd_file).splitlines())
+    program = next((fields[6] for fields in accounts if fields[0] == DEFAULT_USER and len(fields) > 6), "")  # noqa: PLR2004 - passwd(5)
+    if not program or (os.path.isfile(program) and os.access(program, os.X_OK)):
+        return []
+    remedy = Remedy("use bash again", (context.as_root(f"usermod --shell /bin/bash {DEFAULT_USER}"),))
+    problem = f"no terminal opens: the login shell of {DEFAULT_USER} is {program}, which cannot be run"
+    evidence = [f"{context.layout.passwd_file}: {DEFAULT_USER} has {program}"]
+    return [failure("programs.shell-missing", problem, remedy, evidence=evidence)]
 
 
 def _changed_of_system(context: Context) -> list[Path]:

@@ -129,6 +129,10 @@ def _unit(context: Context, unit: Unit) -> Finding | None:
         commands = (context.as_root(f"systemctl unmask {name}"), context.as_root(f"systemctl start {name}"))
         problem = f"{name} is masked, so it never runs"
         return failure("system.unit-masked", problem, Remedy("unmask it", commands), about=unit.name)
+    if unit.invalid:
+        problem = f"{name} does not run: systemd refuses its unit files"
+        evidence, remedy = logs.refusal(context, unit), remedies.revert_unit(context, unit.name)
+        return failure("system.unit-invalid", problem, remedy, evidence=evidence, about=unit.name)
     if not unit.there:
         remedy = remedies.change_template(context, remedies.TOO_OLD)
         evidence = [f"{unit.name}: {unit['LoadState']}"]

@@ -1,0 +1,75 @@
+"""The check of apt: an interrupted installation, or a mistake in its sources, stops every later one."""
+
+import os
+import re
+import shlex
+from pathlib import Path
+
+from coder_ws_runtime.doctor.context import Context
+from coder_ws_runtime.doctor.engine import Need, check
+from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found
+from coder_ws_runtime.doctor.home_walk import container_made
+from coder_ws_runtime.system.process import find_program
+from coder_ws_runtime.system.processes import running
+
+_SECONDS = 6.0
+_INSTALLERS = frozenset({"apt", "apt-get", "aptitude", "dpkg", "unattended-upgr"})
+_UPDATES = "var/lib/dpkg/updates"
+"""dpkg's journal; see README.journal in its source. It has files only while dpkg runs."""
+_SOURCES = ("etc/apt/sources.list", "etc/apt/sources.list.d")
+_BAD_LINE = re.compile(r"Malformed entry (\d+) in list file (\S+)")
+_BAD_FILE = re.compile(r"(?:Malformed \w+ \d+ in (?:source|list|sources) file |in sources list )(\S+)")
+
+
+@check("programs.apt", "apt", needs=[Need.LIVE])
+def apt(context: Context) -> Verdict:
+    """Packages can be installed: no installation was interrupted, and apt can read its sources."""
+    findings = [item for item in (_interrupted(context), _unreadable(context)) if item]
+    return found(findings, "packages can be installed")
+
+
+def _interrupted(context: Context) -> Finding | None:
+    directory = context.layout.root / _UPDATES
+    try:
+        left = [name for name in os.listdir(directory) if name.isdecimal()]
+    except OSError:
+        return None
+    if not left or any(process.name in _INSTALLERS for process in running(context.layout.proc)):
+        return None
+    remedy = Remedy("finish it", (context.as_root("dpkg --configure -a"),))
+    problem = "apt refuses to install anything: an installation was interrupted"
+    return failure(
+        "programs.apt-interrupted", problem, remedy, evidence=[f"{directory}: {', '.join(left[:3])}"]
+    )
+
+
+def _unreadable(context: Context) -> Finding | None:
+    """A mistake in a list of sources, if one has been changed since the container was made."""
+    program = find_program("apt-get", context.env.get("PATH", os.defpath))
+    if program is None or not _changed(context):
+        return None
+    done = context.run([program, "indextargets"], timeout=_SECONDS, env={**context.env, "LC_ALL": "C"})
+    said = [line for line in done.stderr.splitlines() if line.startswith("E: ")]
+    line, file = _BAD_LINE.search(done.stderr), _BAD_FILE.search(done.stderr)
+    if not said or not (line or file):
+        return None
+    place = line[2] if line else file[1] if file else ""
+    quoted = shlex.quote(place)
+    if line:
+        commands = (context.as_root(f"sed -i {line[1]}'s/^/# /' {quoted}"),)
+        remedy = Remedy(f"comment out line {line[1]}, and correct it later", commands)
+    else:
+        remedy = Remedy("move it away", (context.as_root(f"mv {quoted} {shlex.quote(f'{place}.disabled')}"),))
+    problem = f"apt does not work: it cannot read {place}"
+    return failure("programs.apt-sources-invalid", problem, remedy, evidence=said[:2], about=place)
+
+
+def _changed(context: Context) -> bool:
+    since = context.ask(container_made)
+    files: list[Path] = []
+    for top in (context.layout.root / name for name in _SOURCES):
+        try:
+            files += [top, *top.iterdir()] if top.is_dir() else [top]
+        except OSError:
+            continue
+    return any(file.stat().st_ctime > since for file in files if file.is_file())

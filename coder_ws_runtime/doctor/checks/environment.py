@@ -1,0 +1,170 @@
+"""The check of the shell's environment: variables that name files or programs which do not exist."""
+
+import os
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from coder_ws_runtime.doctor.context import Context
+from coder_ws_runtime.doctor.engine import Need, check
+from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, warning
+
+_PROGRAM_DIRECTORIES = ("/usr/local/bin", "/usr/bin", "/bin")
+
+_FILES = {
+    "SSL_CERT_FILE": "programs trust no server, so TLS connections fail",
+    "CURL_CA_BUNDLE": "curl and others trust no server, so TLS connections fail",
+    "REQUESTS_CA_BUNDLE": "Python's programs trust no server, so TLS connections fail",
+    "GIT_SSL_CAINFO": "git trusts no server, so fetch and push over HTTPS fail",
+    "PIP_CERT": "pip trusts no server, so it cannot install anything",
+    "PYTHONHOME": "Python does not start",
+    "JAVA_HOME": "Java's tools do not start",
+    "GOROOT": "go does not start",
+    "GIT_DIR": "git finds no repository",
+    "GIT_WORK_TREE": "git finds no repository",
+}
+"""Variables whose value is the path of a file or directory, each with what fails without it."""
+
+_MINOR_FILES = {
+    "NODE_EXTRA_CA_CERTS": "Node trusts only public servers",
+    "XDG_RUNTIME_DIR": "programs cannot make their sockets",
+}
+"""Like `_FILES`, but most programs work without it."""
+
+_PROGRAMS = {
+    "GIT_SSH_COMMAND": "git cannot connect over SSH",
+    "GIT_SSH": "git cannot connect over SSH",
+}
+"""Variables whose value is a command."""
+_MINOR_PROGRAMS = {
+    "GIT_EDITOR": "git commit and git rebase fail",
+    "VISUAL": "programs that open an editor fail",
+    "EDITOR": "programs that open an editor fail",
+    "GIT_ASKPASS": "git does not get passwords from it",
+    "SSH_ASKPASS": "ssh does not get passwords from it",
+}
+"""Like `_PROGRAMS`, but much works without it.
+
+Only absolute paths are checked: an editor may exist in one kind of terminal only.
+"""
+
+_PRELOADED = "LD_PRELOAD"
+_NODE = "NODE_OPTIONS"
+_NODE_MODULE = re.compile(r"(?:^|\s)(?:-r|--require|--import|--loader)[\s=]+[\"']?(/[^\s\"']+)")
+_JAVA = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")
+_JAVA_LIBRARY = re.compile(r"-(?:javaagent|agentpath):([^\s=]+)")
+_ZONES = "usr/share/zoneinfo"
+
+
+@check("system.environment", "the shell's environment", needs=[Need.LIVE])
+def environment(context: Context) -> Verdict:
+    """The shell's variables name files and programs that exist, and PATH has the system's directories."""
+    return found([*_path(context), *_named(context), *_preloaded(context), *_zone(context)], "it is in order")
+
+
+def _path(context: Context) -> Iterator[Finding]:
+    """PATH without the system's directories: a startup file replaces it instead of adding to it."""
+    path = context.env.get("PATH")
+    if path is None:
+        return
+    present = {os.path.realpath(directory) for directory in path.split(os.pathsep) if directory}
+    missing = [name for name in _PROGRAM_DIRECTORIES if os.path.realpath(name) not in present]
+    missing = [name for name in dict.fromkeys(map(os.path.realpath, missing)) if os.path.isdir(name)]
+    if missing:
+        from coder_ws_runtime.doctor.variables import complete_path  # noqa: PLC0415 - rarely needed
+
+        remedy, set_in = complete_path(context, missing)
+        problem = f"this shell does not find the programs in {' and '.join(missing)}: PATH lacks it"
+        yield failure("system.path-incomplete", problem, remedy, evidence=[f"PATH={path}", *set_in])
+
+
+def _named(context: Context) -> Iterator[Finding]:
+    """Variables that name what does not exist."""
+    every: list[tuple[str, Callable[[str], list[str]], str, bool]] = [
+        *((name, _whole, what, True) for name, what in _FILES.items()),
+        *((name, _whole, what, False) for name, what in _MINOR_FILES.items()),
+        *((name, _command, what, True) for name, what in _PROGRAMS.items()),
+        *((name, _command, what, False) for name, what in _MINOR_PROGRAMS.items()),
+        (_NODE, _NODE_MODULE.findall, "node and all programs written for it do not start", True),
+        *(
+            (name, _JAVA_LIBRARY.findall, "Java does not start, and neither does an IDE", True)
+            for name in _JAVA
+        ),
+        (_PRELOADED, _libraries, "each program that is started complains", False),
+    ]
+    for name, paths, what, fails in every:
+        value = context.env.get(name, "")
+        missing = [path for path in paths(value) if is_missing(path)] if value else []
+        if missing:
+            from coder_ws_runtime.doctor.variables import take_out  # noqa: PLC0415 - rarely needed
+
+            remedy, set_in = take_out(context, name, f"remove {name} from the environment")
+            problem = f"{name} names {missing[0]}, which does not exist: {what}"
+            make = failure if fails else warning
+            yield make("system.variable-dangling", problem, remedy, evidence=set_in, about=name)
+
+
+def _preloaded(context: Context) -> Iterator[Finding]:
+    """The list of libraries that every program loads; see ld.so(8)."""
+    file = context.layout.root / "etc/ld.so.preload"
+    try:
+        text = file.read_text(errors="replace")
+    except OSError:
+        return
+    missing = [path for path in _libraries(text) if is_missing(path)]
+    if missing:
+        remedy = Remedy(
+            "move it away", (context.as_root(f"mv {shlex.quote(str(file))} {shlex.quote(f'{file}.broken')}"),)
+        )
+        problem = f"each program that is started complains: {file} names {missing[0]}, which does not exist"
+        yield warning("system.preload-dangling", problem, remedy, evidence=[f"{file}: {' '.join(missing)}"])
+
+
+def _zone(context: Context) -> Iterator[Finding]:
+    """TZ, with which C libraries silently use UTC if they do not know the name; see tzset(3)."""
+    value = context.env.get("TZ", "").removeprefix(":")
+    zones = context.layout.root / _ZONES
+    # With a digit or an angle bracket it is a rule, such as CET-1CEST.
+    if not value or re.search(r"[\d<,]", value) or not zones.is_dir() or not is_missing(str(zones / value)):
+        return
+    from coder_ws_runtime.doctor.variables import take_out  # noqa: PLC0415 - rarely needed
+    from coder_ws_runtime.text import find_nearest  # noqa: PLC0415 - as above
+
+    near = find_nearest(value, [str(path.relative_to(zones)) for path in zones.rglob("[A-Z]*")])
+    text = "use the time zone of the image" + (f"; a zone with a similar name is {near}" if near else "")
+    remedy, set_in = take_out(context, "TZ", text)
+    problem = f"programs show the time in UTC: the time zone {value} of TZ does not exist"
+    yield warning("system.time-zone-unknown", problem, remedy, evidence=set_in)
+
+
+def _whole(value: str) -> list[str]:
+    return [value] if value.startswith("/") else []
+
+
+def _command(value: str) -> list[str]:
+    """The program of a command, if it is an absolute path."""
+    if not value.startswith(("/", "'/", '"/')):
+        return []
+    if not is_missing(value):
+        return []  # a path with blanks
+    try:
+        return shlex.split(value)[:1]
+    except ValueError:
+        return []
+
+
+def _libraries(value: str) -> list[str]:
+    """The libraries of a list that are paths; the others are looked up."""
+    return [word for word in re.split(r"[\s:]+", value) if word.startswith("/") and "$" not in word]
+
+
+def is_missing(path: str | Path) -> bool:
+    """Whether nothing exists at a path; where the user may not look, something may."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False

@@ -46,7 +46,7 @@ _UNSTARTABLE = ("system.device-broken", "system.processes-full")
 
 CAUSES: Mapping[str, tuple[str, ...]] = {
     "system.state-silent": (*_UNSTARTABLE, "system.path-incomplete"),
-    "system.sudo-*": (*_UNSTARTABLE, "system.path-incomplete", "system.preload-dangling"),
+    "system.sudo-*": (*_UNSTARTABLE, "system.path-incomplete"),
     "docker.cli-*": (*_UNSTARTABLE, "system.path-incomplete"),
     "docker.plugin-broken": _UNSTARTABLE,
     "tools.missing": ("system.path-incomplete",),

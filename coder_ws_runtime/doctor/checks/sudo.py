@@ -17,8 +17,8 @@ from coder_ws_runtime.system.container import own_container
 from coder_ws_runtime.system.process import TIMED_OUT, Completed, find_program
 
 _SECONDS = 4.0
-_NO_FAULT = ("a password is required", "unable to resolve host")
-"""sudo also prints these if its settings are in order."""
+_NO_FAULT = ("a password is required", "unable to resolve host", "cannot be preloaded")
+"""These are also printed if sudo's settings are in order; the last by ld.so(8), which has its own check."""
 _FORBIDDEN = ('"no new privileges" flag', "'nosuid' option set")
 """What it says if the container does not allow programs to become root."""
 _BAD_LINE = re.compile(r"^(/[^:]+):(\d+):\d+: ", re.MULTILINE)

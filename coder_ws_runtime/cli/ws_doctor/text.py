@@ -29,6 +29,9 @@ _PLACES = {
 _FIX = "fix:"
 _THEN = "then:"
 
+_NAMES = 76
+"""Characters of a line with names of checks, without its mark and a comma."""
+
 _METADATA_LENGTH = 120
 """Characters that one reads at a glance; Coder accepts 2048 bytes for a metadata value."""
 
@@ -104,10 +107,24 @@ def _together(items: list[Result], columns: int) -> Iterator[str]:
     for together in lines_.values():
         verdict = together[0].verdict
         ids = [item.check.id for item in together]
-        names = ", ".join([ids[0], *(name.partition(".")[2] for name in ids[1:])])
         told = verdict.status is not Status.OK and not verdict.findings
-        yield from _named(verdict.status, f"{names}: {verdict.summary}" if told else names, columns=columns)
+        *rows, last = _rows(ids)
+        for names in rows:
+            yield from _named(verdict.status, names, columns=columns)
+        yield from _named(verdict.status, f"{last}: {verdict.summary}" if told else last, columns=columns)
         yield from _findings(verdict, "    ", columns)
+
+
+def _rows(ids: Sequence[str]) -> list[str]:
+    """The names of checks of one category, in as few lines as fit a terminal of 80 columns."""
+    rows = [ids[0]]
+    for name in ids[1:]:
+        short = name.partition(".")[2]
+        if len(rows[-1]) + len(short) > _NAMES:
+            rows.append(name)
+        else:
+            rows[-1] += f", {short}"
+    return rows
 
 
 def _named(status: Status, words: str, indent: str = "", columns: int = 0) -> Iterator[str]:

@@ -43,7 +43,7 @@ def _setting(key: str, value: str, broken: str, *, status: str = "failure") -> R
         "programs.git-setting-dangling",
         "git config --file /home/coder/.gitconfig",
         status=status,
-        evidence=value,
+        evidence=f"/home/coder/.gitconfig{'' if key == 'http.proxy' else f': {value}'}",
         after=_FORGET,
     )
 
@@ -242,6 +242,7 @@ ROWS = [
     _setting("core.sshCommand", "/opt/gone/ssh -v", "git is to use an ssh that is not there"),
     _setting("core.pager", "delta --dark", "git is to use a pager that is not there"),
     _setting("http.sslCAInfo", "/opt/corp.pem", "git is to trust a certificate that is not there"),
+    _setting("http.proxy", "http://127.0.0.1:3128", "git is to use a proxy that does not answer"),
     _setting("credential.helper", "osxkeychain", "a program for passwords is not there", status="warning"),
     _signing("commits are to be signed, and gpg is not there"),
     _signing(
@@ -370,6 +371,23 @@ ROWS = [
         "network.proxy-dead",
         "unset https_proxy",
         env={"http_proxy": "http://127.0.0.1:3128", "https_proxy": "http://127.0.0.1:3128"},
+    ),
+    Row(
+        "network.proxies",
+        "npm is to use a proxy that does not answer",
+        f"echo 'https-proxy = http://127.0.0.1:3128' | sudo -u coder tee {HOME}/.npmrc",
+        "network.proxy-dead",
+        f"sed -i --follow-symlinks '1s|^|# |' {HOME}/.npmrc",
+        evidence=f"{HOME}/.npmrc, line 1: 127.0.0.1",
+        after=f"rm {HOME}/.npmrc",
+    ),
+    Row(
+        "network.proxies",
+        "apt is to use a proxy that does not answer",
+        """echo 'Acquire::http::Proxy "http://127.0.0.1:3142/";' > /etc/apt/apt.conf.d/99proxy""",
+        "network.proxy-dead",
+        "sudo sed -i --follow-symlinks '1s|^|// |' /etc/apt/apt.conf.d/99proxy",
+        after="rm /etc/apt/apt.conf.d/99proxy",
     ),
     Row(
         "network.certificates",

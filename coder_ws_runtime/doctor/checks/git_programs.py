@@ -9,6 +9,7 @@ from pathlib import Path
 
 from coder_ws_runtime.dataclass import dataclass, field
 from coder_ws_runtime.doctor.checks.environment import is_missing
+from coder_ws_runtime.doctor.checks.proxies import deadness
 from coder_ws_runtime.doctor.context import Context, account
 from coder_ws_runtime.doctor.findings import Finding, Remedy, failure, warning
 from coder_ws_runtime.layout import DEFAULT_USER
@@ -28,6 +29,7 @@ _PROGRAMS = {
 """Settings whose value is a command, each with the variable that overrides it, and what fails without it."""
 
 _FILES = ("http.sslcainfo", "http.sslcert", "http.sslkey")
+_PROXY = "http.proxy"
 _SIGNS = ("commit.gpgsign", "tag.gpgsign")
 _FORMATS = {"openpgp": "gpg", "x509": "gpgsm", "ssh": "ssh-keygen"}
 """The formats of signatures, each with the program that makes them; see gpg.format in git-config(1)."""
@@ -114,12 +116,16 @@ def _files(git: Git) -> Iterator[Finding]:
         path = _expanded(git.context, value)
         if value and is_missing(path):
             yield _named(git, key, f"git cannot connect over HTTPS: {key} names {path}, which does not exist")
+    why = deadness(git.last(_PROXY)) if git.last(_PROXY) else ""
+    if why:
+        yield _named(git, _PROXY, f"git cannot connect over HTTPS: its proxy does not answer ({why})")
 
 
 def _named(git: Git, key: str, problem: str, value: str = "") -> Finding:
     command, file = git.without(key, value)
     make = warning if key in {"credential.helper", "core.askpass"} else failure
-    evidence = [f"{key} in {file}: {value or git.last(key)}"]
+    shown = "" if key == _PROXY else f": {value or git.last(key)}"  # it may have a password
+    evidence = [f"{key} in {file}{shown}"]
     return make(
         "programs.git-setting-dangling",
         problem,

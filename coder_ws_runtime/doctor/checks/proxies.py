@@ -1,14 +1,30 @@
 """The check of proxies: a proxy that does not answer stops curl, git, npm, pip and the agent."""
 
+import re
+import shlex
 import socket
+from collections.abc import Iterator
 
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
-from coder_ws_runtime.doctor.findings import Verdict, failure, found, ok
+from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, ok
+from coder_ws_runtime.system import text_file
 
 _SECONDS = 2.0
+_APT = r"\s*Acquire::https?::Proxy\s+\"([^\"]+)\""
 _VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks5": 1080, "socks5h": 1080}
+_SETTINGS = (
+    (".npmrc", "npm", r"\s*(?:https-|http-)?proxy\s*=\s*[\"']?([^\s\"']+)", "#"),
+    (".config/pip/pip.conf", "pip", r"\s*proxy\s*=\s*(\S+)", "#"),
+    (".curlrc", "curl", r"\s*(?:--?)?(?:proxy|x)[\s=:]+[\"']?([^\s\"']+)", "#"),
+    (".wgetrc", "wget", r"\s*https?_proxy\s*=\s*(\S+)", "#"),
+    ("/etc/apt/apt.conf", "apt", _APT, "//"),
+    ("/etc/apt/apt.conf.d/*", "apt", _APT, "//"),
+)
+"""Files of programs with a proxy of their own: the path in the home, or of the system; the program; the line
+with the proxy; and how a comment begins."""
+_NONE = {"direct", "false", "null", "none"}
 _DEFAULT_PORT = 1080
 """As curl(1) assumes for a proxy without one."""
 
@@ -20,11 +36,11 @@ def proxies(context: Context) -> Verdict:
     for name in _VARIABLES:
         if context.env.get(name):
             named.setdefault(context.env[name], []).append(name)
-    if not named:
+    findings = [*_of_programs(context)]
+    if not named and not findings:
         return ok("none is set")
-    findings = []
     for url, names in named.items():
-        why = _deadness(url)
+        why = deadness(url)
         if not why:
             continue
         from coder_ws_runtime.doctor.variables import take_out_all  # noqa: PLC0415 - rarely needed
@@ -37,7 +53,27 @@ def proxies(context: Context) -> Verdict:
     return found(findings, ", ".join(name for names in named.values() for name in names))
 
 
-def _deadness(url: str) -> str:
+def _of_programs(context: Context) -> Iterator[Finding]:
+    """Proxies in the settings of single programs."""
+    for pattern, program, line, mark in _SETTINGS:
+        by_root = pattern.startswith("/")
+        top = context.layout.root if by_root else context.layout.home
+        for file in top.glob(pattern.lstrip("/")):
+            for number, text in enumerate(text_file.read(file).split("\n"), 1):
+                found_ = re.match(line, text)
+                why = deadness(found_[1]) if found_ and found_[1].lower() not in _NONE else ""
+                if why:
+                    script = shlex.quote(f"{number}s|^|{mark} |")
+                    command = f"sed -i --follow-symlinks {script} {shlex.quote(str(file))}"
+                    run = context.as_root if by_root else context.as_user
+                    remedy = Remedy("comment it out", (run(command),))
+                    problem = f"{program} reaches no server: the proxy in {file} does not answer"
+                    evidence = [f"{file}, line {number}: {why}"]
+                    about = str(file)
+                    yield failure("network.proxy-dead", problem, remedy, evidence=evidence, about=about)
+
+
+def deadness(url: str) -> str:
     """Why no proxy answers at a URL; empty if one does. The address without its password."""
     from urllib.parse import urlsplit  # noqa: PLC0415 - slow to import; most have no proxy
 

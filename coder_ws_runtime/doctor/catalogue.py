@@ -44,7 +44,7 @@ CHECKS: tuple[Check, ...] = (
     hooks.hooks,
     system.settings,
     sudo.sudo,
-    system.locale,
+    environment.locale,
     environment.environment,
     devices.devices,
     process_limit.processes,

@@ -70,9 +70,9 @@ def test_what_git_names_is_there(row: Row, tmp_path: Path) -> None:
     def run(
         argv: Sequence[str],
         *,
-        timeout: float = 1.0,  # noqa: ARG001 - as Runner has them
-        env: Mapping[str, str] | None = None,  # noqa: ARG001
-        stdin: str | None = None,  # noqa: ARG001
+        timeout: float = 1.0,
+        env: Mapping[str, str] | None = None,
+        stdin: str | None = None,
     ) -> Completed:
         assert "--list-secret-keys" in argv
         return Completed(tuple(argv), 2 if row.gpg else 0, "", row.gpg)

@@ -52,7 +52,9 @@ ROWS = [
     Row("disk.root", "few inodes", "disk.root-few-inodes", Status.WARNING, "docker system", inodes=0.05),
     Row("disk.root", "no inodes", "disk.root-no-inodes", Status.FAILURE, "docker system", inodes=0.001),
     Row("disk.volume", "few inodes", "disk.volume-few-inodes", Status.WARNING, "attic prune", inodes=0.05),
-    Row("disk.projects", "no inodes", "disk.projects-no-inodes", Status.FAILURE, "du -xa --inodes", inodes=0.0),
+    Row(
+        "disk.projects", "no inodes", "disk.projects-no-inodes", Status.FAILURE, "du -xa --inodes", inodes=0.0
+    ),
     Row(
         "disk.memory",
         "near its limit",

@@ -1,9 +1,8 @@
-"""Checks of the system: systemd, the journal, our units, the settings, the locale."""
+"""Checks of the system: systemd, the journal, our units, the settings."""
 
 import os
 import shlex
 import socket
-from collections.abc import Mapping
 
 from coder_ws_runtime.doctor import logs, remedies, systemd
 from coder_ws_runtime.doctor.context import Context
@@ -263,39 +262,3 @@ def _closed_settings(context: Context, error: UserError) -> Finding:
     remedy = Remedy("make them readable for all users, and link what they declare", commands, safe=True)
     problem = f"the settings have no effect: {error.message}"
     return failure("system.settings-unreadable", problem, remedy, evidence=[error.place])
-
-
-@check("system.locale", "the locale")
-def locale(context: Context) -> Verdict:
-    """The locale exists and is UTF-8; otherwise accents, box drawing and some programs break."""
-    given = _given(context)
-    name = next((given[key] for key in ("LC_ALL", "LC_CTYPE", "LANG") if given.get(key)), "")
-    if not name or name in {"C", "POSIX"}:
-        remedy = Remedy(
-            "choose one in this shell, and in the image with ENV LANG=C.UTF-8", ("export LANG=C.UTF-8",)
-        )
-        problem = f"the locale is {name or 'not set'!r}, which supports only ASCII"
-        return found([warning("system.locale-ascii", problem, remedy)], "")
-    charset = name.partition(".")[2].partition("@")[0].lower().replace("-", "")
-    if charset != "utf8":
-        remedy = Remedy("choose one with UTF-8", ("unset LC_ALL LC_CTYPE; export LANG=C.UTF-8",))
-        problem = f"the locale {name} is not UTF-8"
-        return found([warning("system.locale-charset", problem, remedy)], "")
-    if name.partition(".")[0] not in {"C", "POSIX"} and context.live:
-        listed = context.run(["locale", "-a"], timeout=3)
-        known = {line.strip().lower().replace("-", "") for line in listed.stdout.splitlines()}
-        if listed.ok and name.lower().replace("-", "") not in known:
-            remedy = Remedy(
-                "choose one that is installed; locale -a lists them",
-                ("unset LC_ALL LC_CTYPE; export LANG=C.UTF-8",),
-            )
-            problem = f"the locale {name} is not installed"
-            return found([warning("system.locale-missing", problem, remedy)], "")
-    return ok(f"{name}")
-
-
-def _given(context: Context) -> Mapping[str, str]:
-    """The environment from the shell: Python itself sets LC_CTYPE if there is no locale (PEP 538)."""
-    shown = text_file.read(context.layout.proc / "self/environ") if context.live else ""
-    pairs = (pair.partition("=") for pair in shown.split("\0"))
-    return {name: value for name, _, value in pairs if name} or context.env

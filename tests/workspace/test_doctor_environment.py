@@ -43,7 +43,7 @@ def _setting(key: str, value: str, broken: str, *, status: str = "failure") -> R
         "programs.git-setting-dangling",
         "git config --file /home/coder/.gitconfig",
         status=status,
-        evidence=f"/home/coder/.gitconfig{'' if key == 'http.proxy' else f': {value}'}",
+        evidence="in /home/coder/.gitconfig",
         after=_FORGET,
     )
 
@@ -240,7 +240,7 @@ ROWS = [
         after=f"rm -r {_IDE}",
     ),
     _setting("core.sshCommand", "/opt/gone/ssh -v", "git is to use an ssh that is not there"),
-    _setting("core.pager", "delta --dark", "git is to use a pager that is not there"),
+    _setting("core.pager", "delta --dark", "git is to use a pager that is not there", status="warning"),
     _setting("http.sslCAInfo", "/opt/corp.pem", "git is to trust a certificate that is not there"),
     _setting("http.proxy", "http://127.0.0.1:3128", "git is to use a proxy that does not answer"),
     _setting("credential.helper", "osxkeychain", "a program for passwords is not there", status="warning"),

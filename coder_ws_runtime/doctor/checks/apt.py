@@ -30,17 +30,24 @@ def apt(context: Context) -> Verdict:
 
 def _interrupted(context: Context) -> Finding | None:
     directory = context.layout.root / _UPDATES
-    try:
-        left = [name for name in os.listdir(directory) if name.isdecimal()]
-    except OSError:
+    if not _left(directory) or any(process.name in _INSTALLERS for process in running(context.layout.proc)):
         return None
-    if not left or any(process.name in _INSTALLERS for process in running(context.layout.proc)):
+    left = _left(directory)  # again: dpkg may have ended in between
+    if not left:
         return None
     remedy = Remedy("finish it", (context.as_root("dpkg --configure -a"),))
     problem = "apt refuses to install anything: an installation was interrupted"
     return failure(
         "programs.apt-interrupted", problem, remedy, evidence=[f"{directory}: {', '.join(left[:3])}"]
     )
+
+
+def _left(directory: Path) -> list[str]:
+    """The files of dpkg's journal."""
+    try:
+        return [name for name in os.listdir(directory) if name.isdecimal()]
+    except OSError:
+        return []
 
 
 def _unreadable(context: Context) -> Finding | None:

@@ -19,7 +19,8 @@ _DEVICES: Mapping[str, tuple[int, int]] = {
 """The devices of every container, each with its major and minor number (Documentation/admin-guide/devices.txt
 in the kernel's source)."""
 _ALL = 0o666
-_SHARED = 0o1777
+_SHARED = 0o777
+"""The sticky bit is not asked for: a volume of a pod has none."""
 
 
 @check("system.devices", "devices", needs=[Need.LIVE])
@@ -36,7 +37,8 @@ def devices(context: Context) -> Verdict:
             )
             commands.append(f"chmod 0666 {path}")
             remedy = Remedy("make it again", tuple(map(context.as_root, commands)))
-            problem = f"programs fail that use {path}, which is not the device"
+            why = "not all users may use it" if complaint.startswith("mode") else "it is not the device"
+            problem = f"programs that use {path} fail: {why}"
             evidence = [f"{path}: {complaint}"]
             findings.append(
                 failure("system.device-broken", problem, remedy, evidence=evidence, about=str(path))

@@ -22,7 +22,7 @@ _SECONDS = 4.0
 
 _PROGRAMS = {
     "core.sshcommand": ("GIT_SSH_COMMAND", "git cannot connect over SSH"),
-    "core.pager": ("GIT_PAGER", "git log and git diff fail in a terminal"),
+    "core.pager": ("GIT_PAGER", "git log and git diff complain in a terminal, or show nothing"),
     "core.askpass": ("GIT_ASKPASS", "git does not get passwords from it"),
     "core.editor": ("GIT_EDITOR", "git commit and git rebase fail"),
 }
@@ -53,7 +53,10 @@ class Git:
         """The command that removes a setting, and the file that it is in."""
         shown = self.ask(["config", "--show-origin", "--get-all", key]).stdout
         named = [line.partition("\t") for line in shown.splitlines()]
-        files = [origin.removeprefix("file:") for origin, _, said in named if not value or said == value]
+        origins = [origin for origin, _, said in named if not value or said == value]
+        if origins and not origins[-1].startswith("file:"):
+            return "unset GIT_CONFIG_COUNT GIT_CONFIG_PARAMETERS", "the environment"
+        files = [origin.removeprefix("file:") for origin in origins]
         file = os.path.abspath(files[-1]) if files else str(self.context.layout.home / ".gitconfig")
         what = f"--fixed-value --unset-all {shlex.quote(key)} {shlex.quote(value)}"
         what = what if value else f"--unset-all {shlex.quote(key)}"
@@ -123,9 +126,8 @@ def _files(git: Git) -> Iterator[Finding]:
 
 def _named(git: Git, key: str, problem: str, value: str = "") -> Finding:
     command, file = git.without(key, value)
-    make = warning if key in {"credential.helper", "core.askpass"} else failure
-    shown = "" if key == _PROXY else f": {value or git.last(key)}"  # it may have a password
-    evidence = [f"{key} in {file}{shown}"]
+    make = warning if key in {"credential.helper", "core.askpass", "core.pager"} else failure
+    evidence = [f"{key} in {file}"]  # without its value, which may have a password
     return make(
         "programs.git-setting-dangling",
         problem,

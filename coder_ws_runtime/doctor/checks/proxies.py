@@ -84,6 +84,6 @@ def deadness(url: str) -> str:
         socket.create_connection((host, port), timeout=_SECONDS).close()
     except OSError as error:
         return f"{parts.hostname}: {error.strerror or error}"
-    except ValueError as error:
-        return f"{parts.hostname}: {error}"
+    except ValueError:  # its text may have the password
+        return f"{parts.hostname}: not a URL of a proxy"
     return ""

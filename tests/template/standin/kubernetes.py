@@ -15,7 +15,6 @@ _VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _PROBE = {
     "failure_threshold": 3,
-    "initial_delay_seconds": 0,
     "period_seconds": 10,
     "success_threshold": 1,
     "timeout_seconds": 1,
@@ -42,6 +41,7 @@ class Kubernetes(Rules):
         "kubernetes_stateful_set_v1": {
             "wait_for_rollout": True,
             "spec.min_ready_seconds": 0,
+            "spec.volume_claim_template.metadata.namespace": "default",
             f"{_POD}automount_service_account_token": True,
             f"{_POD}dns_policy": "ClusterFirst",
             f"{_POD}enable_service_links": True,

@@ -93,28 +93,36 @@ class _Run:
         self.volume = session.volume.anchor
 
     def supersede(self, paths: tuple[str, ...]) -> None:
-        """Move the target's to the attic, and then the source's to its place.
+        """Exchange the source's with the target's, which then goes to the attic.
 
-        If we are killed in between, the next run finds that the target lacks it.
+        If that is interrupted, the next run finds the older one at the source, or that the target lacks it.
         """
         with self.session.volume.lock(self.step.target):
             for path in paths:
                 target = _joined(self.step.target, path)
                 with (
-                    self.volume.parent(_joined(self.step.source, path)) as (fd, name),
-                    self.volume.parent(target) as (target_fd, target_name),
-                    self.session.attic.place(target, Reason.SUPERSEDED) as (attic_fd, attic_name),
+                    self.volume.parent(_joined(self.step.source, path)) as mine,
+                    self.volume.parent(target) as its,
                 ):
-                    # Not `rename_new`: killed within that, the target would look as if it had changed.
-                    kernel.rename(target_fd, target_name, attic_fd, attic_name)
-                    sync_directory(attic_fd)
-                    try:
-                        kernel.rename_new(fd, name, target_fd, target_name)
-                    except OSError:
-                        kernel.rename_new(attic_fd, attic_name, target_fd, target_name)
-                        raise
-                    sync_directory(target_fd)
-                    sync_directory(fd)
+                    self._supersede(mine, its, target)
+                    sync_directory(its[0])
+                    sync_directory(mine[0])
+
+    def _supersede(self, mine: tuple[int, str], its: tuple[int, str], target: str) -> None:
+        exchanged = True
+        try:
+            kernel.exchange(*mine, *its)
+        except OSError as error:
+            if error.errno not in kernel.CANNOT_EXCHANGE:
+                raise
+            exchanged = False
+        with self.session.attic.place(target, Reason.SUPERSEDED) as kept:
+            # Not `rename_new` where it makes a hard link first: that would be a change of the target.
+            rename = kernel.rename_new if exchanged else kernel.rename
+            rename(*(mine if exchanged else its), *kept)
+            sync_directory(kept[0])
+        if not exchanged:
+            kernel.rename_new(*mine, *its)
 
     def move(self, paths: tuple[str, ...]) -> None:
         base = f".workspaces/{self.step.target.split('/')[1]}" if self._own_target() else ""

@@ -5,6 +5,7 @@ cli/context/store (the metadata of contexts), cli/config/configfile (``getConfig
 """
 
 import json
+import os
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
@@ -94,7 +95,7 @@ def endpoint(config: Config, env: Mapping[str, str]) -> Endpoint:
 
 def has_context(config: Config, name: str) -> bool:
     """Whether a context exists."""
-    return _metadata(config, name).exists()
+    return os.path.exists(_metadata(config, name))
 
 
 def _metadata(config: Config, name: str) -> Path:

@@ -61,13 +61,14 @@ def cli(context: Context) -> Verdict:
 def _plugin_problem(context: Context, name: str, command: str, restart: Remedy) -> Finding | None:
     """Why a plugin cannot be used. The client takes the first one that exists, even if it cannot be run."""
     where = [directory / name for directory in context.layout.docker_plugin_dirs]
-    plugin = next((file for file in where if file.exists()), None)
+    # Not Path.exists(), which raises an error where the user may not look.
+    plugin = next((file for file in where if os.path.exists(file)), None)
     if plugin is None:
         evidence = [f"no {name} in {directory}" for directory in context.layout.docker_plugin_dirs]
         problem = f"{command} does not work: the plugin {name} is missing"
         return failure("docker.plugin-missing", problem, restart, evidence=evidence, about=name)
     users = plugin.is_relative_to(context.layout.home)
-    why = "" if plugin.is_file() and os.access(plugin, os.X_OK) else "cannot be run"
+    why = "" if os.path.isfile(plugin) and os.access(plugin, os.X_OK) else "cannot be run"
     if users and not why:
         done = context.run([str(plugin), "docker-cli-plugin-metadata"], timeout=_PLUGIN_SECONDS)
         why = "" if done.ok else done.complaint

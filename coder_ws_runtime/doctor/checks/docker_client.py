@@ -145,7 +145,7 @@ def _builder_problem(context: Context, config: Config) -> Finding | None:
     """A builder that does not exist; a context's name is a builder too (docker buildx, BUILDX_BUILDER)."""
     name = context.env.get("BUILDX_BUILDER", "")
     directory = Path(context.env.get("BUILDX_CONFIG") or config.file.parent / "buildx")
-    if not name or name == DEFAULT_CONTEXT or (directory / "instances" / name).exists():
+    if not name or name == DEFAULT_CONTEXT or os.path.exists(directory / "instances" / name):
         return None
     if docker_config.has_context(config, name):
         return None

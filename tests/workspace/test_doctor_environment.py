@@ -78,7 +78,7 @@ def _at_the_limit(space: Workspace) -> None:
     """Only the host can set the limit."""
     space.engine.docker("update", "--pids-limit", "200", space.container)
     space.out(
-        "systemd-run --quiet --unit=many bash -c 'for i in {1..150}; do sleep 600 & done; wait'; sleep 1",
+        "systemd-run --quiet --unit=many bash -c 'for i in {1..162}; do sleep 600 & done; wait'; sleep 1",
         user="root",
     )
 

@@ -183,14 +183,6 @@ ROWS = [
         "sudo systemctl kill --signal=SIGCONT coder-agent",
     ),
     Row(
-        "home.daemon",
-        "a signal has just stopped it",
-        "systemctl kill --signal=SIGSTOP home-persist-watch",
-        "home.daemon-hangs",
-        "sudo systemctl restart home-persist-watch",
-        evidence="is stopped by a signal",
-    ),
-    Row(
         "home.home",
         "it is mounted read-only",
         _read_only(HOME),

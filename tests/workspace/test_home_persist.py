@@ -333,8 +333,10 @@ def test_restore_over_newer_content(space: Workspace) -> None:
 
 
 def test_what_was_deleted_and_restored_is_in_the_home(space: Workspace) -> None:
-    space.out("echo mine > ~/.lost && home-persist add ~/.lost && rm ~/.lost")
+    daemon = "$(systemctl show -P MainPID home-persist-watch)"
+    space.out(f"echo mine > ~/.lost && home-persist add ~/.lost && kill -STOP {daemon} && rm ~/.lost")
     at_once = ask(space, "home-persist attic restore ~/.lost")
+    space.out(f"kill -CONT {daemon}")
     assert (at_once.status, at_once.codes) == (1, {"attic.link-missing"})
     assert until(space, "home-persist attic list --json ~/.lost | grep -c batch", "1") == "1"
     done = ask(space, "home-persist attic restore ~/.lost")

@@ -77,6 +77,9 @@ def restore_(  # noqa: PLR0913 - one argument an option
         if batch is None:
             if entry and entry.path == wanted and not force:
                 _refuse_missing_link(session, entry, wanted)
+            if not of_path(found, wanted):  # the daemon may have moved it there since then
+                everything = contents(session.volume)
+                found = choose(session, everything, known, workspace)
             batch = next((item.batch for item in of_path(found, wanted)), "")
         else:
             _refuse_other_workspace(parse_batch(batch).name, found, everything.items, wanted)

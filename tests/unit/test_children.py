@@ -4,6 +4,7 @@ Every container has the home at the same path, as in Docker: `Homes` moves one h
 """
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from coder_ws_runtime.persist.children import ChildOutcome
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.status import status
+from coder_ws_runtime.persist.store.attic_records import Reason
 from coder_ws_runtime.persist.store.lease import Lease
 from coder_ws_runtime.settings import Workspace
 from tests.harness.tree import Tree, read, write
@@ -265,6 +267,23 @@ def test_a_note_that_is_broken_is_no_loss(homes: Homes) -> None:
         with homes.enter("w1") as tree:
             settled(tree)
     assert json.loads((homes.tree.layout.state / "children/known.json").read_text())["paths"] == [".x/own"]
+
+
+def test_what_the_attic_has_of_it_is_restored_to_its_own(homes: Homes, run: Command) -> None:
+    """Not to the shared directory, where the link has its place that all workspaces follow."""
+    homes.tree.manifest(*SPLIT)
+    with homes.enter("w1") as tree:
+        settled(tree)
+        write(tree.home, {".x/own/lock": "w1"})
+        with (
+            Session(tree.layout, tree.settings) as session,
+            session.attic.place(".workspaces/w1/.x/own", Reason.MIGRATED) as (fd, name),
+        ):
+            os.rename(tree.volume / ".workspaces/w1/.x/own", name, dst_dir_fd=fd)
+        assert run("attic", "restore", "~/.x/own").status == 0
+        assert (tree.home / ".x/own/lock").read_text() == "w1"
+        assert (tree.volume / ".x/own").is_symlink()
+        assert not tree.resolve().changed
 
 
 def test_it_is_listed_with_its_own_path(homes: Homes, run: Command) -> None:

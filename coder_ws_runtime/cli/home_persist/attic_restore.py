@@ -69,13 +69,15 @@ def restore_(  # noqa: PLR0913 - one argument an option
     outcome: Outcome | None = None
     values = settings.load(layout, os.environ)
     declarations = load_declarations(layout, values)
-    known = declarations.entries
+    # Inside a shared directory, this workspace's own comes first.
+    children = {child.entry.path: child for child in declarations.children if child.kept}
+    known = [*(child.entry for child in children.values()), *declarations.entries]
     with Session(layout, values) as session:
         everything = contents(session.volume)
         found = choose(session, everything, known, workspace)
         entry = _declaring(known, found, wanted)
         if batch is None:
-            if entry and entry.path == wanted and not force:
+            if entry and entry.path == wanted and entry.path not in children and not force:
                 _refuse_missing_link(session, entry, wanted)
             if not of_path(found, wanted):  # the daemon may have moved it there since then
                 everything = contents(session.volume)
@@ -95,7 +97,8 @@ def restore_(  # noqa: PLR0913 - one argument an option
         if entry:
             target = entry.on_volume + wanted.removeprefix(entry.path)
             exchanged = restore(session.attic, batch, wanted, target, force=force)
-            outcome = settle(session, entry)  # the link too may have been deleted
+            linked = children[entry.path].detour if entry.path in children else entry
+            outcome = settle(session, linked)  # the link too may have been deleted
         else:
             for removed in find_removed(session, declarations):
                 if removed.path == wanted:

@@ -236,6 +236,10 @@ class Homes(RuleBasedStateMachine):
     def _is_saved(self, number: int, name: str, text: str, replaced: str) -> None:
         """Note a save, and that it replaced an earlier version of the program's own."""
         self.modes[number].pop(name, None)
+        for other in range(HOMES):
+            # A run that was killed had published it, and a program of another home wrote over that.
+            if other != number and replaced and self.saved[other].get(name) == replaced:
+                del self.saved[other][name]
         self.living.discard(replaced)
         self.living.add(text)
         if self.linked[number] and not (self.layouts[number].home / self._entry(name)).is_symlink():

@@ -102,6 +102,20 @@ def test_a_bind_mount_that_is_not_in_the_list_is_not_moved(
     assert (tree.layout.root / "live/precious").read_text() == "live"
 
 
+def test_what_an_interrupted_run_set_aside_beside_a_mount(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mount stays where it is, and what was set aside does not wait for its end."""
+    tree.manifest(".d/")
+    write(tree.home, {".d/x": "new", ".d/mnt/": "", "..d.home-persist/x": "old"})
+    write(tree.volume, {".d/x": "old"})
+    write(tree.layout.root, {"live/precious": "live"})
+    monkeypatch.setattr(Session, "mounted_in", lambda *_: "mnt")
+    with bound(tree.layout.root / "live", tree.home / ".d/mnt"):
+        assert told(tree, ".d").code == "path.mounted"
+        assert read(tree.home) == {".d/x": "new", ".d/mnt/precious": "live"}
+
+
 @pytest.mark.usefixtures("way")
 def test_a_mount_that_appears_during_the_copy(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     tree.manifest(".d/")

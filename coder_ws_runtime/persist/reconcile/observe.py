@@ -42,7 +42,7 @@ def look(
     """
     session.ledger.refresh()
     seen = glance(session, entry, event)
-    if seen.mounted is not None:  # it is not moved, so its content does not matter
+    if seen.mounted is not None and seen.aside is None:  # it is not moved, so its content does not matter
         return seen
     if seen.aside is None and (seen.home is None or seen.home.kind is Kind.LINK):
         return seen

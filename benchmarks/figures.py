@@ -187,7 +187,7 @@ FIGURES = (
         5.0,
         Unit.MILLISECONDS,
         ("daemon", "heal", "60"),
-        obstacle="Copy, exchange and removal hold three fsyncs, and the rest is Python; not taken apart further.",
+        obstacle="Copy, exchange and removal hold three fsyncs; the rest was not taken apart.",
     ),
     Figure(
         "heal-scale",

@@ -45,7 +45,8 @@ def ensure() -> Path:
             shell.run(make)
     say("installing what requirements-dev.txt locks")
     pip: list[str | Path] = [programs / "python", "-m", "pip", "--disable-pip-version-check", "install", "-q"]
-    # The lock is whole: nothing to resolve. pip 23 would take a newer coverage for `coverage[toml]`.
+    # The lock is whole, so there is nothing to resolve. pip 23.2 ignores the pin of `coverage`, which another
+    # package needs with an extra, takes the newest one, and finds no hash of it.
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as lock:
         lock.write(LOCK.read_text() if can_build_systemd() else _without(_SYSTEMD, LOCK.read_text()))
         lock.flush()

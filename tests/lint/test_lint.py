@@ -1,11 +1,9 @@
 """The linters, as ordinary tests: all from the lock file, all without a finding."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -126,19 +124,6 @@ def test_the_lock_is_of_this_project() -> None:
     group = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["dev"]
     locked = (ROOT / "requirements-dev.txt").read_text()
     assert [name for name in group if f"\n{name}==" not in locked] == []
-
-
-def test_the_lock_keeps_extras() -> None:
-    """Where a package needs another with an extra, pip (23.2 was seen) takes the pin only with that extra."""
-    locked = (ROOT / "requirements-dev.txt").read_text()
-    needed = {
-        (found[1].lower(), found[2])
-        for one in metadata.distributions()
-        for requirement in one.requires or []
-        if (found := re.match(r"([\w.-]+)\[([\w,-]+)\](?!.*extra ==)", requirement))
-    }
-    assert needed
-    assert [pair for pair in needed if f"\n{pair[0]}[{pair[1]}]==" not in locked] == []
 
 
 def test_the_lock_is_whole() -> None:

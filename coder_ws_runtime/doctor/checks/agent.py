@@ -9,6 +9,7 @@ import os
 import re
 
 from coder_ws_runtime.doctor import logs, remedies, systemd
+from coder_ws_runtime.doctor.checks.refused_unit import refused_unit
 from coder_ws_runtime.doctor.context import Context, account
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, ok, skipped
@@ -150,8 +151,7 @@ def _unit_problem(context: Context, unit: Unit) -> Finding | None:
 def _not_loaded(context: Context, unit: Unit) -> Finding:
     if unit.invalid:
         problem = "the agent cannot be started again: systemd refuses its unit files"
-        evidence, remedy = logs.refusal(context, unit), remedies.revert_unit(context, unit.name)
-        return failure("agent.unit-invalid", problem, remedy, evidence=evidence)
+        return refused_unit(context, unit, "agent.unit-invalid", problem)
     remedy = remedies.change_template(context, remedies.TOO_OLD)
     return failure("agent.not-installed", "coder-agent is not installed", remedy)
 

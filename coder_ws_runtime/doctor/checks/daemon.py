@@ -8,6 +8,7 @@ from typing import Any
 
 from coder_ws_runtime.doctor import logs, remedies, systemd
 from coder_ws_runtime.doctor.checks.home import volume_problem
+from coder_ws_runtime.doctor.checks.refused_unit import refused_unit
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import (
@@ -114,8 +115,7 @@ def _daemon_unit_problem(context: Context, unit: Unit) -> Finding | None:
 def _not_loaded(context: Context, unit: Unit) -> Finding:
     if unit.invalid:
         problem = "the daemon cannot be started again: systemd refuses its unit files"
-        evidence, remedy = logs.refusal(context, unit), remedies.revert_unit(context, unit.name)
-        return failure("home.daemon-invalid", problem, remedy, evidence=evidence)
+        return refused_unit(context, unit, "home.daemon-invalid", problem)
     remedy = remedies.change_template(context, remedies.TOO_OLD)
     return failure("home.daemon-not-installed", "home-persist-watch is not installed", remedy)
 

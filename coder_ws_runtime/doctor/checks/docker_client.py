@@ -152,7 +152,7 @@ def _builder_problem(context: Context, config: Config) -> Finding | None:
     from coder_ws_runtime.doctor.variables import take_out  # noqa: PLC0415 - rarely needed
 
     remedy, set_in = take_out(context, "BUILDX_BUILDER", "build with the engine itself")
-    problem = f"docker build fails: BUILDX_BUILDER is {name}, and there is no such builder"
+    problem = f"docker build fails: BUILDX_BUILDER is {name}, a builder that does not exist"
     return failure("docker.builder-missing", problem, remedy, evidence=set_in)
 
 

@@ -5,6 +5,7 @@ import shlex
 import socket
 
 from coder_ws_runtime.doctor import logs, remedies, systemd
+from coder_ws_runtime.doctor.checks.refused_unit import refused_unit
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import (
@@ -130,8 +131,7 @@ def _unit(context: Context, unit: Unit) -> Finding | None:
         return failure("system.unit-masked", problem, Remedy("unmask it", commands), about=unit.name)
     if unit.invalid:
         problem = f"{name} does not run: systemd refuses its unit files"
-        evidence, remedy = logs.refusal(context, unit), remedies.revert_unit(context, unit.name)
-        return failure("system.unit-invalid", problem, remedy, evidence=evidence, about=unit.name)
+        return refused_unit(context, unit, "system.unit-invalid", problem, about=unit.name)
     if not unit.there:
         remedy = remedies.change_template(context, remedies.TOO_OLD)
         evidence = [f"{unit.name}: {unit['LoadState']}"]

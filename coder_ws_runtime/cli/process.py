@@ -1,5 +1,8 @@
 """The process of a command: its workspace and how it ends. Without click: every boot loads this."""
 
+from __future__ import annotations
+
+import atexit
 import gc
 import os
 import pwd
@@ -11,6 +14,11 @@ from pathlib import Path
 from coder_ws_runtime.cli import render
 from coder_ws_runtime.errors import ExitStatus, UserError
 from coder_ws_runtime.layout import Layout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
 
 INTERRUPTED = 130
 """128 plus the number of SIGINT, as a shell reports it."""
@@ -71,3 +79,18 @@ def run_plain(function: Callable[[Layout], int]) -> int:
         # The reader of stdout has closed it; Python flushes it once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return ExitStatus.REFUSED
+
+
+def leave(status: int) -> NoReturn:
+    """End this process with an exit status, and leave it to the kernel to free what it holds.
+
+    Python would take its modules apart one by one, which takes a seventh of the time of a short command.
+    """
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # it was closed before the command began
+                stream.flush()
+    except OSError:
+        sys.exit(status)  # Python tries once more, and says what is wrong
+    atexit._run_exitfuncs()  # noqa: SLF001 - os._exit() leaves them out
+    os._exit(status)

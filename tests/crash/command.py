@@ -1,5 +1,7 @@
 """`home-persist` for the harness, also as root: its homes and volumes are nobody else's."""
 
+import sys
+
 from coder_ws_runtime.cli import loading
 
 # Before the commands are imported: each of them takes the name from there.
@@ -8,4 +10,4 @@ loading.refuse_root = lambda layout: None
 from coder_ws_runtime.cli.home_persist import entry  # noqa: E402 - as above
 
 if __name__ == "__main__":
-    entry.main()
+    sys.exit(entry.main())

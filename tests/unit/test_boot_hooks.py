@@ -390,7 +390,7 @@ def test_whoever_stops_the_run_stops_the_hook(
     number: signal.Signals, status: int, layout: Layout, add_hook: AddHook
 ) -> None:
     add_hook("hang", f"touch $HOME/began; exec -a 'sleep {layout.root}' sleep 1000", shebang="#!/bin/bash")
-    code = "from coder_ws_runtime.cli.ws_boot.main import main; main()"
+    code = "from coder_ws_runtime.cli.ws_boot.main import main; raise SystemExit(main())"
     with subprocess.Popen(
         [sys.executable, "-c", code, "hooks", "--root", str(layout.root)], cwd=REPO, stderr=subprocess.PIPE
     ) as ours:

@@ -286,7 +286,7 @@ def run(tmp_path: Path, *args: str, **env: str) -> tuple[int, str, str]:
         [
             sys.executable,
             "-c",
-            "from coder_ws_runtime.cli.ws_doctor.main import main; main()",
+            "from coder_ws_runtime.cli.ws_doctor.main import main; raise SystemExit(main())",
             "--root",
             str(tmp_path),
             *args,
@@ -366,7 +366,12 @@ def test_list_names_every_check(tmp_path: Path) -> None:
 
 def test_the_schema_is_printed(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "from coder_ws_runtime.cli.ws_doctor.main import main; main()", "schema"],
+        [
+            sys.executable,
+            "-c",
+            "from coder_ws_runtime.cli.ws_doctor.main import main; raise SystemExit(main())",
+            "schema",
+        ],
         capture_output=True,
         text=True,
         check=True,

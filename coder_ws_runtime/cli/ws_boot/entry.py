@@ -1,21 +1,25 @@
 """The entry point of ``ws-boot``: calls by units and by the template's script run without click."""
 
-import sys
 from collections.abc import Callable
 
-from coder_ws_runtime.cli.process import is_plain, no_collection, run_plain
+from coder_ws_runtime.cli.process import is_plain, leave, no_collection, run_plain
 from coder_ws_runtime.layout import Layout
 
 
-def main() -> None:
-    """Entry point of ``ws-boot``."""
+def program() -> None:
+    """The command ``ws-boot``."""
+    leave(main())
+
+
+def main() -> int:
+    """Run ``ws-boot`` with the arguments of this process, and return its exit status."""
     with no_collection():
         step = _plain_step()
     if step is not None:
-        sys.exit(run_plain(step))
+        return run_plain(step)
     from coder_ws_runtime.cli.ws_boot.main import main as run_command  # noqa: PLC0415 - slow to import
 
-    run_command()
+    return run_command()
 
 
 def _plain_step() -> Callable[[Layout], int] | None:

@@ -1,7 +1,5 @@
 """The command `ws-boot`."""
 
-import sys
-
 from coder_ws_runtime.cli import commands
 
 
@@ -31,6 +29,6 @@ command.epilog = commands.examples(
 )
 
 
-def main() -> None:
-    """Run `ws-boot` and exit."""
-    sys.exit(commands.run(command))
+def main() -> int:
+    """Run ``ws-boot`` with the arguments of this process, and return its exit status."""
+    return commands.run(command)

@@ -193,6 +193,6 @@ ws_doctor.add_lazy("bundle", "coder_ws_runtime.cli.ws_doctor.bundle", "bundle")
 ws_doctor.add_lazy("schema", "coder_ws_runtime.cli.ws_doctor.bundle", "schema")
 
 
-def main() -> None:
-    """Entry point of ``ws-doctor``."""
-    sys.exit(commands.run(ws_doctor))
+def main() -> int:
+    """Run ``ws-doctor`` with the arguments of this process, and return its exit status."""
+    return commands.run(ws_doctor)

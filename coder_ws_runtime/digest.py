@@ -1,7 +1,12 @@
 """SHA-256 of a name. It names locks and attic batches, so all versions that use a volume have to agree."""
 
+from __future__ import annotations
+
 from functools import cache
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def hex_digest(data: bytes) -> str:

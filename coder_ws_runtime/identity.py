@@ -1,10 +1,12 @@
 """Identify a file, to see whether it is still the one that was examined. Pure: it only compares numbers."""
 
+from __future__ import annotations
+
 import stat
-from typing import TYPE_CHECKING
 
 from coder_ws_runtime.dataclass import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
 
@@ -28,7 +30,7 @@ class Identity:
     """Of the last change of any kind, in nanoseconds."""
 
     @classmethod
-    def of(cls, found: "os.stat_result") -> "Identity":
+    def of(cls, found: os.stat_result) -> Identity:
         """The identity from a result of stat(2)."""
         directory = stat.S_ISDIR(found.st_mode)
         return cls(
@@ -40,7 +42,7 @@ class Identity:
             0 if directory else found.st_ctime_ns,
         )
 
-    def has_content_of(self, other: "Identity") -> bool:
+    def has_content_of(self, other: Identity) -> bool:
         """Whether both are the same file with the same content; names and metadata may differ."""
         mine = (self.device, self.inode, self.kind, self.size, self.mtime)
         return mine == (other.device, other.inode, other.kind, other.size, other.mtime)

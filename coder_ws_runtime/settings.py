@@ -23,7 +23,6 @@ templates.
 import re
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, Literal
 
 from coder_ws_runtime.dataclass import dataclass, field, fields, replace
 from coder_ws_runtime.documents.json_text import NotJson, parse
@@ -105,11 +104,11 @@ class WebShell:
 class SettingsDocument:
     """The settings of one workspace."""
 
-    version: Literal[1] = 1
+    version: int = field(default=VERSION, metadata={"ge": VERSION, "le": VERSION})
     workspace: Workspace = field(default_factory=Workspace)
     engine: Engine = Engine.HOST_SOCKET
     docker: Docker = field(default_factory=Docker)
-    home_persist_paths: tuple[Any, ...] = field(
+    home_persist_paths: tuple[object, ...] = field(
         default=(),
         metadata={"description": "further paths to persist: strings or objects, as in a manifest's `paths`"},
     )
@@ -202,7 +201,7 @@ def read(document: bytes, place: str) -> Settings:
     )
 
 
-def schema() -> dict[str, Any]:
+def schema() -> dict[str, object]:
     """The JSON Schema of the settings document, for authors of templates."""
     from coder_ws_runtime.documents.record_schema import schema_of  # noqa: PLC0415 - only this needs pydantic
 

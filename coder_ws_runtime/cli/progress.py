@@ -1,12 +1,13 @@
 """Progress of long work: a bar on a terminal, otherwise a line every few seconds. And handling of Ctrl-C."""
 
+from __future__ import annotations
+
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any
 
 from coder_ws_runtime.cli import render
 from coder_ws_runtime.cli.process import Interrupted
@@ -15,8 +16,10 @@ from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.persist.monitor import Monitor
 from coder_ws_runtime.text import plural
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import threading
+    from typing import Any
 
 _FIRST = 1.0
 """How many seconds work may take before anything is shown."""
@@ -75,7 +78,7 @@ class Progress(Monitor):
 
     def _show(
         self,
-        over: "threading.Event",
+        over: threading.Event,
         what: str,
         total: Callable[[], int] | None,
         files: bool,  # noqa: FBT001 - of the thread
@@ -91,7 +94,7 @@ class Progress(Monitor):
         else:
             self._show_lines(over, what, whole, files=files)
 
-    def _show_bar(self, over: "threading.Event", what: str, whole: int, *, files: bool) -> None:
+    def _show_bar(self, over: threading.Event, what: str, whole: int, *, files: bool) -> None:
         import click  # noqa: PLC0415 - slow to import, and only a terminal needs it
 
         columns = render.columns_of(sys.stderr)
@@ -113,7 +116,7 @@ class Progress(Monitor):
         sys.stderr.write(_ERASE)
         sys.stderr.flush()
 
-    def _show_lines(self, over: "threading.Event", what: str, whole: int, *, files: bool) -> None:
+    def _show_lines(self, over: threading.Event, what: str, whole: int, *, files: bool) -> None:
         while True:
             done = min(self._done, whole)
             how = f"{done} of {whole} files" if files else f"{render.size(done)} of {render.size(whole)}"

@@ -5,12 +5,13 @@ otherwise it is printed. So nothing is logged twice, and the journal has what a 
 log.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
 
 from coder_ws_runtime import text as sizes
 from coder_ws_runtime.cli import width
@@ -19,14 +20,17 @@ from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.system import journal
 from coder_ws_runtime.text import find_nearest, plural
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, TextIO
+
     from coder_ws_runtime.fs.usage import Usage
 
 size = sizes.size
 plain = width.plain
 
 
-def usage(found: "Usage | None") -> str:
+def usage(found: Usage | None) -> str:
     """The size of a tree, with '>' in front if it was not measured completely."""
     if found is None:
         return "-"

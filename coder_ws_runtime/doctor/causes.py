@@ -4,14 +4,16 @@ The table works on codes. A finding is left out if one of its causes was found i
 without any other finding is skipped, and names the cause.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
 
 from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.doctor import systemd
 from coder_ws_runtime.doctor.findings import Finding, Status, Verdict, found
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from coder_ws_runtime.doctor.engine import Result
 
@@ -116,7 +118,7 @@ _BY_PLACE: Mapping[str, tuple[str, ...]] = {
 """Like `CAUSES`, but the cause has to be about the same path or one above it."""
 
 
-def without_consequences(results: "Sequence[Result]") -> "list[Result]":
+def without_consequences(results: Sequence[Result]) -> list[Result]:
     """The results, without the findings whose cause was found too.
 
     If the volume or the home cannot be used, that is also the cause if a check of files crashed; and if
@@ -126,7 +128,7 @@ def without_consequences(results: "Sequence[Result]") -> "list[Result]":
     return [_reduced(item, present) for item in results]
 
 
-def _reduced(item: "Result", present: Sequence[Finding]) -> "Result":
+def _reduced(item: Result, present: Sequence[Finding]) -> Result:
     verdict = item.verdict
     if verdict.status is Status.CRASHED:
         unstartable = next((found_.code for found_ in present if found_.code in _UNSTARTABLE), "")

@@ -1,12 +1,13 @@
 """The input of checks: the workspace, and ways to ask about it."""
 
+from __future__ import annotations
+
 import os
 import re
 import shlex
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
 
 from coder_ws_runtime import settings
 from coder_ws_runtime.dataclass import dataclass, field
@@ -16,7 +17,12 @@ from coder_ws_runtime.settings import Settings, Workspace
 from coder_ws_runtime.system.accounts import User, read_user
 from coder_ws_runtime.system.process import Runner, run
 
-T = TypeVar("T")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
+
 
 _CONTAINER_ID = re.compile(r"[0-9a-f]{12}")
 """The pattern of a host name that the engine chose, because nobody set one."""
@@ -30,7 +36,7 @@ class _Facts:
         self._locks: dict[object, threading.Lock] = {}
         self._known: dict[object, Any] = {}
 
-    def get(self, question: Callable[["Context"], T], context: "Context") -> T:
+    def get(self, question: Callable[[Context], T], context: Context) -> T:
         with self._lock:
             lock = self._locks.setdefault(question, threading.Lock())
         with lock:
@@ -55,7 +61,7 @@ class Context:
     facts: _Facts = field(default_factory=_Facts)
 
     @classmethod
-    def of(cls, root: Path, env: Mapping[str, str], *, runner: Runner = run) -> "Context":
+    def of(cls, root: Path, env: Mapping[str, str], *, runner: Runner = run) -> Context:
         """The workspace at `root`, with the environment `env`."""
         uid = os.geteuid()
         seen = dict(env)
@@ -77,7 +83,7 @@ class Context:
         """Whether this is the running system, not a tree of files."""
         return self.layout.root == Path("/")
 
-    def ask(self, question: Callable[["Context"], T]) -> T:
+    def ask(self, question: Callable[[Context], T]) -> T:
         """The answer to `question`, a function that takes a context, asked once for all checks."""
         return self.facts.get(question, self)
 

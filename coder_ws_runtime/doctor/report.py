@@ -1,13 +1,19 @@
 """The report as a JSON document; :mod:`coder_ws_runtime.cli.contract` says what it holds."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Any
 
 from coder_ws_runtime import __version__
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Result
 from coder_ws_runtime.doctor.findings import Finding, Remedy, Status
 from coder_ws_runtime.documents.published import publish
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 DOCUMENT = "ws-doctor"
 """The name of the report among the JSON documents of the commands."""

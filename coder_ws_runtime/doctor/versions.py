@@ -3,12 +3,18 @@
 The doctor checks every minute in every workspace; `claude --version` alone takes longer than all checks.
 """
 
+from __future__ import annotations
+
 import os
-from typing import Any
 
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.documents.cache import load_validated
 from coder_ws_runtime.system.process import Completed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 _SECONDS = 8.0
 

@@ -7,14 +7,20 @@ changes, they do. Why a document was refused is stored too. The key is not a dig
 takes longer than comparing the bytes.
 """
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from coder_ws_runtime.errors import UserError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 _NAME = 200
 """How many characters of a document's path name its cache file; two with one name replace each other."""

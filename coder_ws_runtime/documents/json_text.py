@@ -1,9 +1,14 @@
 """Parse JSON without pydantic, and say where it is broken."""
 
+from __future__ import annotations
+
 import json
-from typing import Any
 
 from coder_ws_runtime.dataclass import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 @dataclass(frozen=True, slots=True)

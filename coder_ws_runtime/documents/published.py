@@ -1,7 +1,13 @@
 """What all JSON documents of commands have: a name, and the version of the contract."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 VERSION = 2
 """Of all documents; :mod:`coder_ws_runtime.cli.contract` describes their content."""

@@ -8,19 +8,23 @@ A field's metadata has its rules, under the names that pydantic's `Field` uses (
 `description`), so the JSON Schema is generated from the same dataclasses.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
 
 from coder_ws_runtime.dataclass import MISSING, Field, dataclass, field, fields, is_dataclass
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.text import find_nearest
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
     from _typeshed import DataclassInstance
 
-T = TypeVar("T", bound="DataclassInstance")
+    T = TypeVar("T", bound=DataclassInstance)
 
 
 @dataclass(slots=True)
@@ -58,7 +62,7 @@ def read_record(kind: type[T], value: object, faults: Faults, path: str = "$") -
 
     Args:
         kind: the dataclass; every field has a default. Its fields are strings, numbers, booleans, enums,
-            literals, tuples of these, or other such dataclasses.
+            tuples of these, or other such dataclasses.
         value: the JSON value. null, here and in each field, means the default.
         faults: collects what is wrong.
         path: the JSON path of the value.
@@ -89,7 +93,7 @@ def _read_field(one: Field[Any], value: object, faults: Faults, path: str) -> An
     kind = one.type
     if is_dataclass(kind) and isinstance(kind, type):
         return read_record(kind, value, faults, path)
-    if get_origin(kind) is tuple:
+    if getattr(kind, "__origin__", None) is tuple:
         return _read_list(one, value, faults, path)
     return _read_scalar(kind, one, value, faults, path)
 
@@ -99,8 +103,9 @@ def _read_list(one: Field[Any], value: object, faults: Faults, path: str) -> Any
     if not isinstance(value, list):
         faults.refuse(path, f"expected a list, found {name_kind(value)}")
         return MISSING
-    kind = get_args(one.type)[0]
-    if kind is Any:
+    listed: Any = one.type  # tuple[…, ...]
+    kind = listed.__args__[0]
+    if kind is object:
         return tuple(value)
     items = [_read_scalar(kind, one, item, faults, f"{path}[{index}]") for index, item in enumerate(value)]
     return tuple(item for item in items if item is not MISSING)
@@ -118,11 +123,9 @@ def _read_scalar(kind: Any, one: Field[Any], value: object, faults: Faults, path
 
 def _fault(kind: Any, rules: Any, value: object) -> str:  # noqa: ANN401 - a type, and a mapping
     """What is wrong with a value that is neither a list nor an object; empty if nothing is."""
-    choices = _choices(kind)
-    if choices:
-        return (
-            "" if value in choices and type(value) is type(choices[0]) else f"{value!r} is not a known value"
-        )
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        known = any(value == one.value and type(value) is type(one.value) for one in kind)
+        return "" if known else f"{value!r} is not a known value"
     wanted, accepted = _SCALARS[kind]
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
         return f"expected {wanted}, found {name_kind(value)}"
@@ -139,12 +142,6 @@ def _out_of_bounds(rules: Any, value: Any) -> str:  # noqa: ANN401 - a mapping, 
     if "le" in rules and not value <= rules["le"]:
         return f"should be at most {rules['le']}"
     return ""
-
-
-def _choices(kind: Any) -> list[Any]:  # noqa: ANN401 - a type
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return [one.value for one in kind]
-    return list(get_args(kind)) if get_origin(kind) is Literal else []
 
 
 _SCALARS: dict[Any, tuple[str, tuple[type, ...]]] = {

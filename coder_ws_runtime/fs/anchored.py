@@ -5,6 +5,8 @@ below them is walked component by component from a directory descriptor, and a s
 error (openat(2) with O_NOFOLLOW).
 """
 
+from __future__ import annotations
+
 import errno
 import os
 import stat
@@ -12,35 +14,19 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Self
+
+from coder_ws_runtime.fs.errors import BlockedPathError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
+
 
 # O_PATH: walking through a directory needs search permission, not read permission.
 _WALK = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ_DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: if a FIFO has replaced the file, opening it must not block.
 _READ_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-
-
-class BlockedPathError(OSError):
-    """A component of a path is not a directory.
-
-    Attributes:
-        component: the path of the component that blocks, relative to the anchor.
-        is_link: whether it is a symlink.
-    """
-
-    def __init__(self, component: str, *, is_link: bool) -> None:
-        what = "a symlink" if is_link else "not a directory"
-        super().__init__(errno.ELOOP if is_link else errno.ENOTDIR, f"{component} is {what}", component)
-        self.component = component
-        self.is_link = is_link
-
-
-class MountPointError(OSError):
-    """Something is mounted at a name in a tree; a walk does not enter it. `filename` is the name."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(errno.EBUSY, "something is mounted there", name)
 
 
 class Anchor:
@@ -67,7 +53,7 @@ class Anchor:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def parent(self, relative: str) -> "_Parent":
+    def parent(self, relative: str) -> _Parent:
         """A descriptor of the directory that contains `relative`, and the last component, in a `with`.
 
         Raises:
@@ -88,8 +74,8 @@ class Anchor:
         self,
         directory: str,
         *,
-        owner: "Owner",
-        like: "Anchor | None" = None,
+        owner: Owner,
+        like: Anchor | None = None,
         base: str = "",
         durable: bool = True,
     ) -> None:
@@ -124,7 +110,7 @@ class Anchor:
             return None
 
 
-def _as_pattern(directory: str, owner: "Owner", like: "Anchor | None", base: str) -> "tuple[int, Owner]":
+def _as_pattern(directory: str, owner: Owner, like: Anchor | None, base: str) -> tuple[int, Owner]:
     """Mode and owner of a new directory: those of the same path below `like`, if it is there."""
     if like and (not base or directory.startswith(base + "/")):
         with suppress(BlockedPathError):  # a link on the way there: it is no pattern
@@ -212,7 +198,7 @@ class Owner:
         self.gid = gid
 
     @classmethod
-    def of(cls, fd: int) -> "Owner":
+    def of(cls, fd: int) -> Owner:
         """The owner of an open file or directory."""
         found = os.fstat(fd)
         return cls(found.st_uid, found.st_gid)

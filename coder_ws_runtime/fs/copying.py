@@ -19,19 +19,16 @@ from collections.abc import Callable
 
 from coder_ws_runtime.dataclass import dataclass, field
 from coder_ws_runtime.fs.anchored import open_below, open_directory, open_file, report_deep_nesting
+from coder_ws_runtime.fs.errors import BusyError, ChangedError
 from coder_ws_runtime.fs.links import leaves, text_after_move
 from coder_ws_runtime.fs.metadata import set_metadata
-from coder_ws_runtime.fs.writers import BusyError, has_writer, ignore_lease_breaks
+from coder_ws_runtime.fs.writers import has_writer, ignore_lease_breaks
 from coder_ws_runtime.identity import Identity
 
 _CHUNK = 1 << 20
 # Up to this many entries are synced one by one; for more, the whole file system is synced. That also waits
 # for the writes of other programs, so it has to be worth it.
 SYNC_EACH = 32
-
-
-class ChangedError(Exception):
-    """Something has changed since it was observed; the argument says where. Observe again."""
 
 
 @dataclass(slots=True)

@@ -12,7 +12,8 @@ import stat
 from contextlib import suppress
 from functools import cache
 
-from coder_ws_runtime.fs.anchored import MountPointError, writable
+from coder_ws_runtime.fs.anchored import writable
+from coder_ws_runtime.fs.errors import MountPointError
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _OPENAT2 = 437  # its number on all architectures (Linux 5.6)

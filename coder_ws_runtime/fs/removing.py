@@ -11,15 +11,9 @@ import stat
 from collections.abc import Callable, Collection, Mapping
 
 from coder_ws_runtime.dataclass import replace
-from coder_ws_runtime.fs.anchored import (
-    MountPointError,
-    open_directory,
-    open_file,
-    report_deep_nesting,
-    writable,
-)
-from coder_ws_runtime.fs.copying import ChangedError
-from coder_ws_runtime.fs.writers import BusyError, Writing, ignore_lease_breaks, writing
+from coder_ws_runtime.fs.anchored import open_directory, open_file, report_deep_nesting, writable
+from coder_ws_runtime.fs.errors import BusyError, ChangedError, MountPointError
+from coder_ws_runtime.fs.writers import Writing, ignore_lease_breaks, writing
 from coder_ws_runtime.identity import Identity
 
 

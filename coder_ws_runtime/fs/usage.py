@@ -5,7 +5,8 @@ import stat
 import time
 
 from coder_ws_runtime.dataclass import dataclass
-from coder_ws_runtime.fs.anchored import MountPointError, open_directory
+from coder_ws_runtime.fs.anchored import open_directory
+from coder_ws_runtime.fs.errors import MountPointError
 
 _BLOCK = 512
 """Bytes in a unit of st_blocks on Linux (stat(2))."""

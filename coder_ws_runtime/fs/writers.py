@@ -23,10 +23,6 @@ _FRESH = 0.2
 """How many seconds the result of one look at all processes is used."""
 
 
-class BusyError(Exception):
-    """A program has a file open for writing. The argument says which file."""
-
-
 class Writing(Enum):
     """Whether a program has a file open for writing."""
 

@@ -6,14 +6,15 @@ from typing import Any
 
 from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.errors import RefusedError, UserError
-from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError
+from coder_ws_runtime.fs.anchored import Anchor
+from coder_ws_runtime.fs.errors import BlockedPathError
 from coder_ws_runtime.persist.children import settle_child
 from coder_ws_runtime.persist.manifest.entry import Declarations, Entry, Kind, Scope
 from coder_ws_runtime.persist.manifest.load import entry_of, load_declarations
 from coder_ws_runtime.persist.manifest.paths import in_shell, is_below
 from coder_ws_runtime.persist.manifest.user import SOURCE, UserFiles, editing
 from coder_ws_runtime.persist.reconcile.actions import Decision
-from coder_ws_runtime.persist.reconcile.compare import kind_of
+from coder_ws_runtime.persist.reconcile.observation import kind_of
 from coder_ws_runtime.persist.reconcile.plan import mounted, other_type, points_into
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
@@ -142,7 +143,7 @@ class _Adding:
     def _refuse_other_type(self, entry: Entry) -> None:
         """Refuse a path that would conflict at once with something of another type on the volume."""
         found = self.session.volume.anchor.status(entry.on_volume)
-        kind = kind_of(found) if found else entry.kind
+        kind = kind_of(found.st_mode) if found else entry.kind
         if other_type(entry.kind, kind):
             raise RefusedError(
                 f"it is a {entry.kind.value}, but the volume still has a {kind.value} with that name",
@@ -265,7 +266,7 @@ def _kind(session: Session, wish: Wish) -> Kind | None:
             return Kind.LINK
         raise
     if found is not None:
-        kind = kind_of(found)
+        kind = kind_of(found.st_mode)
         if kind is Kind.SPECIAL:
             raise RefusedError(
                 "is a socket, FIFO or device, which is not kept",
@@ -286,7 +287,7 @@ def _kind(session: Session, wish: Wish) -> Kind | None:
     for place in places:
         found = session.volume.anchor.status(place)
         if found is not None:
-            return kind_of(found)
+            return kind_of(found.st_mode)
     return None
 
 

@@ -19,12 +19,12 @@ from enum import Enum
 
 from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.errors import RefusedError, UserError
-from coder_ws_runtime.fs.anchored import BlockedPathError, Owner, sync_directory
+from coder_ws_runtime.fs.anchored import Owner, sync_directory
+from coder_ws_runtime.fs.errors import BlockedPathError
 from coder_ws_runtime.persist.manifest.entry import DETOURS, Child, Scope
 from coder_ws_runtime.persist.manifest.files import children_file
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
-from coder_ws_runtime.persist.store.attic_records import Reason
 from coder_ws_runtime.persist.store.failures import failure_of
 from coder_ws_runtime.persist.store.lease import held_elsewhere
 from coder_ws_runtime.persist.store.names import aside_name
@@ -73,7 +73,7 @@ def settle_child(session: Session, child: Child, *, dry_run: bool = False) -> Ch
         child: what is declared; its parent was already settled.
         dry_run: change nothing.
     """
-    before = session.attic.count
+    before = session.displaced
     try:
         found = look_at_child(session, child)
         if found.state not in (ChildState.SEPARATE, ChildState.SHARED):
@@ -92,7 +92,7 @@ def settle_child(session: Session, child: Child, *, dry_run: bool = False) -> Ch
         return ChildOutcome(child, ChildState.FAILED, error=failure_of(f"~/{child.entry.path}", error))
     if waiting:
         return _waits(child, waiting, changed=changed)
-    return ChildOutcome(child, ChildState.SEPARATE, changed, attic=session.attic.since(before))
+    return ChildOutcome(child, ChildState.SEPARATE, changed, attic=session.displaced_since(before))
 
 
 def _waits(child: Child, waiting: list[str], *, changed: bool) -> ChildOutcome:
@@ -264,6 +264,7 @@ def _exists(fd: int, name: str) -> bool:
 def _clear_aside(session: Session, child: Child, fd: int, aside: str) -> None:
     """Move what is in the link's place to this workspace's copy, or to the attic."""
     from coder_ws_runtime.fs import kernel  # noqa: PLC0415 - as above
+    from coder_ws_runtime.persist.store.attic_records import Reason  # noqa: PLC0415 - as above
 
     if not _exists(fd, aside):
         return

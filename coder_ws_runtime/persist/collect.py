@@ -4,7 +4,8 @@ import os
 
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.fs import kernel
-from coder_ws_runtime.fs.anchored import BlockedPathError, sync_directory
+from coder_ws_runtime.fs.anchored import sync_directory
+from coder_ws_runtime.fs.errors import BlockedPathError
 from coder_ws_runtime.persist.gc import WorkspaceCopies, failure_in
 from coder_ws_runtime.persist.store import names
 from coder_ws_runtime.persist.store.attic import DIRECTORY, Attic, batches, remove_records

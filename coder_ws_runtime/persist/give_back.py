@@ -15,7 +15,8 @@ from contextlib import suppress
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.fs.anchored import Owner, sync_directory
-from coder_ws_runtime.fs.copying import ChangedError, Copied, Progress, copy
+from coder_ws_runtime.fs.copying import Copied, Progress, copy
+from coder_ws_runtime.fs.errors import ChangedError
 from coder_ws_runtime.fs.removing import check_copied, remove_copied, remove_tree
 from coder_ws_runtime.fs.writers import Writing
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind

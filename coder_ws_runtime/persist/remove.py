@@ -7,7 +7,7 @@ from functools import partial
 from coder_ws_runtime.dataclass import dataclass, replace
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import sync_directory
-from coder_ws_runtime.fs.writers import BusyError
+from coder_ws_runtime.fs.errors import BusyError
 from coder_ws_runtime.persist.give_back import GivingBack
 from coder_ws_runtime.persist.manifest.entry import Declarations, Entry, Kind, Scope, on_volume
 from coder_ws_runtime.persist.manifest.load import load_declarations
@@ -15,7 +15,7 @@ from coder_ws_runtime.persist.manifest.paths import is_below
 from coder_ws_runtime.persist.manifest.user import UserFiles, editing
 from coder_ws_runtime.persist.monitor import amount
 from coder_ws_runtime.persist.reconcile.actions import Decision
-from coder_ws_runtime.persist.reconcile.compare import kind_of
+from coder_ws_runtime.persist.reconcile.observation import kind_of
 from coder_ws_runtime.persist.reconcile.observe import glance
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.remove_refusals import (
@@ -241,7 +241,7 @@ class Removal:
                     found = self.session.volume.anchor.status(place)
                     link = self.session.home.status(path) is not None and self._is_linked(path, place)
                     if found or link:
-                        kind = kind_of(found) if found else Kind.FILE
+                        kind = kind_of(found.st_mode) if found else Kind.FILE
                         return self.give_back(
                             Entry(path, kind, scope, "", "", place), lambda: self._forget(path)
                         )

@@ -1,7 +1,8 @@
 """Make every declared path a link, one after another."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.errors import UserError
@@ -13,11 +14,11 @@ from coder_ws_runtime.persist.monitor import Monitor
 from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
 from coder_ws_runtime.persist.scope_changes import ScopeChange, find_scope_changes, follow_scope_change
 from coder_ws_runtime.persist.session import Session
-from coder_ws_runtime.persist.store.attic import batches
 from coder_ws_runtime.persist.store.failures import failure_of
 from coder_ws_runtime.persist.store.names import STATE, copies_root
 from coder_ws_runtime.settings import Settings
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from coder_ws_runtime.persist.children import ChildOutcome
     from coder_ws_runtime.persist.migrations.run import Migrated
@@ -30,11 +31,11 @@ class Report:
     outcomes: tuple[Outcome, ...]
     refused: tuple[UserError, ...]
     """Manifests and declarations that are invalid."""
-    migrated: "tuple[Migrated, ...]" = ()
+    migrated: tuple[Migrated, ...] = ()
     """The migrations that had not run yet."""
     scope_changes: tuple[ScopeChange, ...] = ()
     """Paths whose content followed a change of their scope."""
-    children: "tuple[ChildOutcome, ...]" = ()
+    children: tuple[ChildOutcome, ...] = ()
     """Directories inside shared ones that are each workspace's own, or not kept."""
     warnings: tuple[UserError, ...] = ()
     """Declarations that have no effect here, e.g. keys that this version does not know, and paths that
@@ -124,6 +125,8 @@ def _bring_back(session: Session) -> tuple[UserError, ...]:
     try:
         if not session.id or session.volume.anchor.status(own) is not None:
             return ()
+        from coder_ws_runtime.persist.store.attic import batches  # noqa: PLC0415 - as most starts find it
+
         if not any(batch.scope == "workspace" for batch in batches(session.volume.anchor)):
             return ()
         from coder_ws_runtime.persist import collect  # noqa: PLC0415 - it is rare

@@ -18,7 +18,7 @@ from contextlib import suppress
 from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.fs.anchored import Anchor, open_below, sync_directory
-from coder_ws_runtime.fs.copying import ChangedError
+from coder_ws_runtime.fs.errors import ChangedError
 from coder_ws_runtime.persist.manifest.entry import Declarations, Entry, Kind, Scope, Step, on_volume
 from coder_ws_runtime.persist.manifest.paths import is_below
 from coder_ws_runtime.persist.session import Session

@@ -1,16 +1,16 @@
 """The open home, volume, ledger and attic of one workspace: all verbs of home-persist work on it."""
 
+from __future__ import annotations
+
 import os
 from contextlib import suppress
 from functools import cached_property
-from typing import Self
 
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import Anchor, Owner
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.monitor import Monitor
-from coder_ws_runtime.persist.store.attic import Attic
 from coder_ws_runtime.persist.store.failures import Within, failure_of
 from coder_ws_runtime.persist.store.lease import is_held, note_seen
 from coder_ws_runtime.persist.store.ledger import Ledger
@@ -18,6 +18,12 @@ from coder_ws_runtime.persist.store.names import SET_ASIDE_SUFFIX, STATE, siblin
 from coder_ws_runtime.persist.store.volume import Volume
 from coder_ws_runtime.settings import Settings
 from coder_ws_runtime.system.mounts import mounted_in
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
+
+    from coder_ws_runtime.persist.store.attic import Attic
 
 
 class Session:
@@ -73,16 +79,15 @@ class Session:
             self.volume.__exit__()
             self.home.close()
             raise
-        workspace = settings.workspace
-        self.id = workspace.id
-        self.attic = Attic(self.volume, workspace.name or workspace.id, workspace.id)
+        self.id = settings.workspace.id
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         """Close everything; a file system error of the whole volume becomes a refusal."""
-        self.attic.keep_bounds()
+        if "attic" in self.__dict__:
+            self.attic.keep_bounds()
         self.ledger.close()
         failure = None
         if isinstance(error, OSError):
@@ -92,6 +97,23 @@ class Session:
         self.home.close()
         if isinstance(error, OSError) and failure:
             raise failure from error
+
+    @cached_property
+    def attic(self) -> Attic:
+        """Where this process puts replaced versions."""
+        from coder_ws_runtime.persist.store.attic import Attic  # noqa: PLC0415 - most runs replace nothing
+
+        workspace = self.settings.workspace
+        return Attic(self.volume, workspace.name or workspace.id, workspace.id)
+
+    @property
+    def displaced(self) -> int:
+        """How many versions this process has put into the attic."""
+        return self.attic.count if "attic" in self.__dict__ else 0
+
+    def displaced_since(self, count: int) -> str:
+        """The attic's batch of the versions after the first `count`; empty if there are none."""
+        return self.attic.since(count) if self.displaced > count else ""
 
     def within(self, entry: Entry) -> Within:
         """Where a path's failure may come from, for `failure_of`."""

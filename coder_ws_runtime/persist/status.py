@@ -7,7 +7,8 @@ from contextlib import suppress
 
 from coder_ws_runtime.dataclass import dataclass, replace
 from coder_ws_runtime.errors import UserError
-from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError, open_below, open_directory
+from coder_ws_runtime.fs.anchored import Anchor, open_below, open_directory
+from coder_ws_runtime.fs.errors import BlockedPathError
 from coder_ws_runtime.fs.usage import Usage, measure
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.children import ChildState, look_at_child

@@ -4,11 +4,16 @@ The command-line client takes a tenth of a second to start; this takes a few mil
 answer is not chunked, and ends with the connection.
 """
 
+from __future__ import annotations
+
 import json
 import socket
 import time
 from pathlib import Path
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class DockerApiError(Exception):

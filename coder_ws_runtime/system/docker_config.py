@@ -4,15 +4,21 @@ This follows docker/cli: cli/command/cli.go (``resolveContextName``, ``resolveDo
 cli/context/store (the metadata of contexts), cli/config/configfile (``getConfiguredCredentialStore``).
 """
 
+from __future__ import annotations
+
 import json
 import os
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
 from coder_ws_runtime.dataclass import dataclass, field
 from coder_ws_runtime.digest import hex_digest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 DEFAULT_CONTEXT = "default"
 

@@ -21,6 +21,8 @@ def parse_mounts(text: str) -> dict[str, str]:
 
 def unescaped(field: str) -> str:
     """A decoded field of mountinfo, which has spaces and backslashes as octal numbers."""
+    if "\\" not in field:  # most have none
+        return field
     for octal, char in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
         field = field.replace(octal, char)
     return field

@@ -3,14 +3,19 @@
 Modules that start and attend programs are imported there: a boot step that has nothing to do loads faster.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
 from coder_ws_runtime.dataclass import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +55,23 @@ _LAST_READS = 64
 """How much is read after the end: more than a pipe holds (pipe(7)), however small the pieces."""
 
 
-class Runner(Protocol):
-    """Runs a program; tests use another one."""
+if TYPE_CHECKING:
 
-    def __call__(
-        self,
-        argv: Sequence[str],
-        *,
-        timeout: float = 30.0,
-        env: Mapping[str, str] | None = None,
-        stdin: str | None = None,
-    ) -> Completed:
-        """Run `argv` to its end, for at most `timeout` seconds, and return how it ended."""
+    class Runner(Protocol):
+        """Runs a program; tests use another one."""
+
+        def __call__(
+            self,
+            argv: Sequence[str],
+            *,
+            timeout: float = 30.0,
+            env: Mapping[str, str] | None = None,
+            stdin: str | None = None,
+        ) -> Completed:
+            """Run `argv` to its end, for at most `timeout` seconds, and return how it ended."""
+
+else:
+    Runner = object  # for annotations
 
 
 def find_program(name: str, path: str | None) -> str | None:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from coder_ws_runtime.fs import copying
-from coder_ws_runtime.fs.copying import COARSE, ChangedError
+from coder_ws_runtime.fs.copying import COARSE
+from coder_ws_runtime.fs.errors import BusyError, ChangedError
 from coder_ws_runtime.fs.removing import remove_tree
-from coder_ws_runtime.fs.writers import BusyError
 from tests.conftest import missing
 from tests.fs.conftest import Two
 

@@ -3,9 +3,14 @@
 JetBrains documents it on the page "Add remotely installed IDE to the Toolbox App".
 """
 
+from __future__ import annotations
+
 import copy
 import json
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class BrokenError(ValueError):

@@ -1,12 +1,17 @@
 """What migrations did, for people and as JSON. Without click: the first start of a workspace has some."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
-from typing import Any
 
 from coder_ws_runtime.cli import render
 from coder_ws_runtime.persist.manifest.entry import Step
 from coder_ws_runtime.persist.migrations.plan import Decision
 from coder_ws_runtime.persist.migrations.run import Migrated
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def say_migrated(done: Iterable[Migrated], *, dry_run: bool, quiet: bool) -> None:

@@ -1,7 +1,8 @@
 """The work of ``home-persist resolve``. Without click: every boot waits for this."""
 
+from __future__ import annotations
+
 from collections import Counter
-from typing import TYPE_CHECKING, Any
 
 from coder_ws_runtime.cli import progress, render
 from coder_ws_runtime.cli.home_persist.scopes import say_scopes, scopes_as_json
@@ -13,7 +14,10 @@ from coder_ws_runtime.persist.reconcile.settle import Outcome
 from coder_ws_runtime.persist.resolve import Report, resolve
 from coder_ws_runtime.text import plural
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from coder_ws_runtime.persist.migrations.run import Migrated
 
 
@@ -99,7 +103,7 @@ def _as_json(report: Report, *, dry_run: bool) -> dict[str, Any]:
     }
 
 
-def _migrated_as_json(item: "Migrated") -> dict[str, Any]:
+def _migrated_as_json(item: Migrated) -> dict[str, Any]:
     from coder_ws_runtime.cli.home_persist.migrated import as_dict  # noqa: PLC0415 - as above
 
     return as_dict(item)

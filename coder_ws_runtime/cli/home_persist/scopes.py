@@ -1,6 +1,6 @@
 """What a resolve reports about scopes: those that changed, and workspaces' parts of shared directories."""
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
 from coder_ws_runtime.cli import render
 from coder_ws_runtime.persist.manifest.entry import Scope
@@ -8,7 +8,10 @@ from coder_ws_runtime.persist.resolve import Report
 from coder_ws_runtime.persist.scope_changes import CODE as SCOPE_CHANGED
 from coder_ws_runtime.persist.scope_changes import ScopeChange
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from coder_ws_runtime.persist.children import ChildOutcome
 
 
@@ -41,7 +44,7 @@ def _say_scope_change(change: ScopeChange, *, dry_run: bool) -> None:
     )
 
 
-def _say_child(child: "ChildOutcome", *, dry_run: bool, quiet: bool) -> None:
+def _say_child(child: ChildOutcome, *, dry_run: bool, quiet: bool) -> None:
     """The result for a directory that is each workspace's own inside a shared one."""
     name = f"~/{child.child.entry.path}/"
     fields: dict[str, object] = {"path": child.child.entry.path, "code": child.state.value}
@@ -64,7 +67,7 @@ def _scope_change_as_json(change: ScopeChange) -> dict[str, Any]:
     }
 
 
-def _child_as_json(outcome: "ChildOutcome") -> dict[str, Any]:
+def _child_as_json(outcome: ChildOutcome) -> dict[str, Any]:
     entry = outcome.child.entry
     return {
         "path": entry.path,

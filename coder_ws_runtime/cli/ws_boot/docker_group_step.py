@@ -1,12 +1,16 @@
 """The work of ``ws-boot docker-group``. Without click: every boot runs this, and the agent waits for it."""
 
-from typing import Any
+from __future__ import annotations
 
 from coder_ws_runtime.boot.docker_group.apply import Report, settle
 from coder_ws_runtime.cli import render
 from coder_ws_runtime.errors import ExitStatus, RefusedError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.system import journal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def run(layout: Layout, *, dry_run: bool = False, as_json: bool = False) -> int:

@@ -1,10 +1,11 @@
 """The work of ``ws-boot hooks``. Without click: every boot runs this."""
 
+from __future__ import annotations
+
 import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from coder_ws_runtime.boot.hooks.discover import FILE, Hook, discover
 from coder_ws_runtime.boot.hooks.execute import PATIENCE, Order, Watcher, run_hooks
@@ -16,6 +17,10 @@ from coder_ws_runtime.errors import ExitStatus
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.system import journal
 from coder_ws_runtime.text import plural
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def run_all(layout: Layout) -> int:

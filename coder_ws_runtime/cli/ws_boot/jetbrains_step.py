@@ -1,6 +1,6 @@
 """The work of ``ws-boot jetbrains``. Without click: every boot runs this, and the agent waits for it."""
 
-from typing import Any
+from __future__ import annotations
 
 from coder_ws_runtime.boot.jetbrains.apply import Report, settle
 from coder_ws_runtime.boot.jetbrains.plan import Note
@@ -10,6 +10,11 @@ from coder_ws_runtime.errors import ExitStatus
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.store.lease import held_elsewhere
 from coder_ws_runtime.system import journal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 STEP = {"step": "jetbrains"}
 """A field of the step's lines in the journal."""

@@ -1,10 +1,11 @@
 """The check of bind mounts of other containers: their paths are the host's, not the workspace's."""
 
+from __future__ import annotations
+
 import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from coder_ws_runtime.doctor.checks.docker import api_number, server_version
 from coder_ws_runtime.doctor.context import Context
@@ -22,6 +23,11 @@ from coder_ws_runtime.settings import Engine
 from coder_ws_runtime.system import docker_api
 from coder_ws_runtime.system.container import own_container
 from coder_ws_runtime.system.docker_api import DockerApiError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 _SUBPATH_API = (1, 45)
 """The API version since which a part of a volume can be mounted (volume-subpath)."""

@@ -1,10 +1,11 @@
 """The check of the daemon that keeps the links in place."""
 
+from __future__ import annotations
+
 import json
 import re
 import time
 from pathlib import Path
-from typing import Any
 
 from coder_ws_runtime.doctor import logs, remedies, systemd
 from coder_ws_runtime.doctor.checks.home import volume_problem
@@ -24,6 +25,11 @@ from coder_ws_runtime.doctor.findings import (
 )
 from coder_ws_runtime.doctor.systemd import Unit
 from coder_ws_runtime.text import plural
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 _LIMIT = re.compile(r"max_user_(?:watches|instances)")
 _RAISED = {"max_user_watches": 1048576, "max_user_instances": 1024}
@@ -54,7 +60,7 @@ def daemon(context: Context) -> Verdict:
     )
 
 
-def _work_problem(context: Context, unit: Unit, report: "dict[str, Any]", age: float) -> Finding | None:
+def _work_problem(context: Context, unit: Unit, report: dict[str, Any], age: float) -> Finding | None:
     period = report["period"]
     if age > 2 * period + 60:
         remedy = remedies.restart_unit(context, unit.name, "start it again", safe=True)
@@ -120,7 +126,7 @@ def _not_loaded(context: Context, unit: Unit) -> Finding:
     return failure("home.daemon-not-installed", "home-persist-watch is not installed", remedy)
 
 
-def _watch_report(file: Path) -> "dict[str, Any] | None":
+def _watch_report(file: Path) -> dict[str, Any] | None:
     try:
         report: dict[str, Any] = json.loads(file.read_bytes())
         return report if all(float(report[key]) >= 0 for key in ("last_sweep", "period", "heals")) else None

@@ -1,8 +1,9 @@
 """Checks of Docker: the client, the socket, the groups, the server."""
 
+from __future__ import annotations
+
 import os
 import shlex
-from typing import Any
 
 from coder_ws_runtime.boot.docker_group.observation import Observed
 from coder_ws_runtime.boot.docker_group.observe import observe
@@ -27,6 +28,11 @@ from coder_ws_runtime.settings import Engine
 from coder_ws_runtime.system import docker_api
 from coder_ws_runtime.system.docker_api import DockerApiError, NoAnswerError
 from coder_ws_runtime.system.process import find_program
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 _PLUGINS = {"docker-buildx": "docker build", "docker-compose": "docker compose"}
 _PLUGIN_SECONDS = 4.0

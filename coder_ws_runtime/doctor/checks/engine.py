@@ -1,12 +1,17 @@
 """The check of the kind of engine: Docker, rootless Docker, or Podman in place of Docker."""
 
-from typing import Any
+from __future__ import annotations
 
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Remedy, Verdict, found, ok, skipped, warning
 from coder_ws_runtime.system import docker_api
 from coder_ws_runtime.system.docker_api import DockerApiError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 _SECONDS = 8.0
 """Podman asks the package manager for the versions of its components before it answers."""

@@ -1,9 +1,10 @@
 """Checks of JetBrains IDEs: their files, their locks."""
 
+from __future__ import annotations
+
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from coder_ws_runtime.boot.jetbrains.observe import LockFile, observe
 from coder_ws_runtime.doctor import systemd
@@ -16,7 +17,10 @@ from coder_ws_runtime.persist.store.lease import held_elsewhere, leases
 from coder_ws_runtime.system import docker_api, text_file
 from coder_ws_runtime.system.docker_api import DockerApiError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from coder_ws_runtime.boot.jetbrains.plan import Note
 
 _LABEL = "coder.workspace_id"
@@ -81,7 +85,7 @@ def files(context: Context) -> Verdict:
     return found(findings, f"environment.json and idea.properties{ides} are as they should be")
 
 
-def _noted(context: Context, note: "Note", again: str) -> Finding:
+def _noted(context: Context, note: Note, again: str) -> Finding:
     """A note of the boot step, with its hint as commands if possible."""
     match note.code:
         case "jetbrains.cache-lasts":

@@ -8,7 +8,7 @@ from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.doctor import systemd
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.findings import Finding, Remedy, failure, warning
-from coder_ws_runtime.fs.anchored import BlockedPathError
+from coder_ws_runtime.fs.errors import BlockedPathError
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.reconcile.actions import Decision, Plan
 from coder_ws_runtime.persist.reconcile.observation import Observation

@@ -1,8 +1,8 @@
 """Combine declarations of the same path or of nested paths. Pure."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.persist.manifest.entry import (
     NO_WORKSPACE_ID,
@@ -15,7 +15,8 @@ from coder_ws_runtime.persist.manifest.entry import (
 from coder_ws_runtime.persist.manifest.paths import is_below
 
 
-class Combined(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Combined:
     """The declarations that apply."""
 
     entries: list[Entry]

@@ -9,19 +9,24 @@ The text is compared, not size and time: reading it takes 20 µs, many image bui
 and an image that replaces a manifest must never get the paths of the old one.
 """
 
+from __future__ import annotations
+
 import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from coder_ws_runtime import __version__
 from coder_ws_runtime.fs.writing import replace_file
 from coder_ws_runtime.layout import Layout
 
-Compiled = Mapping[str, Mapping[str, Any]]
-"""By the manifest's path: its `text`, and its `value` as normalised by the model."""
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Compiled = Mapping[str, Mapping[str, Any]]
+    """By the manifest's path: its `text`, and its `value` as normalised by the model."""
 
 _MODEL_FILE = __file__.replace("compiled.py", "model.py")
 

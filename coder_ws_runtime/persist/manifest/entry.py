@@ -1,12 +1,14 @@
 """Declarations as plain values."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from coder_ws_runtime.dataclass import dataclass, field, replace
 from coder_ws_runtime.errors import RefusedError, UserError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -148,7 +150,7 @@ class Declarations:
     refused: tuple[UserError, ...]
     excepted: tuple[Entry, ...] = ()
     """Paths that a later manifest excludes."""
-    enabled: "Mapping[str, Path]" = field(default_factory=dict)
+    enabled: Mapping[str, Path] = field(default_factory=dict)
     """The optional manifests that are enabled, by name."""
     children: tuple[Child, ...] = ()
     """Directories inside shared ones that are each workspace's own, or not kept."""

@@ -1,16 +1,23 @@
 """The manifests' files, and their text."""
 
+from __future__ import annotations
+
 import errno
 import os
-import shlex
 import stat
 from pathlib import Path
-from typing import Any
 
 from coder_ws_runtime.documents.cache import load_validated
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.manifest.compiled import Compiled, look_up
+from coder_ws_runtime.persist.manifest.compiled import look_up
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from coder_ws_runtime.persist.manifest.compiled import Compiled
+
 
 _MODEL_FILE = __file__.replace("files.py", "model.py")
 # People write manifests by hand; a file as large as this is something else.
@@ -38,6 +45,8 @@ def check_manifest_directory(layout: Layout) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
+        import shlex  # noqa: PLC0415 - only messages need it
+
         denied = error.errno == errno.EACCES
         raise RefusedError(
             f"the manifests cannot be listed: {error.strerror}",

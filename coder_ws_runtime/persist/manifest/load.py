@@ -14,10 +14,11 @@ An invalid manifest of the image is refused as a whole: people wrote it, and sho
 wrote, the template's paths and the user's manifests, is refused item by item. Everything else still applies.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from coder_ws_runtime.documents.json_text import NotJson, parse
 from coder_ws_runtime.documents.records import Faults
@@ -46,6 +47,10 @@ from coder_ws_runtime.persist.manifest.files import (
 from coder_ws_runtime.persist.manifest.paths import is_below, normalise_path
 from coder_ws_runtime.persist.manifest.steps import steps_of, steps_of_migration
 from coder_ws_runtime.settings import Settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def load_declarations(layout: Layout, settings: Settings) -> Declarations:

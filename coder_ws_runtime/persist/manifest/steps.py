@@ -1,12 +1,17 @@
 """A manifest's migrations as steps on the volume."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
-from typing import Any
 
 from coder_ws_runtime.errors import RefusedError, locate_errors
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.manifest.entry import Scope, Step, on_volume
 from coder_ws_runtime.persist.manifest.paths import is_below, normalise_path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def steps_of(layout: Layout, manifest: dict[str, Any], place: str, workspace_id: str) -> Iterator[Step]:

@@ -4,12 +4,11 @@ Another version of home-persist or of the template may have written them. An unk
 invalid item is refused by itself, and everything else counts. Without pydantic: every first start reads them.
 """
 
-from typing import Any, Literal
-
 from coder_ws_runtime.dataclass import dataclass, field
 from coder_ws_runtime.documents.json_text import NotJson, parse
 from coder_ws_runtime.documents.records import Faults, name_kind, read_record
 from coder_ws_runtime.errors import RefusedError, UserError
+from coder_ws_runtime.persist.manifest.entry import Scope
 
 AREA = "manifest"
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -21,7 +20,7 @@ class _PathObject:
 
     path: str = ""
     mode: str = field(default="", metadata={"pattern": r"^0?[0-7]{3}$", "description": "for example '0700'"})
-    scope: Literal["", "owner", "workspace"] = ""
+    scope: Scope = Scope.OWNER
     why: str = ""
 
 
@@ -32,11 +31,11 @@ class _Document:
     schema_: str = field(default="", metadata={"alias": "$schema"})
     source: str = field(default="user", metadata={"pattern": _NAME})
     description: str = ""
-    scope: Literal["owner", "workspace"] = "owner"
-    paths: tuple[Any, ...] = ()
-    except_: tuple[Any, ...] = field(default=(), metadata={"alias": "except"})
+    scope: Scope = Scope.OWNER
+    paths: tuple[object, ...] = ()
+    except_: tuple[object, ...] = field(default=(), metadata={"alias": "except"})
     enable: tuple[str, ...] = field(default=(), metadata={"pattern": _NAME})
-    migrations: tuple[Any, ...] = ()
+    migrations: tuple[object, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +44,16 @@ class Tolerated:
 
     source: str
     description: str
-    paths: tuple[tuple[str, dict[str, Any]], ...]
+    paths: tuple[tuple[str, dict[str, object]], ...]
     """Each with its place: the file and the JSON path."""
     excepted: tuple[tuple[str, str], ...]
     enable: tuple[str, ...]
-    migrations: tuple[tuple[str, dict[str, Any]], ...]
+    migrations: tuple[tuple[str, dict[str, object]], ...]
     refused: tuple[UserError, ...]
     warnings: tuple[UserError, ...]
 
 
-def parse_object(document: bytes, place: str) -> dict[str, Any]:
+def parse_object(document: bytes, place: str) -> dict[str, object]:
     """The JSON object of a manifest.
 
     Raises:
@@ -88,9 +87,9 @@ def read_tolerantly(document: bytes, place: str) -> Tolerated:
     """
     faults = Faults(place, AREA)
     found = read_record(_Document, parse_object(document, place), faults)
-    paths: list[tuple[str, dict[str, Any]]] = []
+    paths: list[tuple[str, dict[str, object]]] = []
     for index, item in enumerate(found.paths):
-        value = read_path(item, faults, f"$.paths[{index}]", found.scope)
+        value = read_path(item, faults, f"$.paths[{index}]", found.scope.value)
         if value is not None:
             paths.append((f"{place}:$.paths[{index}]", value))
     excepted: list[tuple[str, str]] = []
@@ -114,7 +113,7 @@ def read_tolerantly(document: bytes, place: str) -> Tolerated:
     )
 
 
-def read_path(item: object, faults: Faults, path: str, scope: str = "owner") -> dict[str, Any] | None:
+def read_path(item: object, faults: Faults, path: str, scope: str = "owner") -> dict[str, object] | None:
     """One declared path as an object; None if it is refused.
 
     Args:
@@ -130,18 +129,20 @@ def read_path(item: object, faults: Faults, path: str, scope: str = "owner") -> 
         faults.refuse(path, what, "write a string, or an object with the key 'path'")
         return None
     before = len(faults.refused)
-    found = read_record(_PathObject, item, faults, path)
+    found = read_record(_PathObject, {**item, "scope": item.get("scope") or scope}, faults, path)
     if len(faults.refused) == before and not found.path:
         faults.refuse(path, "the key 'path' is missing", 'for example {"path": ".config/gh/"}')
     if len(faults.refused) > before:  # do not guess an invalid mode or scope
         return None
     mode = int(found.mode, 8) if found.mode else None
-    return {"path": found.path, "scope": found.scope or scope, "mode": mode, "why": found.why}
+    return {"path": found.path, "scope": found.scope.value, "mode": mode, "why": found.why}
 
 
-def _read_migrations(items: tuple[Any, ...], place: str, faults: Faults) -> list[tuple[str, dict[str, Any]]]:
+def _read_migrations(
+    items: tuple[object, ...], place: str, faults: Faults
+) -> list[tuple[str, dict[str, object]]]:
     """Migrations are validated strictly: half of one must not run. Programs write none, so it is free."""
-    found: list[tuple[str, dict[str, Any]]] = []
+    found: list[tuple[str, dict[str, object]]] = []
     for index, item in enumerate(items):
         from coder_ws_runtime.persist.manifest import model as manifest_model  # noqa: PLC0415 - pydantic is slow to import
 

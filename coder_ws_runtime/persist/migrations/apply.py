@@ -9,8 +9,8 @@ import stat
 from collections.abc import Iterable
 
 from coder_ws_runtime.fs import kernel
-from coder_ws_runtime.fs.anchored import BlockedPathError, sync_directory
-from coder_ws_runtime.fs.copying import ChangedError
+from coder_ws_runtime.fs.anchored import sync_directory
+from coder_ws_runtime.fs.errors import BlockedPathError, ChangedError
 from coder_ws_runtime.fs.removing import remove_copied
 from coder_ws_runtime.identity import Identity
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind, Scope, Step

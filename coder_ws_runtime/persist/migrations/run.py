@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from coder_ws_runtime.dataclass import asdict, dataclass, replace
 from coder_ws_runtime.errors import RefusedError, UserError
-from coder_ws_runtime.fs.copying import ChangedError
+from coder_ws_runtime.fs.errors import ChangedError
 from coder_ws_runtime.persist.manifest.entry import Declarations, Step
 from coder_ws_runtime.persist.manifest.paths import is_below
 from coder_ws_runtime.persist.migrations.plan import Decision, Operation, Plan, Seen, plan

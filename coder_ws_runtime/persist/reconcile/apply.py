@@ -10,14 +10,20 @@ This module maps operations to steps. The steps are functions, in modules by wha
 :mod:`.steps_on_volume`, :mod:`.steps_in_home`, :mod:`.steps_after_rename`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
-from typing import Final
 
 from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.reconcile import steps_after_rename, steps_in_home, steps_on_volume
 from coder_ws_runtime.persist.reconcile.actions import Action, Operation
 from coder_ws_runtime.persist.reconcile.observation import Observation, Origin
 from coder_ws_runtime.persist.reconcile.path_work import Context, PathWork
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
 
 STEPS: Final[dict[Operation, Callable[[PathWork], None]]] = {
     Operation.MAKE_TARGET: steps_on_volume.make_target,

@@ -1,7 +1,6 @@
 """Compare a tree of the home with the volume's: bytes, then metadata. Changes nothing."""
 
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -12,13 +11,14 @@ from coder_ws_runtime.fs.anchored import (
     open_file,
     report_deep_nesting,
 )
-from coder_ws_runtime.fs.copying import ChangedError, wait_for_tick
+from coder_ws_runtime.fs.copying import wait_for_tick
+from coder_ws_runtime.fs.errors import BusyError, ChangedError
 from coder_ws_runtime.fs.links import text_after_move
 from coder_ws_runtime.fs.metadata import same_metadata
-from coder_ws_runtime.fs.writers import BusyError, Writing, ignore_lease_breaks, writing
+from coder_ws_runtime.fs.writers import Writing, ignore_lease_breaks, writing
 from coder_ws_runtime.identity import Identity
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
-from coder_ws_runtime.persist.reconcile.observation import Difference, Pair
+from coder_ws_runtime.persist.reconcile.observation import Difference, Pair, kind_of
 
 _CHUNK = 1 << 18
 _BLOCK = 512
@@ -75,7 +75,7 @@ class _Comparison:
 
     def entry(self, here: int, name: str, there: int, other: str, path: str) -> None:
         mine = os.stat(name, dir_fd=here, follow_symlinks=False)
-        kind = kind_of(mine)
+        kind = kind_of(mine.st_mode)
         target = f"{self.volume.path}/{self.declared.on_volume}/{path}"
         if kind is Kind.LINK and path and os.readlink(name, dir_fd=here) == target:
             # Our link, from when this path was declared by itself. It has no content, and on the volume it
@@ -87,7 +87,7 @@ class _Comparison:
         except FileNotFoundError:
             self.without_match(here, name, path, None)
             return
-        if kind is not kind_of(its):
+        if kind is not kind_of(its.st_mode):
             self.without_match(here, name, path, its)
         elif kind is Kind.SPECIAL:
             self.pairs.append(Pair(path, Difference.SPECIAL))
@@ -151,7 +151,7 @@ class _Comparison:
         """Search what the volume lacks, or has with another type."""
         mine = os.stat(name, dir_fd=here, follow_symlinks=False)
         size = self._survey(here, name, mine, path)
-        if kind_of(mine) is Kind.SPECIAL:
+        if kind_of(mine.st_mode) is Kind.SPECIAL:
             return
         difference = Difference.MISSING if its is None else Difference.DIFFERS
         volume = None if its is None else Identity.of(its)
@@ -159,7 +159,7 @@ class _Comparison:
 
     def _survey(self, here: int, name: str, mine: os.stat_result, path: str) -> int:
         """Name what cannot be moved, and check for writers; returns the number of bytes."""
-        match kind_of(mine):
+        match kind_of(mine.st_mode):
             case Kind.SPECIAL:
                 self.pairs.append(Pair(path, Difference.SPECIAL))
                 return 0
@@ -185,7 +185,7 @@ class _Comparison:
 def is_same_file(mine: tuple[int, str], its: tuple[int, str]) -> bool:
     """Whether two names, each in a directory, are files with the same bytes and the same metadata."""
     found = [os.stat(name, dir_fd=fd, follow_symlinks=False) for fd, name in (mine, its)]
-    if found[0].st_size != found[1].st_size or any(kind_of(one) is not Kind.FILE for one in found):
+    if found[0].st_size != found[1].st_size or any(kind_of(one.st_mode) is not Kind.FILE for one in found):
         return False
     first = open_file(mine[1], mine[0])
     try:
@@ -214,16 +214,3 @@ def _opened(name: str, fd: int) -> Iterator[int]:
         yield opened
     finally:
         os.close(opened)
-
-
-def kind_of(found: os.stat_result) -> Kind:
-    """The result of lstat(2)."""
-    match stat.S_IFMT(found.st_mode):
-        case stat.S_IFDIR:
-            return Kind.DIRECTORY
-        case stat.S_IFREG:
-            return Kind.FILE
-        case stat.S_IFLNK:
-            return Kind.LINK
-        case _:
-            return Kind.SPECIAL

@@ -6,13 +6,15 @@ SQLite"). SQLite looks for both next to the file to which symlinks lead. A datab
 loses these changes.
 """
 
+from __future__ import annotations
+
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.persist.manifest.paths import in_shell
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from coder_ws_runtime.persist.store.staging import Staging
 
@@ -46,7 +48,7 @@ def refuse_journal(fd: int, name: str, path: str) -> None:
             )
 
 
-def copy_journals(source: tuple[int, str], target: tuple[int, str], staging: "Staging") -> None:
+def copy_journals(source: tuple[int, str], target: tuple[int, str], staging: Staging) -> None:
     """Copy the changes that are next to a database, to be next to its copy.
 
     Args:

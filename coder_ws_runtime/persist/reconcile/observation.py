@@ -120,3 +120,16 @@ class Observation:
         """Whether the path is a managed link: the right one, or one that this container made here before."""
         home = self.home
         return home is not None and home.kind is Kind.LINK and home.target in (self.link, self.recorded)
+
+
+def kind_of(mode: int) -> Kind:
+    """The kind of what lstat(2) found, by its `st_mode`."""
+    match stat.S_IFMT(mode):
+        case stat.S_IFDIR:
+            return Kind.DIRECTORY
+        case stat.S_IFREG:
+            return Kind.FILE
+        case stat.S_IFLNK:
+            return Kind.LINK
+        case _:
+            return Kind.SPECIAL

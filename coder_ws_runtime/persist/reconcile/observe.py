@@ -6,11 +6,18 @@ from collections.abc import Callable
 from functools import partial
 
 from coder_ws_runtime.dataclass import replace
-from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError
+from coder_ws_runtime.fs.anchored import Anchor
+from coder_ws_runtime.fs.errors import BlockedPathError
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
-from coder_ws_runtime.persist.reconcile.compare import compare, kind_of
 from coder_ws_runtime.persist.reconcile.event import NO_EVENT, Fate, LinkEvent
-from coder_ws_runtime.persist.reconcile.observation import Difference, Node, Observation, Origin, Pair
+from coder_ws_runtime.persist.reconcile.observation import (
+    Difference,
+    Node,
+    Observation,
+    Origin,
+    Pair,
+    kind_of,
+)
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.names import aside_name
 
@@ -46,6 +53,8 @@ def look(
         return seen
     if seen.aside is None and (seen.home is None or seen.home.kind is Kind.LINK):
         return seen
+    from coder_ws_runtime.persist.reconcile.compare import compare  # noqa: PLC0415 - most paths are links
+
     root = f"{session.home.path}/{entry.path}"
 
     def content(fd: int, name: str) -> tuple[Pair, ...]:
@@ -53,7 +62,7 @@ def look(
 
     looked = _look(session, entry, content)
     if refuse_writers and looked.aside is None and looked.home is not None and looked.home.kind is Kind.FILE:
-        from coder_ws_runtime.persist.reconcile.database import refuse_journal  # noqa: PLC0415 - most paths are links
+        from coder_ws_runtime.persist.reconcile.database import refuse_journal  # noqa: PLC0415 - as above
 
         with session.home.parent(entry.path) as (fd, name):
             refuse_journal(fd, name, entry.path)
@@ -185,4 +194,4 @@ def node(fd: int, name: str) -> Node | None:
 
 def _node(found: os.stat_result) -> Node:
     """What lstat(2) found of something that is no link."""
-    return Node(kind_of(found), stat.S_IMODE(found.st_mode))
+    return Node(kind_of(found.st_mode), stat.S_IMODE(found.st_mode))

@@ -3,8 +3,7 @@
 import os
 
 from coder_ws_runtime.errors import RefusedError, UserError
-from coder_ws_runtime.fs.anchored import MountPointError
-from coder_ws_runtime.fs.writers import BusyError
+from coder_ws_runtime.fs.errors import BusyError, MountPointError
 from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.manifest.paths import in_shell
 from coder_ws_runtime.persist.reconcile.actions import Decision, Plan

@@ -7,8 +7,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 
 from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.errors import RefusedError, UserError
-from coder_ws_runtime.fs.copying import ChangedError
-from coder_ws_runtime.fs.writers import BusyError
+from coder_ws_runtime.fs.errors import BusyError, ChangedError
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.monitor import amount
 from coder_ws_runtime.persist.reconcile.actions import Action, Decision, Operation, Plan
@@ -71,7 +70,7 @@ def settle(
         progress: called with the number of bytes as they are copied, instead of the monitor.
     """
     run = _Settling(session, entry, event, dry_run=dry_run, progress=progress)
-    before = session.attic.count
+    before = session.displaced
     try:
         run.run()
     except BusyError as busy:
@@ -84,7 +83,7 @@ def settle(
     except Exception as error:  # noqa: BLE001 - a bug ends this path, and not the others
         run.now = run.acted or Plan(Decision.FAILED)
         run.error = unforeseen_error(entry, error)
-    if session.attic.count > before:
+    if session.displaced > before:
         session.attic.keep_bounds()
     told = run.acted or run.now
     problem, hint, code = ("", "", "") if run.error else run.remark(told)
@@ -95,7 +94,7 @@ def settle(
         problem=problem,
         hint=hint,
         error=run.error,
-        attic=session.attic.since(before),
+        attic=session.displaced_since(before),
         problem_code=code,
     )
 

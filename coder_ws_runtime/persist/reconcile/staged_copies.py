@@ -7,7 +7,8 @@ from functools import partial
 from coder_ws_runtime.dataclass import dataclass, field
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.fs.anchored import sync_directory
-from coder_ws_runtime.fs.copying import SYNC_EACH, ChangedError, Copied, copy
+from coder_ws_runtime.fs.copying import SYNC_EACH, Copied, copy
+from coder_ws_runtime.fs.errors import ChangedError
 from coder_ws_runtime.fs.usage import Usage, measure
 from coder_ws_runtime.identity import CopyRecord
 from coder_ws_runtime.persist.reconcile.observation import Origin

@@ -6,7 +6,8 @@ from contextlib import ExitStack, suppress
 from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.fs.anchored import Owner, sync_directory
-from coder_ws_runtime.fs.copying import ChangedError, copy
+from coder_ws_runtime.fs.copying import copy
+from coder_ws_runtime.fs.errors import ChangedError
 from coder_ws_runtime.fs.removing import remove_tree
 from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.reconcile.observe import node

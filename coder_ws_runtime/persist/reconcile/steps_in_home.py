@@ -7,10 +7,10 @@ from contextlib import suppress
 
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.fs.anchored import Anchor, Owner, open_below
-from coder_ws_runtime.fs.copying import ChangedError, copy
+from coder_ws_runtime.fs.copying import copy
+from coder_ws_runtime.fs.errors import BusyError, ChangedError
 from coder_ws_runtime.fs.metadata import copy_metadata
 from coder_ws_runtime.fs.removing import check_copied, remove_copied
-from coder_ws_runtime.fs.writers import BusyError
 from coder_ws_runtime.persist.reconcile.path_work import PathWork, joined
 from coder_ws_runtime.persist.store.names import LEFT_SUFFIX, aside_name
 

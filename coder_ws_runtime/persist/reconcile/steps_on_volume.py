@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.fs.anchored import finish_directory, sync_directory
-from coder_ws_runtime.fs.copying import ChangedError
+from coder_ws_runtime.fs.errors import ChangedError
 from coder_ws_runtime.fs.metadata import copy_metadata
 from coder_ws_runtime.identity import CopyRecord, Identity
 from coder_ws_runtime.persist.reconcile.compare import is_same_file

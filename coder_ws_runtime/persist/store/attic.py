@@ -12,16 +12,18 @@ The names of batches are in :mod:`.attic_batch`, the reasons and the records in 
 removes it.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 from coder_ws_runtime.dataclass import asdict, dataclass, field
 from coder_ws_runtime.errors import UserError
-from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError, open_directory, sync_directory, writable
+from coder_ws_runtime.fs.anchored import Anchor, open_directory, sync_directory, writable
+from coder_ws_runtime.fs.errors import BlockedPathError
 from coder_ws_runtime.fs.removing import remove_tree
 from coder_ws_runtime.fs.usage import measure
 from coder_ws_runtime.persist.store import names
@@ -30,6 +32,7 @@ from coder_ws_runtime.persist.store.attic_records import Reason, Winner
 from coder_ws_runtime.persist.store.names import STATE
 from coder_ws_runtime.persist.store.volume import Volume
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from coder_ws_runtime.persist.store.attic_pruning import Keeper
     from coder_ws_runtime.persist.store.room import Room
@@ -172,7 +175,7 @@ class Attic:
         return self._keeper.problems
 
     @property
-    def room(self) -> "Room":
+    def room(self) -> Room:
         """The room for copies on the volume, for which the attic may shrink."""
         from coder_ws_runtime.persist.store.room import Room  # noqa: PLC0415 - as above
 

@@ -5,7 +5,8 @@ import os
 from collections.abc import Sequence
 
 from coder_ws_runtime.errors import RefusedError, UserError
-from coder_ws_runtime.fs.anchored import Anchor, BlockedPathError, Owner
+from coder_ws_runtime.fs.anchored import Anchor, Owner
+from coder_ws_runtime.fs.errors import BlockedPathError
 from coder_ws_runtime.persist.store.locks import HeldElsewhereError
 
 _AGAIN = "then: home-persist resolve"

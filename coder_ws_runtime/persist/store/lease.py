@@ -6,6 +6,8 @@ workspace was last seen: every resolve sets it, and so does the daemon at each s
 workspace's name.
 """
 
+from __future__ import annotations
+
 import errno
 import fcntl
 import os
@@ -13,11 +15,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.persist.store.names import LEASES, LOCK_SUFFIX, STATE
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from coder_ws_runtime.persist.store.volume import Volume
 
@@ -61,7 +63,7 @@ class Lease:
         workspace_name: written to the file, for when the workspace has been deleted.
     """
 
-    def __init__(self, volume: "Volume", workspace_id: str, workspace_name: str = "") -> None:
+    def __init__(self, volume: Volume, workspace_id: str, workspace_name: str = "") -> None:
         self._volume = volume
         self._workspace_name = workspace_name
         self._name = _file_name(workspace_id)
@@ -124,7 +126,7 @@ class Lease:
         _close(self._fd)
 
 
-def note_seen(volume: "Volume", workspace_id: str, workspace_name: str = "") -> None:
+def note_seen(volume: Volume, workspace_id: str, workspace_name: str = "") -> None:
     """Record that a workspace is in use now, whether or not its daemon runs.
 
     Args:
@@ -159,7 +161,7 @@ def _close(fd: int) -> None:
         os.close(fd)
 
 
-def _open(volume: "Volume", name: str) -> int:
+def _open(volume: Volume, name: str) -> int:
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     with volume.directory(LEASES) as fd:
         opened = os.open(name, flags, 0o644, dir_fd=fd)
@@ -168,7 +170,7 @@ def _open(volume: "Volume", name: str) -> int:
 
 
 @contextmanager
-def retired(volume: "Volume", workspace_id: str) -> Iterator[bool]:
+def retired(volume: Volume, workspace_id: str) -> Iterator[bool]:
     """Hold the lease of a deleted workspace, and remove it at the end.
 
     Yields:

@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 
 from coder_ws_runtime.fs.anchored import Owner, open_directory
-from coder_ws_runtime.fs.removing import remove_tree
-from coder_ws_runtime.fs.usage import measure
 from coder_ws_runtime.persist.store.locks import open_lock
 from coder_ws_runtime.persist.store.names import LOCK_SUFFIX
 
@@ -61,6 +59,8 @@ class Staging:
 
     def discard(self, name: str, progress: Callable[[int], None] | None = None) -> None:
         """Remove one copy, complete or not; `progress` is called for each file."""
+        from coder_ws_runtime.fs.removing import remove_tree  # noqa: PLC0415 - most runs copy nothing
+
         try:
             remove_tree(self.fd, name, progress)
         except OSError as error:
@@ -69,6 +69,8 @@ class Staging:
 
     def close(self) -> None:
         """Remove it with its content."""
+        from coder_ws_runtime.fs.removing import remove_tree  # noqa: PLC0415 - as above
+
         os.close(self.fd)
         # A full or failing disk is reported elsewhere; the next run clears what remains.
         with suppress(OSError):
@@ -93,6 +95,8 @@ def _lock_new_token(parent: int) -> tuple[str, int]:
 def clear(fd: int) -> None:
     """Remove what dead processes left in the directory `fd`, which contains all of them."""
     for token in _left_over(fd):
+        from coder_ws_runtime.fs.removing import remove_tree  # noqa: PLC0415 - as above
+
         with suppress(OSError):  # we may not remove it
             remove_tree(fd, token)
             os.unlink(f"{token}{LOCK_SUFFIX}", dir_fd=fd)
@@ -100,6 +104,8 @@ def clear(fd: int) -> None:
 
 def left_over(fd: int) -> int:
     """How many bytes dead processes left in the directory `fd`."""
+    from coder_ws_runtime.fs.usage import measure  # noqa: PLC0415 - as above
+
     total = 0
     for token in _left_over(fd):
         with suppress(OSError):

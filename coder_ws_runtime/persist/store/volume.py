@@ -1,11 +1,12 @@
 """An owner's volume, opened. For its layout see :mod:`coder_ws_runtime.persist.store.names`."""
 
+from __future__ import annotations
+
 import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self
 
 from coder_ws_runtime.digest import hex_digest
 from coder_ws_runtime.errors import NoVolumeError
@@ -14,6 +15,10 @@ from coder_ws_runtime.persist.store import file_system, locks, staging
 from coder_ws_runtime.persist.store import format as volume_format
 from coder_ws_runtime.persist.store.names import FORMAT, LOCKS, STAGING, STATE
 from coder_ws_runtime.persist.store.staging import Staging
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
 
 
 class Volume:

@@ -15,6 +15,7 @@ from coder_ws_runtime.persist.watch.schedule import QUIET
 PATHS = 2000
 FILES = 50_000
 BATCHES = 3000
+"""Of 60 paths, so that none has more versions than the attic keeps."""
 
 
 def heal(saves: int) -> dict[str, float]:
@@ -57,7 +58,7 @@ def scale(saves: int) -> dict[str, float]:
         moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime(time.time() - 60 * number))
         batch = volume / f".home-persist/attic/{moment}.000Z-bench"
         batch.mkdir(parents=True)
-        (batch / ".bench.json").write_text(f"older {number}")
+        (batch / f".bench-{number % 60}.json").write_text(f"older {number}")
     time.sleep(15)  # what the new declarations have still to do
     return heal(saves)
 

@@ -87,7 +87,7 @@ class Session:
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         """Close everything; a file system error of the whole volume becomes a refusal."""
         if "attic" in self.__dict__:
-            self.attic.keep_bounds()
+            self.attic.keep_bounds(always=self.attic.is_due)
         self.ledger.close()
         failure = None
         if isinstance(error, OSError):

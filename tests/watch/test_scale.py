@@ -4,6 +4,7 @@ import shutil
 import time
 from pathlib import Path
 
+from coder_ws_runtime.persist.store.attic_bounds import Bounds
 from tests.conftest import missing
 from tests.harness.watched import Watched, until
 from tests.watch.conftest import Make
@@ -28,17 +29,21 @@ def calls_of_a_heal(a: Watched, trace: Path) -> list[str]:
     return calls
 
 
+def make_batches(volume: Path, count: int) -> None:
+    for number in range(count):
+        moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime(time.time() - 60 * number))
+        batch = volume / f".home-persist/attic/{moment}.000Z-many@owner"
+        batch.mkdir(parents=True)
+        (batch / "saved").write_text(f"older {number}")
+
+
 def test_a_heal_costs_the_same_among_many_paths_files_and_batches(
     make: Make, volume: Path, tmp_path: Path
 ) -> None:
     if shutil.which("strace") is None:
         missing("strace is not there")
     few = calls_of_a_heal(make("few", "saved"), tmp_path / "few.trace")
-    for number in range(BATCHES):
-        moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime(time.time() - 60 * number))
-        batch = volume / f".home-persist/attic/{moment}.000Z-many"
-        batch.mkdir(parents=True)
-        (batch / "saved").write_text(f"older {number}")
+    make_batches(volume, BATCHES)
     (volume / ".big").mkdir()
     for number in range(FILES):
         (volume / f".big/{number}").write_text("x")
@@ -52,6 +57,28 @@ def test_a_heal_costs_the_same_among_many_paths_files_and_batches(
     print(f"{len(few)} system calls, and {len(many)}")
     assert len(many) < len(few) * 1.5
     assert not [call for call in many if "Z-many" in call], "it reads no batch of the attic"
+
+
+def test_no_save_waits_for_the_limits_of_the_attic(make: Make, volume: Path, tmp_path: Path) -> None:
+    """They are kept as soon as no program saves."""
+    if shutil.which("strace") is None:
+        missing("strace is not there")
+    trace = tmp_path / "trace"
+    a = make("a", "saved")
+    a.resolve()
+    a.start("strace", "-D", "-f", "-qqq", "-o", str(trace))
+    make_batches(volume, Bounds().versions)
+
+    def versions() -> int:
+        return len(list(volume.glob(".home-persist/attic/*/saved")))
+
+    for number in range(Bounds().versions // 5 + 3):
+        a.save("saved", f"{number}")
+        until(lambda number=number: a.volume_has("saved", f"{number}") and a.linked("saved"))
+    assert "Z-many" not in trace.read_text()
+    assert versions() > Bounds().versions
+    until(lambda: versions() == Bounds().versions)
+    assert "Z-many" in trace.read_text()
 
 
 def test_nothing_wakes_it_at_rest(make: Make) -> None:

@@ -107,7 +107,9 @@ class Attic:
         """How many items were added."""
         self._open: dict[str, _Open] = {}
         self._added = 0
-        """Bytes on disk that were added and not counted yet."""
+        """Bytes on disk that were added and that `keep_bounds` has not considered yet."""
+        self._considered = 0
+        """How many of the items it has considered."""
         self._keeper: Keeper | None = None
         self._room: Room | None = None
 
@@ -153,11 +155,16 @@ class Attic:
             raise
         self.count += 1
 
+    @property
+    def is_due(self) -> bool:
+        """Whether so many versions were added that `keep_bounds` should look through all of them."""
+        return self._keeper is not None and self._keeper.is_due
+
     def keep_bounds(self, *, always: bool = False) -> list[UserError]:
-        """Remove what is beyond the limits, if anything was added since the last call.
+        """Remove what is beyond the limits, if the volume may become full by what was added.
 
         Args:
-            always: also if nothing was: other processes add items, and time passes.
+            always: look through all versions: 0.1 ms for each batch, for which no save should wait.
 
         Returns:
             What could not be read or removed.
@@ -170,8 +177,8 @@ class Attic:
         if always:
             self._keeper.look_through(time.time())
         else:
-            self._keeper.added(self._added, time.time())
-        self._added = 0
+            self._keeper.added(self.count - self._considered, self._added, time.time())
+        self._added, self._considered = 0, self.count
         return self._keeper.problems
 
     @property

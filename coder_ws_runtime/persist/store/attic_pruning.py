@@ -114,17 +114,25 @@ class Keeper:
         self.problems: list[UserError] = []
         """What could not be read or removed the last time."""
 
-    def added(self, size: int, now: float) -> None:
-        """Count an added item, and remove what is beyond the limits.
+    def added(self, count: int, size: int, now: float) -> None:
+        """Count added items, and remove what is beyond the limits if the volume may become full.
+
+        What is too old or has too many newer versions can wait: see `is_due`.
 
         Args:
-            size: bytes on disk.
+            count: how many.
+            size: their bytes on disk.
             now: seconds since the epoch.
         """
         self._headroom -= size
-        self._adds_left -= 1
-        if self._headroom < 0 or self._adds_left < 0:
+        self._adds_left -= count
+        if self._headroom < 0:
             self.look_through(now)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether so many items were added that some may be beyond the limits."""
+        return self._adds_left < 0
 
     def look_through(self, now: float) -> Pruned | None:
         """Remove what is beyond the limits; None if the volume cannot be read."""

@@ -35,6 +35,8 @@ _LOCK_WAIT = 0.2
 """How many seconds to wait for another workspace that works on the same path; other paths wait too."""
 _TURN = 0.02
 """After this many seconds, a sweep is interrupted to handle events."""
+_IDLE = 1.0
+"""After this many seconds without an event, what may take a moment is done: no save should wait for it."""
 _STOP = 12.0
 """How many seconds the last sweep may take; the unit's TimeoutStopSec is longer."""
 
@@ -105,7 +107,9 @@ class Daemon:
             until = self.healer.schedule.next(self.swept + self.period)
             if self.declarations.must_poll:
                 until = min(until, polled + POLL)
-            self._wait(wake, until)
+            idle = time.monotonic() + _IDLE if self.upkeep.attic_is_due else until
+            if not self._wait(wake, min(until, idle)) and idle < until:
+                self.upkeep.keep_bounds()
             self._take_events()
             now = time.monotonic()
             if self.reload:
@@ -137,16 +141,20 @@ class Daemon:
         signal.signal(signal.SIGHUP, reload)
         return reading
 
-    def _wait(self, wake: int, until: float) -> None:
-        """Sleep until a signal, an event, the end of the worker, or a time on the monotonic clock."""
+    def _wait(self, wake: int, until: float) -> bool:
+        """Sleep until a signal, an event, the end of the worker, or a time on the monotonic clock.
+
+        Returns whether something happened, and not only time passed.
+        """
         poll = select.poll()
         for fd in (wake, self.healer.worker.fd, *self.watches.descriptors):
             if fd >= 0:
                 poll.register(fd, select.POLLIN)
         # Rounded up: waking up too early would only mean another wait.
-        poll.poll(max(0, int((until - time.monotonic()) * 1000) + 1))
+        happened = poll.poll(max(0, int((until - time.monotonic()) * 1000) + 1))
         with suppress(BlockingIOError):
             os.read(wake, 64)
+        return bool(happened)
 
     # What is declared -----------------------------------------------------------------------------
 

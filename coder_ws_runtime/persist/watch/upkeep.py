@@ -24,12 +24,21 @@ class Upkeep:
         self.lease = Lease(session.volume, session.id, session.attic.workspace)
         self._said: dict[str, str] = {}
 
+    @property
+    def attic_is_due(self) -> bool:
+        """Whether `keep_bounds` should be called before the next sweep, when nothing else is to be done."""
+        return self.session.attic.is_due
+
     def run(self) -> None:
         """Do what is due now."""
         if self.children:
             self._try("children", self._settle_children)
         self._try("lease", self._renew)
         self._try("staging", self.session.volume.clear_staging)
+        self.keep_bounds()
+
+    def keep_bounds(self) -> None:
+        """Remove what is beyond the attic's limits."""
         self._try("attic", self._keep_bounds)
 
     def _try(self, what: str, work: Callable[[], None]) -> None:

@@ -111,13 +111,19 @@ class Volume:
             name: relative to ``.home-persist``; the empty path is that directory itself.
         """
         path = f"{STATE}/{name}".rstrip("/")
-        self.anchor.make_directories(path, owner=self.owner)
-        with self.anchor.parent(path) as (fd, last):
-            opened = open_directory(last, fd, mounted=True)
+        try:
+            opened = self._open(path)
+        except FileNotFoundError:
+            self.anchor.make_directories(path, owner=self.owner)
+            opened = self._open(path)
         try:
             yield opened
         finally:
             os.close(opened)
+
+    def _open(self, path: str) -> int:
+        with self.anchor.parent(path) as (fd, name):
+            return open_directory(name, fd, mounted=True)
 
     @contextmanager
     def lock(self, on_volume: str) -> Iterator[None]:

@@ -96,8 +96,7 @@ class Anchor:
         for new in reversed(missing):
             mode, its_owner = _as_pattern(new, owner, like, base)
             with self.parent(new) as (fd, name), suppress(FileExistsError):
-                os.mkdir(name, 0o700, dir_fd=fd)
-                finish_directory(fd, name, mode, its_owner)
+                make_directory(fd, name, mode, its_owner)
                 if durable:
                     sync_directory(fd)
 
@@ -191,11 +190,13 @@ def _blocked(fd: int, component: str, where: str, error: OSError) -> OSError:
 class Owner:
     """The owner of what we create. There is nothing to do unless we are root and the owner is not."""
 
-    __slots__ = ("gid", "uid")
+    __slots__ = ("gid", "is_other", "uid")
 
     def __init__(self, uid: int, gid: int) -> None:
         self.uid = uid
         self.gid = gid
+        self.is_other = uid != 0 and os.geteuid() == 0
+        """Whether what we create has to be given to the owner."""
 
     @classmethod
     def of(cls, fd: int) -> Owner:
@@ -205,13 +206,14 @@ class Owner:
 
     def chown(self, name: str, fd: int) -> None:
         """Give `name` in the directory `fd` to the owner, if we may; a link itself, not its target."""
-        if os.geteuid() == 0 and self.uid != 0:
+        if self.is_other:
             os.chown(name, self.uid, self.gid, dir_fd=fd, follow_symlinks=False)
 
 
-def finish_directory(fd: int, name: str, mode: int, owner: Owner) -> None:
-    """Set owner, then mode, of a directory that we just created: chown(2) may clear bits of the mode."""
-    owner.chown(name, fd)
+def make_directory(fd: int, name: str, mode: int, owner: Owner) -> None:
+    """Create a directory with a mode and an owner. Raises FileExistsError if something is there."""
+    os.mkdir(name, 0o700, dir_fd=fd)
+    owner.chown(name, fd)  # before the mode: it may clear bits of that
     made = os.open(name, _READ_DIR, dir_fd=fd)
     try:
         os.fchmod(made, mode)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.errors import UserError
+from coder_ws_runtime.fs.parents import Parents
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.manifest.entry import DETOURS, Declarations
+from coder_ws_runtime.persist.manifest.entry import DETOURS, Declarations, Entry
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.migrations.record import all_recorded
 from coder_ws_runtime.persist.monitor import Monitor
+from coder_ws_runtime.persist.reconcile.actions import RECORD, Decision, Plan
+from coder_ws_runtime.persist.reconcile.observation import Observation
+from coder_ws_runtime.persist.reconcile.observe import glance
+from coder_ws_runtime.persist.reconcile.plan import plan
 from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
 from coder_ws_runtime.persist.scope_changes import ScopeChange, find_scope_changes, follow_scope_change
 from coder_ws_runtime.persist.session import Session
@@ -22,6 +27,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from coder_ws_runtime.persist.children import ChildOutcome
     from coder_ws_runtime.persist.migrations.run import Migrated
+
+
+_New = tuple[Entry, Observation, Plan]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +99,16 @@ def resolve(
         changes = tuple(find_scope_changes(session, found))
         if not dry_run:
             changes = tuple(follow_scope_change(session, change, found) for change in changes)
-        outcomes: list[Outcome] = []
         session.monitor.paths = len(found.entries)
+        simple = {} if dry_run else _settle_simple(session, found.entries)
+        session.monitor.settled = len(simple)
+        outcomes: list[Outcome] = []
         for entry in found.entries:
-            outcomes.append(settle(session, entry, dry_run=dry_run))
-            session.monitor.settled += 1
+            outcome = simple.get(entry.path)
+            if outcome is None:
+                outcome = settle(session, entry, dry_run=dry_run)
+                session.monitor.settled += 1
+            outcomes.append(outcome)
         children: tuple[ChildOutcome, ...] = ()
         if found.children:
             from coder_ws_runtime.persist.children import settle_child  # noqa: PLC0415 - not every image has any
@@ -104,6 +117,61 @@ def resolve(
         refused = (*found.refused, *problems)
         warnings = (*found.warnings, *_removed_elsewhere(session, found, dry_run=dry_run))
         return Report(tuple(outcomes), refused, migrated, changes, children, warnings)
+
+
+def _settle_simple(session: Session, entries: Iterable[Entry]) -> dict[str, Outcome]:
+    """Settle what a glance is enough for: most paths of a run are in place, and of a first start, new.
+
+    Each costs few system calls: directories stay open from path to path, and what is new is locked and recorded
+    together. Everything else, and everything that fails, is left to `settle`.
+
+    Returns the outcomes by path.
+    """
+    parents = Parents(session.home), Parents(session.volume.anchor)
+    done: dict[str, Outcome] = {}
+    new: list[_New] = []
+    try:
+        for entry in entries:
+            try:
+                seen = glance(session, entry, parents=parents)
+                now = plan(entry, seen)
+            except Exception:  # noqa: BLE001, S112 - `settle` meets it too, and says what it means
+                continue
+            if now.only_creates and not now.problem:
+                new.append((entry, seen, now))
+            elif now == Plan(Decision.LINKED):
+                done[entry.path] = Outcome(entry, now.decision)
+        if new:
+            done.update(_create(session, new, parents))
+    finally:
+        for one in parents:
+            one.close()
+    return done
+
+
+def _create(session: Session, new: list[_New], parents: tuple[Parents, Parents]) -> dict[str, Outcome]:
+    """Create directories and links by steps that fail if something is there now."""
+    from coder_ws_runtime.persist.reconcile.apply import apply  # noqa: PLC0415 - most runs create nothing
+    from coder_ws_runtime.persist.reconcile.path_work import Context  # noqa: PLC0415 - as above
+
+    context = Context(session.home, session.volume, session.ledger, session.attic, parents=parents)
+    done: dict[str, Outcome] = {}
+    try:
+        with session.ledger.lock_all():
+            if session.ledger.refresh():  # another process has worked since the glance
+                return {}
+            session.ledger.record_all(
+                {entry.path: seen.link for entry, seen, now in new if RECORD in now.actions}
+            )
+            for entry, seen, now in new:
+                try:
+                    apply(entry, seen, now.actions, context)
+                except Exception:  # noqa: BLE001, S112 - as above
+                    continue
+                done[entry.path] = Outcome(entry, now.decision, changed=True)
+    except OSError:  # another process works on a path, or the ledger cannot be written
+        return done
+    return done
 
 
 def _removed_elsewhere(session: Session, found: Declarations, *, dry_run: bool) -> Iterator[UserError]:

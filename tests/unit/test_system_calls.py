@@ -15,12 +15,12 @@ from tests.harness.tree import Tree
 
 FEW, MANY = 20, 120
 
-NEW_DIRECTORY = 25
-"""Two looks at the directories above it, one lock, a directory, its mode, a line in the ledger, a link."""
-NEW_LINK = 18
+NEW_DIRECTORY = 5
+"""As below; then a directory, and a link. The lock and the ledger's lines are for all paths together."""
+NEW_LINK = 4
 """The volume has it: as above, without the directory."""
-IN_PLACE = 7
-"""Home and volume: open the directory above it, look, close; and whether a run was interrupted."""
+IN_PLACE = 3
+"""A look at the home, at the volume, and at what an interrupted run may have left."""
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from functools import partial
 from pathlib import Path
 
 from coder_ws_runtime.persist.store.attic_bounds import Bounds
@@ -27,6 +28,10 @@ def calls_of_a_heal(a: Watched, trace: Path) -> list[str]:
     calls = trace.read_text().splitlines()[before:]
     a.stop()
     return calls
+
+
+def _is_kept(a: Watched, content: str) -> bool:
+    return a.volume_has("saved", content) and a.linked("saved")
 
 
 def make_batches(volume: Path, count: int) -> None:
@@ -74,7 +79,7 @@ def test_no_save_waits_for_the_limits_of_the_attic(make: Make, volume: Path, tmp
 
     for number in range(Bounds().versions // 5 + 3):
         a.save("saved", f"{number}")
-        until(lambda number=number: a.volume_has("saved", f"{number}") and a.linked("saved"))
+        until(partial(_is_kept, a, f"{number}"))
     assert "Z-many" not in trace.read_text()
     assert versions() > Bounds().versions
     until(lambda: versions() == Bounds().versions)

@@ -110,6 +110,9 @@ REPLACE_LINK = Action(Operation.REPLACE_LINK)
 REPLACE_CONTENT = Action(Operation.REPLACE_CONTENT)
 DROP_ASIDE = Action(Operation.DROP_ASIDE)
 RECORD = Action(Operation.RECORD)
+_CREATING = frozenset(
+    {Operation.MAKE_TARGET, Operation.MAKE_TARGET_PARENT, Operation.RECORD, Operation.MAKE_LINK}
+)
 FORGET = Action(Operation.FORGET)
 DROP_LINK = Action(Operation.DROP_LINK)
 PUT_BACK = Action(Operation.PUT_BACK)
@@ -130,3 +133,11 @@ class Plan:
     refused: bool = False
     code: str = ""
     """The stable code of the problem, if it is not the decision's."""
+
+    @property
+    def only_creates(self) -> bool:
+        """Whether it only makes what neither side has, by steps that fail if something is there now.
+
+        It needs no look at content, and none afterwards.
+        """
+        return bool(self.actions) and all(one.operation in _CREATING for one in self.actions)

@@ -8,6 +8,7 @@ from functools import partial
 from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.fs.anchored import Anchor
 from coder_ws_runtime.fs.errors import BlockedPathError
+from coder_ws_runtime.fs.parents import Parents
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.reconcile.event import NO_EVENT, Fate, LinkEvent
 from coder_ws_runtime.persist.reconcile.observation import (
@@ -60,7 +61,7 @@ def look(
     def content(fd: int, name: str) -> tuple[Pair, ...]:
         return compare((fd, name), session.volume.anchor, entry, root=root, refuse_writers=refuse_writers)
 
-    looked = _look(session, entry, content)
+    looked = _look(session, entry, content, session.home, session.volume.anchor)
     if refuse_writers and looked.aside is None and looked.home is not None and looked.home.kind is Kind.FILE:
         from coder_ws_runtime.persist.reconcile.database import refuse_journal  # noqa: PLC0415 - as above
 
@@ -86,12 +87,24 @@ def _is_back(session: Session, entry: Entry, looked: Observation) -> bool:
         return measure(*mine).files == measure(*its).files
 
 
-def glance(session: Session, entry: Entry, event: LinkEvent = NO_EVENT) -> Observation:
+def glance(
+    session: Session,
+    entry: Entry,
+    event: LinkEvent = NO_EVENT,
+    parents: tuple[Parents, Parents] | None = None,
+) -> Observation:
     """As `look`, without the content, and as the ledger was when it was read last.
 
     Quick, and no basis for a plan of copies.
+
+    Args:
+        session: home and volume, opened.
+        entry: what is declared.
+        event: what the kernel reported about the link.
+        parents: of the home and of the volume, from a look at another path.
     """
-    seen = _look(session, entry, content=lambda _fd, _name: ())
+    home, volume = parents or (session.home, session.volume.anchor)
+    seen = _look(session, entry, lambda _fd, _name: (), home, volume)
     if session.relink:
         seen = replace(seen, left=Fate.NONE)
     if event.fate is Fate.MOVED:
@@ -103,14 +116,20 @@ def glance(session: Session, entry: Entry, event: LinkEvent = NO_EVENT) -> Obser
     return replace(seen, mounted=session.mounted_in(entry.path))
 
 
-def _look(session: Session, entry: Entry, content: Callable[[int, str], tuple[Pair, ...]]) -> Observation:
-    home, volume, ledger = session.home, session.volume.anchor, session.ledger
+def _look(
+    session: Session,
+    entry: Entry,
+    content: Callable[[int, str], tuple[Pair, ...]],
+    home: Anchor | Parents,
+    volume: Anchor | Parents,
+) -> Observation:
+    ledger, root = session.ledger, session.volume.anchor.path
     volume_node, volume_parent = _on_volume(volume, entry.on_volume)
     left = _fate(ledger.left(entry.path))
     observed = partial(
         Observation,
-        link=f"{volume.path}/{entry.on_volume}",
-        volume_root=str(volume.path),
+        link=f"{root}/{entry.on_volume}",
+        volume_root=str(root),
         volume=volume_node,
         recorded=ledger.link(entry.path),
         left=left,
@@ -131,7 +150,7 @@ def _look(session: Session, entry: Entry, content: Callable[[int, str], tuple[Pa
     except BlockedPathError as error:
         if not error.is_link or ledger.link(error.component):
             raise
-        leads_to = _text(home, error.component)
+        leads_to = _text(session.home, error.component)
         return observed(home=None, parent=False, diverted_at=error.component, diverted_to=leads_to)
 
 
@@ -153,7 +172,7 @@ def _text(home: Anchor, link: str) -> str:
         return os.readlink(name, dir_fd=fd)
 
 
-def _on_volume(volume: Anchor, path: str) -> tuple[Node | None, bool]:
+def _on_volume(volume: Anchor | Parents, path: str) -> tuple[Node | None, bool]:
     """The volume's side, and whether its directory exists."""
     try:
         with volume.parent(path) as (fd, name):

@@ -6,10 +6,13 @@ Each step is a function that takes a :class:`PathWork`. Steps depend on each oth
 """
 
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from coder_ws_runtime.dataclass import dataclass, field
 from coder_ws_runtime.fs.anchored import Anchor
 from coder_ws_runtime.fs.copying import Progress
+from coder_ws_runtime.fs.parents import Parents
 from coder_ws_runtime.identity import Identity
 from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.reconcile.observation import Difference, Observation, Origin
@@ -33,6 +36,8 @@ class Context:
     """What was set aside and could not be removed, and why, for a message."""
     links: dict[str, str] = field(default_factory=dict)
     """The texts of links that lead out of a tree that was copied to the volume."""
+    parents: tuple[Parents, Parents] | None = None
+    """Of the home and of the volume, if many paths are created together."""
     reason: Reason = Reason.DELETED
     """Why the volume's copy moves to the attic, if it moves as a whole."""
 
@@ -71,6 +76,22 @@ class PathWork:
     def anchor(self) -> Anchor:
         """The root of the volume."""
         return self.context.volume.anchor
+
+    def above_link(self, make: Callable[[], None]) -> AbstractContextManager[tuple[int, str]]:
+        """The directory above the path in the home, and the last name. `make` makes a missing directory."""
+        if self.context.parents:
+            return self.context.parents[0].parent(self.entry.path, make)
+        if not self.seen.parent:
+            make()
+        return self.home.parent(self.entry.path)
+
+    def above_target(self, make: Callable[[], None]) -> AbstractContextManager[tuple[int, str]]:
+        """As `above_link`, on the volume."""
+        if self.context.parents:
+            return self.context.parents[1].parent(self.entry.on_volume, make)
+        if not self.seen.volume_parent:
+            make()
+        return self.anchor.parent(self.entry.on_volume)
 
     def on_volume(self, path: str) -> str:
         """The path of an entry's content on the volume; `path` is relative to the entry."""

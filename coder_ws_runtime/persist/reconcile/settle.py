@@ -151,7 +151,7 @@ class _Settling:
 
     def _do_next(self, glanced: Observation) -> bool:
         """Carry out the plan, made again with all content. Returns whether nothing is left to do."""
-        if self._only_creates() and not (self.dry_run or self.session.ledger.refresh()):
+        if self.now.only_creates and not (self.dry_run or self.session.ledger.refresh()):
             self.acted = self.acted or self.now
             self._apply(glanced)
             return True
@@ -174,13 +174,6 @@ class _Settling:
         # A mode that a file system does not accept is not set again.
         self.done = self.now.actions if _is_mode_only(self.now) else ()
         return False
-
-    def _only_creates(self) -> bool:
-        """Whether the plan only makes what neither side has, by steps that fail if something is there now.
-
-        It needs no look at content, and none afterwards.
-        """
-        return bool(self.now.actions) and all(one.operation in _CREATING for one in self.now.actions)
 
     def _apply(self, seen: Observation) -> None:
         # Imported only if something has to be done: most runs find everything in place.
@@ -274,11 +267,6 @@ _SAVING = frozenset(
         Operation.COPY_METADATA,
         Operation.TO_ATTIC,
     }
-)
-
-
-_CREATING = frozenset(
-    {Operation.MAKE_TARGET, Operation.MAKE_TARGET_PARENT, Operation.RECORD, Operation.MAKE_LINK}
 )
 
 

@@ -19,11 +19,13 @@ _NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 def make_link(work: PathWork) -> None:
     """Create the link where there is nothing."""
-    owner = Owner.of(work.home.fd)
-    directory = work.entry.path.rpartition("/")[0]
-    if not work.seen.parent:
+    owner = work.volume.owner  # that of the home
+
+    def make() -> None:
+        directory = work.entry.path.rpartition("/")[0]
         work.home.make_directories(directory, owner=owner, like=_volume_base(work), durable=False)
-    with work.home.parent(work.entry.path) as (fd, name):
+
+    with work.above_link(make) as (fd, name):
         _symlink(work, fd, name, owner)
 
 

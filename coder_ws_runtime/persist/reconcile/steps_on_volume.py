@@ -4,7 +4,7 @@ import os
 from contextlib import suppress
 
 from coder_ws_runtime.fs import kernel
-from coder_ws_runtime.fs.anchored import finish_directory, sync_directory
+from coder_ws_runtime.fs.anchored import make_directory, sync_directory
 from coder_ws_runtime.fs.errors import ChangedError
 from coder_ws_runtime.fs.metadata import copy_metadata
 from coder_ws_runtime.identity import CopyRecord, Identity
@@ -20,15 +20,17 @@ _DEFAULT_MODE = 0o755
 
 def make_target(work: PathWork) -> None:
     """Create a directory with its declared mode; no content is at stake, so nothing is synced."""
-    if not work.seen.volume_parent:
-        make_target_parent(work)
-    with work.anchor.parent(work.entry.on_volume) as (fd, name):
+    owner, mode = work.volume.owner, work.entry.mode
+    with work.above_target(lambda: make_target_parent(work)) as (fd, name):
         try:
-            os.mkdir(name, 0o700, dir_fd=fd)
+            if mode is None and not owner.is_other:
+                os.mkdir(
+                    name, _DEFAULT_MODE, dir_fd=fd
+                )  # less what the umask takes, as for all of the user's
+            else:
+                make_directory(fd, name, _DEFAULT_MODE if mode is None else mode, owner)
         except FileExistsError as error:
             raise ChangedError(work.entry.path) from error
-        mode = _DEFAULT_MODE if work.entry.mode is None else work.entry.mode
-        finish_directory(fd, name, mode, work.volume.owner)
 
 
 def make_target_parent(work: PathWork) -> None:

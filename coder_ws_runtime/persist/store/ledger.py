@@ -137,7 +137,11 @@ class Ledger:
 
     def record_all(self, links: Mapping[str, str]) -> None:
         """Record several links, by path, with one write: all or none. Raises OSError like `record`."""
-        self._append("\n".join(f"{path}\t{target}" for path, target in links.items()))
+        new = {
+            path: target for path, target in links.items() if not self.has(path, target) or self.left(path)
+        }
+        if new:
+            self._append("\n".join(f"{path}\t{target}" for path, target in new.items()))
 
     def note_left(self, path: str, fate: str) -> None:
         """Record that the link was deleted or renamed; it stays in the ledger. Raises OSError."""
@@ -207,6 +211,12 @@ class Ledger:
     # Locks ----------------------------------------------------------------------------------------
 
     @contextmanager
+    def lock_all(self) -> Iterator[None]:
+        """Lock all paths, as `lock` does without waiting."""
+        with self._lock(0, _LOCK_BYTES, wait=False):
+            yield
+
+    @contextmanager
     def lock(self, path: str, *, wait: bool) -> Iterator[None]:
         """Lock a path within this container, against other commands and the daemon.
 
@@ -217,6 +227,11 @@ class Ledger:
             BlockingIOError: another process has it, and `wait` is false.
             OSError: the directory cannot be written.
         """
+        with self._lock(int(_hash(path), 16) % _LOCK_BYTES, 1, wait=wait):
+            yield
+
+    @contextmanager
+    def _lock(self, first: int, count: int, *, wait: bool) -> Iterator[None]:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             lock = os.open(f"{self.directory}/{_LOCK}", flags, 0o600)
@@ -226,8 +241,7 @@ class Ledger:
         try:
             # Of this open file, not of the process: a second one in this process has to wait, too.
             command = fcntl.F_OFD_SETLKW if wait else fcntl.F_OFD_SETLK
-            byte = int(_hash(path), 16) % _LOCK_BYTES
-            fcntl.fcntl(lock, command, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0))
+            fcntl.fcntl(lock, command, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, first, count, 0))
             yield
         finally:
             os.close(lock)

@@ -122,8 +122,8 @@ def resolve(
 def _settle_simple(session: Session, entries: Iterable[Entry]) -> dict[str, Outcome]:
     """Settle what a glance is enough for: most paths of a run are in place, and of a first start, new.
 
-    Each costs few system calls: directories stay open from path to path, and what is new is locked and recorded
-    together. Everything else, and everything that fails, is left to `settle`.
+    Each costs few system calls: directories stay open from path to path, and what is new is locked and
+    recorded together. Everything else, and everything that fails, is left to `settle`.
 
     Returns the outcomes by path.
     """

@@ -9,6 +9,9 @@ PATH_MAX = 2048
 """The maximum length of a declared path in bytes: with the directories above it on the volume and in the
 attic, it has to stay below the kernel's limit of 4096 (path_resolution(7))."""
 
+_UTF_8_MAX = 4
+"""The most bytes of a character."""
+
 
 def normalise_path(written: str, home: str) -> str:
     """The path relative to the home, e.g. ``.config/gh`` for ``~/.config//gh/``.
@@ -61,12 +64,17 @@ def _fault(path: str, components: list[str]) -> tuple[str, str] | None:
     """What is wrong with a path, and how to fix it."""
     relative = "write it relative to the home"
     blank = any(not part.strip(" ") for part in components)
+    odd = not path.isprintable()
     rules: tuple[tuple[bool, str, str], ...] = (
         (path.startswith("/"), "is absolute and not below the home", relative),
         (not components or path in ("~", "$HOME", "${HOME}"), "is the whole home", "declare paths in it"),
         (path.startswith("~"), "names another user's home", relative),
-        (any(char < " " or char == "\x7f" for char in path), "has a control character", "remove it"),
-        (any("\ud800" <= char <= "\udfff" for char in path), "is not valid Unicode", "write it in UTF-8"),
+        (odd and any(char < " " or char == "\x7f" for char in path), "has a control character", "remove it"),
+        (
+            odd and any("\ud800" <= char <= "\udfff" for char in path),
+            "is not valid Unicode",
+            "write it in UTF-8",
+        ),
         (blank, "has a name that consists of spaces", "write the actual name"),
         (".." in components, "contains '..'", "write the path without it"),
         (bool(OWN.intersection(components[:1])), "is reserved on the volume", "choose another name"),
@@ -76,7 +84,8 @@ def _fault(path: str, components: list[str]) -> tuple[str, str] | None:
             "choose another name",
         ),
         (
-            any(len(part.encode(errors="replace")) > DECLARED_NAME_MAX for part in components),
+            len(path) > DECLARED_NAME_MAX // _UTF_8_MAX
+            and any(len(part.encode(errors="replace")) > DECLARED_NAME_MAX for part in components),
             f"has a name longer than {DECLARED_NAME_MAX} bytes",
             "choose a shorter one",
         ),

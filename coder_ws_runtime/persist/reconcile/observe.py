@@ -105,7 +105,7 @@ def glance(
     """
     home, volume = parents or (session.home, session.volume.anchor)
     seen = _look(session, entry, lambda _fd, _name: (), home, volume)
-    if session.relink:
+    if session.relink and seen.left is not Fate.NONE:
         seen = replace(seen, left=Fate.NONE)
     if event.fate is Fate.MOVED:
         seen = replace(seen, new_name=node_at(session.home, event.path))

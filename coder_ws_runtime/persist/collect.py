@@ -1,6 +1,9 @@
 """Move a deleted workspace's copies to the attic; and back, if the workspace returns."""
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.fs import kernel
@@ -12,7 +15,7 @@ from coder_ws_runtime.persist.store.attic import DIRECTORY, Attic, batches, remo
 from coder_ws_runtime.persist.store.attic_batch import digest_of
 from coder_ws_runtime.persist.store.attic_records import Reason, Records
 from coder_ws_runtime.persist.store.failures import failure_of
-from coder_ws_runtime.persist.store.lease import retired
+from coder_ws_runtime.persist.store.lease import close_lease, lease_name, open_lease
 from coder_ws_runtime.persist.store.volume import Volume
 
 
@@ -36,7 +39,7 @@ def collect(attic: Attic, copies: WorkspaceCopies) -> str:
     root = names.copies_root(copies.workspace_id)
     place = f"{volume.path}/{root}"
     try:
-        with retired(volume, copies.workspace_id) as retires:
+        with _retired(volume, copies) as retires:
             if not retires:
                 raise RefusedError("is running after all; kept", code="gc.running", place=place)
             return _to_attic(attic, copies)
@@ -44,6 +47,39 @@ def collect(attic: Attic, copies: WorkspaceCopies) -> str:
         raise failure_of(place, error) from error
     except OSError as error:
         raise failure_in(volume, root, error) from error
+
+
+@contextmanager
+def _retired(volume: Volume, copies: WorkspaceCopies) -> Iterator[bool]:
+    """Hold the lease of a deleted workspace, and remove it at the end.
+
+    Yields:
+        Whether we hold it; False: the workspace is running after all, and its lease stays.
+    """
+    name = lease_name(copies.workspace_id)
+    was_there = volume.anchor.status(f"{names.STATE}/{names.LEASES}/{name}") is not None
+    opened = open_lease(volume, name)
+    try:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        # It is booting: the daemon starts after the first resolve.
+        if was_there and os.fstat(opened).st_mtime > copies.seen:
+            yield False
+            return
+        try:
+            yield True
+        except BaseException:
+            if not was_there:  # we created it; it would mean that the workspace was just seen
+                with volume.directory(names.LEASES) as fd, suppress(OSError):
+                    os.unlink(name, dir_fd=fd)
+            raise
+        with volume.directory(names.LEASES) as fd:
+            os.unlink(name, dir_fd=fd)
+    finally:
+        close_lease(opened)
 
 
 def _to_attic(attic: Attic, copies: WorkspaceCopies) -> str:

@@ -8,7 +8,8 @@ may use a volume on a network, and this host's engine does not know them. Even t
 deleted only if nothing of it exists: no container with its label, and no volume (its projects) with its label
 or with its ID in the name. In all other cases, the time at which it was last seen decides.
 
-The time is the lease's (:mod:`coder_ws_runtime.persist.store.lease`), which every resolve renews.
+The time is the lease's (:mod:`coder_ws_runtime.persist.store.lease`), which every resolve renews. Whatever
+the bound is, the copies of a workspace that may be running on a host that is cut off are kept.
 """
 
 import os
@@ -39,6 +40,7 @@ class Verdict(Enum):
     LEASED = "kept: running"
     CONTAINER = "kept: has a container"
     RECENT = "kept: seen too recently"
+    CUT_OFF = "kept: may be running on a host that is cut off"
     GONE = "gone"
     OLD = "not seen for long"
 
@@ -60,6 +62,8 @@ class WorkspaceCopies:
     usage: Usage
     workspace_name: str = ""
     """Empty if unknown."""
+    cut_off: bool = False
+    """Whether it may be running although its lease is not held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,9 @@ def judge(copies: WorkspaceCopies, engine: Engine | None, own: str, now: float, 
             return Verdict.CONTAINER
         if engine.knows_all and age > bounds.gone and not engine.has_volume(copies.workspace_id):
             return Verdict.GONE
-    return Verdict.OLD if age > bounds.old else Verdict.RECENT
+    if age <= bounds.old:
+        return Verdict.RECENT
+    return Verdict.CUT_OFF if copies.cut_off else Verdict.OLD
 
 
 def query_engine(socket: Path, *, knows_all: bool) -> Engine:
@@ -161,8 +167,12 @@ def find_copies(volume: Volume) -> tuple[list[WorkspaceCopies], list[UserError]]
         except OSError as error:
             problems.append(failure_in(volume, place, error))
             continue
-        held, name_ = (lease.held, lease.workspace_name) if lease else (False, "")
-        found.append(WorkspaceCopies(workspace_id, held, seen, usage, name_))
+        if lease is None:
+            found.append(WorkspaceCopies(workspace_id, held=False, seen=seen, usage=usage))
+            continue
+        found.append(
+            WorkspaceCopies(workspace_id, lease.held, seen, usage, lease.workspace_name, lease.cut_off)
+        )
     return found, problems
 
 

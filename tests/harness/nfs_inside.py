@@ -210,7 +210,11 @@ def a_lease_is_seen_by_the_other_client() -> None:
         (state,) = leases(two.volume)
         assert (state.workspace_id, state.held, state.workspace_name) == ("w1", True, "one")
         lease.close()
-        wait_until(lambda: not leases(two.volume)[0].held)
+        wait_until(lambda: leases(two.volume)[0].cut_off)
+        lease = Lease(first.volume, "w1", "one")
+        assert lease.reads()
+        lease.close(stopped=True)
+        wait_until(lambda: not leases(two.volume)[0].in_use)
 
 
 def a_daemon_heals() -> None:
@@ -252,13 +256,16 @@ def a_cut_is_noticed(down: int, up: int) -> None:
         time.sleep(2.5 * LEASE)
         # The other host sees a workspace that does not run, and clears what it left.
         wait_until(lambda: not leases(two.volume)[0].held, 3 * LEASE)
+        assert leases(two.volume)[0].in_use, "and that may run all the same"
         with Session(two.layout, two.settings) as second:
             second.volume.clear_staging()
         assert not (two.layout.state / "staging" / token).exists()
         _ask(up)
+        assert not lease.reads(), "the daemon's poll notices it"
         first_renewal = lease.renew()
         assert first_renewal is Renewal.RETAKEN, first_renewal
         assert lease.renew() is Renewal.KEPT
+        assert lease.reads()
         assert leases(two.volume)[0].held, "and the other host sees it"
         # What was open on the server is gone; the next copy opens it again.
         first.volume.write("manifests/x.json", b"{}")

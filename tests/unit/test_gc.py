@@ -6,10 +6,13 @@ import time
 
 import pytest
 
+from coder_ws_runtime.fs import file_system
 from coder_ws_runtime.fs.usage import Usage
+from coder_ws_runtime.persist import collect
 from coder_ws_runtime.persist.gc import Bounds, Engine, Verdict, WorkspaceCopies, judge
 from coder_ws_runtime.persist.session import Session
-from coder_ws_runtime.persist.store.lease import Lease
+from coder_ws_runtime.persist.store.attic import Attic
+from coder_ws_runtime.persist.store.lease import Lease, note_seen
 from coder_ws_runtime.settings import Settings, Workspace
 from tests.harness.tree import Tree, content, read, write
 from tests.unit.conftest import Command
@@ -45,6 +48,25 @@ def test_row(name: str) -> None:
     now = 1e9
     left = WorkspaceCopies(workspace_id, held, now - days * DAY, Usage(0, 0, 0, complete=True))
     assert judge(left, engine, "w1", now, Bounds()) is expected
+
+
+CUT = {
+    # days since it ran, days that are enough, Docker, what becomes of the copies of one that may be cut off
+    "bound 0": (0.01, 0.0, None, Verdict.CUT_OFF),
+    "bound below its age": (0.9, 0.5, HERE, Verdict.CUT_OFF),
+    "the usual bound": (0.9, 90.0, None, Verdict.RECENT),
+    "it has a container": (0.01, 0.0, CONTAINER, Verdict.CONTAINER),
+}
+
+
+@pytest.mark.parametrize("name", CUT)
+def test_row_of_one_that_may_be_cut_off(name: str) -> None:
+    days, enough, engine, expected = CUT[name]
+    now = 1e9
+    usage = Usage(0, 0, 0, complete=True)
+    left = WorkspaceCopies("w2", held=False, seen=now - days * DAY, usage=usage, cut_off=True)
+    assert judge(left, engine, "w1", now, Bounds(old=enough * DAY)) is expected
+    assert not expected.removed
 
 
 def ran(tree: Tree, workspace_id: str, days: float, *, called: str = "") -> None:
@@ -204,3 +226,37 @@ def test_without_an_id_nothing_is_touched(left: Tree, run: Command, monkeypatch:
     assert (told.status, error["code"]) == (2, "gc.no-id")
     assert error["remedy"].startswith("set CODER_WORKSPACE_ID")
     assert (left.volume / ".workspaces/old").exists()
+
+
+def test_one_that_may_be_cut_off_is_kept_whatever_the_bound(
+    left: Tree, run: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On NFS the server frees the locks of a node that is cut off."""
+    monkeypatch.setattr(file_system, "type_of", lambda _: "nfs4")
+    with Session(left.layout, left.settings) as session:
+        Lease(session.volume, "new").close()
+        Lease(session.volume, "old").close(stopped=True)
+    done = json.loads(run("gc", "--yes", "--older-than", "0", "--json").out)
+    assert {one["id"]: (one["verdict"], one["removed"]) for one in done["workspaces"]} == {
+        "w1": ("current", False),
+        "new": ("cut_off", False),
+        "old": ("old", True),
+    }
+    assert content(left.volume) == KEPT
+
+
+def test_one_that_boots_after_the_look_is_kept(
+    left: Tree, run: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its daemon has no lease yet: it starts after the first resolve."""
+    real = collect.collect
+
+    def boots_before(attic: Attic, copies: WorkspaceCopies) -> str:
+        note_seen(attic.volume, copies.workspace_id)
+        return real(attic, copies)
+
+    monkeypatch.setattr(collect, "collect", boots_before)
+    told = run("gc", "--yes", "--json")
+    assert [error["code"] for error in told.errors] == ["gc.running"]
+    assert (left.volume / ".workspaces/old/.cache/x").exists()
+    assert (left.layout.state / "leases/old.lock").exists()

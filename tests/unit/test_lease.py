@@ -7,9 +7,10 @@ import time
 
 import pytest
 
+from coder_ws_runtime.fs import file_system
 from coder_ws_runtime.fs.anchored import Owner
 from coder_ws_runtime.persist.session import Session
-from coder_ws_runtime.persist.store.lease import Lease, Renewal, leases
+from coder_ws_runtime.persist.store.lease import CUT_OFF, Lease, Renewal, held_elsewhere, leases
 from coder_ws_runtime.persist.store.volume import Volume
 from tests.harness.tree import Tree
 
@@ -125,6 +126,77 @@ def test_a_lease_that_may_not_be_opened_says_still_when(tree: Tree, monkeypatch:
         patch.setattr(os, "open", refuse)
         (state,) = leases(tree.volume)
     assert abs(time.time() - state.seen - 3 * 86400) < 60
+
+
+@pytest.fixture
+def network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The volume is on a file system whose server frees locks."""
+    monkeypatch.setattr(file_system, "type_of", lambda _: "nfs4")
+
+
+STATES = {
+    # how its daemon ended, days since it was seen, the file system: whether it may be running
+    "stopped": (True, 0.0, "nfs4", False),
+    "its lock is lost": (False, 0.0, "nfs4", True),
+    "its lock is lost, and it was not seen for long": (False, 1.1, "nfs4", False),
+    "a kind that is not known": (False, 0.0, "", True),
+    "killed, and this kernel knows it": (False, 0.0, "ext4", False),
+}
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_a_workspace_without_its_lock_may_be_running(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    stopped, days, kind, expected = STATES[name]
+    monkeypatch.setattr(file_system, "type_of", lambda _: kind)
+    with volume_of(tree) as volume:
+        Lease(volume, "w1", "dev").close(stopped=stopped)
+    if days:
+        age(tree, days)
+    (state,) = leases(tree.volume)
+    assert (state.cut_off, state.in_use, state.held) == (expected, expected, False)
+    assert state.workspace_name == "dev"
+    assert held_elsewhere(tree.volume, "w2") == (["w1"] if expected else [])
+    assert CUT_OFF == 86400
+
+
+@pytest.mark.usefixtures("network")
+def test_a_workspace_that_stopped_and_is_seen_again_may_be_running(tree: Tree) -> None:
+    """Between a resolve and the start of the daemon, which may not come."""
+    with volume_of(tree) as volume:
+        Lease(volume, "w1", "dev").close(stopped=True)
+        assert not leases(tree.volume)[0].in_use
+        tree.resolve()
+        assert leases(tree.volume)[0].cut_off
+        Lease(volume, "w1", "dev").close()
+        assert (tree.layout.state / FILE).read_text() == "dev"
+        assert leases(tree.volume)[0].cut_off
+
+
+@pytest.mark.usefixtures("network")
+def test_one_that_does_not_hold_the_lease_does_not_say_that_the_workspace_stopped(tree: Tree) -> None:
+    with volume_of(tree) as volume:
+        first, second = Lease(volume, "w1", "dev"), Lease(volume, "w1", "dev")
+        second.close(stopped=True)
+        first.close()
+    assert (tree.layout.state / FILE).read_text() == "dev"
+    assert leases(tree.volume)[0].cut_off
+
+
+def test_reading_shows_that_a_lease_is_lost(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    with volume_of(tree) as volume:
+        lease, other = Lease(volume, "w1", "dev"), Lease(volume, "w1", "dev")
+        assert (lease.reads(), other.reads()) == (True, False)
+
+        def refuse(*_: object) -> bytes:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "pread", refuse)
+            assert not lease.reads()
+        other.close()
+        lease.close()
 
 
 @pytest.mark.parametrize("what", ["directory and lock", "directory", "lock", "replaced"])

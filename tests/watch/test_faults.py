@@ -101,6 +101,39 @@ def test_a_lease_that_was_removed_is_taken_again(make: Make, volume: Path) -> No
     assert "lease" in a.said(), "and its loss was reported"
 
 
+def test_copies_that_gc_took_are_back_before_a_path_is_looked_at(make: Make, volume: Path) -> None:
+    """A server that lost our lock lets `gc` on another host take this workspace for deleted."""
+    a = make("a", {"path": ".own/", "scope": "workspace"}, {"path": "own", "scope": "workspace"})
+    b = make("b", "file")
+    a.save("own", "1")
+    a.save(".own/x", "2")
+    a.resolve()
+    a.start()
+    (volume / ".home-persist/leases/id-a.lock").unlink()
+    done = json.loads(b.command("gc", "--yes", "--older-than", "0", "--json").stdout)
+    assert [one["id"] for one in done["workspaces"] if one["removed"]] == ["id-a"]
+    assert not (volume / ".workspaces/id-a").exists()
+    a.reload()
+    until((a.home / ".own/x").exists, "they are back")
+    until(lambda: _is_locked(volume / ".home-persist/leases/id-a.lock"), "and so is the lease")
+    assert ((a.home / "own").read_text(), (a.home / ".own/x").read_text()) == ("1", "2")
+    assert not [name for name in os.listdir(volume / ".home-persist/attic") if "id-a" in name]
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_lease_says_whether_the_daemon_was_stopped(make: Make, volume: Path, *, stopped: bool) -> None:
+    a = make("a", "file")
+    a.start()
+    if stopped:
+        a.stop()
+    else:
+        a.kill()
+    lease = volume / ".home-persist/leases/id-a.lock"
+    assert not _is_locked(lease)
+    (*_, line) = lease.read_text().split("\n", 1)
+    assert (line == f"stopped {lease.stat().st_mtime_ns // 10**9}\n") is stopped
+
+
 def _is_locked(file: Path) -> bool:
     with file.open("r+b") as opened:
         try:

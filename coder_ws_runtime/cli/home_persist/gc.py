@@ -76,7 +76,8 @@ def gc(layout: Layout, *, yes: bool, older_than: float, quiet: bool, as_json: bo
     If the settings say that this Docker engine knows all workspaces (engine_knows_all_workspaces), a
     workspace also counts as deleted if the engine has neither a container nor a projects volume of it, and
     it was not seen for 24 hours. The copies of this workspace, and of any that is running or has a
-    container, are always kept.
+    container, are always kept. On a network file system, a workspace that did not stop properly may be
+    running on a host that is cut off: its copies are kept for 24 hours, also with '--older-than 0'.
 
     What is removed stays in the attic for 30 days: 'home-persist attic list --workspace ID' lists it. The
     owner's copies, which all workspaces share, are not touched. This also removes what interrupted runs

@@ -103,7 +103,9 @@ def _gpg_runs(context: Context, lock: Path) -> bool:
         name = text_file.read(context.layout.proc / process / "comm").strip()
         # GnuPG itself removes a lock whose process does not exist.
         return not name or name in _GPG
-    return any(lease.held and lease.workspace_name.lower() == host for lease in leases(context.layout.volume))
+    return any(
+        lease.in_use and lease.workspace_name.lower() == host for lease in leases(context.layout.volume)
+    )
 
 
 def _left_in_projects(context: Context) -> Iterator[Path]:

@@ -112,7 +112,7 @@ def plan(step: Step, seen: Seen, *, force: bool = False) -> Plan:
 
 def _waits(used_by: Sequence[str]) -> str:
     others = "another workspace is" if len(used_by) == 1 else f"{len(used_by)} other workspaces are"
-    return f"{others} running and may use it ({', '.join(used_by)})"
+    return f"{others} running, or may be, and may use it ({', '.join(used_by)})"
 
 
 def _is_older(target: Identity | None, copied_at: int) -> bool:

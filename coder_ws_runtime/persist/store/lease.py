@@ -2,8 +2,13 @@
 
 One file per workspace, ``.home-persist/leases/<workspace id>.lock``. The daemon holds a lock (flock(2)) on
 it, which ends with the process, however that ends. The file's modification time is the time at which the
-workspace was last seen: every resolve sets it, and so does the daemon at each sweep. The content is the
+workspace was last seen: every resolve sets it, and so does the daemon at each sweep. The first line is the
 workspace's name.
+
+On a network file system, a free lock does not mean that the workspace has ended: the server also frees the
+locks of a host that is cut off. So a daemon that is stopped writes a second line, ``stopped`` and the time,
+and sets the modification time to the same. The line counts only as long as the two are equal, so it needs no
+removal when the workspace is seen again. Without it, the workspace counts as running for `CUT_OFF` seconds.
 """
 
 from __future__ import annotations
@@ -11,8 +16,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import time
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 
@@ -23,7 +28,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from coder_ws_runtime.persist.store.volume import Volume
 
+CUT_OFF = 86400.0
+"""For how many seconds a workspace may be running that has neither its lock nor said that it stopped."""
+
 _NAME_LIMIT = 256
+_STOPPED = "stopped "
 # The errors of a network file system for a descriptor that its server no longer knows.
 _LOST = (errno.EIO, errno.ESTALE, errno.ENOLCK, errno.EBADF)
 
@@ -38,6 +47,14 @@ class LeaseState:
     """When the workspace was last seen, in seconds since the epoch."""
     workspace_name: str = ""
     """Empty if unknown."""
+    cut_off: bool = False
+    """Whether it may be running although we do not see that its lease is held: on a host that the volume's
+    server does not reach."""
+
+    @property
+    def in_use(self) -> bool:
+        """Whether the workspace is running, or may be."""
+        return self.held or self.cut_off
 
 
 class Renewal(Enum):
@@ -66,8 +83,8 @@ class Lease:
     def __init__(self, volume: Volume, workspace_id: str, workspace_name: str = "") -> None:
         self._volume = volume
         self._workspace_name = workspace_name
-        self._name = _file_name(workspace_id)
-        self._fd = _open(volume, self._name)
+        self._name = lease_name(workspace_id)
+        self._fd = open_lease(volume, self._name)
         self.held = False
         self.renew()
 
@@ -90,8 +107,8 @@ class Lease:
 
     def _take(self) -> bool:
         """Lock the file that has the name now; returns whether that succeeded."""
-        _close(self._fd)
-        self._fd = _open(self._volume, self._name)
+        close_lease(self._fd)
+        self._fd = open_lease(self._volume, self._name)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -99,7 +116,7 @@ class Lease:
             return False
         self.held = True
         with suppress(OSError):  # on a full volume it has no name, but is held all the same
-            _write_name(self._fd, self._workspace_name)
+            _write(self._fd, self._workspace_name)
         return True
 
     def _is_valid(self) -> bool:
@@ -121,9 +138,29 @@ class Lease:
             return error.errno not in _LOST and not isinstance(error, BlockingIOError)
         return True
 
-    def close(self) -> None:
-        """Give it back."""
-        _close(self._fd)
+    def reads(self) -> bool:
+        """Whether we hold it, as far as reading shows: one request to a server, and no write to its disk."""
+        if not self.held:
+            return False
+        try:
+            os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)  # otherwise the page cache answers
+            os.pread(self._fd, 1, 0)
+        except OSError as error:
+            return error.errno not in _LOST
+        return True
+
+    def close(self, *, stopped: bool = False) -> None:
+        """Give it back.
+
+        Args:
+            stopped: the workspace stops; otherwise it may go on without a daemon.
+        """
+        if stopped and self.held and self._is_valid():
+            now = int(time.time())  # whole seconds, which every file system can store
+            with suppress(OSError):
+                _write(self._fd, f"{self._workspace_name}\n{_STOPPED}{now}\n")
+                os.utime(self._fd, (now, now))
+        close_lease(self._fd)
 
 
 def note_seen(volume: Volume, workspace_id: str, workspace_name: str = "") -> None:
@@ -137,73 +174,39 @@ def note_seen(volume: Volume, workspace_id: str, workspace_name: str = "") -> No
     Raises:
         OSError: the volume cannot be written.
     """
-    opened = _open(volume, _file_name(workspace_id))
+    opened = open_lease(volume, lease_name(workspace_id))
     try:
         os.utime(opened)
         if os.fstat(opened).st_size == 0 and workspace_name:
             with suppress(OSError):
-                _write_name(opened, workspace_name)
+                _write(opened, workspace_name)
     finally:
-        _close(opened)
+        close_lease(opened)
 
 
-def _file_name(workspace_id: str) -> str:
+def lease_name(workspace_id: str) -> str:
+    """The name of a workspace's lease file."""
     return f"{workspace_id or os.uname().nodename}{LOCK_SUFFIX}"
 
 
-def _write_name(fd: int, workspace_name: str) -> None:
+def _write(fd: int, content: str) -> None:
     os.ftruncate(fd, 0)
-    os.pwrite(fd, workspace_name.encode(), 0)
+    os.pwrite(fd, content.encode(), 0)
 
 
-def _close(fd: int) -> None:
+def close_lease(fd: int) -> None:
+    """Close a lease file, which frees the lock."""
     with suppress(OSError):  # on NFS, close(2) reports earlier write errors; the descriptor is closed
         os.close(fd)
 
 
-def _open(volume: Volume, name: str) -> int:
+def open_lease(volume: Volume, name: str) -> int:
+    """Open a lease file, and create it if it is not there; the caller closes the descriptor."""
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     with volume.directory(LEASES) as fd:
         opened = os.open(name, flags, 0o644, dir_fd=fd)
         volume.owner.chown(name, fd)
     return opened
-
-
-@contextmanager
-def retired(volume: Volume, workspace_id: str) -> Iterator[bool]:
-    """Hold the lease of a deleted workspace, and remove it at the end.
-
-    Yields:
-        Whether we hold it; False: the workspace is running after all, and its lease stays.
-    """
-    name = f"{workspace_id}{LOCK_SUFFIX}"
-    with volume.directory(LEASES) as fd:
-        was_there = _status(name, fd) is not None
-    opened = _open(volume, name)
-    try:
-        try:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        try:
-            yield True
-        except BaseException:
-            if not was_there:  # we created it; it would mean that the workspace was just seen
-                with volume.directory(LEASES) as fd, suppress(OSError):
-                    os.unlink(name, dir_fd=fd)
-            raise
-        with volume.directory(LEASES) as fd:
-            os.unlink(name, dir_fd=fd)
-    finally:
-        _close(opened)
-
-
-def _status(name: str, fd: int) -> os.stat_result | None:
-    try:
-        return os.stat(name, dir_fd=fd, follow_symlinks=False)
-    except FileNotFoundError:
-        return None
 
 
 def leases(volume: Path) -> list[LeaseState]:
@@ -227,16 +230,33 @@ def _state(file: Path, workspace_id: str) -> LeaseState | None:
         fd = os.open(file, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         try:
-            return LeaseState(workspace_id, held=False, seen=file.lstat().st_mtime)
+            seen = file.lstat().st_mtime
         except OSError:
             return None
+        return LeaseState(workspace_id, held=False, seen=seen, cut_off=time.time() - seen < CUT_OFF)
     try:
-        workspace_name = os.pread(fd, _NAME_LIMIT, 0).decode(errors="replace").strip()
-        return LeaseState(workspace_id, _is_held(fd), os.fstat(fd).st_mtime, workspace_name)
+        workspace_name, _, rest = os.pread(fd, _NAME_LIMIT, 0).decode(errors="replace").partition("\n")
+        held, seen = _is_held(fd), os.fstat(fd).st_mtime
+        cut_off = not held and not _has_stopped(rest, seen) and _may_be_cut_off(fd, seen)
+        return LeaseState(workspace_id, held, seen, workspace_name.strip(), cut_off)
     except OSError:
         return None
     finally:
-        _close(fd)
+        close_lease(fd)
+
+
+def _has_stopped(line: str, seen: float) -> bool:
+    """Whether the workspace said that it stopped, and was not seen since."""
+    return seen.is_integer() and line.strip() == f"{_STOPPED}{seen:.0f}"
+
+
+def _may_be_cut_off(fd: int, seen: float) -> bool:
+    """Whether a free lock may mean that its host does not reach the server. A kernel keeps its own locks."""
+    if time.time() - seen >= CUT_OFF:
+        return False
+    from coder_ws_runtime.fs.file_system import is_local, type_of  # noqa: PLC0415 - rarely needed
+
+    return not is_local(type_of(fd))
 
 
 def _is_held(fd: int) -> bool:
@@ -254,6 +274,6 @@ def is_held(volume: Path, workspace_id: str) -> bool:
 
 
 def held_elsewhere(volume: Path, workspace_id: str) -> list[str]:
-    """IDs of the owner's other workspaces that are running."""
+    """IDs of the owner's other workspaces that are running, or may be on a host that is cut off."""
     own = workspace_id or os.uname().nodename
-    return [lease.workspace_id for lease in leases(volume) if lease.held and lease.workspace_id != own]
+    return [lease.workspace_id for lease in leases(volume) if lease.in_use and lease.workspace_id != own]

@@ -90,7 +90,7 @@ class Daemon:
                 self.healer.close()
                 self.watches.close()
                 self.declarations.close()
-                self.upkeep.close()
+                self.upkeep.close(stopped=self.stopping)
 
     def _watch_declarations(self) -> None:
         for fd in self.declarations.directories():
@@ -117,6 +117,7 @@ class Daemon:
                 self._declare()
             elif self.declarations.must_poll and now >= polled + POLL:
                 polled = now
+                self.upkeep.check_lease()
                 self._declare_if_changed()
             if now >= self.swept + self.period:
                 self._sweep()
@@ -250,6 +251,7 @@ class Daemon:
         """Check every path that is not due anyway, and maintain our own files."""
         if self.watches.inotify_error:
             self._watch(None)
+        self.upkeep.hold_lease()
         self._declare_if_changed()
         self.healer.events.find_moved()
         turn = time.monotonic()

@@ -11,7 +11,7 @@ from coder_ws_runtime.system import journal
 
 
 class Upkeep:
-    """Runs once per sweep. A failure is reported once, and tried again at the next sweep.
+    """Runs with each sweep. A failure is reported once, and tried again at the next sweep.
 
     Args:
         session: home and volume, opened.
@@ -33,13 +33,21 @@ class Upkeep:
         """Do what is due now."""
         if self.children:
             self._try("children", self._settle_children)
-        self._try("lease", self._renew)
         self._try("staging", self.session.volume.clear_staging)
         self.keep_bounds()
 
     def keep_bounds(self) -> None:
         """Remove what is beyond the attic's limits."""
         self._try("attic", self._keep_bounds)
+
+    def hold_lease(self) -> None:
+        """Renew the lease, before a sweep looks at any path: `gc` may have taken the copies meanwhile."""
+        self._try("lease", self._renew)
+
+    def check_lease(self) -> None:
+        """Take the lease again if it is lost. This is cheap enough for every poll."""
+        if not self.lease.reads():
+            self.hold_lease()
 
     def _try(self, what: str, work: Callable[[], None]) -> None:
         text = ""
@@ -71,6 +79,7 @@ class Upkeep:
         if renewal is Renewal.RETAKEN:
             text = "the lease of this workspace was lost, and is held again"
             journal.log(text, journal.WARNING, {"code": renewal.value})
+            self._bring_back()
         if renewal is Renewal.LOST:
             raise RefusedError(
                 "the lease of this workspace was lost, and another process holds it",
@@ -78,12 +87,21 @@ class Upkeep:
                 hint="if the workspace runs twice, stop one of them",
             )
 
+    def _bring_back(self) -> None:
+        """Undo a `gc` on another host that took this workspace for deleted."""
+        from coder_ws_runtime.persist.collect import bring_back  # noqa: PLC0415 - rarely needed
+
+        batch = bring_back(self.session.attic, self.session.id)
+        if batch:
+            text = f"this workspace was taken for deleted; its copies are back from the attic ({batch})"
+            journal.log(text, journal.WARNING, {"code": "lease.copies-returned"})
+
     def _keep_bounds(self) -> None:
         """Also if this process has added nothing: other processes have, and time has passed."""
         problems = self.session.attic.keep_bounds(always=True)
         if problems:
             raise problems[0]
 
-    def close(self) -> None:
-        """Give the lease back."""
-        self.lease.close()
+    def close(self, *, stopped: bool = False) -> None:
+        """Give the lease back; `stopped` as in :meth:`Lease.close`."""
+        self.lease.close(stopped=stopped)

@@ -12,6 +12,7 @@ from coder_ws_runtime.fs.anchored import Owner
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.lease import CUT_OFF, Lease, Renewal, held_elsewhere, leases
 from coder_ws_runtime.persist.store.volume import Volume
+from coder_ws_runtime.persist.watch.upkeep import Upkeep
 from tests.harness.tree import Tree
 
 FILE = "leases/w1.lock"
@@ -197,6 +198,19 @@ def test_reading_shows_that_a_lease_is_lost(tree: Tree, monkeypatch: pytest.Monk
             assert not lease.reads()
         other.close()
         lease.close()
+
+
+def test_a_poll_takes_a_lease_that_became_free(tree: Tree) -> None:
+    """A pod that was moved starts before the server frees the lock of the dead node."""
+    with Session(tree.layout, tree.settings) as session:
+        dead = Lease(session.volume, session.id, "dev")
+        upkeep = Upkeep(session)
+        upkeep.check_lease()
+        assert not upkeep.lease.held
+        dead.close()
+        upkeep.check_lease()
+        assert leases(tree.volume)[0].held
+        upkeep.close()
 
 
 @pytest.mark.parametrize("what", ["directory and lock", "directory", "lock", "replaced"])

@@ -62,6 +62,14 @@ class Daemons:
                 _gone(lambda: self.pid(name) == 0, _STOP_SECONDS)
         (self.directory / f"{name}.pid").unlink(missing_ok=True)
 
+    def kill(self, name: str) -> None:
+        """End a daemon and its children at once, as a power failure does."""
+        pid = self.pid(name)
+        if pid:
+            os.killpg(pid, signal.SIGKILL)
+            _gone(lambda: self.pid(name) == 0, _STOP_SECONDS)
+        (self.directory / f"{name}.pid").unlink(missing_ok=True)
+
     def check(self, name: str) -> None:
         """Raises DevError if a daemon has ended, with the end of its log."""
         if not self.pid(name):

@@ -87,6 +87,10 @@ class Machine:
             time.sleep(0.3)
         self.daemons.stop(self.name)
 
+    def kill(self) -> None:
+        """Take away its power."""
+        self.daemons.kill(self.name)
+
     def cut(self) -> None:
         """Pull its network cable, at the far end: an interface that goes down is an error to its driver."""
         run(["ip", "-n", NAMESPACE, "link", "set", self._tap, "nomaster"])

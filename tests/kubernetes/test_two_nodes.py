@@ -1,4 +1,5 @@
-"""An owner's two workspaces on two nodes, with the home on NFS: both save, one is cut off and comes back.
+"""An owner's two workspaces on two nodes, with the home on NFS: both save, one is cut off and comes back, and
+at last one dies, and its workspace moves to the other.
 
 The nodes have kernels of their own, under User Mode Linux, and so has the NFS server.
 """
@@ -25,11 +26,15 @@ from tests.kubernetes.conftest import AnyCluster, plan_into
 pytestmark = pytest.mark.two_nodes
 
 NAMESPACE = f"{PREFIX}-two-nodes"
+POOL = f"{PREFIX}.example/pool"
+"""The start of a label; a workspace may run on nodes that have the label with its name."""
 LEASE = 20
 """Seconds after which the NFS server forgets a client that says nothing."""
 PATIENCE = 600.0
 SWEPT = 330.0
 """Seconds until the daemon links a declared file that another node has made: NFS tells of nothing."""
+LEASED = 90.0
+"""Seconds until the daemon, which polls the volume every 10 s, has its lease again; all is slow here."""
 SEEN = 60.0
 """Seconds until a client of NFS sees a name that another one has made; it caches for 30."""
 
@@ -66,7 +71,7 @@ def machines(cluster: AnyCluster) -> Iterator[dict[str, Machine]]:
             machine.disk.unlink(missing_ok=True)
             if machine.job == "node":
                 run(["cp", "--sparse=always", disk, machine.disk])
-            machine.start(memory="512M" if name == "nas" else "3G", lease=LEASE)
+            machine.start(memory="1G" if name == "nas" else "3G", lease=LEASE)
         wait(lambda: all(cluster.kubectl.node_ready(name) for name in ("n1", "n2")), "the nodes are ready")
         yield made
     finally:
@@ -112,7 +117,8 @@ def pair(
     spaces = []
     for name, node in (("one", "n1"), ("two", "n2")):
         record = tmp_path_factory.mktemp(name) / "planned.json"
-        selector = json.dumps({"kubernetes.io/hostname": node})
+        kubectl.run("label", "node", node, f"{POOL}-{name}=yes", "--overwrite")
+        selector = json.dumps({f"{POOL}-{name}": "yes"})
         plan_into(record, {"memory": "1"}, {"engine": "none", "node_selector": selector})
         image = f"docker.io/{tag('base')}"
         spaces.append(
@@ -258,11 +264,15 @@ def test_a_node_that_is_cut_off_comes_back_and_nothing_is_lost(pair: Pair, clust
         time.sleep(2 * LEASE)
         found = gc(pair.two)[pair.one.workspace_id]
         assert (found["verdict"], found["removed"]) == ("recent", False), "its lock is lost, but it was seen"
+        found = gc(pair.two, "--older-than", "0")[pair.one.workspace_id]
+        assert (found["verdict"], found["removed"]) == ("cut_off", False), "nor by a bound of 0 days"
         pair.two.out("echo after the lease > ~/.claude/after")
     finally:
         pair.first.plug()
     wait(lambda: cluster.kubectl.node_ready("n1"), "the node is back")
     wait(lambda: pair.one.exec("true").returncode == 0, "its pod answers")
+    # The server forgot its lock; the daemon takes it again, and from then on gc sees that it runs.
+    wait(knows_leased(pair.two, pair.one), "it has its lease again", LEASED)
     noted = int(pair.one.out("cat ~/projects/noted"))
     wait(notes_beyond(pair.one, noted + 3), "it goes on saving")
     pair.one.exec("systemctl", "stop", "saving", user="root")
@@ -279,8 +289,6 @@ def test_a_node_that_is_cut_off_comes_back_and_nothing_is_lost(pair: Pair, clust
         assert space.out("readlink ~/.claude.json ~/.claude") == (
             "/mnt/home-persist/.claude.json\n/mnt/home-persist/.claude"
         )
-    # The server forgot its lock; the daemon takes it again, and from then on gc sees that it runs.
-    wait(knows_leased(pair.two, pair.one), "it has its lease again", SWEPT)
     for own in (pair.one, pair.two):
         assert not any(one["removed"] for one in gc(own, "--older-than", "0").values())
     assert own_copies_there(pair.one) == "one"
@@ -322,7 +330,7 @@ def test_the_server_ends_and_comes_back_and_nothing_is_lost(pair: Pair, machines
         assert space.exec(*unit, "bash", "-c", script, user="root").returncode == 0
     before = attic(pair.two)
     machines["nas"].stop()
-    machines["nas"].start(memory="512M", lease=LEASE)
+    machines["nas"].start(memory="1G", lease=LEASE)
     for space in (pair.one, pair.two):
         noted = int(space.out("cat ~/projects/noted"))
         wait(notes_beyond(space, noted + 3), "it goes on saving")
@@ -333,5 +341,66 @@ def test_the_server_ends_and_comes_back_and_nothing_is_lost(pair: Pair, machines
         wait(saved, "what it noted was saved, and the other sees it", SEEN)
     assert [item for item in attic(pair.two) if item not in before] == []
     for own, other in ((pair.one, pair.two), (pair.two, pair.one)):
-        wait(knows_leased(own, other), "the other's lease is held", SWEPT)
+        wait(knows_leased(own, other), "the other's lease is held", LEASED)
         assert own.out("readlink ~/.claude") == "/mnt/home-persist/.claude"
+
+
+STAGING = "/mnt/home-persist/.home-persist/staging"
+
+
+def stop_while_it_copies(space: KubernetesWorkspace) -> str:
+    """Have the daemon copy a large save, stop it meanwhile, and return the directory of the partial copy."""
+    save = "cd; head -c 128M /dev/zero | tr '\\0' x > t; mv t .claude.json"
+    unit = ["systemd-run", "--unit=large", "--uid=coder", "--setenv=HOME=/home/coder"]
+    assert space.exec(*unit, "sh", "-c", save, user="root").returncode == 0
+    # Only names are read: NFS answers stat(2) after all that is written has arrived.
+    script = (
+        f"cd {STAGING}; until set -- */*; [ \"$1\" != '*/*' ]; do sleep 0.1; done; sleep 0.5;"
+        ' systemctl kill --kill-whom=all --signal=STOP home-persist-watch; echo "$1"'
+    )
+    done = space.exec("timeout", "120", "sh", "-c", script, user="root")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.strip().partition("/")[0]
+
+
+def test_a_node_dies_and_its_workspace_moves_to_the_other(pair: Pair, cluster: AnyCluster) -> None:
+    """The last test: the node is gone after it.
+
+    The home is on the server. Projects are a directory of each node here; a volume that follows is not tried.
+    """
+    kubectl = cluster.kubectl
+    pair.one.out("echo saved > ~/.claude/before")
+    for space in (pair.one, pair.two):
+        space.out(f"echo {space.name} > ~/.cache/web-shell/own")
+    claims = pair.one.claims()
+    before = attic(pair.two)
+    pair.two.out("test -L ~/.claude.json || echo older > ~/.claude.json; cat ~/.claude.json > /tmp/older")
+    partial = stop_while_it_copies(pair.one)
+    assert pair.two.out(f"ls {STAGING}/{partial}"), "the server has a part"
+    pair.first.kill()
+    wait(lambda: not kubectl.node_ready("n1"), "the node is known as lost")
+    time.sleep(LEASE)
+    # It may be only cut off, as far as anyone knows: neither the cluster nor gc takes anything of it.
+    assert pair.one.status()["spec"]["nodeName"] == "n1"
+    found = gc(pair.two, "--older-than", "0")[pair.one.workspace_id]
+    assert (found["verdict"], found["removed"]) == ("cut_off", False)
+    assert partial not in pair.two.out(f"ls {STAGING}").split(), "what it has not published is removed"
+    # What docs/kubernetes.md tells an administrator to do.
+    kubectl.run("label", "node", "n2", f"{POOL}-one=yes")
+    kubectl.run("taint", "node", "n1", "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute")
+    wait(lambda: pair.one.status().get("spec", {}).get("nodeName") == "n2", "the pod has moved")
+    pair.one.wait_rolled_out()
+    assert pair.one.wait_ready() == "running"
+    assert pair.one.claims() == claims
+    assert pair.one.out("cat ~/.claude/before ~/.cache/web-shell/own") == "saved\none"
+    assert pair.one.out("readlink ~/.claude ~/.claude.json") == (
+        "/mnt/home-persist/.claude\n/mnt/home-persist/.claude.json"
+    )
+    assert pair.one.out("cat ~/.claude.json") == pair.two.out("cat /tmp/older")
+    assert [item for item in attic(pair.two) if item not in before] == []
+    pair.one.out("echo from the other node > t && mv t ~/.claude.json")
+    wait(sees(pair.two, "~/.claude.json", "from the other node"), "it saves", SEEN)
+    for own, other in ((pair.one, pair.two), (pair.two, pair.one)):
+        wait(knows_leased(own, other), "the other's lease is held", LEASED)
+        assert not any(one["removed"] for one in gc(own, "--older-than", "0").values())
+        assert own_copies_there(other) == other.name

@@ -30,18 +30,16 @@ def devices(context: Context) -> Verdict:
     findings: list[Finding] = []
     for name, (major, minor) in _DEVICES.items():
         path = directory / name
-        complaint = _complaint(str(path), os.makedev(major, minor))
-        if complaint:
-            commands = (
-                [] if complaint.startswith("mode") else [f"rm -rf {path}", f"mknod {path} c {major} {minor}"]
-            )
-            commands.append(f"chmod 0666 {path}")
-            remedy = Remedy("make it again", tuple(map(context.as_root, commands)))
-            why = "not all users may use it" if complaint.startswith("mode") else "it is not the device"
+        it_is, fault = _look(str(path), os.makedev(major, minor))
+        if fault:
+            again = [] if it_is else [f"rm -rf {path}", f"mknod {path} c {major} {minor}"]
+            remedy = Remedy("make it again", tuple(map(context.as_root, [*again, f"chmod 0666 {path}"])))
+            why = "not all users may use it" if it_is else "it is not the device"
             problem = f"programs that use {path} fail: {why}"
-            evidence = [f"{path}: {complaint}"]
             findings.append(
-                failure("system.device-broken", problem, remedy, evidence=evidence, about=str(path))
+                failure(
+                    "system.device-broken", problem, remedy, evidence=[f"{path}: {fault}"], about=str(path)
+                )
             )
     shared = directory / "shm"
     mode = stat.S_IMODE(shared.stat().st_mode) if shared.is_dir() else _SHARED
@@ -53,13 +51,15 @@ def devices(context: Context) -> Verdict:
     return found(findings, "they are as they should be")
 
 
-def _complaint(path: str, device: int) -> str:
-    """What is wrong with a device; empty if nothing is."""
+def _look(path: str, device: int) -> tuple[bool, str]:
+    """Whether a path is a device, and what is wrong with it; empty if nothing is."""
     try:
         status = os.stat(path)
     except OSError as error:
-        return str(error.strerror)
-    if not stat.S_ISCHR(status.st_mode) or status.st_rdev != device:
-        return "another kind of file" if not stat.S_ISCHR(status.st_mode) else "another device"
+        return False, str(error.strerror)
+    if not stat.S_ISCHR(status.st_mode):
+        return False, "another kind of file"
+    if status.st_rdev != device:
+        return False, "another device"
     mode = stat.S_IMODE(status.st_mode)
-    return "" if mode & _ALL == _ALL else f"mode {mode:04o}"
+    return True, "" if mode & _ALL == _ALL else f"mode {mode:04o}"

@@ -30,6 +30,7 @@ from coder_ws_runtime.persist.remove_refusals import (
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_records import Reason
 from coder_ws_runtime.persist.store.failures import failure_of
+from coder_ws_runtime.persist.store.journals import displaced
 from coder_ws_runtime.persist.store.lease import held_elsewhere
 
 
@@ -151,6 +152,7 @@ class Removal:
             session.volume.lock(former),
             session.volume.anchor.parent(former) as (fd, name),
             session.attic.place(former, Reason.REMOVED) as (attic, kept),
+            displaced(session.attic, (fd, name), former, Reason.REMOVED),
         ):
             kernel.rename_new(fd, name, attic, kept)
             sync_directory(attic)

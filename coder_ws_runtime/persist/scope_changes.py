@@ -173,6 +173,7 @@ def _copy(session: Session, change: ScopeChange) -> None:
     """Copy the owner's for this workspace."""
     from coder_ws_runtime.fs import kernel  # noqa: PLC0415 - loads ctypes
     from coder_ws_runtime.fs.copying import copy  # noqa: PLC0415 - as above
+    from coder_ws_runtime.persist.store.journals import copy_journals  # noqa: PLC0415 - as above
 
     entry, staging = change.entry, session.volume.staging
     anchor, owner = session.volume.anchor, session.volume.owner
@@ -185,6 +186,8 @@ def _copy(session: Session, change: ScopeChange) -> None:
         with session.volume.lock(entry.on_volume), anchor.parent(entry.on_volume) as (fd, last):
             with suppress(OSError):
                 os.rmdir(last, dir_fd=fd)
+            with anchor.parent(change.former) as source, suppress(FileExistsError):
+                copy_journals(source, (fd, last), (staging.fd, staging.name()))
             kernel.rename_new(staging.fd, name, fd, last)
             sync_directory(fd)
             at = os.stat(last, dir_fd=fd, follow_symlinks=False).st_ctime_ns

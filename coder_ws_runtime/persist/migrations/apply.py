@@ -19,6 +19,7 @@ from coder_ws_runtime.persist.reconcile.compare import compare
 from coder_ws_runtime.persist.reconcile.observation import Difference, Pair
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_records import Reason
+from coder_ws_runtime.persist.store.journals import displaced, move_journals
 
 
 def look(step: Step, session: Session, *, declared: bool, used_by: tuple[str, ...]) -> Seen:
@@ -104,7 +105,8 @@ class _Run:
                     self.volume.parent(_joined(self.step.source, path)) as mine,
                     self.volume.parent(target) as its,
                 ):
-                    self._supersede(mine, its, target)
+                    with displaced(self.session.attic, its, target, Reason.SUPERSEDED):
+                        self._supersede(mine, its, target)
                     sync_directory(its[0])
                     sync_directory(mine[0])
 
@@ -139,9 +141,13 @@ class _Run:
                     self.volume.parent(_joined(self.step.target, path)) as (target_fd, target_name),
                 ):
                     try:
-                        kernel.rename_new(fd, name, target_fd, target_name)
+                        place, target = (target_fd, target_name), _joined(self.step.target, path)
+                        with displaced(self.session.attic, place, target, Reason.MIGRATED):
+                            kernel.rename_new(fd, name, target_fd, target_name)
                     except FileExistsError as error:
                         raise ChangedError(path) from error
+                    if not path:  # in a directory, they are paths of their own
+                        move_journals((fd, name), place)
                     sync_directory(target_fd)
                     sync_directory(fd)
 

@@ -120,29 +120,44 @@ def _is_older(target: Identity | None, copied_at: int) -> bool:
     return target is not None and not stat.S_ISDIR(target.kind) and target.ctime < copied_at
 
 
+def _conflicts(seen: Seen) -> tuple[list[str], list[str]]:
+    """What differs: the source's that are older than the target's, and those that are newer.
+
+    The last changes of a database go with it: in another one they would destroy it.
+    """
+    differing = [pair for pair in seen.pairs if pair.difference is Difference.DIFFERS]
+    newer = {pair.path for pair in differing if _is_older(pair.volume, seen.copied_at)}
+    older = {pair.path for pair in differing} - newer
+    for pair in seen.pairs:
+        if pair.database in older:
+            newer.discard(pair.path)
+            older.add(pair.path)
+        elif pair.database in newer and pair.path in older:
+            older.remove(pair.path)
+            newer.add(pair.path)
+    return sorted(older), sorted(newer)
+
+
 def _move(seen: Seen, ending: tuple[Action, ...]) -> Plan:
     pairs = seen.pairs
-    missing = [pair.path for pair in pairs if pair.difference is Difference.MISSING]
+    older, newer = _conflicts(seen)
+    missing = [
+        pair.path for pair in pairs if pair.difference is Difference.MISSING and pair.path not in older
+    ]
     if missing == [""]:
         return Plan(Decision.MOVED, (Action(Operation.MOVE, _WHOLE), *ending))
     # A socket in a directory is moved with the whole directory.
     inside = tuple(f"{path}/" for path in missing)
-    newer = tuple(
-        pair.path
-        for pair in pairs
-        if pair.difference is Difference.DIFFERS and _is_older(pair.volume, seen.copied_at)
-    )
     lost = tuple(
         pair.path
         for pair in pairs
-        if pair.difference in (Difference.DIFFERS, Difference.SPECIAL)
-        and not (pair.path.startswith(inside) or pair.path in newer)
+        if pair.path in older or (pair.difference is Difference.SPECIAL and not pair.path.startswith(inside))
     )
     same = tuple(pair.path for pair in pairs if pair.safe)
     actions = [
         Action(verb, paths)
         for verb, paths in (
-            (Operation.SUPERSEDE, newer),
+            (Operation.SUPERSEDE, tuple(newer)),
             (Operation.MOVE, tuple(missing)),
             (Operation.TO_ATTIC, lost),
             (Operation.DROP, same),

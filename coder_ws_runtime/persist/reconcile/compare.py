@@ -19,6 +19,7 @@ from coder_ws_runtime.fs.writers import Writing, ignore_lease_breaks, writing
 from coder_ws_runtime.identity import Identity
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.reconcile.observation import Difference, Pair, kind_of
+from coder_ws_runtime.persist.store.journals import database_of, is_journal
 
 _CHUNK = 1 << 18
 _BLOCK = 512
@@ -99,14 +100,18 @@ class _Comparison:
             difference = same(here, name, there, other, path)
             if Identity.of(os.stat(name, dir_fd=here, follow_symlinks=False)) != Identity.of(mine):
                 raise ChangedError(path)
-            self._pair(path, difference, mine, its)
+            self._pair(path, difference, mine, its, _database(here, name, path))
 
     def _pair(
-        self, path: str, difference: Difference, mine: os.stat_result, its: os.stat_result | None
+        self,
+        path: str,
+        difference: Difference,
+        mine: os.stat_result,
+        its: os.stat_result,
+        database: str = "",
     ) -> None:
         size = min(mine.st_size, mine.st_blocks * _BLOCK)
-        volume = None if its is None else Identity.of(its)
-        self.pairs.append(Pair(path, difference, Identity.of(mine), volume, size))
+        self.pairs.append(Pair(path, difference, Identity.of(mine), Identity.of(its), size, database))
 
     def _directories(self, here: int, name: str, there: int, other: str, path: str) -> None:
         with _opened(name, here) as inside, _opened(other, there) as its_inside:
@@ -155,7 +160,8 @@ class _Comparison:
             return
         difference = Difference.MISSING if its is None else Difference.DIFFERS
         volume = None if its is None else Identity.of(its)
-        self.pairs.append(Pair(path, difference, Identity.of(mine), volume, size))
+        database = _database(here, name, path)
+        self.pairs.append(Pair(path, difference, Identity.of(mine), volume, size, database))
 
     def _survey(self, here: int, name: str, mine: os.stat_result, path: str) -> int:
         """Name what cannot be moved, and check for writers; returns the number of bytes."""
@@ -180,6 +186,11 @@ class _Comparison:
                 found = os.stat(inner, dir_fd=inside, follow_symlinks=False)
                 total += self._survey(inside, inner, found, f"{path}/{inner}" if path else inner)
         return total
+
+
+def _database(fd: int, name: str, path: str) -> str:
+    """As :attr:`Pair.database`, for a file at a path within the entry."""
+    return database_of(path) if is_journal(fd, name) else ""
 
 
 def is_same_file(mine: tuple[int, str], its: tuple[int, str]) -> bool:

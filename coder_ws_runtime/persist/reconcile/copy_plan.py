@@ -23,9 +23,25 @@ class CopyPlan:
         self.winners: list[str] = []
         self.losers: list[str] = []
         self.directories: list[str] = []
+        self._older: set[str] = set()
+        """Whose content differs, and is older than the volume's."""
         for pair in seen.pairs:
             if pair.difference in (Difference.DIFFERS, Difference.METADATA):
                 self._decide(pair)
+        for pair in seen.pairs:
+            if pair.database:
+                self._follow_database(pair)
+
+    def _follow_database(self, pair: Pair) -> None:
+        """The last changes of a database win or lose with it, and come after it."""
+        older = pair.database in self._older
+        if not older and pair.database not in self.winners:
+            return
+        self.missing = tuple(path for path in self.missing if path != pair.path)
+        for others in (self.winners, self.losers):
+            if pair.path in others:
+                others.remove(pair.path)
+        (self.losers if older else self.winners).append(pair.path)
 
     def _decide(self, pair: Pair) -> None:
         assert pair.home is not None  # noqa: S101 - what differs is on both sides
@@ -40,6 +56,8 @@ class CopyPlan:
             awaited=self.seen.awaited,
         )
         metadata = pair.difference is Difference.METADATA
+        if verdict.newer is Newer.VOLUME and not metadata:
+            self._older.add(pair.path)
         if verdict.newer is Newer.HOME:
             (self.directories if metadata and pair.directory else self.winners).append(pair.path)
         elif not metadata and not (self.stays and verdict.reason is Reason.COPIED):

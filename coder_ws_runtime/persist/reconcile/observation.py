@@ -58,6 +58,8 @@ class Pair:
     """Of the volume's side; None if it has nothing there."""
     size: int = 0
     """Bytes on disk that a copy of the home side needs."""
+    database: str = ""
+    """The path of the SQLite database whose last changes the home side's file has; empty if it has none."""
 
     @property
     def safe(self) -> bool:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 
-from coder_ws_runtime.dataclass import dataclass
+from coder_ws_runtime.dataclass import dataclass, replace
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.errors import BusyError, ChangedError
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
@@ -244,19 +244,25 @@ def save(session: Session, entry: Entry) -> None:
         ChangedError, OSError: it was not saved.
     """
     from coder_ws_runtime.persist.reconcile.apply import apply  # noqa: PLC0415 - as above
-    from coder_ws_runtime.persist.reconcile.database import copy_journals  # noqa: PLC0415 - as above
     from coder_ws_runtime.persist.reconcile.path_work import Context  # noqa: PLC0415 - as above
+    from coder_ws_runtime.persist.store.journals import journals  # noqa: PLC0415 - as above
 
     seen = look(session, entry, refuse_writers=False)
     actions = [action for action in plan(entry, seen).actions if action.operation in _SAVING]
     context = Context(session.home, session.volume, session.ledger, session.attic)
     apply(entry, seen, actions, context)
-    if seen.volume is None and seen.home is not None and seen.home.kind is Kind.FILE:
-        with (
-            session.home.parent(entry.path) as mine,
-            session.volume.anchor.parent(entry.on_volume) as its,
-        ):
-            copy_journals(mine, its, session.volume.staging)
+    if seen.home is None or seen.home.kind is not Kind.FILE:
+        return
+    lost = any(action.operation is Operation.TO_ATTIC for action in actions)
+    with session.home.parent(entry.path) as mine:
+        found = journals(*mine)
+    for suffix in found:  # they go where their database has gone
+        its = replace(entry, path=f"{entry.path}{suffix}", on_volume=f"{entry.on_volume}{suffix}")
+        seen = look(session, its, refuse_writers=False)
+        if not any(pair.safe for pair in seen.pairs):
+            operation = Operation.COPY_IN if seen.volume is None else Operation.SUPERSEDE
+            whole = Action(Operation.TO_ATTIC if lost else operation, paths=("",))
+            apply(its, seen, (whole,), context)
 
 
 _SAVING = frozenset(

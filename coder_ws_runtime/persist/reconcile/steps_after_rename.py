@@ -10,10 +10,12 @@ from coder_ws_runtime.fs.copying import copy
 from coder_ws_runtime.fs.errors import ChangedError
 from coder_ws_runtime.fs.removing import remove_tree
 from coder_ws_runtime.persist.manifest.entry import Entry
+from coder_ws_runtime.persist.reconcile.database import refuse_journal
 from coder_ws_runtime.persist.reconcile.observe import node
 from coder_ws_runtime.persist.reconcile.path_work import PathWork
 from coder_ws_runtime.persist.reconcile.steps_in_home import replace_link
 from coder_ws_runtime.persist.store.attic_records import Reason
+from coder_ws_runtime.persist.store.journals import copy_journals, displaced, move_journals
 from coder_ws_runtime.persist.store.names import COPY_SUFFIX, SWAP_SUFFIX, aside_name
 
 
@@ -39,6 +41,8 @@ def copy_out(work: PathWork, path: str) -> None:
                 moving=(work.seen.link, ""),
             )
             kernel.rename_new(fd, partial, fd, whole)
+            with suppress(FileExistsError):  # the user has a file of that name
+                copy_journals((there, target), (fd, name), (fd, partial))
         except BaseException:
             remove_tree(fd, partial)
             raise
@@ -78,7 +82,9 @@ def rename_target(work: PathWork, entry: Entry) -> None:
                 with work.context.attic.place(entry.on_volume, Reason.SUPERSEDED) as (attic_fd, attic_name):
                     kernel.rename_new(there, target, attic_fd, attic_name)
                     sync_directory(attic_fd)
-            kernel.rename_new(fd, name, there, target)
+            with displaced(work.context.attic, (there, target), entry.on_volume, Reason.SUPERSEDED):
+                kernel.rename_new(fd, name, there, target)
+            move_journals((fd, name), (there, target))
             kernel.swap(here, aside, here, last)
             if not work.is_managed_link(here, aside):  # something was saved there, and wins
                 ledger.record(entry.path, link)
@@ -112,6 +118,8 @@ def exchange_targets(work: PathWork, entry: Entry) -> None:
         for path in sorted((work.entry.on_volume, entry.on_volume)):
             stack.enter_context(work.volume.lock(path))
         mine, its = (stack.enter_context(work.anchor.parent(one.entry.on_volume)) for one in (work, other))
+        refuse_journal(*mine, entry.path)  # by now, this name leads to it
+        refuse_journal(*its, work.entry.path)
         for one, crossed in ((work, other.seen.link), (other, work.seen.link)):
             with work.home.parent(one.entry.path) as (fd, name):
                 if _text(fd, name) != crossed:

@@ -1,7 +1,7 @@
 """The steps of a plan on the volume: make the target, publish copies, keep replaced versions in the attic."""
 
 import os
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.fs.anchored import make_directory, sync_directory
@@ -14,6 +14,7 @@ from coder_ws_runtime.persist.reconcile.path_work import PathWork
 from coder_ws_runtime.persist.reconcile.staged_copies import StagedCopy, staged
 from coder_ws_runtime.persist.store.attic import remove_empty, versions
 from coder_ws_runtime.persist.store.attic_records import Reason, Winner
+from coder_ws_runtime.persist.store.journals import displaced
 
 _DEFAULT_MODE = 0o755
 
@@ -75,7 +76,10 @@ def copy_in(work: PathWork, origin: Origin, paths: tuple[str, ...]) -> None:
         make_target_parent(work)
         with work.volume.lock(work.entry.on_volume):
             for copy in batch:
-                with work.anchor.parent(work.on_volume(copy.path)) as (fd, last):
+                with (
+                    work.anchor.parent(work.on_volume(copy.path)) as (fd, last),
+                    _displaced(work, copy.path, fd, last),
+                ):
                     try:
                         kernel.rename_new(work.volume.staging.fd, copy.name, fd, last)
                     except FileExistsError as error:
@@ -93,6 +97,7 @@ def supersede(work: PathWork, origin: Origin, paths: tuple[str, ...]) -> None:
                     work.on_volume(copy.path), Reason.SUPERSEDED, _staged_winner(work, copy)
                 ) as (attic_fd, attic_name),
                 work.anchor.parent(work.on_volume(copy.path)) as (fd, last),
+                _displaced(work, copy.path, fd, last),
             ):
                 # First copied to the attic, then swapped: both exist at every moment.
                 kernel.rename_new(work.volume.staging.fd, copy.name, attic_fd, attic_name)
@@ -107,6 +112,13 @@ def supersede(work: PathWork, origin: Origin, paths: tuple[str, ...]) -> None:
                     raise
                 batch.sync_name(attic_fd)
                 batch.sync_name(fd)
+
+
+def _displaced(work: PathWork, path: str, fd: int, name: str) -> AbstractContextManager[None]:
+    """Move the last changes of a database that is replaced to the attic, with it."""
+    if any(pair.path == path and pair.safe for pair in work.seen.pairs):
+        return nullcontext()  # the same database with another mode: they are still its own
+    return displaced(work.context.attic, (fd, name), work.on_volume(path), Reason.SUPERSEDED)
 
 
 def _take_back(work: PathWork, copy: StagedCopy, fd: int, name: str) -> None:
@@ -168,6 +180,7 @@ def volume_to_attic(work: PathWork) -> None:
         work.volume.lock(work.entry.on_volume),
         work.context.attic.place(work.entry.on_volume, work.context.reason) as (attic_fd, attic_name),
         work.anchor.parent(work.entry.on_volume) as (fd, name),
+        displaced(work.context.attic, (fd, name), work.entry.on_volume, work.context.reason),
     ):
         try:
             kernel.rename_new(fd, name, attic_fd, attic_name)

@@ -17,6 +17,7 @@ from coder_ws_runtime.persist.store.attic import DIRECTORY, Attic, batches, remo
 from coder_ws_runtime.persist.store.attic_batch import Batch, parse_batch
 from coder_ws_runtime.persist.store.attic_records import UNKNOWN, Reason, Record, Records, Winner
 from coder_ws_runtime.persist.store.failures import failure_of
+from coder_ws_runtime.persist.store.journals import copy_journals, displaced, move_journals
 from coder_ws_runtime.persist.store.volume import Volume
 
 
@@ -198,13 +199,15 @@ def restore(attic: Attic, batch: str, path: str, on_volume: str, *, force: bool)
             volume.anchor.parent(inside) as (attic_fd, attic_name),
             volume.anchor.parent(on_volume) as (fd, name),
         ):
-            try:
-                kernel.rename_new(attic_fd, attic_name, fd, name)
-            except FileExistsError:
-                if not force:
-                    raise
-                kernel.swap(attic_fd, attic_name, fd, name)
-                exchanged = batch
+            with displaced(attic, (fd, name), on_volume, Reason.EXCHANGED):
+                try:
+                    kernel.rename_new(attic_fd, attic_name, fd, name)
+                except FileExistsError:
+                    if not force:
+                        raise
+                    kernel.swap(attic_fd, attic_name, fd, name)
+                    exchanged = batch
+            move_journals((attic_fd, attic_name), (fd, name))
             sync_directory(fd)
             sync_directory(attic_fd)
             if exchanged:
@@ -249,6 +252,8 @@ def restore_to_home(volume: Volume, home: Anchor, batch: str, path: str) -> None
                 try:
                     copy(source, (fd, partial), refuse_writers=False)
                     kernel.rename_new(fd, partial, fd, name)
+                    with suppress(FileExistsError):
+                        copy_journals(source, (fd, name), (fd, partial))
                 except BaseException:
                     remove_tree(fd, partial)
                     raise

@@ -134,3 +134,21 @@ def test_a_deletion_that_nobody_saw_is_none(make: Make) -> None:
     a.stop()
     assert a.kept() == {".gitconfig": "mine"}
     assert (a.home / ".gitconfig").read_text() == "mine"
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_the_users_link_is_deleted(make: Make, *, restarted: bool) -> None:
+    """As `stow -D`: what is deleted is that link, and the owner's file is linked again, for everybody."""
+    a = with_dotfiles(make)
+    b = make("b", ".gitconfig")
+    b.resolve()
+    a.shell("ln -sfn ~/dotfiles/gitconfig .gitconfig")
+    until(lambda: "is your own link" in a.said(), "it is seen")
+    if restarted:
+        a.stop()
+        a.start()
+    a.shell("rm .gitconfig")
+    until(lambda: a.linked(".gitconfig"), "linked again")
+    assert (a.home / ".gitconfig").read_text() == "mine"
+    assert (b.home / ".gitconfig").read_text() == "mine"
+    assert (a.kept(), a.attic()) == ({".gitconfig": "mine"}, [])

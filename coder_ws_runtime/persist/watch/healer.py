@@ -176,6 +176,10 @@ class Healer:
             return
         if not in_worker:
             self.events.take(path)
+        if outcome.decision is Decision.DIVERTED:
+            self.events.diverted.add(path)
+        else:
+            self.events.diverted.discard(path)
         self._undo_deletion(outcome)
         self.schedule.settled(path, now, changed=outcome.changed)
         if outcome.changed:

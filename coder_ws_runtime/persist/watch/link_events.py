@@ -38,6 +38,8 @@ class LinkEvents:
         self._above: set[str] = set()
         self._departed: set[str] = set()
         """Paths whose link may be somewhere else."""
+        self.diverted: set[str] = set()
+        """Paths that are the user's own link: what is deleted there is that link, and not the file."""
 
     def note(self, change: Change) -> None:
         """Record what events said about declared paths."""
@@ -91,7 +93,7 @@ class LinkEvents:
         """What has happened to a link that does not exist any longer."""
         if sign in _ARRIVED and path in self._departed:
             return LINK_DEPARTED  # and was then deleted under its new name
-        if sign is Sign.DELETED:
+        if sign is Sign.DELETED and path not in self.diverted:
             return LINK_DEPARTED if self._was_copied(path) else LINK_DELETED
         return NO_EVENT
 
@@ -125,3 +127,4 @@ class LinkEvents:
         """Forget a path, and stop following its link."""
         self.links.forget(path)
         self.take(path)
+        self.diverted.discard(path)

@@ -65,6 +65,30 @@ def test_sed_with_a_backup(make: Make) -> None:
     assert (a.home / ".conf.bak").read_text() == "old\n"
 
 
+@pytest.mark.parametrize("backup", [".conf.bak", "some/snapshot/x"])
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_backup_by_a_second_name_of_the_link(make: Make, backup: str, *, seen: bool) -> None:
+    """As of `perl -i.bak` and `cp -al`: the link gets a second name before something is renamed over it."""
+    a = linked(make, ".conf", "old\n")
+    if not seen:
+        a.stop()
+    a.shell(f"mkdir -p some/snapshot; ln -P .conf {backup}; echo new > n; mv n .conf")
+    if not seen:
+        a.start()
+    until(lambda: a.linked(".conf") and a.kept() == {".conf": "new\n"}, "healed")
+    if seen:
+        until(lambda: is_file(a.home / backup, "old\n"), "the backup is the older one")
+    assert "old\n" in a.attic() or is_file(a.home / backup, "old\n")
+
+
+@pytest.mark.programs("perl")
+def test_perl_in_place_with_a_backup(make: Make) -> None:
+    a = linked(make, ".conf", "old\n")
+    a.shell("perl -i.bak -pe s/old/new/ .conf")
+    until(lambda: a.linked(".conf") and a.kept() == {".conf": "new\n"}, "healed")
+    until(lambda: is_file(a.home / ".conf.bak", "old\n"), "the backup is the older one")
+
+
 def test_an_installer_that_moves_the_file_out_of_its_way(make: Make) -> None:
     """As oh-my-zsh's does, with the template some seconds later."""
     a = linked(make, ".zshrc", "mine\n")

@@ -14,6 +14,7 @@ from enum import Enum
 
 from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.fs.anchored import Anchor
+from coder_ws_runtime.persist.watch.search import other_name
 
 _LINK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILES = 65536
@@ -51,6 +52,8 @@ class Links:
     def __init__(self, home: Anchor) -> None:
         self.home = home
         self._handles: dict[str, int] = {}
+        self._others: dict[str, str] = {}
+        """What was found for links whose former name is gone, by declared path."""
         _allow_descriptors()
 
     def follow(self, path: str, target: str) -> None:
@@ -81,6 +84,7 @@ class Links:
 
     def forget(self, path: str) -> None:
         """Stop following the link of a path."""
+        self._others.pop(path, None)
         handle = self._handles.pop(path, None)
         if handle is not None:
             os.close(handle)
@@ -90,10 +94,21 @@ class Links:
         handle = self._handles.get(path)
         if handle is None:
             return Whereabouts(State.UNKNOWN)
-        if not os.fstat(handle).st_nlink or _is_deleted(handle):
+        if not os.fstat(handle).st_nlink:
             return Whereabouts(State.GONE)
+        if _is_deleted(handle):
+            now = self._other_name(path, handle)
+            return Whereabouts(State.MOVED, now) if now else Whereabouts(State.GONE)
         now = self._path(handle)
         return Whereabouts(State.THERE) if now == path else Whereabouts(State.MOVED, now)
+
+    def _other_name(self, path: str, handle: int) -> str:
+        """The path of a link whose former name is gone, relative to the home: it had a second one."""
+        if path not in self._others:
+            directory = self.home.path / path.rpartition("/")[0]
+            found = other_name(os.fstat(handle), (directory, self.home.path))
+            self._others[path] = found.removeprefix(f"{self.home.path}/")
+        return self._others[path]
 
     def moved(self) -> dict[str, str]:
         """The new paths of all links that were moved, by their declared path."""

@@ -1,15 +1,18 @@
-"""Look for a link that was copied to another file system.
+"""Look for a link that was copied to another file system, or that has another name.
 
 mv(1) across file systems creates a new link there and deletes the old one. For the kernel that is a deletion,
 and no descriptor leads to the copy. So this looks for an apparently deleted link, within bounds, where a user
 of a workspace may move it.
+
+perl(1) with ``-i.bak`` gives the link a second name, and renames the new file over the first one. A
+descriptor of the link still leads to the first name, so this looks for the second one.
 """
 
 import heapq
 import os
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -36,7 +39,28 @@ def has_new_link(text: str, roots: Iterable[Path]) -> bool:
         text: the link's text.
         roots: where to look. Links are not followed, and mounts are not entered.
     """
-    return _Search(text).covers(roots)
+
+    def is_it(directory: int, entry: os.DirEntry[str]) -> bool:
+        recent = entry.stat(follow_symlinks=False).st_ctime >= since
+        return recent and os.readlink(entry.name, dir_fd=directory) == text
+
+    since = time.time() - _RECENT
+    return bool(_Search(is_it).find(roots))
+
+
+def other_name(link: os.stat_result, roots: Iterable[Path]) -> str:
+    """The path of a link that is known by another one; empty if there is none, or time ran out.
+
+    Args:
+        link: what lstat(2) says of it.
+        roots: as for `has_new_link`.
+    """
+
+    def is_it(_: int, entry: os.DirEntry[str]) -> bool:
+        found = entry.stat(follow_symlinks=False)
+        return (found.st_dev, found.st_ino) == (link.st_dev, link.st_ino)
+
+    return _Search(is_it).find(roots)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -50,42 +74,41 @@ class _Place:
 
 
 class _Search:
-    def __init__(self, text: str) -> None:
-        self.text = text
+    """A search within bounds; `is_it` is asked of each link, with the directory that has it."""
+
+    def __init__(self, is_it: Callable[[int, os.DirEntry[str]], bool]) -> None:
+        self.is_it = is_it
         self.end = time.monotonic() + _SECONDS
         self.since = time.time() - _RECENT
         self.heap: list[_Place] = []
 
-    def covers(self, roots: Iterable[Path]) -> bool:
-        """Whether the link is there."""
+    def find(self, roots: Iterable[Path]) -> str:
+        """The path of the link; empty if it is not there."""
         for root in roots:
             found = _status(str(root))
             if found is not None:
                 heapq.heappush(self.heap, _Place(found.st_mtime < self.since, 0, str(root), found.st_dev))
         while self.heap and time.monotonic() < self.end:
             with suppress(OSError):  # it was deleted, or we may not read it
-                if self._is_in(heapq.heappop(self.heap)):
-                    return True
-        return False
+                path = self._in(heapq.heappop(self.heap))
+                if path:
+                    return path
+        return ""
 
-    def _is_in(self, place: _Place) -> bool:
-        """Whether the link is in one directory; its subdirectories are searched later."""
+    def _in(self, place: _Place) -> str:
+        """The path of the link in one directory; its subdirectories are searched later."""
         opened = os.open(place.path, _READ)
         try:
             with os.scandir(opened) as listing:
                 for entry in listing:
                     if entry.is_symlink():
-                        if self._is_it(opened, entry):
-                            return True
+                        if self.is_it(opened, entry):
+                            return f"{place.path}/{entry.name}"
                     elif place.depth < _DEPTH and entry.is_dir(follow_symlinks=False):
                         self._push(place, entry)
         finally:
             os.close(opened)
-        return False
-
-    def _is_it(self, directory: int, entry: os.DirEntry[str]) -> bool:
-        recent = entry.stat(follow_symlinks=False).st_ctime >= self.since
-        return recent and os.readlink(entry.name, dir_fd=directory) == self.text
+        return ""
 
     def _push(self, place: _Place, entry: os.DirEntry[str]) -> None:
         found = entry.stat(follow_symlinks=False)

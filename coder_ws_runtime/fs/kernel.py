@@ -150,20 +150,24 @@ def exchange(first_fd: int, first: str, second_fd: int, second: str) -> None:
 def swap(kept_fd: int, kept: str, fd: int, name: str) -> None:
     """Swap two names in one step, or in three renames if one step is not possible.
 
-    If we are killed between the renames, the former content of `name` is next to `kept`, under a name that
-    ends in ``.older``, and nothing is at `name`.
+    If we are killed between the renames, the former content of `name` is next to `kept`, with the name
+    `older_name`, and nothing or the content of `kept` is at `name`.
     """
     try:
         exchange(kept_fd, kept, fd, name)
     except OSError as error:
         if error.errno not in CANNOT_EXCHANGE:
             raise
-        older = f"{kept}{_OLDER}"
-        if len(os.fsencode(older)) > _NAME_MAX:
-            older = f"{os.urandom(8).hex()}{_OLDER}"
+        older = older_name(kept)
         rename_new(fd, name, kept_fd, older)
         rename_new(kept_fd, kept, fd, name)
         rename_new(kept_fd, older, kept_fd, kept)
+
+
+def older_name(kept: str) -> str:
+    """The name next to `kept` that `swap` uses in between."""
+    older = f"{kept}{_OLDER}"
+    return older if len(os.fsencode(older)) <= _NAME_MAX else f"{os.urandom(8).hex()}{_OLDER}"
 
 
 def sync_file_system(fd: int) -> None:

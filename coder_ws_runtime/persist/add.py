@@ -34,6 +34,7 @@ def add(session: Session, wishes: Iterable[Wish]) -> list[Added]:
     with editing(session.layout, session.volume, session.id) as files:
         adding = _Adding(session, files)
         granted = [adding.try_to(wish) for wish in wishes]
+    session.clear_left()  # not to be kept with a directory that has it
     now = load_declarations(session.layout, session.settings)
     return [_settled(session, one, now) for one in granted]
 

@@ -10,14 +10,14 @@ removes what the crash left next to the link.
 import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager
 
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.fs import kernel
-from coder_ws_runtime.fs.anchored import Owner, sync_directory
+from coder_ws_runtime.fs.anchored import sync_directory
 from coder_ws_runtime.fs.copying import Copied, Progress, copy
 from coder_ws_runtime.fs.errors import ChangedError
-from coder_ws_runtime.fs.removing import check_copied, remove_copied, remove_tree
+from coder_ws_runtime.fs.removing import check_copied, remove_tree
 from coder_ws_runtime.fs.writers import Writing
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.manifest.paths import in_shell
@@ -28,7 +28,8 @@ from coder_ws_runtime.persist.reconcile.observe import glance, node
 from coder_ws_runtime.persist.reconcile.path_work import Context
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_records import Reason
-from coder_ws_runtime.persist.store.names import COPY_SUFFIX, STATE, SWAP_SUFFIX
+from coder_ws_runtime.persist.store.copies_in_home import copying
+from coder_ws_runtime.persist.store.names import COPY_SUFFIX, STATE, SWAP_SUFFIX, sibling_name
 
 _ATTEMPTS = 8
 
@@ -94,10 +95,12 @@ class GivingBack:
     def _to_home(self) -> bool:
         """Replace our link with the content; False if the home has no such link."""
         try:
-            with self.session.home.parent(self.entry.path) as (fd, name):
-                if self._went_on(fd, name):
+            with (
+                self.session.home.parent(self.entry.path) as (fd, name),
+                self._copying(fd, name) as recovered,
+            ):
+                if recovered:
                     return True
-                self._clear(fd, name)
                 if not self._is_link(fd, name):
                     return False
                 if self.session.volume.anchor.status(self.entry.on_volume) is None:
@@ -112,7 +115,7 @@ class GivingBack:
             raise
 
     def _swap(self, fd: int, name: str) -> None:
-        partial, whole = f".{name}{COPY_SUFFIX}", f".{name}{SWAP_SUFFIX}"
+        partial, whole = sibling_name(name, COPY_SUFFIX), sibling_name(name, SWAP_SUFFIX)
         with self.session.volume.anchor.parent(self.entry.on_volume) as (there, target):
             refuse_journal(there, target, self.entry.path)
             try:
@@ -124,26 +127,9 @@ class GivingBack:
             except BaseException:
                 remove_tree(fd, partial)
                 raise
-        try:
-            kernel.exchange(fd, whole, fd, name)
-        except OSError as error:
-            if error.errno not in kernel.CANNOT_EXCHANGE:
-                raise
-            self._unlink_and_rename(fd, name, whole)
-        else:
-            self._drop_link(fd, name, whole)
+        kernel.swap(fd, whole, fd, name)
+        self._drop_link(fd, name, whole)
         sync_directory(fd)
-
-    def _unlink_and_rename(self, fd: int, name: str, whole: str) -> None:
-        """Where swapping is not possible. If we are killed in between, `_to_home` continues with the copy."""
-        os.unlink(name, dir_fd=fd)
-        try:
-            kernel.rename_new(fd, whole, fd, name)
-        except OSError:
-            with suppress(FileExistsError):
-                os.symlink(self.link, name, dir_fd=fd)
-                Owner.of(self.session.home.fd).chown(name, fd)
-            raise
 
     def _check(self, copied: Copied, there: int, target: str) -> None:
         if copied.special:
@@ -161,53 +147,16 @@ class GivingBack:
         if self._is_link(fd, whole):
             os.unlink(whole, dir_fd=fd)
             return
-        kernel.exchange(fd, whole, fd, name)
+        kernel.swap(fd, whole, fd, name)
         raise ChangedError(self.entry.path)
 
     def _is_link(self, fd: int, name: str) -> bool:
         found = node(fd, name)
         return found is not None and found.kind is Kind.LINK and found.target == self.link
 
-    def _went_on(self, fd: int, name: str) -> bool:
-        """Put a complete copy in place that an interrupted run left next to the path."""
-        whole = f".{name}{SWAP_SUFFIX}"
-        left = node(fd, whole)
-        if left is None or self._is_link(fd, whole):
-            return False
-        if left.kind is Kind.DIRECTORY:  # `rename_new` may have created an empty one to be replaced
-            with suppress(OSError):
-                os.rmdir(name, dir_fd=fd)
-        if node(fd, name) is not None:
-            return False
-        kernel.rename_new(fd, whole, fd, name)
-        sync_directory(fd)
-        return True
-
-    def _clear(self, fd: int, name: str) -> None:
-        """Clear what an interrupted run left next to the path.
-
-        A copy that may be incomplete is still whole on the volume. What was set aside for a swap may be a
-        save that was swapped out: it goes to the attic, unless it is the link.
-        """
-        remove_tree(fd, f".{name}{COPY_SUFFIX}")
-        whole = f".{name}{SWAP_SUFFIX}"
-        if self._is_link(fd, whole):
-            os.unlink(whole, dir_fd=fd)
-        elif node(fd, whole) is not None:
-            self._home_to_attic(fd, whole)
-
-    def _home_to_attic(self, fd: int, name: str) -> None:
-        staging = self.session.volume.staging
-        staged = staging.name()
-        try:
-            copied = copy((fd, name), (staging.fd, staged))
-            with self.session.attic.place(self.entry.on_volume, Reason.INTERRUPTED) as (attic_fd, attic_name):
-                kernel.rename_new(staging.fd, staged, attic_fd, attic_name)
-                sync_directory(attic_fd)
-        except BaseException:
-            staging.discard(staged)
-            raise
-        remove_copied(fd, name, copied.identities)
+    def _copying(self, fd: int, name: str) -> AbstractContextManager[bool]:
+        session, entry = self.session, self.entry
+        return copying((fd, name), entry.path, session.ledger, session.attic, entry.on_volume)
 
     def _to_attic(self) -> bool:
         """Move the volume's copy to the attic; False if the path was linked again in the meantime."""

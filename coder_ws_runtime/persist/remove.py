@@ -87,6 +87,7 @@ class Removal:
         Args:
             paths: relative to the home, normalised.
         """
+        self.session.clear_left()
         return [self.attempt(path, partial(self._one, path)) for path in paths]
 
     @staticmethod

@@ -89,7 +89,7 @@ def resolve(
         if not dry_run:
             session.note_seen()
             problems = _bring_back(session)
-            session.volume.clear_staging()
+            session.clear_left()
         found = load_declarations(layout, settings)
         migrated: tuple[Migrated, ...] = ()
         if not all_recorded(found.migrations, session.volume.anchor):

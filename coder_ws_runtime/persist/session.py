@@ -131,6 +131,14 @@ class Session:
         with suppress(OSError):  # problems of the volume are reported for each path
             note_seen(self.volume, self.id, self.settings.workspace.name)
 
+    def clear_left(self) -> None:
+        """Remove what killed runs left in the staging directory and in the home."""
+        self.volume.clear_staging()
+        if self.ledger.begun_copies():
+            from coder_ws_runtime.persist.store.copies_in_home import clear_copies  # noqa: PLC0415 - it is rare
+
+            clear_copies(self.home, self.ledger, self.attic)
+
     @cached_property
     def watched(self) -> bool:
         """Whether the daemon runs, or will run later in this boot.

@@ -40,7 +40,7 @@ def main(verb: str) -> int:
     layout = Layout.of(Path("/"), os.environ)
     values = settings.load(layout, os.environ)
     with Session(layout, values) as session:
-        session.volume.clear_staging()
+        session.clear_left()
         found = load_declarations(layout, values)
         if verb == "restore":
             return _restore(session)

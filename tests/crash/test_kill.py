@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from coder_ws_runtime.persist.store.names import COPY_SUFFIX, LEFT_SUFFIX, SWAP_SUFFIX
+from coder_ws_runtime.persist.store.names import LEFT_SUFFIX
 from tests.conftest import Tried
 from tests.crash.contents import (
     HEALED,
@@ -61,9 +61,6 @@ def _at(inner: str, path: str) -> bool:
     return inner == path or inner.startswith(f"{path}/")
 
 
-COPIES = (COPY_SUFFIX, SWAP_SUFFIX)
-"""Next to the new name of a link that was renamed: nothing says afterwards that it was."""
-
 # As NFS and many a FUSE file system: rename, and no flags for it.
 NO_FLAGS = ("-e", "trace=renameat2", "-e", "inject=renameat2:error=EINVAL")
 
@@ -78,9 +75,7 @@ VERBS = {
     "migrate": Verb("migrate", World.new_manifest, (MIGRATED,), "migrate"),
     "scope": Verb("scope", World.scope_changed_back, (SCOPE_CHANGED_BACK,), "scope"),
     # The next run knows of no event: where this one was killed early, both names lead to the content.
-    "renamed": Verb(
-        "renamed", lambda world: world.renamed("file"), (both_names("file"),), "resolve", left=COPIES
-    ),
+    "renamed": Verb("renamed", lambda world: world.renamed("file"), (both_names("file"),), "resolve"),
     "renamed to a declared path": Verb(
         "renamed",
         lambda world: world.renamed("newer"),
@@ -96,7 +91,6 @@ VERBS = {
         lambda world: world.renamed(".seed", link_back=True),
         (both_names(".seed"),),
         "resolve",
-        left=COPIES,
     ),
     # Killed, it has happened or not.
     "exchanged": Verb("exchanged", World.exchanged, (VIEW, SWAPPED), "resolve"),
@@ -114,6 +108,11 @@ VERBS = {
         "resolve",
         NO_FLAGS,
         3,
+    ),
+    # What a killed removal left is recovered without a second one.
+    "remove, then resolve": Verb("remove", World.add_own, (VIEW,), "resolve"),
+    "renamed, rename without flags": Verb(
+        "renamed", lambda world: world.renamed("file"), (both_names("file"),), "resolve", NO_FLAGS, 3
     ),
     "remove, rename without flags": Verb("remove", World.add_own, (VIEW,), "remove", NO_FLAGS, 3),
     "heal, rename without flags": Verb("heal", World.save_over_links, (HEALED,), "heal", NO_FLAGS, 3),

@@ -103,7 +103,7 @@ def restore_(  # noqa: PLR0913 - one argument an option
             for removed in find_removed(session, declarations):
                 if removed.path == wanted:
                     drop_removed_link(session, removed)
-            restore_to_home(session.volume, session.home, batch, wanted)
+            restore_to_home(session.attic, session.ledger, session.home, batch, wanted)
     if as_json:
         document = {
             "path": wanted,

@@ -15,8 +15,9 @@ from coder_ws_runtime.persist.reconcile.observe import node
 from coder_ws_runtime.persist.reconcile.path_work import PathWork
 from coder_ws_runtime.persist.reconcile.steps_in_home import replace_link
 from coder_ws_runtime.persist.store.attic_records import Reason
+from coder_ws_runtime.persist.store.copies_in_home import copying
 from coder_ws_runtime.persist.store.journals import copy_journals, displaced, move_journals
-from coder_ws_runtime.persist.store.names import COPY_SUFFIX, SWAP_SUFFIX, aside_name
+from coder_ws_runtime.persist.store.names import COPY_SUFFIX, SWAP_SUFFIX, aside_name, sibling_name
 
 
 def copy_out(work: PathWork, path: str) -> None:
@@ -26,12 +27,13 @@ def copy_out(work: PathWork, path: str) -> None:
         work: the link's former path.
         path: its new name, relative to the home.
     """
+    context, on_volume = work.context, work.entry.on_volume
     with (
         work.home.parent(path) as (fd, name),
-        work.anchor.parent(work.entry.on_volume) as (there, target),
+        work.anchor.parent(on_volume) as (there, target),
+        copying((fd, name), path, context.ledger, context.attic, on_volume),
     ):
-        partial, whole = f".{name}{COPY_SUFFIX}", f".{name}{SWAP_SUFFIX}"
-        remove_tree(fd, partial)
+        partial, whole = sibling_name(name, COPY_SUFFIX), sibling_name(name, SWAP_SUFFIX)
         try:
             copy(
                 (there, target),
@@ -51,7 +53,6 @@ def copy_out(work: PathWork, path: str) -> None:
             os.unlink(whole, dir_fd=fd)
             return
         kernel.swap(fd, whole, fd, name)  # something else has taken the name
-        remove_tree(fd, whole)
         raise ChangedError(path)
 
 

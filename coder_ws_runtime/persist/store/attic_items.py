@@ -16,8 +16,10 @@ from coder_ws_runtime.persist.store import names
 from coder_ws_runtime.persist.store.attic import DIRECTORY, Attic, batches, remove_empty
 from coder_ws_runtime.persist.store.attic_batch import Batch, parse_batch
 from coder_ws_runtime.persist.store.attic_records import UNKNOWN, Reason, Record, Records, Winner
+from coder_ws_runtime.persist.store.copies_in_home import copying
 from coder_ws_runtime.persist.store.failures import failure_of
 from coder_ws_runtime.persist.store.journals import copy_journals, displaced, move_journals
+from coder_ws_runtime.persist.store.ledger import Ledger
 from coder_ws_runtime.persist.store.volume import Volume
 
 
@@ -231,7 +233,7 @@ def restore(attic: Attic, batch: str, path: str, on_volume: str, *, force: bool)
     return exchanged
 
 
-def restore_to_home(volume: Volume, home: Anchor, batch: str, path: str) -> None:
+def restore_to_home(attic: Attic, ledger: Ledger, home: Anchor, batch: str, path: str) -> None:
     """Copy one path from a batch to the home, if it is not (or no longer) declared.
 
     The copy is made next to its place, and then renamed without replacing anything; the attic keeps its own.
@@ -241,14 +243,14 @@ def restore_to_home(volume: Volume, home: Anchor, batch: str, path: str) -> None
         RefusedError: there is something in its place, the batch does not have it, or the file system
             refuses.
     """
+    volume = attic.volume
     inside = f"{DIRECTORY}/{parse_batch(batch).name}/{path}"
     try:
         with volume.anchor.parent(inside) as source:
             os.stat(source[1], dir_fd=source[0], follow_symlinks=False)
             home.make_directories(path.rpartition("/")[0], owner=Owner.of(home.fd))
-            with home.parent(path) as (fd, name):
+            with home.parent(path) as (fd, name), copying((fd, name), path, ledger, attic, path):
                 partial = names.sibling_name(name, names.COPY_SUFFIX)
-                remove_tree(fd, partial)
                 try:
                     copy(source, (fd, partial), refuse_writers=False)
                     kernel.rename_new(fd, partial, fd, name)

@@ -7,8 +7,9 @@ since is not a newer save than what the volume has.
 ``links``
     One line for each link, written before the link is made: the path, the link's text, and what has happened
     to it if an event said so. Also one for each file that neither home nor volume had when it was checked,
-    no link and the word `awaited`. What other processes append is read before a
-    decision: the daemon has to know the links that a command has made since it started.
+    no link and the word `awaited`; and one for each path next to which a copy is being made, under the name
+    of that copy. What other processes append is read before a decision: the daemon has to know the links that
+    a command has made since it started.
 ``copied/<hash>``
     For a path that is being moved or cannot be linked: which of its files were copied, their state then, and
     what the volume has had since. Written before a copy is published, removed when the link is in place.
@@ -29,6 +30,7 @@ from coder_ws_runtime.digest import hex_digest
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.fs.writing import replace_file
 from coder_ws_runtime.identity import CopyRecord, Identity
+from coder_ws_runtime.persist.store.names import COPY_SUFFIX
 
 _FILE = "links"
 _COPIED = "copied"
@@ -38,6 +40,8 @@ _LOCK_BYTES = 1 << 62
 _FLOCK = struct.Struct("hhqqi")
 """struct flock (fcntl_locking(2)): type, whence, start, length, process."""
 _AWAITED = "awaited"
+_COPYING = "copying "
+"""What has happened to a path, followed by where its content is on the volume."""
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -162,6 +166,25 @@ class Ledger:
         if self.link(path):
             self._append(f"{path}\t")
 
+    def begin_copy(self, path: str, on_volume: str) -> None:
+        """Record that a copy is about to be made next to a path, of content of the volume. Raises OSError."""
+        self._append(f"{_copy_of(path)}\t\t{_COPYING}{on_volume}")
+
+    def end_copy(self, path: str) -> None:
+        """Record that nothing of the copy is next to the path any longer. Raises OSError like `record`."""
+        self._append(f"{_copy_of(path)}\t")
+
+    def begun_copies(self) -> dict[str, str]:
+        """The paths next to which there may be a copy, and where the content is on the volume."""
+        if not self._loaded:
+            self.refresh()
+        end = len(COPY_SUFFIX)
+        return {
+            path[:-end]: fate.removeprefix(_COPYING)
+            for path, fate in self._left.items()
+            if fate.startswith(_COPYING)
+        }
+
     def _append(self, line: str) -> None:
         if self._fd is None:
             self.directory.mkdir(parents=True, exist_ok=True)
@@ -251,6 +274,11 @@ class Ledger:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
+
+
+def _copy_of(path: str) -> str:
+    """A path that nothing can declare, for what is next to one that is perhaps declared."""
+    return f"{path}{COPY_SUFFIX}"
 
 
 def _hash(path: str) -> str:

@@ -33,7 +33,7 @@ class Upkeep:
         """Do what is due now."""
         if self.children:
             self._try("children", self._settle_children)
-        self._try("staging", self.session.volume.clear_staging)
+        self._try("staging", self.session.clear_left)
         self.keep_bounds()
 
     def keep_bounds(self) -> None:

@@ -1,6 +1,7 @@
 """`mv` of a managed link is a rename of the file: nothing is deleted, and nothing leads nowhere."""
 
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -363,6 +364,36 @@ def test_two_declared_paths_are_exchanged(make: Make, second: str, way: str) -> 
     a.declare(*then)
     a.resolve()
     assert {path: (a.home / path).read_text() for path in then} == then
+
+
+@pytest.mark.parametrize("paused", [True, False])
+@pytest.mark.parametrize("paths", [[".a", ".dir/b", ".c"], [".a", ".b/", ".c"], [".a", ".b", ".c/", ".d"]])
+def test_declared_paths_change_places_in_turn(make: Make, paths: list[str], *, paused: bool) -> None:
+    """As `mv a t; mv b a; mv c b; mv t c`."""
+    a = linked(make, paths[0], paths[0], *paths[1:])
+    for path in paths[1:]:
+        a.save(f"{path}x" if path.endswith("/") else path, path)
+    files = [path for path in paths[1:] if not path.endswith("/")]
+    until(lambda: a.said().count("seeded") == len(files), "the daemon follows all of them")
+    names = [path.rstrip("/") for path in paths]
+    if paused:
+        a.pause()
+    moves = "; ".join(f"mv -T {later} {earlier}" for earlier, later in pairwise(names))
+    a.shell(f"mv {names[0]} .t; {moves}; mv -T .t {names[-1]}")
+    if paused:
+        a.go_on()
+    then = {
+        f"{name}/x" if path.endswith("/") else name: path
+        for name, path in zip(names, [*paths[1:], paths[0]], strict=True)
+    }
+    until(lambda: a.kept() == then, "changed on the volume")
+    until(lambda: all(leads_to(a, name) for name in names), "linked")
+    assert a.attic() == []
+    assert {path: (a.home / path).read_text() for path in then} == then
+    assert not a.problems()
+    b = make("b", *then)
+    b.resolve()
+    assert {path: (b.home / path).read_text() for path in then} == then
 
 
 def test_exchanged_with_a_file_that_is_not_declared(make: Make) -> None:

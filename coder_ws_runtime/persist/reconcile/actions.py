@@ -79,7 +79,7 @@ class Operation(Enum):
     PUT_BACK = "put back a link of the user's that was set aside"
     COPY_OUT = "put a copy of the volume's content where our link was renamed to"
     RENAME_TARGET = "rename the content on the volume as its link was renamed in the home"
-    EXCHANGE_TARGETS = "exchange two contents on the volume as their links were exchanged in the home"
+    EXCHANGE_TARGETS = "exchange contents on the volume as their links have changed places in the home"
     RECORD = "note in the ledger that this container makes the link"
     FORGET = "note in the ledger that there is no link"
     NOTE_LEFT = "note in the ledger that the link was deleted or renamed"

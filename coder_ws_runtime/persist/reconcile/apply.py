@@ -71,7 +71,7 @@ def _carry_out(work: PathWork, action: Action) -> None:
         case Operation.RENAME_TARGET if action.event.entry is not None:
             steps_after_rename.rename_target(work, action.event.entry)
         case Operation.EXCHANGE_TARGETS if action.event.entry is not None:
-            steps_after_rename.exchange_targets(work, action.event.entry)
+            steps_after_rename.exchange_targets(work, action.event.turn)
         case Operation.NOTE_LEFT:
             work.context.ledger.note_left(work.entry.path, action.fate.value)
         case Operation.SET_MODE if action.mode is not None:

@@ -31,6 +31,14 @@ class LinkEvent:
     """MOVED: the new name, relative to the home."""
     entry: Entry | None = None
     """MOVED: the entry that declares exactly the new name; None if there is none."""
+    beyond: tuple[Entry, ...] = ()
+    """MOVED: the links of several paths have changed places in turn. These are the paths after `entry`, in
+    order: each has the link of the one before, and the path itself that of the last. Empty: two paths."""
+
+    @property
+    def turn(self) -> tuple[Entry, ...]:
+        """The other paths, if the links of several have changed places in turn."""
+        return (self.entry, *self.beyond) if self.entry is not None else ()
 
 
 NO_EVENT = LinkEvent()
@@ -38,6 +46,6 @@ LINK_DELETED = LinkEvent(Fate.DELETED)
 LINK_DEPARTED = LinkEvent(Fate.DEPARTED)
 
 
-def link_moved(path: str, entry: Entry | None = None) -> LinkEvent:
+def link_moved(path: str, entry: Entry | None = None, beyond: tuple[Entry, ...] = ()) -> LinkEvent:
     """The event of a link that was renamed to `path`, which `entry` declares if there is one."""
-    return LinkEvent(Fate.MOVED, path, entry)
+    return LinkEvent(Fate.MOVED, path, entry, beyond)

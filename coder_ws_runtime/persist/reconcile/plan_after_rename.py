@@ -33,10 +33,10 @@ def _is_at_new_name(seen: Observation) -> bool:
 
 
 def _is_exchanged(entry: Entry, seen: Observation, event: LinkEvent) -> bool:
-    """Whether the link of the new name's own path is in the place of the renamed one."""
-    if event.entry is None or seen.diverted_at != entry.path:
+    """Whether the link of the new name's own path, or of the last one in turn, is in its place."""
+    if not event.turn or seen.diverted_at != entry.path:
         return False
-    return seen.diverted_to == f"{seen.volume_root}/{event.entry.on_volume}"
+    return seen.diverted_to == f"{seen.volume_root}/{event.turn[-1].on_volume}"
 
 
 def _is_link_back(entry: Entry, seen: Observation) -> bool:

@@ -100,41 +100,45 @@ def rename_target(work: PathWork, entry: Entry) -> None:
     work.forget_link()
 
 
-def exchange_targets(work: PathWork, entry: Entry) -> None:
-    """Exchange the content of two paths on the volume, whose links have each other's place by now.
+def exchange_targets(work: PathWork, others: tuple[Entry, ...]) -> None:
+    """Exchange the content of paths on the volume, whose links have changed places in turn by now.
 
     Each link is recorded with the text that it has, so that it is ours until it is corrected. If we are
-    killed, the next run corrects both, and the home shows the two as they are on the volume.
+    killed, the next run corrects all, and the home shows the contents as they are on the volume.
 
     Args:
         work: one of the paths.
-        entry: declares the other.
+        others: declare the others, in order: each has the link of the one before, the first that of `work`.
     """
-    if work.anchor.status(entry.on_volume) is None:  # the link to it is the user's own
-        rename_target(work, entry)
+    if len(others) == 1 and work.anchor.status(others[0].on_volume) is None:  # the link is the user's own
+        rename_target(work, others[0])
         return
-    other = PathWork(entry, replace(work.seen, link=f"{work.volume.path}/{entry.on_volume}"), work.context)
+    works = [work]
+    for entry in others:
+        link = f"{work.volume.path}/{entry.on_volume}"
+        works.append(PathWork(entry, replace(work.seen, link=link), work.context))
     ledger = work.context.ledger
     with ExitStack() as stack:
-        for path in sorted((work.entry.on_volume, entry.on_volume)):
+        for path in sorted(one.entry.on_volume for one in works):
             stack.enter_context(work.volume.lock(path))
-        mine, its = (stack.enter_context(work.anchor.parent(one.entry.on_volume)) for one in (work, other))
-        refuse_journal(*mine, entry.path)  # by now, this name leads to it
-        refuse_journal(*its, work.entry.path)
-        for one, crossed in ((work, other.seen.link), (other, work.seen.link)):
+        places = [stack.enter_context(work.anchor.parent(one.entry.on_volume)) for one in works]
+        befores = [*zip(works, places, strict=True)]
+        for one, (before, place) in zip(works, [befores[-1], *befores[:-1]], strict=True):
+            refuse_journal(*place, one.entry.path)  # by now, this name leads to it
             with work.home.parent(one.entry.path) as (fd, name):
-                if _text(fd, name) != crossed:
+                if _text(fd, name) != before.seen.link:
                     raise ChangedError(one.entry.path)
-            one.seen = replace(one.seen, recorded=crossed)
-        # At once, or a killed run would correct one of them only.
-        ledger.record_all({one.entry.path: one.seen.recorded for one in (work, other)})
-        _exchange(work, mine, its)
-        for one in (work, other):
+            one.seen = replace(one.seen, recorded=before.seen.link)
+        # At once, or a killed run would correct some of them only.
+        ledger.record_all({one.entry.path: one.seen.recorded for one in works})
+        for place in places[1:]:
+            _exchange(work, places[0], place)
+        for one in works:
             with suppress(ChangedError, FileNotFoundError):  # something was saved there, and wins
                 replace_link(one)
             one.record_link()
-        sync_directory(mine[0])
-        sync_directory(its[0])
+        for fd, _ in places:
+            sync_directory(fd)
 
 
 def _exchange(work: PathWork, mine: tuple[int, str], its: tuple[int, str]) -> None:

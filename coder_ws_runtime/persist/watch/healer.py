@@ -184,8 +184,8 @@ class Healer:
         self.schedule.settled(path, now, changed=outcome.changed)
         if outcome.changed:
             self.report.healed(outcome, seconds)
-        if event.entry is not None:
-            self.schedule.look_now(event.path)
+        for other in event.turn:
+            self.schedule.look_now(other.path)
 
     def _undo_deletion(self, outcome: Outcome) -> None:
         """Restore the owner's file if a user's own link replaced it: its deletion was not intended."""

@@ -81,7 +81,7 @@ class LinkEvents:
         found = self.links.find(path)
         sign = self._signs.get(path)
         if found.state is State.MOVED:
-            return self._moved(found.path)
+            return self._moved(found.path, self._beyond(path))
         if found.state is State.THERE:
             return NO_EVENT
         if sign is Sign.MOVED:
@@ -113,8 +113,22 @@ class LinkEvents:
             return anchor.status(path) is not None
         return False
 
-    def _moved(self, place: str) -> LinkEvent:
-        return link_moved(place, self.entries.get(place)) if place else LINK_DEPARTED
+    def _moved(self, place: str, beyond: tuple[Entry, ...] = ()) -> LinkEvent:
+        return link_moved(place, self.entries.get(place), beyond) if place else LINK_DEPARTED
+
+    def _beyond(self, path: str) -> tuple[Entry, ...]:
+        """The declared paths after the one that has the link, if links have changed places in turn."""
+        turn: list[Entry] = []
+        at = path
+        while len(turn) < len(self.entries):
+            found = self.links.find(at)
+            if found.state is State.MOVED and found.path == path:
+                return tuple(turn[1:])
+            if found.state is not State.MOVED or found.path not in self.entries:
+                return ()
+            at = found.path
+            turn.append(self.entries[at])
+        return ()
 
     def take(self, path: str) -> None:
         """Forget what events said about a path."""

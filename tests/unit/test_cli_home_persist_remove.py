@@ -223,6 +223,29 @@ def test_what_was_covered_is_kept_by_itself(tree: Tree, run: Command) -> None:
     assert content(tree.volume) == {".cfg/a/x": "1"}
 
 
+@pytest.mark.parametrize("path", ["f", ".d"])
+@pytest.mark.parametrize("saved", ["here", "there", "on both sides", "nowhere"])
+def test_added_again_where_the_volume_still_has_it(tree: Tree, run: Command, path: str, saved: str) -> None:
+    """It stayed there for another workspace. What was saved since it came back is the newer save."""
+    inner = f"{path}/x" if path == ".d" else path
+    write(tree.home, {inner: "both"})
+    run("add", f"~/{path}")
+    with Volume(tree.volume, Owner(os.getuid(), os.getgid())) as volume:
+        lease = Lease(volume, "other")
+        run("remove", f"~/{path}")
+        if saved in ("there", "on both sides"):
+            (tree.volume / inner).write_text("there")
+        if saved in ("here", "on both sides"):
+            (tree.home / inner).write_text("here")
+        run("add", f"~/{path}")
+        lease.close()
+    newest = {"here": "here", "there": "there", "on both sides": "here", "nowhere": "both"}[saved]
+    assert (tree.home / inner).read_text() == newest
+    assert (tree.home / path).is_symlink()
+    older = {"here": ["both"], "there": ["both"], "on both sides": ["there"], "nowhere": []}[saved]
+    assert list(tree.attic().values()) == older
+
+
 def test_what_is_left_on_the_volume_goes_to_the_attic(tree: Tree, run: Command) -> None:
     write(tree.volume, {".old/x": "1"})
     told = run("remove", ".old")

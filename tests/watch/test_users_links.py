@@ -83,6 +83,25 @@ def test_a_deletion_counts(make: Make) -> None:
     assert a.kept() == {}
 
 
+@pytest.mark.parametrize("how", ["renamed over the link", "through the link"])
+def test_saved_elsewhere_after_the_deletion(make: Make, how: str) -> None:
+    """The deletion is of what was there then. It counts seconds later, and another workspace saved since."""
+    a = with_dotfiles(make)
+    b = make("b", ".gitconfig")
+    b.resolve()
+    b.start()
+    a.shell("rm .gitconfig")
+    time.sleep(GRACE / 2)
+    if how == "through the link":
+        b.shell("echo newer > .gitconfig")
+    else:
+        b.save(".gitconfig", "newer\n")
+    until(lambda: a.linked(".gitconfig"), "linked again")
+    assert a.kept() == {".gitconfig": "newer\n"}
+    assert (a.home / ".gitconfig").read_text() == (b.home / ".gitconfig").read_text() == "newer\n"
+    assert a.attic() == (["mine"] if how == "renamed over the link" else [])
+
+
 def test_what_was_deleted_and_restored_is_in_the_home_and_stays(make: Make) -> None:
     a = with_dotfiles(make)
     a.shell("rm .gitconfig")

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 from coder_ws_runtime.fs.anchored import Anchor
+from coder_ws_runtime.identity import Identity
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.reconcile.event import (
     LINK_DELETED,
@@ -38,6 +39,8 @@ class LinkEvents:
         self._above: set[str] = set()
         self._departed: set[str] = set()
         """Paths whose link may be somewhere else."""
+        self._deleted: dict[str, Identity | None] = {}
+        """What the volume had when something was deleted at a path."""
         self.diverted: set[str] = set()
         """Paths that are the user's own link: what is deleted there is that link, and not the file."""
 
@@ -52,6 +55,8 @@ class LinkEvents:
             if sign is not Sign.ABOVE:
                 self._signs[path] = sign
                 self._renamed.pop(path, None)
+            if sign is Sign.DELETED:
+                self._deleted[path] = self._volume_copy(path)
         for path, place in change.renamed.items():
             if path in self.entries:
                 self._renamed[path] = place
@@ -93,9 +98,19 @@ class LinkEvents:
         """What has happened to a link that does not exist any longer."""
         if sign in _ARRIVED and path in self._departed:
             return LINK_DEPARTED  # and was then deleted under its new name
-        if sign is Sign.DELETED and path not in self.diverted:
+        if sign is Sign.DELETED and path not in self.diverted and not self._was_saved_since(path):
             return LINK_DEPARTED if self._was_copied(path) else LINK_DELETED
         return NO_EVENT
+
+    def _was_saved_since(self, path: str) -> bool:
+        """Whether the volume's copy has changed since the link was deleted: another workspace saved it."""
+        return path in self._deleted and self._volume_copy(path) != self._deleted[path]
+
+    def _volume_copy(self, path: str) -> Identity | None:
+        with suppress(OSError):
+            found = self.session.volume.anchor.status(self.entries[path].on_volume)
+            return Identity.of(found) if found is not None else None
+        return None
 
     def _was_copied(self, path: str) -> bool:
         """Whether a deleted link is now on another file system: mv(1) creates a new one there."""
@@ -134,6 +149,7 @@ class LinkEvents:
         """Forget what events said about a path."""
         self._signs.pop(path, None)
         self._renamed.pop(path, None)
+        self._deleted.pop(path, None)
         self._above.discard(path)
         self._departed.discard(path)
 

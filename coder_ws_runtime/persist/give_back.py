@@ -19,7 +19,6 @@ from coder_ws_runtime.fs.copying import Copied, Progress, copy
 from coder_ws_runtime.fs.errors import ChangedError
 from coder_ws_runtime.fs.removing import check_copied, remove_tree
 from coder_ws_runtime.fs.writers import Writing
-from coder_ws_runtime.identity import CopyRecord, Identity
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.manifest.paths import in_shell
 from coder_ws_runtime.persist.reconcile.actions import VOLUME_TO_ATTIC
@@ -29,7 +28,7 @@ from coder_ws_runtime.persist.reconcile.observe import glance, node
 from coder_ws_runtime.persist.reconcile.path_work import Context
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_records import Reason
-from coder_ws_runtime.persist.store.copies_in_home import copying
+from coder_ws_runtime.persist.store.copies_in_home import copying, note_copy
 from coder_ws_runtime.persist.store.names import COPY_SUFFIX, STATE, SWAP_SUFFIX, sibling_name
 
 _ATTEMPTS = 8
@@ -131,14 +130,7 @@ class GivingBack:
         kernel.swap(fd, whole, fd, name)
         self._drop_link(fd, name, whole)
         sync_directory(fd)
-        self._note(copied, fd, name)
-
-    def _note(self, copied: Copied, fd: int, name: str) -> None:
-        """Record what came back: what changes in the home from now on is newer than the volume's copy."""
-        found = os.stat(name, dir_fd=fd, follow_symlinks=False)
-        copies = {**copied.copies, "": Identity.of(found)}
-        records = {path: CopyRecord(home, copied.identities.get(path)) for path, home in copies.items()}
-        self.session.ledger.note_copies(self.entry.path, records)
+        note_copy(self.session.ledger, self.entry.path, copied, (fd, name))
 
     def _check(self, copied: Copied, there: int, target: str) -> None:
         if copied.special:

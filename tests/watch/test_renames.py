@@ -307,6 +307,24 @@ def test_a_directory_comes_back(make: Make) -> None:
     assert a.attic() == []
 
 
+def test_a_directory_comes_back_after_another_workspace_saved_in_it(make: Make) -> None:
+    """It is not another directory: what the other one saved since is newer than what came back."""
+    a = directory(make)
+    b = make("b", ".config/nvim/")
+    b.resolve()
+    a.shell("mv .config/nvim .config/nvim.bak")
+    until(lambda: not (a.home / ".config/nvim.bak").is_symlink(), "copied out")
+    b.shell("cd .config/nvim; echo newer > init.lua; echo more > more.lua")
+    a.shell("echo changed > .config/nvim.bak/lua/mine.lua; mv .config/nvim.bak .config/nvim")
+    until(lambda: a.linked(".config/nvim"), "linked")
+    assert a.kept() == {
+        ".config/nvim/init.lua": "newer\n",
+        ".config/nvim/lua/mine.lua": "changed\n",
+        ".config/nvim/more.lua": "more\n",
+    }
+    assert sorted(a.attic()) == ["mine\n", "old\n"]
+
+
 def test_a_directory_that_is_still_being_filled_when_the_daemon_stops(make: Make) -> None:
     a = directory(make)
     a.shell("mv .config/nvim .config/nvim.bak")

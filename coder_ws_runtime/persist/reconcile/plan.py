@@ -190,7 +190,7 @@ def _content(entry: Entry, seen: Observation, home: Node) -> Plan:
     if seen.mounted is not None or home.kind is Kind.SPECIAL:
         return _immovable(seen)
     held = _held(seen.pairs)
-    if seen.renamed_away and _are_directories(home, seen.volume):
+    if seen.renamed_away and _are_directories(home, seen.volume) and not _came_back(seen):
         # Who renames a directory and makes another one wants no file of the former in it.
         whole = (Action(Operation.SUPERSEDE, paths=("",)), RECORD)
         return _left_in_place(held, whole) if held else Plan(Decision.HOME_WINS, (*whole, REPLACE_CONTENT))
@@ -205,6 +205,17 @@ def _content(entry: Entry, seen: Observation, home: Node) -> Plan:
         problem = _conflict(home, seen.volume, home_wins=bool(copies.winners))
         return Plan(Decision.TYPE_CONFLICT, actions, problem=problem, hint="home-persist attic list")
     return Plan(_decision(home, copies), actions)
+
+
+def _came_back(seen: Observation) -> bool:
+    """Whether the directory is the very one that was copied from the volume's when it went away.
+
+    One that an interrupted run was about to publish is recorded with another directory of the volume.
+    """
+    record = seen.records.get("")
+    return record is not None and any(
+        pair.path == "" and (pair.home, pair.volume) == (record.home, record.volume) for pair in seen.pairs
+    )
 
 
 def _are_directories(*nodes: Node | None) -> bool:

@@ -15,7 +15,7 @@ from coder_ws_runtime.persist.reconcile.observe import node
 from coder_ws_runtime.persist.reconcile.path_work import PathWork
 from coder_ws_runtime.persist.reconcile.steps_in_home import replace_link
 from coder_ws_runtime.persist.store.attic_records import Reason
-from coder_ws_runtime.persist.store.copies_in_home import copying
+from coder_ws_runtime.persist.store.copies_in_home import copying, note_copy
 from coder_ws_runtime.persist.store.journals import copy_journals, displaced, move_journals
 from coder_ws_runtime.persist.store.names import COPY_SUFFIX, SWAP_SUFFIX, aside_name, sibling_name
 
@@ -35,7 +35,7 @@ def copy_out(work: PathWork, path: str) -> None:
     ):
         partial, whole = sibling_name(name, COPY_SUFFIX), sibling_name(name, SWAP_SUFFIX)
         try:
-            copy(
+            copied = copy(
                 (there, target),
                 (fd, partial),
                 refuse_writers=False,
@@ -51,6 +51,7 @@ def copy_out(work: PathWork, path: str) -> None:
         kernel.swap(fd, whole, fd, name)
         if work.is_managed_link(fd, whole):
             os.unlink(whole, dir_fd=fd)
+            note_copy(context.ledger, work.entry.path, copied, (fd, name))
             return
         kernel.swap(fd, whole, fd, name)  # something else has taken the name
         raise ChangedError(path)

@@ -12,9 +12,10 @@ from contextlib import contextmanager, suppress
 
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.fs.anchored import Anchor, sync_directory
-from coder_ws_runtime.fs.copying import copy
+from coder_ws_runtime.fs.copying import Copied, copy
 from coder_ws_runtime.fs.errors import BlockedPathError, BusyError, ChangedError
 from coder_ws_runtime.fs.removing import remove_copied, remove_tree
+from coder_ws_runtime.identity import CopyRecord, Identity
 from coder_ws_runtime.persist.store.attic import Attic
 from coder_ws_runtime.persist.store.attic_records import Reason
 from coder_ws_runtime.persist.store.ledger import Ledger
@@ -52,6 +53,22 @@ def copying(
                 ledger.end_copy(path)
             raise
         ledger.end_copy(path)
+
+
+def note_copy(ledger: Ledger, path: str, copied: Copied, place: tuple[int, str]) -> None:
+    """Record what came to the home: what changes there from now on is newer than the volume's copy.
+
+    Args:
+        ledger: this container's.
+        path: the declared path, relative to the home.
+        copied: the result of the copy.
+        place: the directory in the home that has it now, and its name in there.
+    """
+    fd, name = place
+    copies = {**copied.copies, "": Identity.of(os.stat(name, dir_fd=fd, follow_symlinks=False))}
+    ledger.note_copies(
+        path, {inner: CopyRecord(home, copied.identities.get(inner)) for inner, home in copies.items()}
+    )
 
 
 def clear_copies(home: Anchor, ledger: Ledger, attic: Attic) -> None:

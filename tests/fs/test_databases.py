@@ -1,20 +1,25 @@
 """SQLite databases and the files next to them, by the real library: none gets the changes of another."""
 
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.reconcile.event import LINK_DELETED, NO_EVENT, LinkEvent, link_moved
 from coder_ws_runtime.persist.reconcile.settle import Outcome, save, settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_items import items, restore
+from coder_ws_runtime.persist.store.names import SET_ASIDE_SUFFIX
+from tests.conftest import Tried
 from tests.harness.tree import Tree
 
 # Its rows in the database, and one more in the file next to it; then the program is killed.
@@ -303,3 +308,56 @@ def test_a_migration_that_merges(tree: Tree, mode: str) -> None:
     assert words(tree.home / ".new/h.db") == {"newer"}
     (kept,) = in_attic(tree, ".new/h.db")
     assert (words(kept), last(kept)) == ({"older"}, LAST[mode])
+
+
+RENAMES = ("rename_new", "exchange", "swap")
+
+
+def dies_before(call: int, work: Callable[[], object]) -> bool:
+    """Do something in a child that is killed before one of its renames; whether it came that far."""
+    child = os.fork()
+    if child == 0:
+        made = 0
+
+        def counted(name: str) -> Callable[..., None]:
+            rename: Callable[..., None] = getattr(kernel, name)
+
+            def run(*words: object) -> None:
+                nonlocal made
+                made += 1
+                if made > call:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                rename(*words)
+
+            return run
+
+        for name in RENAMES:
+            setattr(kernel, name, counted(name))
+        try:
+            work()
+        finally:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+
+def test_killed_while_one_replaces_another(tmp_path: Path, mode: str, tried: Tried) -> None:
+    """Before each rename: no database gets another one's changes, and none is gone."""
+    kills = 0
+    while True:
+        tree = Tree.at(tmp_path / str(kills))
+        linked(tree, "h.db", mode)
+        (tree.home / "h.db").unlink()
+        closed(tree.home / "h.db", "newer")
+        was_killed = dies_before(kills, partial(told, tree, "h.db"))
+        told(tree, "h.db")
+        assert words(tree.home / "h.db") == {"newer"}
+        assert (tree.home / "h.db").is_symlink()
+        whose = [words(kept) for kept in in_attic(tree, "h.db")]  # all are whole
+        apart = in_attic(tree, f"h.db{SUFFIX[mode]}{SET_ASIDE_SUFFIX}")
+        assert {"newer", "half"} not in whose
+        assert {"older"} in whose or apart, "killed in between, its changes are next to no database"
+        if not was_killed:
+            break
+        kills += 1
+    tried("kill points tried", kills)
+    assert kills >= len(RENAMES)

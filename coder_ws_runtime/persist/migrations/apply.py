@@ -7,6 +7,7 @@ in the attic. The record is written last; a run that finds no record observes ag
 import os
 import stat
 from collections.abc import Iterable
+from contextlib import ExitStack
 
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.fs.anchored import sync_directory
@@ -19,7 +20,7 @@ from coder_ws_runtime.persist.reconcile.compare import compare
 from coder_ws_runtime.persist.reconcile.observation import Difference, Pair
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_records import Reason
-from coder_ws_runtime.persist.store.journals import displaced, move_journals
+from coder_ws_runtime.persist.store.journals import displaced, following
 
 
 def look(step: Step, session: Session, *, declared: bool, used_by: tuple[str, ...]) -> Seen:
@@ -142,12 +143,15 @@ class _Run:
                 ):
                     try:
                         place, target = (target_fd, target_name), _joined(self.step.target, path)
-                        with displaced(self.session.attic, place, target, Reason.MIGRATED):
+                        with (
+                            displaced(self.session.attic, place, target, Reason.MIGRATED),
+                            ExitStack() as stack,
+                        ):
+                            if not path:  # in a directory, they are paths of their own
+                                stack.enter_context(following((fd, name), place))
                             kernel.rename_new(fd, name, target_fd, target_name)
                     except FileExistsError as error:
                         raise ChangedError(path) from error
-                    if not path:  # in a directory, they are paths of their own
-                        move_journals((fd, name), place)
                     sync_directory(target_fd)
                     sync_directory(fd)
 

@@ -16,7 +16,7 @@ from coder_ws_runtime.persist.reconcile.path_work import PathWork
 from coder_ws_runtime.persist.reconcile.steps_in_home import replace_link
 from coder_ws_runtime.persist.store.attic_records import Reason
 from coder_ws_runtime.persist.store.copies_in_home import copying, note_copy
-from coder_ws_runtime.persist.store.journals import copy_journals, displaced, move_journals
+from coder_ws_runtime.persist.store.journals import copy_journals, displaced, following
 from coder_ws_runtime.persist.store.names import COPY_SUFFIX, SWAP_SUFFIX, aside_name, sibling_name
 
 
@@ -84,9 +84,11 @@ def rename_target(work: PathWork, entry: Entry) -> None:
                 with work.context.attic.place(entry.on_volume, Reason.SUPERSEDED) as (attic_fd, attic_name):
                     kernel.rename_new(there, target, attic_fd, attic_name)
                     sync_directory(attic_fd)
-            with displaced(work.context.attic, (there, target), entry.on_volume, Reason.SUPERSEDED):
+            with (
+                displaced(work.context.attic, (there, target), entry.on_volume, Reason.SUPERSEDED),
+                following((fd, name), (there, target)),
+            ):
                 kernel.rename_new(fd, name, there, target)
-            move_journals((fd, name), (there, target))
             kernel.swap(here, aside, here, last)
             if not work.is_managed_link(here, aside):  # something was saved there, and wins
                 ledger.record(entry.path, link)

@@ -18,7 +18,7 @@ from coder_ws_runtime.persist.store.attic_batch import Batch, parse_batch
 from coder_ws_runtime.persist.store.attic_records import UNKNOWN, Reason, Record, Records, Winner
 from coder_ws_runtime.persist.store.copies_in_home import copying
 from coder_ws_runtime.persist.store.failures import failure_of
-from coder_ws_runtime.persist.store.journals import copy_journals, displaced, move_journals
+from coder_ws_runtime.persist.store.journals import copy_journals, displaced, following
 from coder_ws_runtime.persist.store.ledger import Ledger
 from coder_ws_runtime.persist.store.volume import Volume
 
@@ -201,7 +201,10 @@ def restore(attic: Attic, batch: str, path: str, on_volume: str, *, force: bool)
             volume.anchor.parent(inside) as (attic_fd, attic_name),
             volume.anchor.parent(on_volume) as (fd, name),
         ):
-            with displaced(attic, (fd, name), on_volume, Reason.EXCHANGED):
+            with (
+                displaced(attic, (fd, name), on_volume, Reason.EXCHANGED),
+                following((attic_fd, attic_name), (fd, name)),
+            ):
                 try:
                     kernel.rename_new(attic_fd, attic_name, fd, name)
                 except FileExistsError:
@@ -209,7 +212,6 @@ def restore(attic: Attic, batch: str, path: str, on_volume: str, *, force: bool)
                         raise
                     kernel.swap(attic_fd, attic_name, fd, name)
                     exchanged = batch
-            move_journals((attic_fd, attic_name), (fd, name))
             sync_directory(fd)
             sync_directory(attic_fd)
             if exchanged:

@@ -7,11 +7,15 @@ whatever database has the name: so they have to leave with the database that the
 has nothing of its own: SQLite makes it again.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, contextmanager, suppress
 
+from coder_ws_runtime.persist.store.names import SET_ASIDE_SUFFIX
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from coder_ws_runtime.persist.store.attic import Attic
     from coder_ws_runtime.persist.store.attic_records import Reason
@@ -59,11 +63,10 @@ def journals(fd: int, name: str) -> list[str]:
 
 
 @contextmanager
-def displaced(attic: "Attic", place: tuple[int, str], on_volume: str, reason: "Reason") -> Iterator[None]:
+def displaced(attic: Attic, place: tuple[int, str], on_volume: str, reason: Reason) -> Iterator[None]:
     """Move the changes next to a name of the volume to the attic, because another file comes to that name.
 
-    The block brings it. If it fails, they are put back. If we are killed before it ends, they are in the
-    attic, and the former database without them is about to be there, too.
+    The block brings it, and moves the former database to the attic.
 
     Args:
         attic: takes them.
@@ -71,45 +74,55 @@ def displaced(attic: "Attic", place: tuple[int, str], on_volume: str, reason: "R
         on_volume: the database's path, relative to the volume.
         reason: why it is replaced.
     """
-    fd, name = place
-    found = journals(fd, name)
-    if not found:
-        yield
-        return
-    from contextlib import ExitStack  # noqa: PLC0415 - it is rare
-
-    from coder_ws_runtime.fs import kernel  # noqa: PLC0415 - loads ctypes
-
+    found = journals(*place)
     with ExitStack() as stack:
-        moved: list[tuple[str, int, str]] = []
-        try:
-            for suffix in found:
-                its_fd, its_name = stack.enter_context(attic.place(f"{on_volume}{suffix}", reason))
-                kernel.rename_new(fd, f"{name}{suffix}", its_fd, its_name)
-                moved.append((suffix, its_fd, its_name))
-            yield
-        except BaseException:
-            for suffix, its_fd, its_name in moved:
-                with suppress(OSError):
-                    kernel.rename_new(its_fd, its_name, fd, f"{name}{suffix}")
-            raise
+        places = [stack.enter_context(attic.place(f"{on_volume}{suffix}", reason)) for suffix in found]
+        fd, name = place
+        stack.enter_context(
+            _moved([((fd, f"{name}{suffix}"), to) for suffix, to in zip(found, places, strict=True)])
+        )
+        yield
 
 
-def move_journals(source: tuple[int, str], target: tuple[int, str]) -> None:
-    """Move the changes of a database to where the database has just been moved.
+@contextmanager
+def following(source: tuple[int, str], target: tuple[int, str]) -> Iterator[None]:
+    """Move the changes of a database to where the block moves the database.
 
     Args:
-        source: the directory that had the database, and its name in there.
-        target: the directory that has it now, and its name in there.
-
-    Raises:
-        OSError: they are still where they were.
+        source: the directory that has the database, and its name in there.
+        target: the directory that gets it, and its name in there.
     """
-    for suffix in journals(*source):
-        from coder_ws_runtime.fs import kernel  # noqa: PLC0415 - loads ctypes
-        from coder_ws_runtime.fs.anchored import sync_directory  # noqa: PLC0415 - as above
+    (fd, name), (target_fd, target_name) = source, target
+    with _moved([((fd, f"{name}{s}"), (target_fd, f"{target_name}{s}")) for s in journals(fd, name)]):
+        yield
 
-        kernel.rename_new(source[0], f"{source[1]}{suffix}", target[0], f"{target[1]}{suffix}")
+
+@contextmanager
+def _moved(moves: list[tuple[tuple[int, str], tuple[int, str]]]) -> Iterator[None]:
+    """Move files before and after a block: in between, and if we are killed, they are next to no database.
+
+    If the block fails, they are put back.
+    """
+    if not moves:
+        yield
+        return
+    from coder_ws_runtime.fs import kernel  # noqa: PLC0415 - loads ctypes
+    from coder_ws_runtime.fs.anchored import sync_directory  # noqa: PLC0415 - as above
+
+    begun: list[tuple[tuple[int, str], tuple[int, str]]] = []
+    try:
+        for source, (fd, name) in moves:
+            aside = (fd, f"{name}{SET_ASIDE_SUFFIX}")
+            kernel.rename_new(*source, *aside)
+            begun.append((source, aside))
+        yield
+    except BaseException:
+        for source, aside in begun:
+            with suppress(OSError):
+                kernel.rename_new(*aside, *source)
+        raise
+    for (source, target), (_, aside) in zip(moves, begun, strict=True):
+        kernel.rename_new(*aside, *target)
         sync_directory(target[0])
         sync_directory(source[0])
 

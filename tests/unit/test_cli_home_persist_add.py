@@ -251,6 +251,26 @@ def test_a_directory_over_what_was_added_before(tree: Tree, run: Command) -> Non
     assert read(tree.home) == {".cfg": f"->{tree.volume}/.cfg"}
 
 
+@pytest.mark.parametrize(("path", "file"), [(".d/f", ".d/f"), (".d/s", ".d/s/x")])
+@pytest.mark.parametrize("by", ["add", "manifest"])
+def test_a_directory_over_one_with_a_save_that_is_not_kept_yet(
+    tree: Tree, run: Command, path: str, file: str, by: str
+) -> None:
+    """What has replaced the link inside is the newer save, also when its directory is merged."""
+    write(tree.home, {file: "older", ".d/other": "1"})
+    run("add", path)
+    (tree.home / path).unlink()
+    write(tree.home, {file: "newer"})
+    if by == "add":
+        assert run("add", ".d").status == 0
+    else:
+        tree.manifest(".d/")
+        assert not tree.resolve().errors
+    assert (tree.home / ".d").is_symlink()
+    assert content(tree.volume) == {file: "newer", ".d/other": "1"}
+    assert tree.attic() == {file: "older"}
+
+
 def test_a_directory_over_a_file_that_was_never_written(tree: Tree, run: Command) -> None:
     run("add", ".new")
     told = run("add", "--json", ".new/")

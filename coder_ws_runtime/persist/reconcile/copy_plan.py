@@ -50,7 +50,7 @@ class CopyPlan:
             pair.home,
             pair.volume,
             self.seen.records.get(pair.path),
-            replaced=self.seen.replaced,
+            replaced=self.seen.has_replaced(pair.path),
             aside=self.origin is Origin.ASIDE,
             stays=self.stays,
             awaited=self.seen.awaited,

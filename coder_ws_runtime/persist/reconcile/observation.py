@@ -109,6 +109,8 @@ class Observation:
     """A mount point in the home's content, relative to the entry: empty for the path itself."""
     pairs: tuple[Pair, ...] = ()
     """The content of one origin (set aside, else home), compared with the volume."""
+    links_inside: tuple[str, ...] = ()
+    """Paths within the entry at which this container made links, when they were declared by themselves."""
     records: Mapping[str, CopyRecord] = field(default_factory=dict)
     """What the ledger has about copies of the home's files, by path relative to the entry."""
 
@@ -116,6 +118,10 @@ class Observation:
     def replaced(self) -> bool:
         """Whether content at the path has replaced our link since this container was created."""
         return self.recorded == self.link
+
+    def has_replaced(self, path: str) -> bool:
+        """The same for content at a path within the entry."""
+        return self.replaced or any(path == link or path.startswith(f"{link}/") for link in self.links_inside)
 
     @property
     def ours(self) -> bool:

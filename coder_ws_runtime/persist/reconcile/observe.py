@@ -10,6 +10,7 @@ from coder_ws_runtime.fs.anchored import Anchor
 from coder_ws_runtime.fs.errors import BlockedPathError
 from coder_ws_runtime.fs.parents import Parents
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
+from coder_ws_runtime.persist.manifest.paths import is_below
 from coder_ws_runtime.persist.reconcile.event import NO_EVENT, Fate, LinkEvent
 from coder_ws_runtime.persist.reconcile.observation import (
     Difference,
@@ -68,10 +69,21 @@ def look(
         with session.home.parent(entry.path) as (fd, name):
             refuse_journal(fd, name, entry.path)
     if looked.pairs:
-        looked = replace(looked, records=session.ledger.copies(entry.path))
+        records = session.ledger.copies(entry.path)
+        looked = replace(looked, records=records, links_inside=_links_inside(session, entry, looked.link))
     if looked.renamed_away and _is_back(session, entry, looked):
         looked = replace(looked, renamed_away=False)
     return replace(looked, watched=seen.watched, left=seen.left, new_name=seen.new_name)
+
+
+def _links_inside(session: Session, entry: Entry, link: str) -> tuple[str, ...]:
+    """The links of this container below a path, to where they also lead by the path's own link."""
+    start = len(entry.path) + 1
+    return tuple(
+        path[start:]
+        for path, text in session.ledger.links().items()
+        if is_below(path, entry.path) and text == f"{link}/{path[start:]}"
+    )
 
 
 def _is_back(session: Session, entry: Entry, looked: Observation) -> bool:

@@ -47,6 +47,27 @@ def test_a_removed_path_comes_back_and_is_no_save(make: Make) -> None:
     assert (a.home / "mine").read_text() == "1"
 
 
+def test_a_scope_changes_there_and_back(make: Make) -> None:
+    """Its content stays in sight, and the workspace's own is the newer save when it comes back."""
+    a = make("a", "f")
+    b = make("b", "f")
+    (a.home / "f").write_text("owner")
+    a.resolve()
+    b.resolve()
+    a.start()
+    a.declare({"path": "f", "scope": "workspace"})
+    own = a.volume / ".workspaces/id-a/f"
+    until(lambda: (a.home / "f").is_symlink() and (a.home / "f").readlink() == own)
+    assert (a.home / "f").read_text() == "owner"
+    a.save("f", "own")
+    until(lambda: own.read_text() == "own" and (a.home / "f").is_symlink())
+    assert (b.home / "f").read_text() == "owner"
+    a.declare("f")
+    until(lambda: a.linked("f") and (a.home / "f").readlink() == a.volume / "f")
+    assert (a.home / "f").read_text() == (b.home / "f").read_text() == "own"
+    assert sorted(a.attic()) == ["owner", "owner"]
+
+
 def test_a_manifest_that_nobody_can_read_changes_nothing(make: Make) -> None:
     a = make("a", "file")
     a.resolve()

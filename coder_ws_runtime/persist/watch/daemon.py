@@ -15,12 +15,15 @@ from types import FrameType
 
 from coder_ws_runtime import settings
 from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.manifest.entry import Declarations as Found
 from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.manifest.load import load_declarations
+from coder_ws_runtime.persist.scope_changes import CODE, find_scope_changes, follow_scope_change
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.watch.declarations import POLL, Declarations
 from coder_ws_runtime.persist.watch.healer import Healer
 from coder_ws_runtime.persist.watch.report import WatchReport
+from coder_ws_runtime.persist.watch.size import is_small
 from coder_ws_runtime.persist.watch.upkeep import Upkeep
 from coder_ws_runtime.persist.watch.watches import Watches
 from coder_ws_runtime.settings import Settings
@@ -171,6 +174,7 @@ class Daemon:
             return
         for error in found.refused:
             journal.log(str(error), journal.WARNING, {"code": error.code, "place": error.place})
+        self._follow_scope_changes(found)
         before = self.entries
         self.entries = {entry.path: entry for entry in found.entries}
         self.healer.declare(self.entries)
@@ -179,6 +183,18 @@ class Daemon:
         for path in self.entries.keys() - before.keys():
             self.healer.schedule.look_now(path)
         self.swept = 0.0  # a sweep follows
+
+    def _follow_scope_changes(self, found: Found) -> None:
+        """Let content follow a changed scope, or it is gone from sight; what is large waits for a resolve."""
+        try:
+            for change in list(find_scope_changes(self.session, found)):
+                if is_small(self.session.volume.anchor, change.former):
+                    done = follow_scope_change(self.session, change, found)
+                    text = f"~/{change.entry.path}: its scope is {change.entry.scope.value} now"
+                    level = journal.WARNING if done.error else journal.NOTICE
+                    journal.log(str(done.error) if done.error else text, level, {"code": CODE})
+        except Exception as bug:  # noqa: BLE001 - the next resolve reports it
+            journal.log(f"scopes: {type(bug).__name__}: {bug}", journal.ERROR, {"code": "watch.unforeseen"})
 
     def _declare_if_changed(self) -> None:
         """Read the declarations if they changed.

@@ -174,6 +174,19 @@ def test_a_directory_above_is_renamed(make: Make) -> None:
     assert is_file(a.home / ".config.old/tool/state", "mine")
 
 
+def test_a_directory_above_is_renamed_and_for_a_while_a_users_link(make: Make) -> None:
+    """What the renamed directory had stays the older one, also when the path is free again."""
+    a = linked(make, ".config/tool/state", "mine")
+    a.shell("mkdir other; mv .config .config.old; ln -s other .config")
+    until(lambda: "is behind your own link" in a.said(), "it is diverted")
+    assert a.kept() == {".config/tool/state": "mine"}
+    a.shell("rm .config")
+    a.save(".config/tool/state", "newer")
+    until(lambda: a.linked(".config/tool/state"), "healed")
+    until(lambda: a.kept() == {".config/tool/state": "newer"}, "healed on the volume")
+    until(lambda: is_file(a.home / ".config.old/tool/state", "mine"), "the older directory has its content")
+
+
 def test_renamed_and_deleted(make: Make) -> None:
     """A program that moves its file to a backup and deletes that: the volume's copy stays."""
     a = linked(make, ".conf", "mine")

@@ -165,7 +165,9 @@ class Healer:
         path, now = outcome.entry.path, time.monotonic()
         if path not in self.entries:
             return
-        self.events.links.follow(path, f"{self.session.volume.path}/{outcome.entry.on_volume}")
+        self.events.note_settled(
+            path, f"{self.session.volume.path}/{outcome.entry.on_volume}", diverted=_is_diverted(outcome)
+        )
         self.report.note(path, outcome)
         if outcome.decision is Decision.WAIT:
             self.awaited[path] = outcome.entry.on_volume
@@ -176,10 +178,6 @@ class Healer:
             return
         if not in_worker:
             self.events.take(path)
-        if outcome.decision is Decision.DIVERTED:
-            self.events.diverted.add(path)
-        else:
-            self.events.diverted.discard(path)
         self._undo_deletion(outcome)
         self.schedule.settled(path, now, changed=outcome.changed)
         if outcome.changed:
@@ -253,6 +251,10 @@ class Healer:
         if self.worker.entry is not None:
             self.worker.interrupt(_PATIENCE)
         self.events.links.close()
+
+
+def _is_diverted(outcome: Outcome) -> bool:
+    return outcome.decision is Decision.DIVERTED and outcome.error is None
 
 
 def _save_what_is_open(session: Session, outcome: Outcome) -> Outcome:

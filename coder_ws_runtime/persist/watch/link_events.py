@@ -41,7 +41,7 @@ class LinkEvents:
         """Paths whose link may be somewhere else."""
         self._deleted: dict[str, Identity | None] = {}
         """What the volume had when something was deleted at a path."""
-        self.diverted: set[str] = set()
+        self._diverted: set[str] = set()
         """Paths that are the user's own link: what is deleted there is that link, and not the file."""
 
     def note(self, change: Change) -> None:
@@ -98,7 +98,7 @@ class LinkEvents:
         """What has happened to a link that does not exist any longer."""
         if sign in _ARRIVED and path in self._departed:
             return LINK_DEPARTED  # and was then deleted under its new name
-        if sign is Sign.DELETED and path not in self.diverted and not self._was_saved_since(path):
+        if sign is Sign.DELETED and path not in self._diverted and not self._was_saved_since(path):
             return LINK_DEPARTED if self._was_copied(path) else LINK_DELETED
         return NO_EVENT
 
@@ -145,6 +145,14 @@ class LinkEvents:
             turn.append(self.entries[at])
         return ()
 
+    def note_settled(self, path: str, target: str, *, diverted: bool) -> None:
+        """Follow the link at a path, whose text is `target`; below a user's link, the former one."""
+        if diverted:
+            self._diverted.add(path)
+        else:
+            self._diverted.discard(path)
+            self.links.follow(path, target)
+
     def take(self, path: str) -> None:
         """Forget what events said about a path."""
         self._signs.pop(path, None)
@@ -157,4 +165,4 @@ class LinkEvents:
         """Forget a path, and stop following its link."""
         self.links.forget(path)
         self.take(path)
-        self.diverted.discard(path)
+        self._diverted.discard(path)

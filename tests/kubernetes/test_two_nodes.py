@@ -353,10 +353,12 @@ def stop_while_it_copies(space: KubernetesWorkspace) -> str:
     save = "cd; head -c 128M /dev/zero | tr '\\0' x > t; mv t .claude.json"
     unit = ["systemd-run", "--unit=large", "--uid=coder", "--setenv=HOME=/home/coder"]
     assert space.exec(*unit, "sh", "-c", save, user="root").returncode == 0
-    # Only names are read: NFS answers stat(2) after all that is written has arrived.
+    # Only names are read: NFS answers stat(2) after all that is written has arrived. What the other daemon
+    # copies is small, and so not there any more at the second look.
     script = (
         f"cd {STAGING}; until set -- */*; [ \"$1\" != '*/*' ]; do sleep 0.1; done; sleep 0.5;"
-        ' systemctl kill --kill-whom=all --signal=STOP home-persist-watch; echo "$1"'
+        " systemctl kill --kill-whom=all --signal=STOP home-persist-watch;"
+        ' sleep 1; set -- */*; echo "$1"'
     )
     done = space.exec("timeout", "120", "sh", "-c", script, user="root")
     assert done.returncode == 0, done.stdout + done.stderr

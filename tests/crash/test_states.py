@@ -131,6 +131,8 @@ class Homes(RuleBasedStateMachine):
         self.linked = [False] * HOMES
         """Whether a home has had all its links: what takes their place is a save."""
         self.saved: list[dict[str, str]] = [{} for _ in range(HOMES)]
+        self.killed: list[set[str]] = [set() for _ in range(HOMES)]
+        """What a run was moving when it was killed."""
         """What replaced a link, by file, and is not healed yet."""
         self.modes: list[dict[str, tuple[int, int]]] = [{} for _ in range(HOMES)]
         """Mode and owner of those files, where they were saved with others."""
@@ -214,6 +216,7 @@ class Homes(RuleBasedStateMachine):
                 found = (layout.home / name).stat()
                 assert (found.st_mode & 0o777, found.st_uid) == expected, "other metadata is a save"
         self.saved[number] = {}
+        self.killed[number] = set()
         self.modes[number] = {}
         self.linked[number] = True
 
@@ -240,6 +243,8 @@ class Homes(RuleBasedStateMachine):
             # A run that was killed had published it, and a program of another home wrote over that.
             if other != number and replaced and self.saved[other].get(name) == replaced:
                 del self.saved[other][name]
+            if other != number and name in self.killed[other]:
+                self.saved[other].pop(name, None)
         self.living.discard(replaced)
         self.living.add(text)
         if self.linked[number] and not (self.layouts[number].home / self._entry(name)).is_symlink():
@@ -427,6 +432,10 @@ class Homes(RuleBasedStateMachine):
             home = self.layouts[number].home
             # What was linked is on the volume, where the other home may replace it.
             for name in [name for name in self.saved[number] if (home / self._entry(name)).is_symlink()]:
+                del self.saved[number][name]
+            # The rest may have been published: a save of the other home that is not, or comes later, wins.
+            self.killed[number] |= self.saved[number].keys()
+            for name in self.saved[number].keys() & self.saved[1 - number].keys():
                 del self.saved[number][name]
 
     @rule(number=homes)

@@ -73,6 +73,8 @@ class LinkEvents:
         """The other paths whose link was renamed to this one, each once."""
         for source in list(self._departed):
             found = self.links.find(source)
+            if found.state is State.THERE:  # if it goes later, another event says so
+                self._departed.discard(source)
             if found.state is State.MOVED and found.path == path and source != path:
                 self._departed.discard(source)
                 yield source

@@ -107,9 +107,9 @@ class Attic:
         """How many items were added."""
         self._open: dict[str, _Open] = {}
         self._added = 0
-        """Bytes on disk that were added and that `keep_bounds` has not considered yet."""
-        self._considered = 0
-        """How many of the items it has considered."""
+        """How many items were added that `keep_bounds` has not considered yet."""
+        self._added_size = 0
+        """Their bytes on disk; a small new file may have none yet."""
         self._keeper: Keeper | None = None
         self._room: Room | None = None
 
@@ -148,8 +148,10 @@ class Attic:
         try:
             with anchor.parent(inside) as (fd, name):
                 yield fd, name
-                with suppress(OSError):
-                    self._added += 0 if exchanged else measure(fd, name).size
+                if not exchanged:
+                    self._added += 1
+                    with suppress(OSError):
+                        self._added_size += measure(fd, name).size
         except BaseException:
             remove_empty(self.volume, inside)  # if nothing is there
             raise
@@ -177,8 +179,8 @@ class Attic:
         if always:
             self._keeper.look_through(time.time())
         else:
-            self._keeper.added(self.count - self._considered, self._added, time.time())
-        self._added, self._considered = 0, self.count
+            self._keeper.added(self._added, self._added_size, time.time())
+        self._added = self._added_size = 0
         return self._keeper.problems
 
     @property

@@ -108,8 +108,8 @@ class Keeper:
     def __init__(self, volume: Volume, bounds: Bounds | None = None) -> None:
         self.volume = volume
         self.bounds = bounds or Bounds()
-        self._headroom = 0
-        """Bytes that may be added before the attic is listed again."""
+        self._headroom = -1
+        """Bytes that may be added before the attic is listed again; negative: now, as at the first item."""
         self._adds_left = 0
         self.problems: list[UserError] = []
         """What could not be read or removed the last time."""
@@ -136,6 +136,7 @@ class Keeper:
 
     def look_through(self, now: float) -> Pruned | None:
         """Remove what is beyond the limits; None if the volume cannot be read."""
+        self._adds_left = self.bounds.versions // 5  # also if it fails: the next items or sweep try again
         try:
             done = prune(self.volume, now, self.bounds)
             space = Space.of(self.volume)
@@ -143,5 +144,4 @@ class Keeper:
             return None
         self.problems = done.problems
         self._headroom = headroom(done.kept, now, self.bounds, space)
-        self._adds_left = self.bounds.versions // 5
         return done

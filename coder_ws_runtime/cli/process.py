@@ -88,7 +88,7 @@ def leave(status: int) -> NoReturn:
     """
     try:
         for stream in (sys.stdout, sys.stderr):
-            if stream is not None:  # it was closed before the command began
+            if stream is not None and not stream.closed:  # None: it was closed before the command began
                 stream.flush()
     except OSError:
         sys.exit(status)  # Python tries once more, and says what is wrong

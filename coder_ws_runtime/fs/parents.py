@@ -9,8 +9,7 @@ from coder_ws_runtime.fs.anchored import Anchor
 class Parents:
     """Opens the directories above paths like an anchor, but closes one only when another is asked for.
 
-    For looks, and for steps that only create: a directory that is replaced meanwhile is no longer the one
-    that is open.
+    Use it for looks and for steps that only create: if a directory is replaced, the former one stays open.
 
     Args:
         anchor: the home, or the volume.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.errors import UserError
@@ -156,21 +157,16 @@ def _create(session: Session, new: list[_New], parents: tuple[Parents, Parents])
 
     context = Context(session.home, session.volume, session.ledger, session.attic, parents=parents)
     done: dict[str, Outcome] = {}
-    try:
-        with session.ledger.lock_all():
-            if session.ledger.refresh():  # another process has worked since the glance
-                return {}
-            session.ledger.record_all(
-                {entry.path: seen.link for entry, seen, now in new if RECORD in now.actions}
-            )
-            for entry, seen, now in new:
-                try:
-                    apply(entry, seen, now.actions, context)
-                except Exception:  # noqa: BLE001, S112 - as above
-                    continue
+    # Another process works on a path, or the ledger cannot be written.
+    with suppress(OSError), session.ledger.lock_all():
+        if session.ledger.refresh():  # another process has worked since the glance
+            return {}
+        links = {entry.path: seen.link for entry, seen, now in new if RECORD in now.actions}
+        session.ledger.record_all(links)
+        for entry, seen, now in new:
+            with suppress(Exception):  # as above
+                apply(entry, seen, now.actions, context)
                 done[entry.path] = Outcome(entry, now.decision, changed=True)
-    except OSError:  # another process works on a path, or the ledger cannot be written
-        return done
     return done
 
 

@@ -86,6 +86,32 @@ def test_no_save_waits_for_the_limits_of_the_attic(make: Make, volume: Path, tmp
     assert "Z-many" in trace.read_text()
 
 
+def test_directories_that_are_made_together_cost_the_same_each(make: Make, tmp_path: Path) -> None:
+    """The daemon does not look at all links again for each of them."""
+    if shutil.which("strace") is None:
+        missing("strace is not there")
+
+    def calls(count: int) -> int:
+        trace = tmp_path / f"{count}.trace"
+        a = make(f"n{count}", "saved")
+        a.resolve()
+        a.start("strace", "-D", "-f", "-qqq", "-o", str(trace))
+        paths = [f".made{count}/{number}/conf" for number in range(count)]
+        for path in paths:
+            (a.home / path).parent.mkdir(parents=True)
+            (a.home / path).write_text("x")
+        done = a.command("add", "-q", *(str(a.home / path) for path in paths))
+        assert done.returncode == 0, done.stderr
+        assert all(a.linked(path) for path in paths)
+        time.sleep(3)
+        a.stop()
+        return len(trace.read_text().splitlines())
+
+    few, many = calls(40), calls(40 * 5)
+    print(f"{few} system calls, and {many}")
+    assert many < few * 5 * 1.5
+
+
 def test_nothing_wakes_it_at_rest(make: Make) -> None:
     a = make("a", "saved", ".dir/", ".config/tool/state")
     a.resolve()

@@ -148,7 +148,7 @@ class Removal:
         others = held_elsewhere(session.layout.volume, session.id) if self.scope is Scope.OWNER else []
         if others:
             raise used_elsewhere(path, others)
-        before = session.attic.count
+        before = session.displaced
         with (
             session.volume.lock(former),
             session.volume.anchor.parent(former) as (fd, name),
@@ -158,7 +158,7 @@ class Removal:
             kernel.rename_new(fd, name, attic, kept)
             sync_directory(attic)
             sync_directory(fd)
-        return Removed(path, attic=session.attic.since(before), still=still, former=True)
+        return Removed(path, attic=session.displaced_since(before), still=still, former=True)
 
     def stop_keeping(self, entry: Entry, forget: Callable[[], None]) -> Removed:
         """Give a declared path back. It is settled first, so that all of its content is on the volume.
@@ -186,13 +186,13 @@ class Removal:
         others = (
             held_elsewhere(self.session.layout.volume, self.session.id) if there_is and not shared else []
         )
-        before = self.session.attic.count
+        before = self.session.displaced
         monitor = self.session.monitor
         giving = GivingBack(self.session, entry, forget, monitor.advance)
         there = (self.session.volume.anchor, entry.on_volume)
         with monitor.work(f"~/{entry.path}{entry.slash}", lambda: amount([there])):
             returned = giving.run(keep=shared or bool(others))
-        batch = self.session.attic.since(before)
+        batch = self.session.displaced_since(before)
         # Paths that it covered and that are declared by themselves have to be linked now.
         known = load_declarations(self.session.layout, self.session.settings).entries
         inner = [other for other in known if is_below(other.path, entry.path)]

@@ -113,7 +113,7 @@ class Session:
 
     def displaced_since(self, count: int) -> str:
         """The attic's batch of the versions after the first `count`; empty if there are none."""
-        return self.attic.since(count) if self.displaced > count else ""
+        return self.attic.batch if self.displaced > count else ""
 
     def within(self, entry: Entry) -> Within:
         """Where a path's failure may come from, for `failure_of`."""

@@ -110,12 +110,13 @@ REPLACE_LINK = Action(Operation.REPLACE_LINK)
 REPLACE_CONTENT = Action(Operation.REPLACE_CONTENT)
 DROP_ASIDE = Action(Operation.DROP_ASIDE)
 RECORD = Action(Operation.RECORD)
-_CREATING = frozenset(
-    {Operation.MAKE_TARGET, Operation.MAKE_TARGET_PARENT, Operation.RECORD, Operation.MAKE_LINK}
-)
 FORGET = Action(Operation.FORGET)
 DROP_LINK = Action(Operation.DROP_LINK)
 PUT_BACK = Action(Operation.PUT_BACK)
+
+_CREATING = frozenset(
+    {Operation.MAKE_TARGET, Operation.MAKE_TARGET_PARENT, Operation.RECORD, Operation.MAKE_LINK}
+)
 
 
 @dataclass(frozen=True, slots=True)

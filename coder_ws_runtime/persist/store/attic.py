@@ -192,10 +192,6 @@ class Attic:
             self._room = Room(self.volume)
         return self._room
 
-    def since(self, count: int) -> str:
-        """The batch of the items added after the first `count`; empty if there are none."""
-        return self.batch if self.count > count else ""
-
     def new_name(self, workspace: str, copies_of: str) -> str:
         """A new name for a batch; `workspace` and `copies_of` as for `batch_name`."""
         while True:

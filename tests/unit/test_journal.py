@@ -57,6 +57,42 @@ def test_systemd_is_notified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert receiver.recv(4096) == b"READY=1\nSTATUS=3 paths"
 
 
+def test_the_daemon_is_ready_before_it_loads_its_modules(tmp_path: Path) -> None:
+    """The agent waits for that. The daemon that starts here ends at once: it has no home."""
+    program = """
+import os, sys
+from coder_ws_runtime.cli.home_persist import entry
+sys.argv = ["home-persist", "watch"]
+sent = entry.notify
+entry.notify = lambda state: (sent(state), print(*sys.modules))
+print(entry.main())
+"""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(str(tmp_path / "notify"))
+        receiver.settimeout(5)
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "NOTIFY_SOCKET": str(tmp_path / "notify"),
+            "HOME_PERSIST_HOME": str(tmp_path / "none"),
+            "HOME_PERSIST_VOLUME": str(tmp_path / "none"),
+        }
+        words = [sys.executable, "-c", program]
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+        assert receiver.recv(4096) == b"READY=1"
+    modules, status = done.stdout.splitlines()
+    ours = {name for name in modules.split() if name.startswith("coder_ws_runtime.")}
+    assert ours <= {
+        "coder_ws_runtime._version",
+        "coder_ws_runtime.cli",
+        "coder_ws_runtime.cli.home_persist",
+        "coder_ws_runtime.cli.home_persist.entry",
+        "coder_ws_runtime.system",
+        "coder_ws_runtime.system.journal",
+    }
+    assert status != "0"
+
+
 def test_nothing_is_sent_where_systemd_did_not_ask(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     journal.notify("READY=1")

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.docker
 
 UNITS = (
     "ws-docker-group",
+    "ws-projects",
     "home-persist-resolve",
     "ws-jetbrains",
     "home-persist-watch",
@@ -60,6 +61,13 @@ def test_the_system_runs(first: Workspace) -> None:
 @pytest.mark.parametrize("unit", UNITS)
 def test_unit_is_active_or_done(first: Workspace, unit: str) -> None:
     assert first.out(f"systemctl is-active {unit}") == "active"
+
+
+def test_the_agent_waits_for_what_it_needs(first: Workspace) -> None:
+    """And it ends before the daemon, which keeps what the last programs save."""
+    before = first.out("systemctl show -P After coder-agent").split()
+    ours = {name.removesuffix(".service") for name in before} & {*UNITS, "web-shell"}
+    assert ours == {"ws-docker-group", "ws-projects", "home-persist-resolve", "home-persist-watch"}
 
 
 def test_docker_answers_without_sudo(first: Workspace) -> None:

@@ -1,15 +1,26 @@
 """The entry points of ``home-persist``: what units call runs without click."""
 
-from coder_ws_runtime.cli.process import is_plain, leave, no_collection, run_plain
+import sys
+
+from coder_ws_runtime.system.journal import notify
 
 
 def program() -> None:
     """The command ``home-persist``."""
-    leave(main())
+    status = main()
+    from coder_ws_runtime.cli.process import leave  # noqa: PLC0415 - see main()
+
+    leave(status)
 
 
 def main() -> int:
     """Run ``home-persist`` with the arguments of this process, and return its exit status."""
+    if sys.argv[1:] == ["watch"]:
+        # Before all imports, because the agent waits for it. The home is in place: resolve has run. What
+        # programs save before the daemon watches is found by its first look at every path.
+        notify("READY=1")
+    from coder_ws_runtime.cli.process import is_plain, no_collection, run_plain  # noqa: PLC0415 - as above
+
     if is_plain("resolve"):
         with no_collection():
             from coder_ws_runtime.cli.home_persist.resolve import run  # noqa: PLC0415 - not for other commands
@@ -26,5 +37,6 @@ def main() -> int:
 def resolve_program() -> None:
     """The command ``home-persist-resolve``, the name of the former shell script."""
     from coder_ws_runtime.cli.home_persist.main import resolve_main as run_command  # noqa: PLC0415 - as above
+    from coder_ws_runtime.cli.process import leave  # noqa: PLC0415 - as above
 
     leave(run_command())

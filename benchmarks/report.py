@@ -35,6 +35,9 @@ def line(figure: Figure, found: dict[str, float]) -> str:
                 f"{found['seconds']:.3f} s against {found['baseline_seconds']:.3f} s:"
                 f" ratio {found['ratio']:.3f} ({found['ratio_min']:.3f} to {found['ratio_max']:.3f})"
             )
+            if figure.times_a_day:
+                seconds = found["processor_seconds"]
+                text += f"; {seconds:.3f} s of processor time, {seconds * figure.times_a_day:.0f} s a day"
         case Unit.EXTRA_MILLISECONDS:
             text = (
                 f"{found['milliseconds']:.0f} ms against {found['baseline_milliseconds']:.0f} ms:"

@@ -1,6 +1,7 @@
 """Times whole processes, in turn with a baseline (A B A B …). Standard library only: it runs in the image."""
 
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -29,6 +30,12 @@ def timed(argv: Sequence[str], env: dict[str, str]) -> float:
     return time.perf_counter() - began
 
 
+def processor_seconds() -> float:
+    """Seconds of processor time of the programs that have ended, and of all that they started."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def summarise(ours: Sequence[float], baseline: Sequence[float]) -> Pairs:
     """Medians of both, and of the ratios pair by pair, with the smallest and the largest ratio."""
     ratios = [a / b for a, b in zip(ours, baseline, strict=True)]
@@ -51,6 +58,8 @@ def pairs(
 ) -> Pairs:
     """Run both commands in turn; the first round warms up and does not count.
 
+    The result also has the processor time of `ours`, in seconds.
+
     Args:
         ours: what is measured.
         baseline: what it is compared with.
@@ -59,14 +68,17 @@ def pairs(
         reset: called before each command; it is not timed.
     """
     times: tuple[list[float], list[float]] = ([], [])
+    used: tuple[list[float], list[float]] = ([], [])
     for number in range(rounds + 1):
-        for argv, kept in zip((ours, baseline), times, strict=True):
+        for argv, kept, processor in zip((ours, baseline), times, used, strict=True):
             if reset:
                 reset()
+            before = processor_seconds()
             seconds = timed(argv, env)
             if number:
                 kept.append(seconds)
-    return summarise(*times)
+                processor.append(processor_seconds() - before)
+    return {**summarise(*times), "processor_seconds": statistics.median(used[0])}
 
 
 def environment(manifests: Path = IMAGE_MANIFESTS) -> dict[str, str]:

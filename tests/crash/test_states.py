@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,8 @@ from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.reconcile.event import LINK_DELETED, NO_EVENT, link_moved
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.persist.store.attic_bounds import Cause
+from coder_ws_runtime.persist.store.attic_pruning import Keeper
 from coder_ws_runtime.settings import Settings
 from coder_ws_runtime.settings import Workspace as Identity
 from tests.conftest import Tried
@@ -193,12 +196,15 @@ class Homes(RuleBasedStateMachine):
         self.history.append(f"content {self.count:06}")
         return self.history[-1]
 
+    def _session(self, number: int) -> Session:
+        workspace = Identity(id=f"w{number}", name=f"w{number}")
+        return Session(self.layouts[number], Settings(workspace=workspace))
+
     def _settle(self, number: int, *, running: bool, moved: dict[str, str] | None = None) -> None:
         layout = self.layouts[number]
-        values = Settings(workspace=Identity(id=f"w{number}", name=f"w{number}"))
-        with Session(layout, values) as session:
+        with self._session(number) as session:
             session.volume.clear_staging()
-            for entry in load_declarations(layout, values).entries:
+            for entry in load_declarations(layout, session.settings).entries:
                 if moved and entry.path in moved:
                     outcome = settle(session, entry, event=link_moved(moved[entry.path]))
                     assert outcome.error is None, str(outcome.error)
@@ -385,10 +391,9 @@ class Homes(RuleBasedStateMachine):
         subprocess.run(["mount", "--bind", live, mounted], check=True)
         try:
             layout = self.layouts[number]
-            values = Settings(workspace=Identity(id=f"w{number}", name=f"w{number}"))
             before = read(directory)
-            with Session(layout, values) as session:
-                for entry in load_declarations(layout, values).entries:
+            with self._session(number) as session:
+                for entry in load_declarations(layout, session.settings).entries:
                     if entry.path == ".dir":
                         assert settle(session, entry).code == "path.mounted"
             assert read(directory) == before
@@ -406,6 +411,15 @@ class Homes(RuleBasedStateMachine):
         saved = {text for home in self.saved for text in home.values()}
         self.living -= expired - set(read(self.volume).values()) - saved
         self.living &= self._everywhere()
+
+    @rule(number=homes, days=st.sampled_from([-9000, -60, 60, 9000]))
+    def clock_is_wrong(self, number: int, days: int) -> None:
+        """Nothing in the attic expires by a clock alone."""
+        wrong = time.time() + days * 86400
+        with patch.object(time, "time", lambda: wrong), self._session(number) as session:
+            pruned = Keeper(session.volume).look_through(wrong)
+        assert pruned is not None
+        assert not [one for one in pruned.gone if one.cause is Cause.AGE]
 
     def _is_managed(self, number: int, entry: str) -> bool:
         """Whether there is a link of ours."""

@@ -230,6 +230,7 @@ def attic_expires(tree: Tree) -> None:
     """What is too old goes when something is added."""
     batch = batch_name(time.time() - 40 * 86400, "dev", "")
     write(tree.layout.state / "attic", {f"{batch}/gone": "x", f"{batch}/.d/{LONG}": "x"})
+    tree.confirm_time()
     write(tree.home, {"f": "1"})
     tree.manifest("f")
     in_place(tree)

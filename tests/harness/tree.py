@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,6 +63,12 @@ class Tree:
         for directory in (self.home, self.layout.ledger_dir):
             shutil.rmtree(directory, ignore_errors=True)
             directory.mkdir(parents=True)
+
+    def confirm_time(self) -> None:
+        """Let the attic's clock have confirmed the present time: what is too old goes at the next prune."""
+        now = time.time()
+        clock = {"claimed": now, "counted": 0, "confirmed": now, "boot": "", "uptime": 0, "wall": now}
+        write(self.layout.state, {"attic-clock.json": json.dumps(clock)})
 
     def attic(self) -> dict[str, str]:
         """What is in the attic, without the batches' names."""

@@ -30,6 +30,7 @@ class Case:
     space: Space = LARGE
     need: Need = Need()  # noqa: RUF009 - a value
     bounds: Bounds = Bounds()  # noqa: RUF009 - a value
+    confirmed: float | None = None
 
 
 CASES = {
@@ -107,6 +108,16 @@ CASES = {
         Space(1000 * MIB, 60 * MIB),
         Need(65 * MIB),
     ),
+    "a time that is not confirmed does not count for the age": Case(
+        [item("a", 31), item("a", 62)], [(1, "age")], confirmed=NOW - 31 * DAY
+    ),
+    "no confirmed time": Case([item("a", 31), item("a", 9000)], confirmed=0),
+    "a clock was ahead: a newest version that is not known to be of today makes room": Case(
+        [item("a", -60, 10 * MIB), item("b", -0.5, 10 * MIB)],
+        [(0, "room")],
+        Space(1000 * MIB, 60 * MIB),
+        Need(65 * MIB),
+    ),
     "a volume of the size of a disk: 4 GiB at the most": Case(
         [item("a", days, 3 << 30) for days in (2, 3, 4)],
         [(2, "share"), (1, "share")],
@@ -117,5 +128,5 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_row(case: Case) -> None:
-    gone = to_prune(case.found, NOW, case.bounds, case.space, case.need)
+    gone = to_prune(case.found, NOW, case.bounds, case.space, case.need, confirmed=case.confirmed)
     assert [(case.found.index(one.item), one.cause.value) for one in gone] == case.gone

@@ -44,7 +44,7 @@ def test_it_is_not_due_again_at_once_if_the_volume_cannot_be_read(
         put_in(session, ADDED_TO_BE_DUE)
         assert is_due(session)
 
-        def fail(*_: object) -> None:
+        def fail(*_: object, **__: object) -> None:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
         monkeypatch.setattr(attic_pruning, "prune", fail)

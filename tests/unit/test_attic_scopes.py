@@ -278,6 +278,7 @@ def test_settled_paths_keep_the_attic_within_its_bounds(tree: Tree, become: Beco
     (entry,) = [one for one in load_declarations(tree.layout, tree.settings).entries if one.path == PATH]
     ancient = batch_name(time.time() - 40 * 86400, "name-a", "a")
     write(tree.layout.state / "attic", {f"{ancient}/{PATH}": "expired"})
+    tree.confirm_time()
     (tree.home / PATH).unlink()
     (tree.home / PATH).write_text("1")
     tree.resolve()

@@ -37,6 +37,12 @@ TABLE = {
     "written here later, where neither side had it": Case(
         CHANGED, ANOTHER, None, Newer.HOME, Reason.LATER, awaited=True
     ),
+    "a program set its time far ahead": Case(
+        replace(HOME, mtime=900), ANOTHER, None, Newer.VOLUME, Reason.LATER, awaited=True
+    ),
+    "the volume's copy has a time far ahead, and was published before this was written": Case(
+        CHANGED, replace(ANOTHER, mtime=900), None, Newer.HOME, Reason.LATER, awaited=True
+    ),
     "written here earlier, where neither side had it": Case(
         HOME, ANOTHER, None, Newer.VOLUME, Reason.LATER, awaited=True
     ),

@@ -73,7 +73,12 @@ def which_is_newer(  # noqa: PLR0913 - all that the answer depends on, and nothi
         return Verdict(Newer.HOME, Reason.CHANGED)
     if record is None and not (stays or aside or awaited):
         return Verdict(Newer.VOLUME, Reason.BROUGHT)
-    return Verdict(Newer.HOME if home.mtime > volume.mtime else Newer.VOLUME, Reason.LATER)
+    return Verdict(Newer.HOME if _written(home) > _written(volume) else Newer.VOLUME, Reason.LATER)
+
+
+def _written(file: Identity) -> int:
+    """When a file was last written, in nanoseconds: a program may set a later mtime, but not the ctime."""
+    return min(file.mtime, file.ctime)
 
 
 def _is_unpublished(volume: Identity, record: CopyRecord) -> bool:

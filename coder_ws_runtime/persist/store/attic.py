@@ -27,7 +27,7 @@ from coder_ws_runtime.fs.errors import BlockedPathError
 from coder_ws_runtime.fs.removing import remove_tree
 from coder_ws_runtime.fs.usage import measure
 from coder_ws_runtime.persist.store import names
-from coder_ws_runtime.persist.store.attic_batch import Batch, batch_name
+from coder_ws_runtime.persist.store.attic_batch import LAST_TIME, Batch, batch_name
 from coder_ws_runtime.persist.store.attic_records import Reason, Winner
 from coder_ws_runtime.persist.store.names import STATE
 from coder_ws_runtime.persist.store.volume import Volume
@@ -42,16 +42,26 @@ DIRECTORY = f"{STATE}/{names.ATTIC}"
 
 def batches(volume: Anchor) -> list[Batch]:
     """The batches, newest first. Raises OSError if the attic cannot be read."""
+    return list(_newest_first(volume))
+
+
+def latest_time(volume: Anchor) -> float:
+    """When the newest batch was made, in seconds since the epoch; 0: there is none. Raises OSError."""
+    newest = next(_newest_first(volume), None)
+    return newest.time if newest else 0.0
+
+
+def _newest_first(volume: Anchor) -> Iterator[Batch]:
     try:
         with volume.parent(DIRECTORY) as (fd, name):
             opened = open_directory(name, fd)
     except FileNotFoundError:
-        return []
+        return
     try:
         listed = sorted(os.listdir(opened), reverse=True)
     finally:
         os.close(opened)
-    return [batch for name in listed if (batch := Batch.parse(name))]
+    yield from (batch for name in listed if (batch := Batch.parse(name)))
 
 
 def versions(volume: Anchor, on_volume: str, workspace_name: str = "") -> Iterator[str]:
@@ -193,9 +203,13 @@ class Attic:
         return self._room
 
     def new_name(self, workspace: str, copies_of: str) -> str:
-        """A new name for a batch; `workspace` and `copies_of` as for `batch_name`."""
+        """A new name for a batch; `workspace` and `copies_of` as for `batch_name`.
+
+        It is later than all others, whatever the clock says: the latest version is the newest one.
+        """
         while True:
-            name = batch_name(time.time(), workspace, copies_of)
+            now, latest = time.time(), latest_time(self.volume.anchor)
+            name = batch_name(latest + 0.0015 if now < latest < LAST_TIME else now, workspace, copies_of)
             if self.volume.anchor.status(f"{DIRECTORY}/{name}") is None:
                 return name
             time.sleep(0.001)

@@ -15,6 +15,8 @@ _NAME = (
 )
 _LABEL_LIMIT = 64
 _FIRST_YEAR = 1970
+LAST_TIME = 253370764800.0
+"""The year 9999, in seconds since the epoch: names have four digits for the year."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,8 +93,14 @@ class Expired:
     cause: Cause
 
 
-def to_prune(
-    found: Sequence[Item], now: float, bounds: Bounds, space: Space, need: Need = NOTHING
+def to_prune(  # noqa: PLR0913 - all that the answer depends on, and nothing else
+    found: Sequence[Item],
+    now: float,
+    bounds: Bounds,
+    space: Space,
+    need: Need = NOTHING,
+    *,
+    confirmed: float | None = None,
 ) -> list[Expired]:
     """The items beyond the limits. Pure.
 
@@ -104,11 +110,12 @@ def to_prune(
         bounds: the limits.
         space: the volume's space.
         need: what has to become free.
+        confirmed: the time by which items are too old, in seconds since the epoch; None: `now`.
 
     Returns:
         The items in the order in which to remove them.
     """
-    gone, kept = _sorted_out(found, now, bounds)
+    gone, kept = _sorted_out(found, now, bounds, now if confirmed is None else confirmed)
     budget = _Budget(kept, gone, bounds, space, need)
     oldest_first = kept[::-1]
     for rank, item in sorted(oldest_first, key=lambda pair: pair[0]):  # keeps that order within a rank
@@ -121,7 +128,7 @@ def to_prune(
 
 
 def _sorted_out(
-    found: Sequence[Item], now: float, bounds: Bounds
+    found: Sequence[Item], now: float, bounds: Bounds, confirmed: float
 ) -> tuple[list[Expired], list[tuple[int, Item]]]:
     """The items to remove for age or number, and the others with their rank, each newest first."""
     gone: list[Expired] = []
@@ -129,7 +136,7 @@ def _sorted_out(
     count: Counter[tuple[str, str, str]] = Counter()
     for item in found:
         count[item.identity] += 1
-        if now - item.origin.time > bounds.age:
+        if confirmed - item.origin.time > bounds.age:
             gone.append(Expired(item, Cause.AGE))
         elif count[item.identity] > bounds.versions:
             gone.append(Expired(item, Cause.VERSIONS))
@@ -143,7 +150,7 @@ _GONE, _OLDER, _NEWEST, _PROTECTED = range(4)
 
 def _rank(item: Item, version: int, now: float, bounds: Bounds) -> int:
     """The rank in which items are removed for lack of room."""
-    recent = now - item.origin.time <= bounds.grace
+    recent = abs(now - item.origin.time) <= bounds.grace  # far in the future: a clock was wrong
     if item.record.reason is Reason.WORKSPACE_GONE and not recent:
         return _GONE
     if version > 1:
@@ -168,7 +175,7 @@ def headroom(kept: Sequence[Item], now: float, bounds: Bounds, space: Space) -> 
     Returns:
         Bytes; negative if there is already too much.
     """
-    _, ranked = _sorted_out(kept, now, bounds)
+    _, ranked = _sorted_out(kept, now, bounds, confirmed=0)
     return min(bounds.limit(space) - _removable(ranked), space.free - int(bounds.free * space.size))
 
 

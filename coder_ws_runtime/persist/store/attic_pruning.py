@@ -17,6 +17,7 @@ from coder_ws_runtime.persist.store.attic_bounds import (
     headroom,
     to_prune,
 )
+from coder_ws_runtime.persist.store.attic_clock import observe_time
 from coder_ws_runtime.persist.store.attic_items import Contents, Item, contents
 from coder_ws_runtime.persist.store.failures import failure_of
 from coder_ws_runtime.persist.store.volume import Volume
@@ -33,13 +34,14 @@ class Pruned:
     """The remaining items, newest first."""
 
 
-def prune(
+def prune(  # noqa: PLR0913 - as for `to_prune`
     volume: Volume,
     now: float,
     bounds: Bounds | None = None,
     need: Need = NOTHING,
     *,
     only: Sequence[Item] | None = None,
+    confirmed: float | None = None,
 ) -> Pruned:
     """Remove what is beyond the limits. An item that cannot be removed does not affect the others.
 
@@ -49,12 +51,14 @@ def prune(
         bounds: the limits.
         need: what has to become free.
         only: consider only these items; None: all.
+        confirmed: as for `to_prune`; a prune that nobody asked for gives what the attic's clock says.
 
     Raises:
         OSError: the size of the volume is unknown.
     """
     found = contents(volume) if only is None else Contents(list(only))
-    beyond = to_prune(found.items, now, bounds or Bounds(), Space.of(volume), need)
+    bounds = bounds or Bounds()
+    beyond = to_prune(found.items, now, bounds, Space.of(volume), need, confirmed=confirmed)
     done = Pruned(problems=found.problems)
     for one in beyond:
         problem = _remove(volume, one.item)
@@ -63,7 +67,7 @@ def prune(
         else:
             done.gone.append(one)
     if only is None:
-        _remove_empty_batches(volume, now - (bounds or Bounds()).age)
+        _remove_empty_batches(volume, (now if confirmed is None else confirmed) - bounds.age)
     gone = {(one.item.batch, one.item.path) for one in done.gone}
     done.kept = [item for item in found.items if (item.batch, item.path) not in gone]
     return done
@@ -138,7 +142,7 @@ class Keeper:
         """Remove what is beyond the limits; None if the volume cannot be read."""
         self._adds_left = self.bounds.versions // 5  # also if it fails: the next items or sweep try again
         try:
-            done = prune(self.volume, now, self.bounds)
+            done = prune(self.volume, now, self.bounds, confirmed=observe_time(self.volume))
             space = Space.of(self.volume)
         except OSError:
             return None

@@ -14,6 +14,7 @@ On the volume, relative to it::
         attic/<batch>/<path>          see coder_ws_runtime.persist.store.attic
         attic-records/<batch>.jsonl   why each item of a batch is there
         attic-records/<batch>.state/  the declarations and migrations of a deleted workspace
+        attic-clock.json              see coder_ws_runtime.persist.store.attic_clock
         manifests/                    the user's own declarations
         children/known.json           see coder_ws_runtime.persist.children
         migrations/                   one file per migration that is done
@@ -43,6 +44,7 @@ MANIFESTS = "manifests"
 MIGRATIONS = "migrations"
 ATTIC = "attic"
 ATTIC_RECORDS = "attic-records"
+ATTIC_CLOCK = "attic-clock.json"
 
 STATE_SUFFIX = ".state"
 """Suffix of the directory with home-persist's records of a deleted workspace, next to a batch's records."""

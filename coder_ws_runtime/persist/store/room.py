@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.fs.usage import Usage
 from coder_ws_runtime.persist.store.attic_bounds import Need, Space
+from coder_ws_runtime.persist.store.attic_clock import confirmed_time
 from coder_ws_runtime.persist.store.attic_pruning import prune
 from coder_ws_runtime.persist.store.volume import Volume
 
@@ -102,7 +103,8 @@ class Room:
         usage = measure()
         error = _lacking(usage, space)
         if error:
-            prune(self.volume, time.time(), need=Need(usage.size, usage.files))
+            need = Need(usage.size, usage.files)
+            prune(self.volume, time.time(), need=need, confirmed=confirmed_time(self.volume))
             space = Space.of(self.volume)
             error = _lacking(usage, space)
         if error:

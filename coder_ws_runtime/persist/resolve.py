@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from coder_ws_runtime.dataclass import dataclass
@@ -101,7 +101,10 @@ def resolve(
         if not dry_run:
             changes = tuple(follow_scope_change(session, change, found) for change in changes)
         session.monitor.paths = len(found.entries)
-        simple = {} if dry_run else _settle_simple(session, found.entries)
+        if dry_run:
+            simple = _follow_renames(session, found.entries, dry_run=True)
+        else:
+            simple = _settle_simple(session, found.entries)
         session.monitor.settled = len(simple)
         outcomes: list[Outcome] = []
         for entry in found.entries:
@@ -120,7 +123,16 @@ def resolve(
         return Report(tuple(outcomes), refused, migrated, changes, children, warnings)
 
 
-def _settle_simple(session: Session, entries: Iterable[Entry]) -> dict[str, Outcome]:
+def _follow_renames(
+    session: Session, entries: Iterable[Entry], *, dry_run: bool = False
+) -> dict[str, Outcome]:
+    """Follow the links that programs renamed while no daemon ran; returns the outcomes by path."""
+    from coder_ws_runtime.persist.renames import follow_renames  # noqa: PLC0415 - as it is rare
+
+    return follow_renames(session, entries, dry_run=dry_run)
+
+
+def _settle_simple(session: Session, entries: Sequence[Entry]) -> dict[str, Outcome]:
     """Settle what a glance is enough for: most paths of a run are in place, and of a first start, new.
 
     Each costs few system calls: directories stay open from path to path, and what is new is locked and
@@ -131,6 +143,7 @@ def _settle_simple(session: Session, entries: Iterable[Entry]) -> dict[str, Outc
     parents = Parents(session.home), Parents(session.volume.anchor)
     done: dict[str, Outcome] = {}
     new: list[_New] = []
+    texts: set[str] = set()
     try:
         for entry in entries:
             try:
@@ -138,10 +151,17 @@ def _settle_simple(session: Session, entries: Iterable[Entry]) -> dict[str, Outc
                 now = plan(entry, seen)
             except Exception:  # noqa: BLE001, S112 - `settle` meets it too, and says what it means
                 continue
+            if seen.home is not None and seen.home.target != seen.link:
+                texts.add(seen.home.target)
             if now.only_creates and not now.problem:
                 new.append((entry, seen, now))
             elif now == Plan(Decision.LINKED):
                 done[entry.path] = Outcome(entry, now.decision)
+        if not texts.isdisjoint(session.ledger.links().values()):
+            renamed = _follow_renames(session, entries)
+            if renamed:
+                rest = [entry for entry in entries if entry.path not in renamed]
+                return renamed | _settle_simple(session, rest)
         if new:
             done.update(_create(session, new, parents))
     finally:

@@ -155,4 +155,8 @@ MADE_ROOM = {".seed/one": word("another one"), ".seed/other": word("another othe
 
 # Two links that a program exchanges, and what the user sees then.
 EXCHANGED = ("file", "newer")
+# Links that a program rotates while no daemon runs, the first of them last, and what the user sees then.
+ROTATED = ("file", "newer", "image")
+NEW_LOG = word("new log")
+ROTATED_ONCE = {**VIEW, "file": NEW_LOG, "newer": VIEW["file"], "image": VIEW["newer"]}
 SWAPPED = {**VIEW, "file": VIEW["newer"], "newer": VIEW["file"]}

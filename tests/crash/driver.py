@@ -15,6 +15,7 @@ from coder_ws_runtime.persist.migrations.run import migrate
 from coder_ws_runtime.persist.reconcile.event import LINK_DELETED, NO_EVENT, LinkEvent, link_moved
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.remove import Removal
+from coder_ws_runtime.persist.renames import follow_renames
 from coder_ws_runtime.persist.scope_changes import find_scope_changes, follow_scope_change
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_items import items, restore
@@ -57,8 +58,10 @@ def main(verb: str) -> int:
                 done = follow_scope_change(session, change, found)
                 print(f"changed scope of {change.entry.path}: {done.error or ''}")
                 failed = failed or done.error is not None
+        renamed = follow_renames(session, found.entries) if verb == "resolve" else {}
         for entry in found.entries:
-            outcome = settle(session, entry, event=_event(session, found, entry, verb))
+            event = _event(session, found, entry, verb)
+            outcome = renamed.get(entry.path) or settle(session, entry, event=event)
             if outcome.changed:
                 print(f"changed {entry.path}: {outcome.decision.text}")
             if outcome.error:

@@ -15,6 +15,7 @@ from tests.crash.contents import (
     MIGRATED,
     RENAMED,
     RESTORED,
+    ROTATED_ONCE,
     SCOPE_CHANGED_BACK,
     SWAPPED,
     VIEW,
@@ -94,6 +95,8 @@ VERBS = {
     ),
     # Killed, it has happened or not.
     "exchanged": Verb("exchanged", World.exchanged, (VIEW, SWAPPED), "resolve"),
+    "rotated": Verb("resolve", World.rotated, (ROTATED_ONCE,), "resolve"),
+    "rotated, rename without flags": Verb("resolve", World.rotated, (ROTATED_ONCE,), "resolve", NO_FLAGS, 3),
     "another directory": Verb(
         "resolve", lambda world: world.makes_room(".seed"), (moved(".seed") | MADE_ROOM,), "resolve"
     ),

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from coder_ws_runtime.persist.store.names import COPY_SUFFIX
@@ -24,8 +25,10 @@ from tests.crash.contents import (
     MADE_ROOM,
     MIGRATED_PATHS,
     MIGRATIONS,
+    NEW_LOG,
     OWN,
     RENAMED,
+    ROTATED,
     SAVED,
     SAVED_OWN,
     VOLUME,
@@ -135,6 +138,15 @@ class World:
         first.rename(first.with_name("third"))
         second.rename(first)
         first.with_name("third").rename(second)
+
+    def rotated(self) -> None:
+        """Let a program rotate links, and write a new file under the first name."""
+        self.resolved()
+        names = [self.base / "home" / path for path in ROTATED]
+        for older, newer in [*pairwise(names)][::-1]:
+            older.rename(newer)
+        names[0].write_text(NEW_LOG)
+        self.contents = self.contents | {NEW_LOG}
 
     def makes_room(self, path: str) -> None:
         """Let a program rename a directory's link, and after the daemon has followed make another one."""

@@ -433,3 +433,45 @@ def test_exchanged_with_a_file_that_is_not_declared(make: Make) -> None:
     exchange(a.home / ".a", a.home / ".a.new")
     until(lambda: a.linked(".a") and a.kept() == {".a": "new"}, "healed")
     until(lambda: is_file(a.home / ".a.new", "old"), "the other name has the older one")
+
+
+@pytest.mark.parametrize("then", ["watched", "paused", "stopped", "not running", "only resolved"])
+@pytest.mark.parametrize("last", ["declared", "free", "not declared"])
+@pytest.mark.parametrize("paths", [[".log", ".log.1"], [".a", ".dir/b", ".c/", ".d"]])
+def test_a_row_of_declared_paths_is_rotated(make: Make, paths: list[str], last: str, then: str) -> None:
+    """As `mv log.1 log.2; mv log log.1`, and a new log: nothing is one name behind, or lost."""
+    a = linked(make, paths[0], paths[0], *paths[1:], *([] if last == "not declared" else [".last"]))
+    with_content = [*paths[1:], *([".last"] if last == "declared" else [])]
+    for path in with_content:
+        a.save(f"{path}x" if path.endswith("/") else path, path)
+    files = [path for path in with_content if not path.endswith("/")]
+    until(lambda: a.said().count("seeded") == len(files), "the daemon follows all of them")
+    names = [path.rstrip("/") for path in (*paths, ".last")]
+    if then == "paused":
+        a.pause()
+    if then in ("not running", "only resolved"):
+        a.kill()
+    moves = "; ".join(f"mv -T {older} {newer}" for older, newer in [*pairwise(names)][::-1])
+    a.shell(f"{moves}; printf new > {names[0]}")
+    if then == "paused":
+        a.go_on()
+    if then == "stopped":
+        a.stop()
+    if then == "not running":
+        a.start()
+    if then == "only resolved":
+        a.resolve()
+    wanted = {names[0]: "new"}
+    for path, name in zip(paths, names[1:], strict=True):
+        wanted[f"{name}/x" if path.endswith("/") else name] = path
+    home = {path: wanted[path] for path in wanted}
+    if last == "not declared":
+        del wanted[".last/x" if paths[-1].endswith("/") else ".last"]
+    until(lambda: a.kept() == wanted, "renamed on the volume")
+    until(lambda: {path: (a.home / path).read_text() for path in home} == home, "each has its own content")
+    lost = {"declared": [".last"], "free": [], "not declared": [paths[-1]]}[last]
+    assert a.attic() == lost, "what has no kept name any more"
+    a.kill()
+    a.lose_container()
+    a.resolve()
+    assert {path: (a.home / path).read_text() for path in wanted} == wanted

@@ -35,6 +35,9 @@ class LinkEvent:
     """MOVED: the links of several paths have changed places in turn. These are the paths after `entry`, in
     order: each has the link of the one before, and the path itself that of the last. Empty: two paths."""
 
+    followed: bool = False
+    """MOVED: the link of another path was then renamed to this one, as when logs are rotated."""
+
     @property
     def turn(self) -> tuple[Entry, ...]:
         """The other paths, if the links of several have changed places in turn."""
@@ -46,6 +49,8 @@ LINK_DELETED = LinkEvent(Fate.DELETED)
 LINK_DEPARTED = LinkEvent(Fate.DEPARTED)
 
 
-def link_moved(path: str, entry: Entry | None = None, beyond: tuple[Entry, ...] = ()) -> LinkEvent:
+def link_moved(
+    path: str, entry: Entry | None = None, beyond: tuple[Entry, ...] = (), *, followed: bool = False
+) -> LinkEvent:
     """The event of a link that was renamed to `path`, which `entry` declares if there is one."""
-    return LinkEvent(Fate.MOVED, path, entry, beyond)
+    return LinkEvent(Fate.MOVED, path, entry, beyond, followed)

@@ -18,7 +18,8 @@ def plan_after_rename(entry: Entry, seen: Observation, event: LinkEvent) -> Plan
         return None  # an exchange was interrupted: both links are corrected
     if _is_exchanged(entry, seen, event):
         return Plan(Decision.MOVED, (Action(Operation.EXCHANGE_TARGETS, event=event),))
-    if seen.diverted_at is not None and not _is_link_back(entry, seen):
+    behind_link = seen.diverted_at is not None and not (event.followed and seen.diverted_at == entry.path)
+    if behind_link and not _is_link_back(entry, seen):
         return None
     if event.entry is not None:
         return Plan(Decision.MOVED, (Action(Operation.RENAME_TARGET, event=event),))

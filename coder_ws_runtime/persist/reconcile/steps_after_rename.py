@@ -167,7 +167,9 @@ def _make_aside(work: PathWork, fd: int, name: str, link: str) -> str:
     try:
         os.symlink(link, aside, dir_fd=fd)
     except FileExistsError as error:  # an interrupted run left it
-        raise ChangedError(work.entry.path) from error
+        if _text(fd, aside) != link:
+            raise ChangedError(work.entry.path) from error
+        return aside
     Owner.of(work.home.fd).chown(aside, fd)
     return aside
 

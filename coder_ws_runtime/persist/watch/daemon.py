@@ -102,6 +102,7 @@ class Daemon:
     def _loop(self) -> None:
         wake = self._signals()
         self._declare()
+        self.healer.events.find_renamed_before()
         self._sweep()
         self.session.relink = False  # from now on, events say why a link is missing
         journal.notify("READY=1")

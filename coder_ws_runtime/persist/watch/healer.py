@@ -82,12 +82,23 @@ class Healer:
 
     def is_waiting(self, path: str) -> bool:
         """Whether a path will be checked anyway."""
-        at_work = self.worker.entry is not None and self.worker.entry.path == path
-        return at_work or path in self._queue or self.schedule.is_due(path)
+        return self._is_at_work(path) or self.schedule.is_due(path)
+
+    def _is_at_work(self, path: str) -> bool:
+        return path in self._queue or (self.worker.entry is not None and self.worker.entry.path == path)
 
     def settle(self, entry: Entry) -> None:
         """Settle one path: at once if it is small, otherwise when the worker is free."""
-        self._settle_sources(entry.path)
+        self._settle_before(entry.path)
+        place = self.events.next_place(entry.path)
+        if self._is_at_work(place):  # it is making room
+            self._queue[entry.path] = None
+        elif place in self.entries and self.events.next_place(place):  # it could not make room
+            self.schedule.retry(entry.path, time.monotonic(), 0.0)
+        else:
+            self._settle_one(entry)
+
+    def _settle_one(self, entry: Entry) -> None:
         self.schedule.take(entry.path)
         event = self.events.event(entry.path)
         if self._is_small(entry, event):
@@ -120,15 +131,26 @@ class Healer:
             self.events.note_again(outcome.entry.path, self._work_sign)
         self._note_outcome(outcome, self._work_event, self.worker.seconds, in_worker=True)
 
-    def _settle_sources(self, path: str) -> None:
-        """First settle what was renamed to this path: the link here belongs to that."""
-        for source in self.events.sources(path):
+    def _settle_before(self, path: str) -> None:
+        """First settle what was renamed in the same turn: `mv log.1 log.2; mv log log.1`.
+
+        The content of a path makes room before another's is renamed to it. A link that was renamed to this
+        path belongs to the other one.
+        """
+        place = self.events.next_place(path)
+        if place in self.entries and self.events.next_place(place):
+            self.settle(self.entries[place])
+        sources = list(self.events.sources(path))
+        if sources and place:
+            self._settle_one(self.entries[path])
+        for source in sources:
             self.settle(self.entries[source])
 
     def _is_small(self, entry: Entry, event: LinkEvent) -> bool:
         """Whether a path can be settled in a moment: a link, nothing, or little content."""
         with suppress(OSError):  # `settle` reports the error
-            if event.fate is Fate.MOVED and not is_small(self.session.volume.anchor, entry.on_volume):
+            copied = event.fate is Fate.MOVED and event.entry is None  # otherwise it is renamed
+            if copied and not is_small(self.session.volume.anchor, entry.on_volume):
                 return False
             return is_small(self.session.home, entry.path)
         return True
@@ -219,7 +241,7 @@ class Healer:
             if time.monotonic() > until or not self._is_small(entry, event):
                 large.append(entry)
                 continue
-            self._settle_sources(path)
+            self._settle_before(path)
             outcome = _save_what_is_open(self.session, self._try(entry, self.events.event(path)))
             self._note_outcome(outcome, event, 0.0)
         for entry in sorted(large, key=self._size):

@@ -13,6 +13,7 @@ from coder_ws_runtime.persist.reconcile.event import (
     LinkEvent,
     link_moved,
 )
+from coder_ws_runtime.persist.renames import find_renames
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.watch.links import Links, State
 from coder_ws_runtime.persist.watch.search import has_new_link, mount_points
@@ -69,15 +70,33 @@ class LinkEvents:
         """Look for all links that were moved: events may have been lost."""
         self._departed.update(self.links.moved())
 
+    def find_renamed_before(self) -> None:
+        """Follow the links that were renamed to other declared paths while no daemon ran."""
+        for path, place in find_renames(self.session, self.entries).items():
+            self.links.follow(path, f"{self.session.volume.path}/{self.entries[path].on_volume}", place)
+
     def sources(self, path: str) -> Iterator[str]:
         """The other paths whose link was renamed to this one, each once."""
         for source in list(self._departed):
-            found = self.links.find(source)
-            if found.state is State.THERE:  # if it goes later, another event says so
+            if self.links.find(source).state is State.THERE:  # if it goes later, another event says so
                 self._departed.discard(source)
-            if found.state is State.MOVED and found.path == path and source != path:
+            if self._is_at(source, path):
                 self._departed.discard(source)
                 yield source
+
+    def _is_at(self, source: str, path: str) -> bool:
+        """Whether the link of one path was renamed to another one."""
+        found = self.links.find(source)
+        return found.state is State.MOVED and found.path == path and source != path
+
+    def next_place(self, path: str) -> str:
+        """Where the link of a path was renamed to, in the home; empty: nowhere, or several changed places."""
+        found = self.links.find(path)
+        at, seen = found.path, {path}
+        while at in self.entries and at not in seen:
+            seen.add(at)
+            at = self.links.find(at).path
+        return "" if at == path else found.path
 
     def sign(self, path: str) -> Sign | None:
         """The latest event of the path itself, since it was settled; None if there was none."""
@@ -88,7 +107,8 @@ class LinkEvents:
         found = self.links.find(path)
         sign = self._signs.get(path)
         if found.state is State.MOVED:
-            return self._moved(found.path, self._beyond(path))
+            followed = any(self._is_at(source, path) for source in self.entries)
+            return self._moved(found.path, self._beyond(path), followed=followed)
         if found.state is State.THERE:
             return NO_EVENT
         if sign is Sign.MOVED:
@@ -130,8 +150,10 @@ class LinkEvents:
             return anchor.status(path) is not None
         return False
 
-    def _moved(self, place: str, beyond: tuple[Entry, ...] = ()) -> LinkEvent:
-        return link_moved(place, self.entries.get(place), beyond) if place else LINK_DEPARTED
+    def _moved(self, place: str, beyond: tuple[Entry, ...] = (), *, followed: bool = False) -> LinkEvent:
+        if not place:
+            return LINK_DEPARTED
+        return link_moved(place, self.entries.get(place), beyond, followed=followed)
 
     def _beyond(self, path: str) -> tuple[Entry, ...]:
         """The declared paths after the one that has the link, if links have changed places in turn."""

@@ -56,14 +56,20 @@ class Links:
         """What was found for links whose former name is gone, by declared path."""
         _allow_descriptors()
 
-    def follow(self, path: str, target: str) -> None:
-        """Follow the link at a path from now on, if its text is `target`; otherwise follow none."""
+    def follow(self, path: str, target: str, place: str = "") -> None:
+        """Follow the link at a path from now on, if its text is `target`; otherwise follow none.
+
+        Args:
+            path: the declared path.
+            target: the text of its link.
+            place: where that is now, if it was renamed.
+        """
         handle = self._handles.get(path)
         if handle is not None and os.fstat(handle).st_nlink and self._path(handle) == path:
             return
         self.forget(path)
         try:
-            with self.home.parent(path) as (fd, name):
+            with self.home.parent(place or path) as (fd, name):
                 handle = os.open(name, _LINK, dir_fd=fd)
         except OSError:  # it does not exist, or no descriptor is free: then only events help
             return

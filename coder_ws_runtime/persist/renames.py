@@ -1,0 +1,105 @@
+"""Follow managed symlinks that were renamed to other declared paths while no daemon watched.
+
+As when logs are rotated (`mv log.1 log.2; mv log log.1`). The links themselves show it: one that this
+container made for a path is at another declared path, and not at its own.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+
+from coder_ws_runtime.dataclass import replace
+from coder_ws_runtime.persist.manifest.entry import Entry
+from coder_ws_runtime.persist.reconcile.event import Fate, link_moved
+from coder_ws_runtime.persist.reconcile.observe import node, node_at
+from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
+from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.persist.store.names import RESERVED_SUFFIXES
+
+
+def follow_renames(
+    session: Session, entries: Iterable[Entry], *, dry_run: bool = False
+) -> dict[str, Outcome]:
+    """Settle the paths whose links were renamed to other declared paths.
+
+    Args:
+        session: home and volume, opened.
+        entries: what is declared.
+        dry_run: only report what would be done.
+
+    Returns:
+        The outcomes by path.
+    """
+    declared = {entry.path: entry for entry in entries}
+    places = find_renames(session, declared)
+    followed = set(places.values())
+    done: dict[str, Outcome] = {}
+    while places:
+        row = _row(places)
+        if places[row[-1]] == row[0]:  # they have changed places in turn
+            steps = [(row[0], tuple(declared[path] for path in row[2:]))]
+        else:  # the last one makes room first
+            steps = [(path, ()) for path in reversed(row)]
+        for path, beyond in steps:
+            place = declared.get(places[path])
+            event = link_moved(places[path], place, beyond, followed=path in followed)
+            if place and not dry_run and session.volume.anchor.status(declared[path].on_volume) is None:
+                settle(session, place)  # a killed run has renamed the content, but not corrected the link
+            outcome = settle(session, declared[path], event=event, dry_run=dry_run)
+            done[path] = outcome
+            if outcome.error:  # what has not made room is not replaced, and no link is corrected
+                waiting = {*row, places[path]} & declared.keys() - done.keys()
+                done |= {other: replace(outcome, entry=declared[other]) for other in waiting}
+                break
+        places = {path: place for path, place in places.items() if path not in row}
+    return done
+
+
+def _row(places: Mapping[str, str]) -> list[str]:
+    """Paths of which each has the link of the one before, as far as their own links are elsewhere."""
+    first = next((path for path in places if path not in places.values()), next(iter(places)))
+    row = [first]
+    while (place := places[row[-1]]) in places and place != row[0]:
+        row.append(place)
+    return row
+
+
+def find_renames(session: Session, declared: Mapping[str, Entry]) -> dict[str, str]:
+    """The other paths at which managed symlinks are, by their own path.
+
+    They are declared paths. Only if one has the link of another, its own link is also looked for next to it,
+    where it may have made room.
+
+    A link that was renamed by a killed run counts; one that a killed run was exchanging does not, because
+    the content may be exchanged already.
+    """
+    lost: dict[str, str] = {}
+    for path, text in session.ledger.links().items():
+        entry = declared.get(path)
+        is_link = entry is not None and text == f"{session.volume.path}/{entry.on_volume}"
+        if is_link and session.ledger.left(path) in ("", Fate.NONE.value) and _text(session, path) != text:
+            lost[text] = path
+    if not lost:
+        return {}
+    found = ((lost.get(_text(session, path), ""), path) for path in declared)
+    places = {path: place for path, place in found if path}
+    for text, path in lost.items():
+        if path in places.values() and path not in places and (place := _find_next_to(session, path, text)):
+            places[path] = place
+    return places
+
+
+def _find_next_to(session: Session, path: str, text: str) -> str:
+    """The path of a link with this text in the directory of a path; empty if there is none."""
+    directory, slash, _ = path.rpartition("/")
+    with suppress(OSError), session.home.parent(path) as (fd, _):
+        for name in sorted(os.listdir(fd)):
+            found = node(fd, name) if not name.endswith(RESERVED_SUFFIXES) else None
+            if found and found.target == text:
+                return f"{directory}{slash}{name}"
+    return ""
+
+
+def _text(session: Session, path: str) -> str:
+    found = node_at(session.home, path)
+    return found.target if found else ""

@@ -1,0 +1,122 @@
+"""What a resolve does with managed symlinks that changed places while no daemon ran."""
+
+import os
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from coder_ws_runtime.dataclass import dataclass, field
+from coder_ws_runtime.persist.reconcile import steps_after_rename
+from tests.harness.tree import Tree, read, write
+
+
+@dataclass(frozen=True)
+class Row:
+    """What programs do in the home, and what is there after a resolve."""
+
+    script: Callable[[Tree], None]
+    home: dict[str, str]
+    attic: dict[str, str] = field(default_factory=dict)
+
+
+def move(tree: Tree, *names: str) -> None:
+    """`mv` each name to the next one, the last first."""
+    for older, newer in [*pairwise(names)][::-1]:
+        (tree.home / older).rename(tree.home / newer)
+
+
+def rotate(tree: Tree) -> None:
+    move(tree, "a", "b", "c")
+
+
+def rotate_and_write(tree: Tree) -> None:
+    move(tree, "a", "b", "c")
+    (tree.home / "a").write_text("new")
+
+
+def rotate_out(tree: Tree) -> None:
+    move(tree, "a", "b", "c", "c.old")
+
+
+def take_turns(tree: Tree) -> None:
+    move(tree, "c", "t")
+    move(tree, "a", "b", "c")
+    move(tree, "t", "a")
+
+
+def exchange(tree: Tree) -> None:
+    move(tree, "a", "t")
+    move(tree, "b", "a")
+    move(tree, "t", "b")
+
+
+def alias(tree: Tree) -> None:
+    """The user's own link to what another path has on the volume."""
+    (tree.home / "b").unlink()
+    (tree.home / "b").symlink_to(tree.volume / "a")
+
+
+ROWS = {
+    "rotated": Row(rotate, {"b": "A", "c": "B"}, {"c": "C"}),
+    "rotated, and the first is written again": Row(
+        rotate_and_write, {"a": "new", "b": "A", "c": "B"}, {"c": "C"}
+    ),
+    "rotated, and the last has a name that is not declared": Row(
+        rotate_out, {"b": "A", "c": "B", "c.old": "C"}, {"c": "C"}
+    ),
+    "renamed over another one": Row(lambda tree: move(tree, "a", "c"), {"b": "B", "c": "A"}, {"c": "C"}),
+    "exchanged": Row(exchange, {"a": "B", "b": "A", "c": "C"}),
+    "in turn": Row(take_turns, {"a": "C", "b": "A", "c": "B"}),
+    "the user's own link, while the path of its text is in place": Row(alias, {"a": "A", "b": "A", "c": "C"}),
+}
+
+
+def shown(tree: Tree) -> dict[str, str]:
+    return {
+        name: (tree.home / name).read_text() for name in os.listdir(tree.home) if (tree.home / name).exists()
+    }
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_row(tree: Tree, name: str) -> None:
+    row = ROWS[name]
+    tree.manifest("a", "b", "c")
+    write(tree.home, {"a": "A", "b": "B", "c": "C"})
+    tree.resolve()
+    row.script(tree)
+    before = {**shown(tree), **read(tree.volume)}
+    predicted = {one.entry.path: one.code for one in tree.resolve(dry_run=True).outcomes}
+    assert {**shown(tree), **read(tree.volume)} == before
+    report = tree.resolve()
+    assert report.errors == []
+    assert shown(tree) == row.home
+    assert tree.attic() == row.attic
+    moved = {one.entry.path for one in report.outcomes if one.code == "path.moved"}
+    assert {path for path, code in predicted.items() if code == "path.moved"} == moved
+    assert not tree.resolve().changed
+    tree.lose_container()
+    tree.resolve()
+    kept = {path: text for path, text in row.home.items() if path in ("a", "b", "c")}
+    if name.startswith("the user's"):
+        kept["b"] = "B"
+    assert shown(tree) == kept
+
+
+def test_what_cannot_make_room_is_not_replaced(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole row waits, and the next resolve follows it."""
+    tree.manifest("a", "b", "c")
+    write(tree.home, {"a": "A", "b": "B", "c": "C"})
+    tree.resolve()
+    rotate_and_write(tree)
+
+    def fail(*_: object) -> str:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(steps_after_rename, "_make_aside", fail)
+        assert {one.entry.path: one.code for one in tree.resolve().outcomes} == dict.fromkeys(
+            ("a", "b", "c"), "path.io"
+        )
+    assert tree.resolve().errors == []
+    assert shown(tree) == {"a": "new", "b": "A", "c": "B"}

@@ -11,6 +11,7 @@ import pytest
 
 from coder_ws_runtime.fs.anchored import Anchor
 from coder_ws_runtime.persist.watch.links import Links, State, Whereabouts
+from coder_ws_runtime.persist.watch.search import LinkSearch
 from tests.conftest import missing
 
 TARGET = "/mnt/home-persist/f"
@@ -50,7 +51,7 @@ def _overlay() -> Iterator[Path]:
 @pytest.fixture
 def links(home: Path) -> Iterator[Links]:
     with Anchor(home) as anchor:
-        made = Links(anchor)
+        made = Links(anchor, LinkSearch(Path(TARGET).parent, lambda: [home]))
         made.follow("f", TARGET)
         yield made
         made.close()
@@ -109,7 +110,7 @@ def test_a_mount_below_the_home_can_still_be_unmounted(home: Path) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "none", str(home / "mnt")], check=True)
     (home / "mnt/f").symlink_to(TARGET)
     with Anchor(home) as anchor:
-        links = Links(anchor)
+        links = Links(anchor, LinkSearch(Path(TARGET).parent, lambda: [home]))
         links.follow("mnt/f", TARGET)
         subprocess.run(["umount", str(home / "mnt")], check=True)
         assert links.find("mnt/f") == Whereabouts(State.UNKNOWN)
@@ -122,7 +123,7 @@ def test_no_descriptor_left(home: Path, monkeypatch: pytest.MonkeyPatch) -> None
         raise OSError(24, "Too many open files")
 
     with Anchor(home) as anchor:
-        links = Links(anchor)
+        links = Links(anchor, LinkSearch(Path(TARGET).parent, lambda: [home]))
         monkeypatch.setattr(os, "open", refuse)
         links.follow("f", TARGET)
         monkeypatch.undo()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 
 from coder_ws_runtime.fs.anchored import Anchor
 from coder_ws_runtime.identity import Identity
@@ -16,7 +17,7 @@ from coder_ws_runtime.persist.reconcile.event import (
 from coder_ws_runtime.persist.renames import find_renames
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.watch.links import Links, State
-from coder_ws_runtime.persist.watch.search import has_new_link, mount_points
+from coder_ws_runtime.persist.watch.search import LinkSearch, mount_points
 from coder_ws_runtime.persist.watch.watches import Change, Sign
 
 _ARRIVED = (Sign.SAVED, Sign.CREATED, Sign.FILLING)
@@ -31,7 +32,8 @@ class LinkEvents:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.links = Links(session.home)
+        self._search = LinkSearch(session.volume.path, self._roots)
+        self.links = Links(session.home, self._search)
         self.entries: Mapping[str, Entry] = {}
         """The declarations, by path."""
         self._signs: dict[str, Sign] = {}
@@ -53,6 +55,7 @@ class LinkEvents:
         for path, sign in change.signs.items():
             if path not in self.entries:
                 continue
+            self.links.note_change(path)
             if sign is not Sign.ABOVE:
                 self._signs[path] = sign
                 self._renamed.pop(path, None)
@@ -139,10 +142,16 @@ class LinkEvents:
         on_volume = self.entries[path].on_volume
         if self._exists(self.session.home, path) or not self._exists(self.session.volume.anchor, on_volume):
             return False  # then nothing can be lost
-        directories = [entry.on_volume for entry in self.entries.values() if entry.kind is Kind.DIRECTORY]
-        volume = self.session.volume.path
-        roots = [self.session.home.path, *(volume / name for name in directories), *mount_points()]
-        return has_new_link(f"{volume}/{on_volume}", roots)
+        return self._search.has_new_link(f"{self.session.volume.path}/{on_volume}", self.links.changed(path))
+
+    def _roots(self) -> Iterator[Path]:
+        """Where a user of a workspace may move or copy a link; first what has changed."""
+        home, volume = self.session.home.path, self.session.volume.path
+        yield from {home / path.rpartition("/")[0] for path in self._signs}
+        yield home
+        kept = (entry.on_volume for entry in self.entries.values() if entry.kind is Kind.DIRECTORY)
+        yield from (volume / path for path in kept)
+        yield from mount_points()
 
     @staticmethod
     def _exists(anchor: Anchor, path: str) -> bool:

@@ -10,13 +10,16 @@ queue has nothing.
 import os
 import resource
 import stat
+import time
 from enum import Enum
 
 from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.fs.anchored import Anchor
-from coder_ws_runtime.persist.watch.search import other_name
+from coder_ws_runtime.persist.watch.search import LinkSearch
 
 _LINK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_UNKNOWN = 1.0
+"""For a link without an event, a search this many seconds ago counts."""
 _FILES = 65536
 """How many descriptors the daemon asks for: one for each link."""
 
@@ -47,10 +50,14 @@ class Links:
 
     Args:
         home: the home.
+        search: finds links whose former name is gone.
     """
 
-    def __init__(self, home: Anchor) -> None:
+    def __init__(self, home: Anchor, search: LinkSearch) -> None:
         self.home = home
+        self._search = search
+        self._changed: dict[str, float] = {}
+        """When an event came for a path, on the monotonic clock."""
         self._handles: dict[str, int] = {}
         self._others: dict[str, str] = {}
         """What was found for links whose former name is gone, by declared path."""
@@ -88,9 +95,18 @@ class Links:
             return False
         return os.readlink("", dir_fd=handle) == target
 
+    def note_change(self, path: str) -> None:
+        """Record that an event came for a path: searches before that do not count."""
+        self._changed[path] = time.monotonic()
+
+    def changed(self, path: str) -> float:
+        """When an event came for a path, on the monotonic clock; about now, if nobody knows."""
+        return self._changed.get(path, time.monotonic() - _UNKNOWN)
+
     def forget(self, path: str) -> None:
         """Stop following the link of a path."""
         self._others.pop(path, None)
+        self._changed.pop(path, None)
         handle = self._handles.pop(path, None)
         if handle is not None:
             os.close(handle)
@@ -111,8 +127,7 @@ class Links:
     def _other_name(self, path: str, handle: int) -> str:
         """The path of a link whose former name is gone, relative to the home: it had a second one."""
         if path not in self._others:
-            directory = self.home.path / path.rpartition("/")[0]
-            found = other_name(os.fstat(handle), (directory, self.home.path))
+            found = self._search.other_name(os.fstat(handle), self.home.path, self.changed(path))
             self._others[path] = found.removeprefix(f"{self.home.path}/")
         return self._others[path]
 

@@ -32,35 +32,61 @@ _PSEUDO = frozenset({
 })  # fmt: skip
 
 
-def has_new_link(text: str, roots: Iterable[Path]) -> bool:
-    """Whether a link with the text `text` was created recently in some trees; False if time ran out.
+@dataclass(frozen=True, slots=True)
+class FoundLink:
+    """A link to the volume."""
+
+    path: str
+    text: str
+    identity: tuple[int, int]
+    """Device and inode."""
+    changed: float
+    """When its inode changed, in seconds since the epoch."""
+
+
+class LinkSearch:
+    """Searches for links to a volume: once for all links that were deleted before the search began.
+
+    `rm -rf` deletes hundreds of links at once, and no save should wait for hundreds of searches.
 
     Args:
-        text: the link's text.
+        volume: the volume.
         roots: where to look. Links are not followed, and mounts are not entered.
     """
 
-    def is_it(directory: int, entry: os.DirEntry[str]) -> bool:
-        recent = entry.stat(follow_symlinks=False).st_ctime >= since
-        return recent and os.readlink(entry.name, dir_fd=directory) == text
+    def __init__(self, volume: Path, roots: Callable[[], Iterable[Path]]) -> None:
+        self._prefix = f"{volume}/"
+        self._roots = roots
+        self._began = 0.0
+        self._found: list[FoundLink] = []
 
-    since = time.time() - _RECENT
-    return bool(_Search(is_it).find(roots))
+    def has_new_link(self, text: str, after: float) -> bool:
+        """Whether a link with a text was created recently; False if time ran out.
 
+        Args:
+            text: the link's text.
+            after: when the former link was deleted, on the monotonic clock; an earlier search does not count.
+        """
+        since = time.time() - _RECENT
+        return any(link.text == text and link.changed >= since for link in self._links(after))
 
-def other_name(link: os.stat_result, roots: Iterable[Path]) -> str:
-    """The path of a link that is known by another one; empty if there is none, or time ran out.
+    def other_name(self, link: os.stat_result, home: Path, after: float) -> str:
+        """The path of a link that is known by another one; empty if there is none, or time ran out.
 
-    Args:
-        link: what lstat(2) says of it.
-        roots: as for `has_new_link`.
-    """
+        Args:
+            link: what lstat(2) says of it.
+            home: where it has to be.
+            after: as for `has_new_link`.
+        """
+        identity, below = (link.st_dev, link.st_ino), f"{home}/"
+        found = (link.path for link in self._links(after) if link.identity == identity)
+        return next((path for path in found if path.startswith(below)), "")
 
-    def is_it(_: int, entry: os.DirEntry[str]) -> bool:
-        found = entry.stat(follow_symlinks=False)
-        return (found.st_dev, found.st_ino) == (link.st_dev, link.st_ino)
-
-    return _Search(is_it).find(roots)
+    def _links(self, after: float) -> list[FoundLink]:
+        if not self._began or self._began < after:
+            self._began = time.monotonic()
+            self._found = _Search(self._prefix).find(self._roots())
+        return self._found
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -74,41 +100,48 @@ class _Place:
 
 
 class _Search:
-    """A search within bounds; `is_it` is asked of each link, with the directory that has it."""
+    """A search within bounds for links whose text begins with `prefix`."""
 
-    def __init__(self, is_it: Callable[[int, os.DirEntry[str]], bool]) -> None:
-        self.is_it = is_it
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.found: list[FoundLink] = []
         self.end = time.monotonic() + _SECONDS
         self.since = time.time() - _RECENT
         self.heap: list[_Place] = []
+        self.searched: set[str] = set()
 
-    def find(self, roots: Iterable[Path]) -> str:
-        """The path of the link; empty if it is not there."""
+    def find(self, roots: Iterable[Path]) -> list[FoundLink]:
+        """The links, as far as the time allows."""
         for root in roots:
             found = _status(str(root))
             if found is not None:
                 heapq.heappush(self.heap, _Place(found.st_mtime < self.since, 0, str(root), found.st_dev))
         while self.heap and time.monotonic() < self.end:
             with suppress(OSError):  # it was deleted, or we may not read it
-                path = self._in(heapq.heappop(self.heap))
-                if path:
-                    return path
-        return ""
+                place = heapq.heappop(self.heap)
+                if place.path not in self.searched:
+                    self.searched.add(place.path)
+                    self._in(place)
+        return self.found
 
-    def _in(self, place: _Place) -> str:
-        """The path of the link in one directory; its subdirectories are searched later."""
+    def _in(self, place: _Place) -> None:
+        """Find the links in one directory; its subdirectories are searched later."""
         opened = os.open(place.path, _READ)
         try:
             with os.scandir(opened) as listing:
                 for entry in listing:
                     if entry.is_symlink():
-                        if self.is_it(opened, entry):
-                            return f"{place.path}/{entry.name}"
+                        self._note(place, entry, os.readlink(entry.name, dir_fd=opened))
                     elif place.depth < _DEPTH and entry.is_dir(follow_symlinks=False):
                         self._push(place, entry)
         finally:
             os.close(opened)
-        return ""
+
+    def _note(self, place: _Place, entry: os.DirEntry[str], text: str) -> None:
+        if text.startswith(self.prefix):
+            found = entry.stat(follow_symlinks=False)
+            identity = found.st_dev, found.st_ino
+            self.found.append(FoundLink(f"{place.path}/{entry.name}", text, identity, found.st_ctime))
 
     def _push(self, place: _Place, entry: os.DirEntry[str]) -> None:
         found = entry.stat(follow_symlinks=False)

@@ -259,3 +259,43 @@ def test_the_hints_for_what_nothing_declares(tree: Tree, run: Command) -> None:
     assert row["path"] == ".p/y"
     for words in ("add ~/.p/y", "remove ~/.p/y"):
         assert run(*shlex.split(words)).status == 0, words
+
+
+@pytest.mark.parametrize("scopes", [("owner", "workspace"), ("workspace", "owner")])
+@pytest.mark.parametrize("path", ["f", ".d/"])
+def test_a_save_over_the_link_before_the_scope_changes_is_the_newer_one(
+    tree: Tree, path: str, scopes: tuple[str, str]
+) -> None:
+    """The daemon may see both at once, or none may run."""
+    file = ".d/x" if path == ".d/" else path
+    tree.manifest({"path": path, "scope": scopes[0]})
+    write(tree.home, {file: "1"})
+    tree.resolve()
+    (tree.home / path.rstrip("/")).unlink()
+    write(tree.home, {file: "2"})
+    tree.manifest({"path": path, "scope": scopes[1]})
+    assert tree.resolve().errors == []
+    assert (tree.home / file).read_text() == "2"
+    assert (tree.home / path.rstrip("/")).is_symlink()
+    tree.lose_container()
+    tree.resolve()
+    assert (tree.home / file).read_text() == "2"
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_a_file_of_one_workspace_gets_a_parent_of_the_owners(tree: Tree, *, saved: bool) -> None:
+    """What replaced the file's own link is the newer save; the link itself is no save."""
+    tree.manifest(own(".a/b"))
+    write(tree.home, {".a/b": "1"})
+    tree.resolve()
+    if saved:
+        (tree.home / ".a/b").unlink()
+        write(tree.home, {".a/b": "2"})
+    write(tree.home, {".a/other": "other"})
+    tree.manifest(".a/")
+    assert tree.resolve().errors == []
+    expected = {"b": "2" if saved else "1", "other": "other"}
+    assert read(tree.home / ".a/") == expected
+    tree.lose_container()
+    tree.resolve()
+    assert read(tree.home / ".a/") == expected

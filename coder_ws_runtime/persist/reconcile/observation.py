@@ -110,18 +110,21 @@ class Observation:
     pairs: tuple[Pair, ...] = ()
     """The content of one origin (set aside, else home), compared with the volume."""
     links_inside: tuple[str, ...] = ()
-    """Paths within the entry at which this container made links, when they were declared by themselves."""
+    """Paths within the entry at which this container made links, when they were declared by themselves. Where
+    they led elsewhere, only content that replaced them counts: the links are no saves."""
     records: Mapping[str, CopyRecord] = field(default_factory=dict)
     """What the ledger has about copies of the home's files, by path relative to the entry."""
 
     @property
     def replaced(self) -> bool:
-        """Whether content at the path has replaced our link since this container was created."""
+        """Whether content at the path has replaced the right link since this container was created."""
         return self.recorded == self.link
 
     def has_replaced(self, path: str) -> bool:
-        """The same for content at a path within the entry."""
-        return self.replaced or any(path == link or path.startswith(f"{link}/") for link in self.links_inside)
+        """The same for content within the entry, and for a link to where the path was kept before."""
+        if self.recorded:
+            return True
+        return any(path == link or path.startswith(f"{link}/") for link in self.links_inside)
 
     @property
     def ours(self) -> bool:

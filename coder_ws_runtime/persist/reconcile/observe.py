@@ -77,13 +77,18 @@ def look(
 
 
 def _links_inside(session: Session, entry: Entry, link: str) -> tuple[str, ...]:
-    """The links of this container below a path, to where they also lead by the path's own link."""
+    """The links of this container below a path that are replaced, or lead where the path's own link leads."""
     start = len(entry.path) + 1
     return tuple(
         path[start:]
         for path, text in session.ledger.links().items()
-        if is_below(path, entry.path) and text == f"{link}/{path[start:]}"
+        if is_below(path, entry.path) and (text == f"{link}/{path[start:]}" or not _is_link(session, path))
     )
+
+
+def _is_link(session: Session, path: str) -> bool:
+    found = node_at(session.home, path)
+    return found is not None and found.kind is Kind.LINK
 
 
 def _is_back(session: Session, entry: Entry, looked: Observation) -> bool:

@@ -5,6 +5,7 @@ container made for a path is at another declared path, and not at its own.
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
@@ -81,8 +82,9 @@ def find_renames(session: Session, declared: Mapping[str, Entry]) -> dict[str, s
             lost[text] = path
     if not lost:
         return {}
-    found = ((lost.get(_text(session, path), ""), path) for path in declared)
-    places = {path: place for path, place in found if path}
+    texts = {path: _text(session, path) for path in declared}
+    count = Counter(texts.values())  # copies of one link: none of them is known to be the renamed one
+    places = {lost[text]: path for path, text in texts.items() if text in lost and count[text] == 1}
     for text, path in lost.items():
         if path in places.values() and path not in places and (place := _find_next_to(session, path, text)):
             places[path] = place

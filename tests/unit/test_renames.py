@@ -1,6 +1,7 @@
 """What a resolve does with managed symlinks that changed places while no daemon ran."""
 
 import os
+import random
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -129,3 +130,36 @@ def test_what_cannot_make_room_is_not_replaced(tree: Tree, monkeypatch: pytest.M
         )
     assert tree.resolve().errors == []
     assert shown(tree) == {"a": "new", "b": "A", "c": "B"}
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_home_shows_what_ordinary_files_would_show(tree: Tree, seed: int) -> None:
+    """Renames between declared paths, and saves by rename and in place, in any order."""
+    draw = random.Random(seed)
+    names = "abcd"
+    tree.manifest(*names)
+    expected = {name: name.upper() for name in names}
+    write(tree.home, expected)
+    tree.resolve()
+    history: list[str] = []
+    for _ in range(2):
+        for number in range(draw.randint(1, 5)):
+            name, other = draw.sample(names, 2)
+            what = draw.choice(["rename", "rename", "rename", "save", "write"])
+            text = f"{len(history)}.{number}"
+            history.append(f"{what} {name} {other}")
+            if what == "rename" and name in expected:
+                (tree.home / name).rename(tree.home / other)
+                expected[other] = expected.pop(name)
+            elif what == "save":
+                (tree.home / ".new").write_text(text)
+                (tree.home / ".new").rename(tree.home / name)
+                expected[name] = text
+            elif what == "write" and name in expected:
+                (tree.home / name).write_text(text)
+                expected[name] = text
+        report = tree.resolve()
+        assert report.errors == []
+        assert {name: shown(tree).get(name) for name in expected} == expected, history
+        expected = shown(tree)
+    assert {name: text for name, text in read(tree.volume).items() if name in expected} == expected

@@ -1,6 +1,8 @@
 """`mv` of a managed link is a rename of the file: nothing is deleted, and nothing leads nowhere."""
 
 import os
+import random
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,6 +27,12 @@ def linked(make: Make, path: str, text: str, *more: str) -> Watched:
 def is_file(place: Path, text: str) -> bool:
     """Whether a file of the home's own has this text."""
     return place.is_file() and not place.is_symlink() and place.read_text() == text
+
+
+def are_kept(workspace: Watched, files: dict[str, str]) -> bool:
+    """Whether the volume has all of these, and the links lead there."""
+    linked = all(workspace.linked(path) for path in files)
+    return linked and files.items() <= workspace.kept().items()
 
 
 def leads_to(workspace: Watched, path: str) -> bool:
@@ -475,3 +483,32 @@ def test_a_row_of_declared_paths_is_rotated(make: Make, paths: list[str], last: 
     a.lose_container()
     a.resolve()
     assert {path: (a.home / path).read_text() for path in wanted} == wanted
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_home_shows_what_ordinary_files_would_show(make: Make, seed: int) -> None:
+    """Renames and saves in any order, also by way of a name that is not declared."""
+    draw = random.Random(seed)
+    declared = ("a", "b", "c", "d")
+    a = make("a", *declared)
+    expected = {name: name.upper() for name in declared}
+    for name, text in expected.items():
+        (a.home / name).write_text(text)
+    a.resolve()
+    a.start()
+    for turn in range(3):
+        paused = draw.random() < 1 / 3
+        if paused:
+            a.pause()
+        for number in range(draw.randint(1, 5)):
+            name, other = draw.sample([*declared, "t"], 2)
+            if draw.random() < 3 / 4 and name in expected:
+                (a.home / name).rename(a.home / other)
+                expected[other] = expected.pop(name)
+            else:
+                expected[name] = f"{turn}.{number}"
+                a.save(name, expected[name])
+        if paused:
+            a.go_on()
+        until(partial(are_kept, a, {name: expected[name] for name in declared if name in expected}))
+        assert {name: (a.home / name).read_text() for name in expected} == expected

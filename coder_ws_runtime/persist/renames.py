@@ -44,7 +44,7 @@ def follow_renames(
         for path, beyond in steps:
             place = declared.get(places[path])
             event = link_moved(places[path], place, beyond, followed=path in followed)
-            if place and not dry_run and session.volume.anchor.status(declared[path].on_volume) is None:
+            if place and not dry_run and _is_renamed(session, declared[path]):
                 settle(session, place)  # a killed run has renamed the content, but not corrected the link
             outcome = settle(session, declared[path], event=event, dry_run=dry_run)
             done[path] = outcome
@@ -103,5 +103,14 @@ def _find_next_to(session: Session, path: str, text: str) -> str:
 
 
 def _text(session: Session, path: str) -> str:
-    found = node_at(session.home, path)
-    return found.target if found else ""
+    with suppress(OSError):  # `settle` reports it
+        found = node_at(session.home, path)
+        return found.target if found else ""
+    return ""
+
+
+def _is_renamed(session: Session, entry: Entry) -> bool:
+    """Whether the volume's content has gone to another name already."""
+    with suppress(OSError):
+        return session.volume.anchor.status(entry.on_volume) is None
+    return False

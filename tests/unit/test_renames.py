@@ -8,7 +8,11 @@ from itertools import pairwise
 import pytest
 
 from coder_ws_runtime.dataclass import dataclass, field
+from coder_ws_runtime.fs.anchored import Anchor
+from coder_ws_runtime.persist import renames
 from coder_ws_runtime.persist.reconcile import steps_after_rename
+from coder_ws_runtime.persist.reconcile.observation import Node
+from coder_ws_runtime.persist.reconcile.observe import node_at
 from tests.harness.tree import Tree, read, write
 
 
@@ -130,6 +134,25 @@ def test_what_cannot_make_room_is_not_replaced(tree: Tree, monkeypatch: pytest.M
         )
     assert tree.resolve().errors == []
     assert shown(tree) == {"a": "new", "b": "A", "c": "B"}
+
+
+def test_a_path_that_cannot_be_read_does_not_stop_the_others(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree.manifest("a", "b", "c", "d")
+    write(tree.home, {"a": "A", "b": "B", "c": "C", "d": "D"})
+    tree.resolve()
+    move(tree, "a", "b", "c")
+    look = node_at
+
+    def refuse(anchor: Anchor, path: str) -> Node | None:
+        if path == "d":
+            raise PermissionError(13, "Permission denied")
+        return look(anchor, path)
+
+    monkeypatch.setattr(renames, "node_at", refuse)
+    assert tree.resolve().errors == []
+    assert shown(tree) == {"b": "A", "c": "B", "d": "D"}
 
 
 @pytest.mark.parametrize("seed", range(60))

@@ -118,11 +118,14 @@ FIGURES = (
         "the same image without our units",
         120.0,
         Unit.EXTRA_MILLISECONDS,
-        obstacle="Four Python programs run before the agent, on two cores: resolve takes 50 ms of processor"
-        " time, then watch 90 and jetbrains 35, docker-group 35. Tried, as medians of seven boots each on a"
-        " machine with other load: without the units' mount namespaces 60 to 80 ms less, without the chown of"
-        " fresh volumes 20 less, with an agent that does not wait for watch no less. One process for resolve"
-        " and watch was not made: systemd's order and the doctor's remedies name both units.",
+        obstacle="The agent waits for resolve, which takes 36 ms of processor time, for docker-group, which"
+        " runs at the same time and takes 28, and for the daemon to say that it is ready, which it does"
+        " before it loads its modules. systemd takes 20 to 40 ms to set up each of the sandboxes of resolve"
+        " and the daemon. Done already: a smaller sandbox (docs/decisions/boot-sandbox.md), no program"
+        " before resolve, an agent that does not wait for jetbrains. Tried, as the lower quartile of 14"
+        " boots each on a machine with other load: without `ProtectSystem=`, 21 ms less; without filters of"
+        " system calls too, no less. One process for resolve and watch was not made: systemd's order and"
+        " the doctor's remedies name both units.",
     ),
     Figure(
         "seed-20000",
@@ -205,8 +208,7 @@ FIGURES = (
         5.0,
         Unit.MILLISECONDS,
         ("daemon", "scale", "60"),
-        obstacle="The median is that of one path. One save of 60 waited longer (3 s before the daemon stopped"
-        " looking at all links for each path); what is left of it was not taken apart.",
+        obstacle="As for one path. What the 2.6 ms more at the median are was not taken apart.",
     ),
 )
 

@@ -66,6 +66,22 @@ def _at(inner: str, path: str) -> bool:
 NO_FLAGS = ("-e", "trace=renameat2", "-e", "inject=renameat2:error=EINVAL")
 
 
+TO_A_DECLARED_PATH = (
+    both_names("newer"),
+    {**VIEW, RENAMED["newer"]: "dangling"},  # as if it had not been renamed
+    {**moved("newer"), "newer": "dangling"},
+)
+
+
+# Where two names cannot be exchanged in one step, one of the contents is in the attic meanwhile.
+EXCHANGED_BY_THE_ATTIC = (
+    VIEW,
+    SWAPPED,
+    {**VIEW, "file": "dangling"},
+    {**VIEW, "file": VIEW["newer"], "newer": "dangling"},
+)
+
+
 VERBS = {
     "resolve": Verb("resolve", lambda world: None, (VIEW,), "resolve"),
     "heal": Verb("heal", World.save_over_links, (HEALED,), "heal"),
@@ -78,14 +94,7 @@ VERBS = {
     # The next run knows of no event: where this one was killed early, both names lead to the content.
     "renamed": Verb("renamed", lambda world: world.renamed("file"), (both_names("file"),), "resolve"),
     "renamed to a declared path": Verb(
-        "renamed",
-        lambda world: world.renamed("newer"),
-        (
-            both_names("newer"),
-            {**VIEW, RENAMED["newer"]: "dangling"},  # as if it had not been renamed
-            {**moved("newer"), "newer": "dangling"},
-        ),
-        "resolve",
+        "renamed", lambda world: world.renamed("newer"), TO_A_DECLARED_PATH, "resolve"
     ),
     "renamed with a link back": Verb(
         "renamed",
@@ -116,6 +125,12 @@ VERBS = {
     "remove, then resolve": Verb("remove", World.add_own, (VIEW,), "resolve"),
     "renamed, rename without flags": Verb(
         "renamed", lambda world: world.renamed("file"), (both_names("file"),), "resolve", NO_FLAGS, 3
+    ),
+    "renamed to a declared path, rename without flags": Verb(
+        "renamed", lambda world: world.renamed("newer"), TO_A_DECLARED_PATH, "resolve", NO_FLAGS, 3
+    ),
+    "exchanged, rename without flags": Verb(
+        "exchanged", World.exchanged, EXCHANGED_BY_THE_ATTIC, "resolve", NO_FLAGS, 3
     ),
     "remove, rename without flags": Verb("remove", World.add_own, (VIEW,), "remove", NO_FLAGS, 3),
     "heal, rename without flags": Verb("heal", World.save_over_links, (HEALED,), "heal", NO_FLAGS, 3),

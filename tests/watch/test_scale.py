@@ -112,6 +112,31 @@ def test_directories_that_are_made_together_cost_the_same_each(make: Make, tmp_p
     assert many < few * 5 * 1.5
 
 
+def test_links_that_are_renamed_together_cost_the_same_each(make: Make, tmp_path: Path) -> None:
+    """The daemon does not look at all of them again for each of them."""
+    if shutil.which("strace") is None:
+        missing("strace is not there")
+
+    def calls(count: int) -> int:
+        trace = tmp_path / f"{count}.trace"
+        names = [f"n{number}" for number in range(count)]
+        a = make(f"w{count}", *names)
+        for name in names:
+            (a.home / name).write_text(name)
+        a.resolve()
+        a.start("strace", "-D", "-f", "-qqq", "-o", str(trace))
+        for name in names:
+            (a.home / name).rename(a.home / f"{name}.bak")
+        until(lambda: all((a.home / f"{name}.bak").is_file() for name in names), seconds=60)
+        until(lambda: not any((a.home / f"{name}.bak").is_symlink() for name in names), seconds=60)
+        a.stop()
+        return len(trace.read_text().splitlines())
+
+    few, many = calls(30), calls(30 * 5)
+    print(f"{few} system calls, and {many}")
+    assert many < few * 5 * 1.5
+
+
 def test_nothing_wakes_it_at_rest(make: Make) -> None:
     a = make("a", "saved", ".dir/", ".config/tool/state")
     a.resolve()

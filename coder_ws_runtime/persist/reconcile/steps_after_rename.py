@@ -13,7 +13,7 @@ from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.reconcile.database import refuse_journal
 from coder_ws_runtime.persist.reconcile.observe import node
 from coder_ws_runtime.persist.reconcile.path_work import PathWork
-from coder_ws_runtime.persist.reconcile.steps_in_home import replace_link
+from coder_ws_runtime.persist.reconcile.steps_in_home import move_and_link, replace_link
 from coder_ws_runtime.persist.store.attic_records import Reason
 from coder_ws_runtime.persist.store.copies_in_home import copying, note_copy
 from coder_ws_runtime.persist.store.journals import copy_journals, displaced, following
@@ -89,10 +89,8 @@ def rename_target(work: PathWork, entry: Entry) -> None:
                 following((fd, name), (there, target)),
             ):
                 kernel.rename_new(fd, name, there, target)
-            kernel.swap(here, aside, here, last)
-            if not work.is_managed_link(here, aside):  # something was saved there, and wins
-                ledger.record(entry.path, link)
-                kernel.swap(here, aside, here, last)
+            its = PathWork(entry, replace(work.seen, link=link, recorded=work.seen.link), work.context)
+            _correct_link(its, here, aside, last)
         finally:
             if _text(here, aside) in (link, work.seen.link):
                 os.unlink(aside, dir_fd=here)
@@ -101,6 +99,22 @@ def rename_target(work: PathWork, entry: Entry) -> None:
         sync_directory(there)
         sync_directory(fd)
     work.forget_link()
+
+
+def _correct_link(work: PathWork, fd: int, aside: str, name: str) -> None:
+    """Replace the link, which has its former text, with the one that was made next to it."""
+    try:
+        kernel.exchange(fd, aside, fd, name)
+    except OSError as error:
+        if error.errno not in kernel.CANNOT_EXCHANGE:
+            raise
+        os.unlink(aside, dir_fd=fd)
+        with suppress(ChangedError):  # something was saved there, and wins
+            move_and_link(work, fd, aside, name)
+        return
+    if not work.is_managed_link(fd, aside):  # as above
+        work.record_link()
+        kernel.exchange(fd, aside, fd, name)
 
 
 def exchange_targets(work: PathWork, others: tuple[Entry, ...]) -> None:

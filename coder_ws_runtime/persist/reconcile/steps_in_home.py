@@ -53,7 +53,7 @@ def replace_link(work: PathWork) -> None:
             os.unlink(aside, dir_fd=fd)
             if error.errno not in kernel.CANNOT_EXCHANGE:
                 raise
-            _move_and_link(work, fd, aside, name)
+            move_and_link(work, fd, aside, name)
             return
         # What was swapped out is checked again: it may no longer be the link that we saw.
         if not work.is_managed_link(fd, aside):
@@ -62,7 +62,7 @@ def replace_link(work: PathWork) -> None:
         os.unlink(aside, dir_fd=fd)
 
 
-def _move_and_link(work: PathWork, fd: int, aside: str, name: str) -> None:
+def move_and_link(work: PathWork, fd: int, aside: str, name: str) -> None:
     """Without swapping: what the next run finds set aside if we are killed is a link of ours."""
     kernel.rename_new(fd, name, fd, aside)
     if not work.is_managed_link(fd, aside):

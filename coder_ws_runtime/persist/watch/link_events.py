@@ -1,6 +1,6 @@
 """What has happened to each managed symlink, from events and from the links' present paths."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -42,6 +42,10 @@ class LinkEvents:
         self._above: set[str] = set()
         self._departed: set[str] = set()
         """Paths whose link may be somewhere else."""
+        self._elsewhere: set[str] = set()
+        """The same, until their link is known to be in place or gone."""
+        self._by_place: dict[str, list[str]] | None = None
+        """These paths by the place of their link; None: it is to be found again, as events came."""
         self._deleted: dict[str, Identity | None] = {}
         """What the volume had when something was deleted at a path."""
         self._diverted: set[str] = set()
@@ -51,7 +55,9 @@ class LinkEvents:
         """Record what events said about declared paths."""
         above = change.above & self.entries.keys()
         self._above |= above
-        self._departed |= above | change.moved & self.entries.keys()
+        departed = above | change.moved & self.entries.keys()
+        self._departed |= departed
+        self._look_for(departed)
         for path, sign in change.signs.items():
             if path not in self.entries:
                 continue
@@ -71,21 +77,41 @@ class LinkEvents:
 
     def find_moved(self) -> None:
         """Look for all links that were moved: events may have been lost."""
-        self._departed.update(self.links.moved())
+        moved = self.links.moved()
+        self._departed.update(moved)
+        self._look_for(moved)
 
     def find_renamed_before(self) -> None:
         """Follow the links that were renamed to other declared paths while no daemon ran."""
-        for path, place in find_renames(self.session, self.entries).items():
+        renamed = find_renames(self.session, self.entries)
+        for path, place in renamed.items():
             self.links.follow(path, f"{self.session.volume.path}/{self.entries[path].on_volume}", place)
+        self._look_for(renamed)
 
     def sources(self, path: str) -> Iterator[str]:
         """The other paths whose link was renamed to this one, each once."""
-        for source in list(self._departed):
-            if self.links.find(source).state is State.THERE:  # if it goes later, another event says so
-                self._departed.discard(source)
-            if self._is_at(source, path):
+        for source in self._at(path):
+            if source in self._departed:
                 self._departed.discard(source)
                 yield source
+
+    def _look_for(self, paths: Iterable[str]) -> None:
+        self._elsewhere.update(paths)
+        self._by_place = None
+
+    def _at(self, path: str) -> list[str]:
+        """The other paths whose link is at this one."""
+        if self._by_place is None:
+            self._by_place = {}
+            for source in list(self._elsewhere):
+                found = self.links.find(source)
+                if found.state is State.MOVED:
+                    self._by_place.setdefault(found.path, []).append(source)
+                else:
+                    self._elsewhere.discard(source)
+                if found.state is State.THERE:  # if it goes later, another event says so
+                    self._departed.discard(source)
+        return [source for source in self._by_place.get(path, ()) if self._is_at(source, path)]
 
     def _is_at(self, source: str, path: str) -> bool:
         """Whether the link of one path was renamed to another one."""
@@ -110,8 +136,7 @@ class LinkEvents:
         found = self.links.find(path)
         sign = self._signs.get(path)
         if found.state is State.MOVED:
-            followed = any(self._is_at(source, path) for source in self.entries)
-            return self._moved(found.path, self._beyond(path), followed=followed)
+            return self._moved(found.path, self._beyond(path), followed=bool(self._at(path)))
         if found.state is State.THERE:
             return NO_EVENT
         if sign is Sign.MOVED:

@@ -73,11 +73,13 @@ TO_A_DECLARED_PATH = (
 )
 
 
-# Where two names cannot be exchanged in one step, one of the contents is in the attic meanwhile.
+# Where two names cannot be exchanged in one step, one of the contents is in the attic meanwhile, and where a
+# rename needs two steps, the other one has both names.
 EXCHANGED_BY_THE_ATTIC = (
     VIEW,
     SWAPPED,
     {**VIEW, "file": "dangling"},
+    {**VIEW, "file": VIEW["newer"]},
     {**VIEW, "file": VIEW["newer"], "newer": "dangling"},
 )
 

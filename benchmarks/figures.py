@@ -191,6 +191,14 @@ FIGURES = (
         ("daemon", "rest", "60"),
     ),
     Figure(
+        "daemon-100",
+        "100 workspaces on one host: memory of each, with its share of what all use; wake-ups of all",
+        "",
+        20.0,
+        Unit.MEBIBYTES,
+        ("daemon", "host", "60"),
+    ),
+    Figure(
         "heal",
         "an atomic save until the link is back, after the 50 ms in which the path has to be quiet",
         "",

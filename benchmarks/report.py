@@ -49,6 +49,8 @@ def line(figure: Figure, found: dict[str, float]) -> str:
         case Unit.MEBIBYTES:
             wakes = found["wakeups"] * 60 / found["seconds"]
             text = f"{found['rss_kib'] / 1024:.1f} MiB, {wakes:.0f} wake-ups a minute"
+            if "watches" in found:
+                text += f"; each {found['instances']:.0f} inotify instance, {found['watches']:.0f} watches"
     met = "reached" if is_reached(figure, found) else "missed"
     return f"{text}; aim {figure.aim:g} {figure.unit.value}: {met}"
 

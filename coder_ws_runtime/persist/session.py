@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 
@@ -51,6 +52,8 @@ class Session:
         self.relink = True
         """Whether to create links again that, by an event, were deleted or renamed earlier: a resolve does,
         and the daemon when it starts, but not in its later sweeps."""
+        self.has_news: Callable[[str], bool] = lambda _: False
+        """Whether an event that was not read yet says why a path is missing. The daemon reads it, then."""
         try:
             self.home = Anchor(layout.home)
         except OSError as error:

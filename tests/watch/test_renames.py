@@ -2,6 +2,7 @@
 
 import os
 import random
+import time
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -511,4 +512,5 @@ def test_the_home_shows_what_ordinary_files_would_show(make: Make, seed: int) ->
         if paused:
             a.go_on()
         until(partial(are_kept, a, {name: expected[name] for name in declared if name in expected}))
+        time.sleep(1)  # until the daemon follows the links that it has made
         assert {name: (a.home / name).read_text() for name in expected} == expected

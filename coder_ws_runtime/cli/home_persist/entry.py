@@ -1,8 +1,12 @@
 """The entry points of ``home-persist``: what units call runs without click."""
 
+import os
 import sys
 
 from coder_ws_runtime.system.journal import notify
+
+WATCH_REPORT = "/run/coder-ws/watch.json"
+"""Layout.watch_report, which takes too long to load here."""
 
 
 def program() -> None:
@@ -15,9 +19,10 @@ def program() -> None:
 
 def main() -> int:
     """Run ``home-persist`` with the arguments of this process, and return its exit status."""
-    if sys.argv[1:] == ["watch"]:
-        # Before all imports, because the agent waits for it. The home is in place: resolve has run. What
-        # programs save before the daemon watches is found by its first look at every path.
+    if sys.argv[1:] == ["watch"] and not os.path.exists(WATCH_REPORT):
+        # At boot, before all imports, because the agent waits for it. The home is in place: resolve has run.
+        # What programs save before the daemon watches is found by its first look at every path. Who restarts
+        # the daemon later waits for that look.
         notify("READY=1")
     from coder_ws_runtime.cli.process import is_plain, no_collection, run_plain  # noqa: PLC0415 - as above
 

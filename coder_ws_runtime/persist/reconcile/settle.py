@@ -142,15 +142,13 @@ class _Settling:
                 # The server dropped an open file of ours, e.g. the staging directory; open it again.
                 if failure.errno != errno.ESTALE or attempt >= _STALE_ATTEMPTS:
                     raise
-        self.error = RefusedError(
-            "keeps changing while it is moved",
-            code="path.busy",
-            place=f"~/{self.entry.path}",
-            hint="stop the program that writes it, then: home-persist resolve",
-        )
+        self.error = _busy(self.entry)
 
     def _do_next(self, glanced: Observation) -> bool:
         """Carry out the plan, made again with all content. Returns whether nothing is left to do."""
+        if self.now.only_creates and not self.dry_run and self.session.has_news(self.entry.path):
+            self.error = _busy(self.entry)
+            return True
         if self.now.only_creates and not (self.dry_run or self.session.ledger.refresh()):
             self.acted = self.acted or self.now
             self._apply(glanced)
@@ -278,3 +276,12 @@ _SAVING = frozenset(
 
 def _is_mode_only(done: Plan) -> bool:
     return all(action.operation is Operation.SET_MODE for action in done.actions)
+
+
+def _busy(entry: Entry) -> RefusedError:
+    return RefusedError(
+        "keeps changing while it is moved",
+        code="path.busy",
+        place=f"~/{entry.path}",
+        hint="stop the program that writes it, then: home-persist resolve",
+    )

@@ -3,6 +3,8 @@
 Programs save by writing a new file and renaming it over the old one. If the path is a link, that replaces the
 link. The daemon notices it, moves the new content to the volume and restores the link. Between events it
 sleeps; only the sweep, which finds what events may have missed, wakes it.
+
+Over 300 lines: the loop and what it calls share the state of one daemon.
 """
 
 import os
@@ -25,7 +27,7 @@ from coder_ws_runtime.persist.watch.healer import Healer
 from coder_ws_runtime.persist.watch.report import WatchReport
 from coder_ws_runtime.persist.watch.size import is_small
 from coder_ws_runtime.persist.watch.upkeep import Upkeep
-from coder_ws_runtime.persist.watch.watches import Watches
+from coder_ws_runtime.persist.watch.watches import Change, Sign, Watches
 from coder_ws_runtime.settings import Settings
 from coder_ws_runtime.system import journal
 
@@ -66,6 +68,8 @@ class Daemon:
         """When every path was last checked, in seconds on the monotonic clock."""
         self.stopping = False
         self.reload = False
+        self._unread: list[Change] = []
+        """Events that were read while a path was settled."""
 
     @property
     def period(self) -> float:
@@ -85,6 +89,7 @@ class Daemon:
             self.declarations = Declarations(self.layout, session)
             self.watches = Watches(session.home, session.volume.anchor)
             self.healer = Healer(session, self.report)
+            session.has_news = self._has_news
             self.upkeep = Upkeep(session)
             try:
                 self._watch_declarations()
@@ -235,7 +240,18 @@ class Daemon:
 
     def _take_events(self) -> None:
         """Record what the kernel reported."""
-        change = self.watches.changes()
+        unread, self._unread = self._unread, []
+        for change in (*unread, self.watches.changes()):
+            self._take(change)
+
+    def _has_news(self, path: str) -> bool:
+        """As `Session.has_news`: the kernel reports a change before anybody can see it."""
+        self._unread.append(self.watches.changes())
+        gone = (Sign.MOVED, Sign.DELETED)
+        self.healer.has_news = any(change.signs.get(path) in gone for change in self._unread)
+        return self.healer.has_news
+
+    def _take(self, change: Change) -> None:
         if change.stale:
             self._watch(change.stale)
         if change.overflow:
@@ -289,7 +305,9 @@ class Daemon:
     def _stop(self) -> None:
         """Keep what was saved last."""
         self._declare_if_changed()
-        self.healer.note(self.watches.changes(), time.monotonic())
+        for change in (*self._unread, self.watches.changes()):
+            self.healer.note(change, time.monotonic())
+        self.session.has_news = lambda _: False  # no event is read after these
         self.healer.finish(time.monotonic() + _STOP)
         self._report()
 

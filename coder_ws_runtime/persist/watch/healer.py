@@ -47,6 +47,8 @@ class Healer:
         """Paths that wait for the worker, in order."""
         self._deleted: dict[str, str] = {}
         """The attic's batch with what the owner lost because of a deletion here."""
+        self.has_news = False
+        """Whether the last path was left because of an event that is still to be read."""
         self._work_event = NO_EVENT
         self._work_sign: Sign | None = None
 
@@ -103,7 +105,12 @@ class Healer:
         event = self.events.event(entry.path)
         if self._is_small(entry, event):
             began = time.monotonic()
-            self._note_outcome(self._try(entry, event), event, time.monotonic() - began)
+            outcome = self._try(entry, event)
+            if self.has_news:
+                self.has_news = False
+                self.schedule.retry(entry.path, began, 0.0)
+                return
+            self._note_outcome(outcome, event, time.monotonic() - began)
         else:
             self._queue[entry.path] = None
             self.run_worker()

@@ -64,6 +64,7 @@ class LinkEvents:
             self.links.note_change(path)
             if sign is not Sign.ABOVE:
                 self._signs[path] = sign
+            if sign in (Sign.MOVED, Sign.DELETED):
                 self._renamed.pop(path, None)
             if sign is Sign.DELETED:
                 self._deleted[path] = self._volume_copy(path)
@@ -139,8 +140,9 @@ class LinkEvents:
             return self._moved(found.path, self._beyond(path), followed=bool(self._at(path)))
         if found.state is State.THERE:
             return NO_EVENT
-        if sign is Sign.MOVED:
-            # The renamed file is not the link that we followed: a save had replaced the link.
+        if sign is Sign.MOVED or (sign in _ARRIVED and path in self._renamed):
+            # What was renamed is not the link that we followed: a save had replaced that, or the daemon has
+            # made another one just before.
             return self._moved(self._renamed.get(path, ""))
         return NO_EVENT if path in self._above else self._gone(path, sign)
 

@@ -53,7 +53,9 @@ class Session:
         """Whether to create links again that, by an event, were deleted or renamed earlier: a resolve does,
         and the daemon when it starts, but not in its later sweeps."""
         self.has_news: Callable[[str], bool] = lambda _: False
-        """Whether an event that was not read yet says why a path is missing. The daemon reads it, then."""
+        """Whether an event that was not read yet may say why a path is not in place. The daemon knows."""
+        self.follow_link: Callable[[str, int, str], None] = lambda *_: None
+        """Called with each link that is made, before it is in place: its path, and its directory and name."""
         try:
             self.home = Anchor(layout.home)
         except OSError as error:

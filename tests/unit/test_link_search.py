@@ -9,8 +9,8 @@ from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.reconcile.event import LINK_DELETED, LINK_DEPARTED, Fate
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.watch import search
+from coder_ws_runtime.persist.watch.change import Change, Sign
 from coder_ws_runtime.persist.watch.link_events import LinkEvents
-from coder_ws_runtime.persist.watch.watches import Change, Sign
 from tests.harness.tree import Tree, write
 
 MANY = 200

@@ -2,8 +2,8 @@
 
 import pytest
 
+from coder_ws_runtime.persist.watch.change import Sign
 from coder_ws_runtime.persist.watch.schedule import Schedule
-from coder_ws_runtime.persist.watch.watches import Sign
 
 # What happened at which second; when the path is due.
 CASES: dict[str, tuple[list[tuple[float, Sign]], float]] = {

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from coder_ws_runtime.fs.anchored import Anchor
-from coder_ws_runtime.persist.watch.watches import Change, Sign, Watches
+from coder_ws_runtime.persist.store.names import aside_name
+from coder_ws_runtime.persist.watch.change import Change, Sign
+from coder_ws_runtime.persist.watch.watches import Watches
 from tests.harness.tree import write
 
 DECLARED = ["f", "g", ".a/b/f", ".a/b/g", ".dir"]
@@ -64,6 +66,27 @@ def test_the_latest_event_counts(watched: Watched) -> None:
     (home / "f").unlink()
     (home / "other").rename(home / "f")
     assert watched.changes().signs == {"f": Sign.SAVED}
+
+
+def test_what_was_looked_at_is_still_reported(watched: Watched) -> None:
+    home = watched.home
+    (home / "f").rename(home / "not-declared")
+    assert watched.watches.peek("f").moved == {"f"}
+    (home / "other").rename(home / "g")
+    assert watched.watches.peek("g").signs == {"f": Sign.MOVED, "g": Sign.SAVED}
+    change = watched.changes()
+    assert (change.moved, change.renamed) == ({"f"}, {"f": "not-declared"})
+    assert watched.changes() == Change()
+
+
+def test_what_the_daemon_sets_aside_was_not_renamed(watched: Watched) -> None:
+    home = watched.home
+    (home / "f").rename(home / aside_name("f"))
+    change = watched.changes()
+    assert (change.moved, change.renamed) == (set(), {})
+    (home / "other").rename(home / "f")
+    (home / "f").rename(home / "not-declared")
+    assert watched.changes().moved == {"f"}
 
 
 def test_a_rename_between_watched_directories_has_both_names(watched: Watched) -> None:

@@ -64,6 +64,24 @@ def test_what_was_saved_is_what_is_read_back(make: Make, tried: Tried, *, whole:
     assert max(float(each["longest"]) for each in found) < 20, found
 
 
+def test_many_paths_that_are_saved_together_do_not_wait_for_each_other(make: Make) -> None:
+    """What the daemon does for one is no news for the others, and a link that moves holds none of them up."""
+    names = [str(number) for number in range(100)]
+    a = make("a", *names, "log", "log.1")
+    a.resolve()
+    a.save("log", "old")
+    a.start()
+    until(lambda: a.linked("log"))
+    a.pause()
+    for number, name in enumerate(names):
+        a.save(name, f"new {name}")
+        if number == 50:
+            (a.home / "log").rename(a.home / "log.1")
+    a.go_on()
+    expected = {name: f"new {name}" for name in names} | {"log.1": "old"}
+    until(lambda: all(map(a.linked, expected)) and a.kept() == expected)
+
+
 def test_a_save_stays_in_place_until_the_path_is_quiet(make: Make) -> None:
     """Programs that save several times within a second are not healed in between."""
     a = make("a", "file")

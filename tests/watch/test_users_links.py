@@ -6,7 +6,7 @@ import time
 import pytest
 
 from coder_ws_runtime.persist.watch import schedule
-from coder_ws_runtime.persist.watch.watches import Sign
+from coder_ws_runtime.persist.watch.change import Sign
 from tests.harness.watched import Watched, until
 from tests.watch.conftest import Make
 

@@ -38,6 +38,8 @@ class Context:
     """The texts of links that lead out of a tree that was copied to the volume."""
     parents: tuple[Parents, Parents] | None = None
     """Of the home and of the volume, if many paths are created together."""
+    follow_link: Callable[[str, int, str], None] = lambda *_: None
+    """As `Session.follow_link`."""
     reason: Reason = Reason.DELETED
     """Why the volume's copy moves to the attic, if it moves as a whole."""
 

@@ -146,10 +146,9 @@ class _Settling:
 
     def _do_next(self, glanced: Observation) -> bool:
         """Carry out the plan, made again with all content. Returns whether nothing is left to do."""
-        if self.now.only_creates and not self.dry_run and self.session.has_news(self.entry.path):
-            self.error = _busy(self.entry)
-            return True
         if self.now.only_creates and not (self.dry_run or self.session.ledger.refresh()):
+            if self._has_news():
+                return True
             self.acted = self.acted or self.now
             self._apply(glanced)
             return True
@@ -160,6 +159,8 @@ class _Settling:
         if self.now.decision is Decision.WAIT and not (self.now.actions or self.dry_run):
             # What arrives in the home from now on is a save, not part of the image.
             self.session.ledger.note_awaited(self.entry.path)
+        if self._has_news():
+            return True
         if seen is None or not self.now.actions or self.now.actions == self.done:
             self.error = refusal_of(self.session, self.entry, self.now)
             return True
@@ -173,6 +174,15 @@ class _Settling:
         self.done = self.now.actions if _is_mode_only(self.now) else ()
         return False
 
+    def _has_news(self) -> bool:
+        """Whether the last look may show what an event that was not read yet explains. Then it ends here."""
+        in_place = self.now == Plan(Decision.LINKED)
+        if in_place or self.dry_run or not self.session.has_news(self.entry.path):
+            return False
+        if not self.acted:
+            self.error = _busy(self.entry)
+        return True
+
     def _apply(self, seen: Observation) -> None:
         # Imported only if something has to be done: most runs find everything in place.
         from coder_ws_runtime.persist.reconcile.apply import apply  # noqa: PLC0415
@@ -181,6 +191,7 @@ class _Settling:
         session, entry, now = self.session, self.entry, self.now
         tell = self.progress or session.monitor.advance
         context = Context(session.home, session.volume, session.ledger, session.attic, tell)
+        context.follow_link = session.follow_link
 
         copied = [
             (action.origin, path)

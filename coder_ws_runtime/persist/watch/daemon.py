@@ -3,8 +3,6 @@
 Programs save by writing a new file and renaming it over the old one. If the path is a link, that replaces the
 link. The daemon notices it, moves the new content to the volume and restores the link. Between events it
 sleeps; only the sweep, which finds what events may have missed, wakes it.
-
-Over 300 lines: the loop and what it calls share the state of one daemon.
 """
 
 import os
@@ -15,19 +13,19 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import FrameType
 
-from coder_ws_runtime import settings
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.manifest.entry import Declarations as Found
 from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.scope_changes import CODE, find_scope_changes, follow_scope_change
 from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.persist.watch.change import Sign
 from coder_ws_runtime.persist.watch.declarations import POLL, Declarations
 from coder_ws_runtime.persist.watch.healer import Healer
 from coder_ws_runtime.persist.watch.report import WatchReport
 from coder_ws_runtime.persist.watch.size import is_small
 from coder_ws_runtime.persist.watch.upkeep import Upkeep
-from coder_ws_runtime.persist.watch.watches import Change, Sign, Watches
+from coder_ws_runtime.persist.watch.watches import Watches
 from coder_ws_runtime.settings import Settings
 from coder_ws_runtime.system import journal
 
@@ -68,8 +66,6 @@ class Daemon:
         """When every path was last checked, in seconds on the monotonic clock."""
         self.stopping = False
         self.reload = False
-        self._unread: list[Change] = []
-        """Events that were read while a path was settled."""
 
     @property
     def period(self) -> float:
@@ -90,9 +86,11 @@ class Daemon:
             self.watches = Watches(session.home, session.volume.anchor)
             self.healer = Healer(session, self.report)
             session.has_news = self._has_news
+            session.follow_link = self.healer.events.follow_new
             self.upkeep = Upkeep(session)
             try:
-                self._watch_declarations()
+                for fd in self.declarations.directories():
+                    self.watches.watch_manifests(fd)
                 self._loop()
             finally:
                 self.healer.close()
@@ -100,14 +98,10 @@ class Daemon:
                 self.declarations.close()
                 self.upkeep.close(stopped=self.stopping)
 
-    def _watch_declarations(self) -> None:
-        for fd in self.declarations.directories():
-            self.watches.watch_manifests(fd)
-
     def _loop(self) -> None:
         wake = self._signals()
         self._declare()
-        self.healer.events.find_renamed_before()
+        self.healer.events.find_renamed()
         self._sweep()
         self.session.relink = False  # from now on, events say why a link is missing
         journal.notify("READY=1")
@@ -161,17 +155,19 @@ class Daemon:
             if fd >= 0:
                 poll.register(fd, select.POLLIN)
         # Rounded up: waking up too early would only mean another wait.
+        if self.watches.has_unread:  # the kernel does not tell about it again
+            until = 0.0
         happened = poll.poll(max(0, int((until - time.monotonic()) * 1000) + 1))
         with suppress(BlockingIOError):
             os.read(wake, 64)
-        return bool(happened)
+        return bool(happened) or self.watches.has_unread
 
     # What is declared -----------------------------------------------------------------------------
 
     def _declare(self) -> None:
         """Read the declarations and watch for them; new paths are settled at once."""
         self.signature = self.declarations.signature()
-        self._validate()
+        self.declarations.validate(self.env)
         try:
             found = load_declarations(self.layout, self.load())
         except Exception as bug:  # noqa: BLE001 - what was declared before still counts
@@ -211,15 +207,6 @@ class Daemon:
         if self.declarations.signature() != self.signature:
             self._declare()
 
-    def _validate(self) -> None:
-        """Have a child process validate new manifests, so that pydantic does not stay in our memory."""
-        child = os.fork()
-        if child == 0:
-            with suppress(BaseException):
-                load_declarations(self.layout, settings.load(self.layout, self.env))
-            os._exit(0)
-        os.waitpid(child, 0)
-
     def _watch(self, stale: set[str] | None) -> None:
         """Watch for all paths, or below some directories again; report if inotify fails, or works again."""
         before = self.watches.inotify_error
@@ -238,20 +225,17 @@ class Daemon:
 
     # What happened --------------------------------------------------------------------------------
 
-    def _take_events(self) -> None:
-        """Record what the kernel reported."""
-        unread, self._unread = self._unread, []
-        for change in (*unread, self.watches.changes()):
-            self._take(change)
-
     def _has_news(self, path: str) -> bool:
-        """As `Session.has_news`: the kernel reports a change before anybody can see it."""
-        self._unread.append(self.watches.changes())
-        gone = (Sign.MOVED, Sign.DELETED)
-        self.healer.has_news = any(change.signs.get(path) in gone for change in self._unread)
+        """As `Session.has_news`."""
+        unread = self.watches.peek(path)
+        # The rename of another path may explain it, too: the link was renamed more than once.
+        renamed = bool(unread.moved) or unread.overflow
+        self.healer.has_news = renamed or unread.signs.get(path) is Sign.DELETED
         return self.healer.has_news
 
-    def _take(self, change: Change) -> None:
+    def _take_events(self) -> None:
+        """Record what the kernel reported."""
+        change = self.watches.changes()
         if change.stale:
             self._watch(change.stale)
         if change.overflow:
@@ -305,8 +289,7 @@ class Daemon:
     def _stop(self) -> None:
         """Keep what was saved last."""
         self._declare_if_changed()
-        for change in (*self._unread, self.watches.changes()):
-            self.healer.note(change, time.monotonic())
+        self.healer.note(self.watches.changes(), time.monotonic())
         self.session.has_news = lambda _: False  # no event is read after these
         self.healer.finish(time.monotonic() + _STOP)
         self._report()

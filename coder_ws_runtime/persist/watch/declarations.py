@@ -1,13 +1,16 @@
-"""Whether the declarations have changed since they were read."""
+"""The declarations while the daemon runs: whether they have changed since they were read."""
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from coder_ws_runtime import settings
 from coder_ws_runtime.fs.file_system import is_local, type_of
 from coder_ws_runtime.fs.revalidate import revalidate
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.manifest.files import user_files
+from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.session import Session
 
 POLL = 10.0
@@ -28,17 +31,15 @@ class Declarations:
             self.volume_directory = os.dup(fd)
         self.must_poll = not is_local(type_of(self.volume_directory))
         """Whether the volume is on a file system to which other hosts may write too."""
-        self._directory = layout.manifest_dir
+        self._layout = layout
         self._files = (layout.manifest_dir, *user_files(layout, session.id))
 
     def directories(self) -> list[int]:
-        """Descriptors of the directories to watch; the caller closes all except `volume_directory`."""
+        """Descriptors of the directories to watch, which the caller closes."""
+        found = [os.dup(self.volume_directory)]
         with suppress(FileNotFoundError):
-            return [
-                self.volume_directory,
-                os.open(self._directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC),
-            ]
-        return [self.volume_directory]
+            found.append(os.open(self._layout.manifest_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+        return found
 
     def signature(self) -> tuple[tuple[int, int, int], ...]:
         """A value that changes when the declarations change.
@@ -50,6 +51,15 @@ class Declarations:
                 revalidate(self.volume_directory)
         places: tuple[int | Path, ...] = (self.volume_directory, *self._files)
         return tuple(_stamp(place) for place in places)
+
+    def validate(self, env: Mapping[str, str]) -> None:
+        """Have a child process validate new manifests, so that pydantic does not stay in our memory."""
+        child = os.fork()
+        if child == 0:
+            with suppress(BaseException):
+                load_declarations(self._layout, settings.load(self._layout, env))
+            os._exit(0)
+        os.waitpid(child, 0)
 
     def close(self) -> None:
         """Close the directory."""

@@ -13,11 +13,11 @@ from coder_ws_runtime.persist.reconcile.refusals import unforeseen_error
 from coder_ws_runtime.persist.reconcile.settle import Outcome, save, settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_items import restore
+from coder_ws_runtime.persist.watch.change import Change, Sign
 from coder_ws_runtime.persist.watch.link_events import LinkEvents
 from coder_ws_runtime.persist.watch.report import WatchReport
 from coder_ws_runtime.persist.watch.schedule import Schedule
 from coder_ws_runtime.persist.watch.size import is_small
-from coder_ws_runtime.persist.watch.watches import Change, Sign
 from coder_ws_runtime.persist.watch.worker import Worker
 from coder_ws_runtime.system import journal
 
@@ -106,11 +106,11 @@ class Healer:
         if self._is_small(entry, event):
             began = time.monotonic()
             outcome = self._try(entry, event)
-            if self.has_news:
-                self.has_news = False
-                self.schedule.retry(entry.path, began, 0.0)
-                return
-            self._note_outcome(outcome, event, time.monotonic() - began)
+            news, self.has_news = self.has_news, False
+            if outcome.changed or not news:
+                self._note_outcome(outcome, event, time.monotonic() - began)
+            if news:  # it has ended before all was done
+                self.schedule.look_now(entry.path)
         else:
             self._queue[entry.path] = None
             self.run_worker()

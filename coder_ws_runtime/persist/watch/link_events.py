@@ -16,10 +16,11 @@ from coder_ws_runtime.persist.reconcile.event import (
 )
 from coder_ws_runtime.persist.renames import find_renames
 from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.persist.watch.change import Change, Sign
 from coder_ws_runtime.persist.watch.links import Links, State
 from coder_ws_runtime.persist.watch.search import LinkSearch, mount_points
-from coder_ws_runtime.persist.watch.watches import Change, Sign
 
+_KNOWN = (State.THERE, State.MOVED)
 _ARRIVED = (Sign.SAVED, Sign.CREATED, Sign.FILLING)
 
 
@@ -64,7 +65,6 @@ class LinkEvents:
             self.links.note_change(path)
             if sign is not Sign.ABOVE:
                 self._signs[path] = sign
-            if sign in (Sign.MOVED, Sign.DELETED):
                 self._renamed.pop(path, None)
             if sign is Sign.DELETED:
                 self._deleted[path] = self._volume_copy(path)
@@ -82,11 +82,12 @@ class LinkEvents:
         self._departed.update(moved)
         self._look_for(moved)
 
-    def find_renamed_before(self) -> None:
-        """Follow the links that were renamed to other declared paths while no daemon ran."""
+    def find_renamed(self) -> None:
+        """Follow the links that are at other declared paths, by their text, if they are not followed yet."""
         renamed = find_renames(self.session, self.entries)
         for path, place in renamed.items():
-            self.links.follow(path, f"{self.session.volume.path}/{self.entries[path].on_volume}", place)
+            if self.links.find(path).state not in _KNOWN:
+                self.links.follow(path, f"{self.session.volume.path}/{self.entries[path].on_volume}", place)
         self._look_for(renamed)
 
     def sources(self, path: str) -> Iterator[str]:
@@ -103,6 +104,8 @@ class LinkEvents:
     def _at(self, path: str) -> list[str]:
         """The other paths whose link is at this one."""
         if self._by_place is None:
+            if any(self.links.find(source).state not in _KNOWN for source in self._elsewhere):
+                self.find_renamed()  # the daemon made the link just before, and does not follow it yet
             self._by_place = {}
             for source in list(self._elsewhere):
                 found = self.links.find(source)
@@ -140,9 +143,8 @@ class LinkEvents:
             return self._moved(found.path, self._beyond(path), followed=bool(self._at(path)))
         if found.state is State.THERE:
             return NO_EVENT
-        if sign is Sign.MOVED or (sign in _ARRIVED and path in self._renamed):
-            # What was renamed is not the link that we followed: a save had replaced that, or the daemon has
-            # made another one just before.
+        if sign is Sign.MOVED:
+            # The renamed file is not the link that we followed: a save had replaced the link.
             return self._moved(self._renamed.get(path, ""))
         return NO_EVENT if path in self._above else self._gone(path, sign)
 
@@ -212,6 +214,13 @@ class LinkEvents:
         else:
             self._diverted.discard(path)
             self.links.follow(path, target)
+
+    def follow_new(self, path: str, fd: int, name: str) -> None:
+        """As `Session.follow_link`."""
+        if path in self.entries:
+            self.links.follow_new(
+                path, f"{self.session.volume.path}/{self.entries[path].on_volume}", fd, name
+            )
 
     def take(self, path: str) -> None:
         """Forget what events said about a path."""

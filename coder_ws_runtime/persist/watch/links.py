@@ -11,6 +11,7 @@ import os
 import resource
 import stat
 import time
+from contextlib import suppress
 from enum import Enum
 
 from coder_ws_runtime.dataclass import dataclass
@@ -59,6 +60,8 @@ class Links:
         self._changed: dict[str, float] = {}
         """When an event came for a path, on the monotonic clock."""
         self._handles: dict[str, int] = {}
+        self._new: set[str] = set()
+        """Paths whose link was made since they were last settled."""
         self._others: dict[str, str] = {}
         """What was found for links whose former name is gone, by declared path."""
         _allow_descriptors()
@@ -72,12 +75,31 @@ class Links:
             place: where that is now, if it was renamed.
         """
         handle = self._handles.get(path)
-        if handle is not None and os.fstat(handle).st_nlink and self._path(handle) == path:
+        is_new = path in self._new
+        self._new.discard(path)
+        if handle is not None and os.fstat(handle).st_nlink and (is_new or self._path(handle) == path):
+            return
+        with suppress(OSError), self.home.parent(place or path) as (fd, name):
+            self._follow(path, target, fd, name)
             return
         self.forget(path)
+
+    def follow_new(self, path: str, target: str, fd: int, name: str) -> None:
+        """Follow a link from the moment in which it is made; it may be renamed as soon as it is in place.
+
+        Args:
+            path: the declared path.
+            target: the text of its link.
+            fd: the directory in which it is now.
+            name: its name there.
+        """
+        self._follow(path, target, fd, name)
+        self._new.add(path)
+
+    def _follow(self, path: str, target: str, fd: int, name: str) -> None:
+        self.forget(path)
         try:
-            with self.home.parent(place or path) as (fd, name):
-                handle = os.open(name, _LINK, dir_fd=fd)
+            handle = os.open(name, _LINK, dir_fd=fd)
         except OSError:  # it does not exist, or no descriptor is free: then only events help
             return
         if self._is_ours(handle, target):
@@ -107,6 +129,7 @@ class Links:
         """Stop following the link of a path."""
         self._others.pop(path, None)
         self._changed.pop(path, None)
+        self._new.discard(path)
         handle = self._handles.pop(path, None)
         if handle is not None:
             os.close(handle)

@@ -1,6 +1,6 @@
 """When the daemon checks which path. Pure: the caller provides the time."""
 
-from coder_ws_runtime.persist.watch.watches import Sign
+from coder_ws_runtime.persist.watch.change import Sign
 
 QUIET = 0.05
 """A save is healed after this many seconds without an event, so a program can read its own file back."""

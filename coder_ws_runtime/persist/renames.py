@@ -1,18 +1,17 @@
-"""Follow managed symlinks that were renamed to other declared paths while no daemon watched.
+"""Follow managed symlinks that were renamed while no daemon watched.
 
-As when logs are rotated (`mv log.1 log.2; mv log log.1`). The links themselves show it: one that this
-container made for a path is at another declared path, and not at its own.
+As when logs are rotated (`mv log.1 log.2; mv log log.1`), or a program leaves a backup (`sed -i.bak`). The
+links themselves show it: one that this container made for a path is at another one, and not at its own.
 """
 
-import os
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from coder_ws_runtime.dataclass import replace
+from coder_ws_runtime.persist.link_search import find_links
 from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.reconcile.event import Fate, link_moved
-from coder_ws_runtime.persist.reconcile.observe import node, node_at
+from coder_ws_runtime.persist.reconcile.observe import node_at
 from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.names import RESERVED_SUFFIXES
@@ -21,7 +20,7 @@ from coder_ws_runtime.persist.store.names import RESERVED_SUFFIXES
 def follow_renames(
     session: Session, entries: Iterable[Entry], *, dry_run: bool = False
 ) -> dict[str, Outcome]:
-    """Settle the paths whose links were renamed to other declared paths.
+    """Settle the paths whose links were renamed to other paths.
 
     Args:
         session: home and volume, opened.
@@ -65,14 +64,17 @@ def _row(places: Mapping[str, str]) -> list[str]:
     return row
 
 
-def find_renames(session: Session, declared: Mapping[str, Entry]) -> dict[str, str]:
+def find_renames(session: Session, declared: Mapping[str, Entry], *, deep: bool = True) -> dict[str, str]:
     """The other paths at which managed symlinks are, by their own path.
 
-    They are declared paths. Only if one has the link of another, its own link is also looked for next to it,
-    where it may have made room.
+    If several links have the same text, none of them is known to be the renamed one. A link that was renamed
+    by a killed run counts; one that a killed run was exchanging does not, because the content may be
+    exchanged already.
 
-    A link that was renamed by a killed run counts; one that a killed run was exchanging does not, because
-    the content may be exchanged already.
+    Args:
+        session: home and volume, opened.
+        declared: what is declared, by path.
+        deep: whether to search the home, and not only the declared paths and next to them.
     """
     lost: dict[str, str] = {}
     for path, text in session.ledger.links().items():
@@ -82,24 +84,31 @@ def find_renames(session: Session, declared: Mapping[str, Entry]) -> dict[str, s
             lost[text] = path
     if not lost:
         return {}
-    texts = {path: _text(session, path) for path in declared}
-    count = Counter(texts.values())  # copies of one link: none of them is known to be the renamed one
-    places = {lost[text]: path for path, text in texts.items() if text in lost and count[text] == 1}
-    for text, path in lost.items():
-        if path in places.values() and path not in places and (place := _find_next_to(session, path, text)):
-            places[path] = place
-    return places
+    found: dict[str, list[str]] = {}
+    for path in declared:
+        found.setdefault(_text(session, path), []).append(path)
+    unseen = [path for text, path in lost.items() if text not in found]
+    for path, text in _links_elsewhere(session, unseen, deep=deep):
+        if path not in declared:
+            found.setdefault(text, []).append(path)
+    return {path: found[text][0] for text, path in lost.items() if len(found.get(text, ())) == 1}
 
 
-def _find_next_to(session: Session, path: str, text: str) -> str:
-    """The path of a link with this text in the directory of a path; empty if there is none."""
-    directory, slash, _ = path.rpartition("/")
-    with suppress(OSError), session.home.parent(path) as (fd, _):
-        for name in sorted(os.listdir(fd)):
-            found = node(fd, name) if not name.endswith(RESERVED_SUFFIXES) else None
-            if found and found.target == text:
-                return f"{directory}{slash}{name}"
-    return ""
+def _links_elsewhere(session: Session, paths: Iterable[str], *, deep: bool) -> Iterator[tuple[str, str]]:
+    """The paths in the home of links to the volume, and their texts: first next to some declared paths."""
+    home = session.home.path
+    near = {path.rpartition("/")[0] for path in paths}
+    roots = [home / directory for directory in sorted(near) if _is_directory(session, directory)]
+    for link in find_links(session.volume.path, [*roots, home] if deep and near else roots, deep=deep):
+        if not link.path.endswith(RESERVED_SUFFIXES):
+            yield link.path.removeprefix(f"{home}/"), link.text
+
+
+def _is_directory(session: Session, path: str) -> bool:
+    """Whether there is a directory in the home that is not behind a link."""
+    with suppress(OSError):
+        return session.home.has_directory(path)
+    return False
 
 
 def _text(session: Session, path: str) -> str:

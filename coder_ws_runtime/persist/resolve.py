@@ -143,7 +143,6 @@ def _settle_simple(session: Session, entries: Sequence[Entry]) -> dict[str, Outc
     parents = Parents(session.home), Parents(session.volume.anchor)
     done: dict[str, Outcome] = {}
     new: list[_New] = []
-    texts: set[str] = set()
     try:
         for entry in entries:
             try:
@@ -151,13 +150,12 @@ def _settle_simple(session: Session, entries: Sequence[Entry]) -> dict[str, Outc
                 now = plan(entry, seen)
             except Exception:  # noqa: BLE001, S112 - `settle` meets it too, and says what it means
                 continue
-            if seen.home is not None and seen.home.target != seen.link:
-                texts.add(seen.home.target)
             if now.only_creates and not now.problem:
                 new.append((entry, seen, now))
             elif now == Plan(Decision.LINKED):
                 done[entry.path] = Outcome(entry, now.decision)
-        if not texts.isdisjoint(session.ledger.links().values()):
+        links = session.ledger.links()
+        if any(entry.path in links and entry.path not in done for entry in entries):
             renamed = _follow_renames(session, entries)
             if renamed:
                 rest = [entry for entry in entries if entry.path not in renamed]

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from coder_ws_runtime.fs.anchored import Anchor
+from coder_ws_runtime.persist.link_search import LinkSearch
 from coder_ws_runtime.persist.watch.links import Links, State, Whereabouts
-from coder_ws_runtime.persist.watch.search import LinkSearch
 from tests.conftest import missing
 
 TARGET = "/mnt/home-persist/f"

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from coder_ws_runtime.persist import link_search
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.reconcile.event import LINK_DELETED, LINK_DEPARTED, Fate
 from coder_ws_runtime.persist.session import Session
-from coder_ws_runtime.persist.watch import search
 from coder_ws_runtime.persist.watch.change import Change, Sign
 from coder_ws_runtime.persist.watch.link_events import LinkEvents
 from tests.harness.tree import Tree, write
@@ -37,14 +37,14 @@ def events(tree: Tree) -> Iterator[LinkEvents]:
 def searches(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many links each search found."""
     found: list[int] = []
-    find = search._Search.find  # noqa: SLF001 - what is counted
+    find = link_search._Search.find  # noqa: SLF001 - what is counted
 
     def count(*args: object) -> object:
         links = find(*args)  # type: ignore[arg-type]
         found.append(len(links))
         return links
 
-    monkeypatch.setattr(search._Search, "find", count)  # noqa: SLF001 - as above
+    monkeypatch.setattr(link_search._Search, "find", count)  # noqa: SLF001 - as above
     monkeypatch.setattr("coder_ws_runtime.persist.watch.link_events.mount_points", list)
     return found
 

@@ -1,6 +1,5 @@
 """What a resolve does with managed symlinks that changed places while no daemon ran."""
 
-import os
 import random
 from collections.abc import Callable
 from itertools import pairwise
@@ -23,6 +22,8 @@ class Row:
     script: Callable[[Tree], None]
     home: dict[str, str]
     attic: dict[str, str] = field(default_factory=dict)
+    stays: dict[str, str] = field(default_factory=dict)
+    """What the volume has beyond the home's links; the next container shows it."""
 
 
 def move(tree: Tree, *names: str) -> None:
@@ -70,7 +71,48 @@ def alias(tree: Tree) -> None:
     (tree.home / "b").symlink_to(tree.volume / "a")
 
 
+def back_up(tree: Tree) -> None:
+    """As `sed -i.bak` and many installers do."""
+    move(tree, "a", "a.bak")
+    (tree.home / "a").write_text("new")
+
+
+def back_up_elsewhere(tree: Tree) -> None:
+    (tree.home / "old/files").mkdir(parents=True)
+    move(tree, "a", "old/files/a")
+    (tree.home / "a").write_text("new")
+
+
+def back_up_and_restore(tree: Tree) -> None:
+    back_up(tree)
+    move(tree, "a.bak", "a")
+
+
+def back_up_and_link(tree: Tree) -> None:
+    move(tree, "a", "a.bak")
+    (tree.home / "mine").write_text("mine")
+    (tree.home / "a").symlink_to("mine")
+
+
+def copy_and_save(tree: Tree) -> None:
+    """`cp -a` copies the link, which an ordinary file would not be."""
+    (tree.home / "a.bak").symlink_to((tree.home / "a").readlink())
+    (tree.home / "new").write_text("new")
+    move(tree, "new", "a")
+
+
 ROWS = {
+    "a backup": Row(back_up, {"a": "new", "a.bak": "A", "b": "B", "c": "C"}, {"a": "A"}),
+    "a backup in another directory": Row(
+        back_up_elsewhere, {"a": "new", "old/files/a": "A", "b": "B", "c": "C"}, {"a": "A"}
+    ),
+    "a backup that comes back": Row(back_up_and_restore, {"a": "A", "b": "B", "c": "C"}),
+    "a backup, and the user's own link": Row(
+        back_up_and_link, {"a": "mine", "mine": "mine", "a.bak": "A", "b": "B", "c": "C"}, stays={"a": "A"}
+    ),
+    "a backup that is a copy": Row(copy_and_save, {"a": "new", "a.bak": "A", "b": "B", "c": "C"}, {"a": "A"}),
+    # As after any deletion that nobody watched, the volume's copy is linked again.
+    "only renamed": Row(lambda tree: move(tree, "a", "a.old"), {"a": "A", "a.old": "A", "b": "B", "c": "C"}),
     "rotated": Row(rotate, {"b": "A", "c": "B"}, {"c": "C"}),
     "rotated, and the first is written again": Row(
         rotate_and_write, {"a": "new", "b": "A", "c": "B"}, {"c": "C"}
@@ -87,9 +129,8 @@ ROWS = {
 
 
 def shown(tree: Tree) -> dict[str, str]:
-    return {
-        name: (tree.home / name).read_text() for name in os.listdir(tree.home) if (tree.home / name).exists()
-    }
+    places = {str(place.relative_to(tree.home)): place for place in tree.home.rglob("*")}
+    return {name: place.read_text() for name, place in places.items() if place.is_file()}
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -111,10 +152,25 @@ def test_row(tree: Tree, name: str) -> None:
     assert not tree.resolve().changed
     tree.lose_container()
     tree.resolve()
-    kept = {path: text for path, text in row.home.items() if path in ("a", "b", "c")}
+    kept = {path: text for path, text in row.home.items() if path in ("a", "b", "c")} | row.stays
     if name.startswith("the user's"):
         kept = {"a": "A", "b": "B", "c": "C"}
     assert shown(tree) == kept
+
+
+def test_directories_are_backed_up(tree: Tree) -> None:
+    """A managed directory, and one that has a managed file."""
+    tree.manifest(".kept/", ".config/tool/file")
+    write(tree.home, {".kept/x": "X", ".config/tool/file": "A"})
+    tree.resolve()
+    move(tree, ".kept", ".kept.old")
+    move(tree, ".config", ".config.old")
+    write(tree.home, {".kept/y": "Y", ".config/tool/file": "new"})
+    assert tree.resolve().errors == []
+    old = {".kept.old/x": "X", ".config.old/tool/file": "A"}
+    assert shown(tree) == {**old, ".config/tool/file": "new"}
+    assert read(tree.volume)[".config/tool/file"] == "new"
+    assert (tree.home / ".kept/y").read_text() == "Y"
 
 
 def test_what_cannot_make_room_is_not_replaced(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,11 +213,11 @@ def test_a_path_that_cannot_be_read_does_not_stop_the_others(
 
 @pytest.mark.parametrize("seed", range(60))
 def test_the_home_shows_what_ordinary_files_would_show(tree: Tree, seed: int) -> None:
-    """Renames between declared paths, and saves by rename and in place, in any order."""
+    """Renames, also to a name that is not declared, and saves by rename and in place, in any order."""
     draw = random.Random(seed)
-    names = "abcd"
-    tree.manifest(*names)
-    expected = {name: name.upper() for name in names}
+    names = "abcdt"
+    tree.manifest(*"abcd")
+    expected = {name: name.upper() for name in "abcd"}
     write(tree.home, expected)
     tree.resolve()
     history: list[str] = []
@@ -185,4 +241,5 @@ def test_the_home_shows_what_ordinary_files_would_show(tree: Tree, seed: int) ->
         assert report.errors == []
         assert {name: shown(tree).get(name) for name in expected} == expected, history
         expected = shown(tree)
-    assert {name: text for name, text in read(tree.volume).items() if name in expected} == expected
+    kept = {name: text for name, text in read(tree.volume).items() if name in expected}
+    assert kept == {name: text for name, text in expected.items() if name != "t"}

@@ -101,7 +101,7 @@ class Daemon:
     def _loop(self) -> None:
         wake = self._signals()
         self._declare()
-        self.healer.events.find_renamed()
+        self.healer.events.find_renamed(deep=True)
         self._sweep()
         self.session.relink = False  # from now on, events say why a link is missing
         journal.notify("READY=1")

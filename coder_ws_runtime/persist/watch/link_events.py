@@ -6,6 +6,7 @@ from pathlib import Path
 
 from coder_ws_runtime.fs.anchored import Anchor
 from coder_ws_runtime.identity import Identity
+from coder_ws_runtime.persist.link_search import LinkSearch, mount_points
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.reconcile.event import (
     LINK_DELETED,
@@ -18,7 +19,6 @@ from coder_ws_runtime.persist.renames import find_renames
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.watch.change import Change, Sign
 from coder_ws_runtime.persist.watch.links import Links, State
-from coder_ws_runtime.persist.watch.search import LinkSearch, mount_points
 
 _KNOWN = (State.THERE, State.MOVED)
 _ARRIVED = (Sign.SAVED, Sign.CREATED, Sign.FILLING)
@@ -82,9 +82,13 @@ class LinkEvents:
         self._departed.update(moved)
         self._look_for(moved)
 
-    def find_renamed(self) -> None:
-        """Follow the links that are at other declared paths, by their text, if they are not followed yet."""
-        renamed = find_renames(self.session, self.entries)
+    def find_renamed(self, *, deep: bool) -> None:
+        """Follow the links that are at other paths, by their text, if they are not followed yet.
+
+        Args:
+            deep: as for `find_renames`.
+        """
+        renamed = find_renames(self.session, self.entries, deep=deep)
         for path, place in renamed.items():
             if self.links.find(path).state not in _KNOWN:
                 self.links.follow(path, f"{self.session.volume.path}/{self.entries[path].on_volume}", place)
@@ -105,7 +109,9 @@ class LinkEvents:
         """The other paths whose link is at this one."""
         if self._by_place is None:
             if any(self.links.find(source).state not in _KNOWN for source in self._elsewhere):
-                self.find_renamed()  # the daemon made the link just before, and does not follow it yet
+                self.find_renamed(
+                    deep=False
+                )  # the daemon made the link just before, and does not follow it yet
             self._by_place = {}
             for source in list(self._elsewhere):
                 found = self.links.find(source)

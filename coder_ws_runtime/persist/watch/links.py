@@ -16,7 +16,7 @@ from enum import Enum
 
 from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.fs.anchored import Anchor
-from coder_ws_runtime.persist.watch.search import LinkSearch
+from coder_ws_runtime.persist.link_search import LinkSearch
 
 _LINK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _UNKNOWN = 1.0

@@ -1,4 +1,4 @@
-"""Look for a link that was copied to another file system, or that has another name.
+"""Look for links to the volume that are not at their own path.
 
 mv(1) across file systems creates a new link there and deletes the old one. For the kernel that is a deletion,
 and no descriptor leads to the copy. So this looks for an apparently deleted link, within bounds, where a user
@@ -6,6 +6,8 @@ of a workspace may move it.
 
 perl(1) with ``-i.bak`` gives the link a second name, and renames the new file over the first one. A
 descriptor of the link still leads to the first name, so this looks for the second one.
+
+While no daemon runs, nobody sees where a program renames a link to.
 """
 
 import heapq
@@ -55,7 +57,7 @@ class LinkSearch:
     """
 
     def __init__(self, volume: Path, roots: Callable[[], Iterable[Path]]) -> None:
-        self._prefix = f"{volume}/"
+        self._volume = volume
         self._roots = roots
         self._began = 0.0
         self._found: list[FoundLink] = []
@@ -85,8 +87,19 @@ class LinkSearch:
     def _links(self, after: float) -> list[FoundLink]:
         if not self._began or self._began < after:
             self._began = time.monotonic()
-            self._found = _Search(self._prefix).find(self._roots())
+            self._found = find_links(self._volume, self._roots())
         return self._found
+
+
+def find_links(volume: Path, roots: Iterable[Path], *, deep: bool = True) -> list[FoundLink]:
+    """The links whose text begins with the volume's path, as far as they are found in 0.3 s.
+
+    Args:
+        volume: the volume.
+        roots: where to look. Links are not followed, and mounts are not entered.
+        deep: whether to look below them, too, and not only in them.
+    """
+    return _Search(f"{volume}/", _DEPTH if deep else 0).find(roots)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -102,8 +115,9 @@ class _Place:
 class _Search:
     """A search within bounds for links whose text begins with `prefix`."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, depth: int) -> None:
         self.prefix = prefix
+        self.depth = depth
         self.found: list[FoundLink] = []
         self.end = time.monotonic() + _SECONDS
         self.since = time.time() - _RECENT
@@ -132,7 +146,7 @@ class _Search:
                 for entry in listing:
                     if entry.is_symlink():
                         self._note(place, entry, os.readlink(entry.name, dir_fd=opened))
-                    elif place.depth < _DEPTH and entry.is_dir(follow_symlinks=False):
+                    elif place.depth < self.depth and entry.is_dir(follow_symlinks=False):
                         self._push(place, entry)
         finally:
             os.close(opened)

@@ -104,12 +104,11 @@ class Healer:
         self.schedule.take(entry.path)
         event = self.events.event(entry.path)
         if self._is_small(entry, event):
-            began = time.monotonic()
+            self.has_news, began = False, time.monotonic()
             outcome = self._try(entry, event)
-            news, self.has_news = self.has_news, False
-            if outcome.changed or not news:
+            if outcome.changed or not self.has_news:
                 self._note_outcome(outcome, event, time.monotonic() - began)
-            if news:  # it has ended before all was done
+            if self.has_news:  # it has ended before all was done
                 self.schedule.look_now(entry.path)
         else:
             self._queue[entry.path] = None
@@ -123,7 +122,9 @@ class Healer:
             self._note_work(self.worker.finish())
         for path in list(self._queue):
             del self._queue[path]
-            if path in self.entries:
+            if self.session.has_news(path):
+                self.schedule.look_now(path)
+            elif path in self.entries:
                 self._start_work(self.entries[path], last=False)
                 return
 

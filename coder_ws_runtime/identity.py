@@ -48,6 +48,11 @@ class Identity:
         return mine == (other.device, other.inode, other.kind, other.size, other.mtime)
 
 
+def link_mark(found: os.stat_result) -> str:
+    """What tells a link from all others, also after renames; a copy of it or a later link has another one."""
+    return f"{found.st_ino}.{found.st_mtime_ns}"
+
+
 @dataclass(frozen=True, slots=True)
 class CopyRecord:
     """What the ledger knows about one file of the home: this container copied it."""

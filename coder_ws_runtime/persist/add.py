@@ -17,6 +17,7 @@ from coder_ws_runtime.persist.reconcile.actions import Decision
 from coder_ws_runtime.persist.reconcile.observation import kind_of
 from coder_ws_runtime.persist.reconcile.plan import mounted, other_type, points_into
 from coder_ws_runtime.persist.reconcile.settle import settle
+from coder_ws_runtime.persist.renames import catch_up
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.failures import failure_of
 from coder_ws_runtime.persist.wish import Added, Wish
@@ -31,6 +32,7 @@ def add(session: Session, wishes: Iterable[Wish]) -> list[Added]:
         RefusedError: the user's own manifests are not valid; nothing was done.
         OSError: they could not be written.
     """
+    catch_up(session)
     with editing(session.layout, session.volume, session.id) as files:
         adding = _Adding(session, files)
         granted = [adding.try_to(wish) for wish in wishes]

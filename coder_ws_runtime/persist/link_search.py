@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from coder_ws_runtime.dataclass import dataclass
+from coder_ws_runtime.identity import link_mark
 
 _SECONDS = 0.3
 """The time limit of a whole search."""
@@ -44,6 +45,8 @@ class FoundLink:
     """Device and inode."""
     changed: float
     """When its inode changed, in seconds since the epoch."""
+    mark: str
+    """As `link_mark`."""
 
 
 class LinkSearch:
@@ -155,7 +158,8 @@ class _Search:
         if text.startswith(self.prefix):
             found = entry.stat(follow_symlinks=False)
             identity = found.st_dev, found.st_ino
-            self.found.append(FoundLink(f"{place.path}/{entry.name}", text, identity, found.st_ctime))
+            path = f"{place.path}/{entry.name}"
+            self.found.append(FoundLink(path, text, identity, found.st_ctime, link_mark(found)))
 
     def _push(self, place: _Place, entry: os.DirEntry[str]) -> None:
         found = entry.stat(follow_symlinks=False)

@@ -18,6 +18,7 @@ from coder_ws_runtime.persist.manifest.user import UserFiles, editing
 from coder_ws_runtime.persist.reconcile.observe import glance
 from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
 from coder_ws_runtime.persist.remove import Removal, Removed
+from coder_ws_runtime.persist.renames import catch_up
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.settings import Settings
 from coder_ws_runtime.text import suggest
@@ -80,6 +81,7 @@ def enable(session: Session, names: Iterable[str], scope: Scope) -> list[Switche
         scope: where they apply: in all workspaces of the owner, or in this one.
     """
     layout, settings = session.layout, session.settings
+    catch_up(session)
     before = {entry.path for entry in load_declarations(layout, settings).entries}
     done = [_enable_one(session, name, scope) for name in names]
     fresh = [entry for entry in load_declarations(layout, settings).entries if entry.path not in before]
@@ -128,6 +130,7 @@ def disable(removal: Removal, names: Iterable[str]) -> list[Switched]:
         removal: gives content back.
         names: of the manifests.
     """
+    catch_up(removal.session)
     return [_disable_one(removal, name) for name in names]
 
 

@@ -27,6 +27,7 @@ from coder_ws_runtime.persist.remove_refusals import (
     other_scope,
     used_elsewhere,
 )
+from coder_ws_runtime.persist.renames import catch_up
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_records import Reason
 from coder_ws_runtime.persist.store.failures import failure_of
@@ -87,6 +88,7 @@ class Removal:
         Args:
             paths: relative to the home, normalised.
         """
+        catch_up(self.session)
         self.session.clear_left()
         return [self.attempt(path, partial(self._one, path)) for path in paths]
 

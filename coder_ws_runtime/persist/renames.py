@@ -4,17 +4,27 @@ As when logs are rotated (`mv log.1 log.2; mv log log.1`), or a program leaves a
 links themselves show it: one that this container made for a path is at another one, and not at its own.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from coder_ws_runtime.dataclass import replace
-from coder_ws_runtime.persist.link_search import find_links
-from coder_ws_runtime.persist.manifest.entry import Entry
+from coder_ws_runtime.identity import link_mark
+from coder_ws_runtime.persist.link_search import FoundLink, find_links
+from coder_ws_runtime.persist.manifest.entry import DETOURS, Entry, Scope
+from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.reconcile.event import Fate, link_moved
+from coder_ws_runtime.persist.reconcile.follow import follow
+from coder_ws_runtime.persist.reconcile.observation import kind_of
 from coder_ws_runtime.persist.reconcile.observe import node_at
 from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.names import RESERVED_SUFFIXES
+
+
+def catch_up(session: Session) -> None:
+    """Follow renames before a command changes what is declared: then the links could not be understood."""
+    follow_renames(session, load_declarations(session.layout, session.settings).entries)
 
 
 def follow_renames(
@@ -28,21 +38,26 @@ def follow_renames(
         dry_run: only report what would be done.
 
     Returns:
-        The outcomes by path.
+        The outcomes of declared paths, by path.
     """
     declared = {entry.path: entry for entry in entries}
-    places = find_renames(session, declared)
+    known = declared | former_entries(session, declared)
+    places = find_renames(session, known)
     followed = set(places.values())
     done: dict[str, Outcome] = {}
     while places:
         row = _row(places)
         if places[row[-1]] == row[0]:  # they have changed places in turn
-            steps = [(row[0], tuple(declared[path] for path in row[2:]))]
+            steps = [(row[0], tuple(known[path] for path in row[2:]))]
         else:  # the last one makes room first
             steps = [(path, ()) for path in reversed(row)]
         for path, beyond in steps:
-            place = declared.get(places[path])
+            place = known.get(places[path])
             event = link_moved(places[path], place, beyond, followed=path in followed)
+            if known[path] is not declared.get(path):
+                if dry_run or follow(session, known[path], event):
+                    continue
+                break
             if place and not dry_run and _is_renamed(session, declared[path]):
                 settle(session, place)  # a killed run has renamed the content, but not corrected the link
             outcome = settle(session, declared[path], event=event, dry_run=dry_run)
@@ -53,6 +68,29 @@ def follow_renames(
                 break
         places = {path: place for path, place in places.items() if path not in row}
     return done
+
+
+def former_entries(session: Session, declared: Mapping[str, Entry]) -> dict[str, Entry]:
+    """The paths that this container has linked and that are declared otherwise now, or by a parent, or not.
+
+    Returns:
+        By path: how each was declared, as its link says. Only what the volume still has.
+    """
+    root = f"{session.volume.path}/"
+    found: dict[str, Entry] = {}
+    for path, text in session.ledger.links().items():
+        entry = declared.get(path)
+        place = text.removeprefix(root)
+        scope = Scope.OWNER if place == path else Scope.WORKSPACE
+        # An interrupted rename has recorded the text that another path's link has.
+        is_its_own = scope is Scope.OWNER or place == f".workspaces/{session.id}/{path}"
+        if not is_its_own or path.startswith(f"{DETOURS}/") or (entry and entry.on_volume == place):
+            continue
+        with suppress(OSError):
+            status = session.volume.anchor.status(place)
+            if status is not None:
+                found[path] = Entry(path, kind_of(status.st_mode), scope, "", "", place)
+    return found
 
 
 def _row(places: Mapping[str, str]) -> list[str]:
@@ -67,9 +105,10 @@ def _row(places: Mapping[str, str]) -> list[str]:
 def find_renames(session: Session, declared: Mapping[str, Entry], *, deep: bool = True) -> dict[str, str]:
     """The other paths at which managed symlinks are, by their own path.
 
-    If several links have the same text, none of them is known to be the renamed one. A link that was renamed
-    by a killed run counts; one that a killed run was exchanging does not, because the content may be
-    exchanged already.
+    The ledger knows the mark of a link. If it does not, because a run was killed, only declared paths count,
+    and of several links with the same text none is known to be the renamed one. A link that was renamed by a
+    killed run counts; one that a killed run was exchanging does not, because the content may be exchanged
+    already.
 
     Args:
         session: home and volume, opened.
@@ -85,23 +124,27 @@ def find_renames(session: Session, declared: Mapping[str, Entry], *, deep: bool 
     if not lost:
         return {}
     found: dict[str, list[str]] = {}
-    for path in declared:
-        found.setdefault(_text(session, path), []).append(path)
-    unseen = [path for text, path in lost.items() if text not in found]
-    for path, text in _links_elsewhere(session, unseen, deep=deep):
-        if path not in declared:
-            found.setdefault(text, []).append(path)
-    return {path: found[text][0] for text, path in lost.items() if len(found.get(text, ())) == 1}
+    for place in declared:
+        path = lost.get(_text(session, place), "")
+        if path and session.ledger.mark(path) in ("", _mark(session, place)):
+            found.setdefault(path, []).append(place)
+    unseen = [path for path in lost.values() if path not in found and session.ledger.mark(path)]
+    for link in _links_elsewhere(session, unseen, deep=deep):
+        path, place = lost.get(link.text, ""), link.path.removeprefix(f"{session.home.path}/")
+        if path in unseen and link.mark == session.ledger.mark(path) and place != path:
+            found[path] = [place]
+    return {path: places[0] for path, places in found.items() if len(places) == 1}
 
 
-def _links_elsewhere(session: Session, paths: Iterable[str], *, deep: bool) -> Iterator[tuple[str, str]]:
-    """The paths in the home of links to the volume, and their texts: first next to some declared paths."""
-    home = session.home.path
+def _links_elsewhere(session: Session, paths: Iterable[str], *, deep: bool) -> Iterator[FoundLink]:
+    """The links to the volume in the home: first those next to some declared paths."""
     near = {path.rpartition("/")[0] for path in paths}
-    roots = [home / directory for directory in sorted(near) if _is_directory(session, directory)]
-    for link in find_links(session.volume.path, [*roots, home] if deep and near else roots, deep=deep):
+    roots = [session.home.path / place for place in sorted(near) if _is_directory(session, place)]
+    if deep and near:
+        roots.append(session.home.path)
+    for link in find_links(session.volume.path, roots, deep=deep):
         if not link.path.endswith(RESERVED_SUFFIXES):
-            yield link.path.removeprefix(f"{home}/"), link.text
+            yield link
 
 
 def _is_directory(session: Session, path: str) -> bool:
@@ -115,6 +158,12 @@ def _text(session: Session, path: str) -> str:
     with suppress(OSError):  # `settle` reports it
         found = node_at(session.home, path)
         return found.target if found else ""
+    return ""
+
+
+def _mark(session: Session, path: str) -> str:
+    with suppress(OSError), session.home.parent(path) as (fd, name):
+        return link_mark(os.stat(name, dir_fd=fd, follow_symlinks=False))
     return ""
 
 

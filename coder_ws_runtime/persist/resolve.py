@@ -92,6 +92,9 @@ def resolve(
             problems = _bring_back(session)
             session.clear_left()
         found = load_declarations(layout, settings)
+        renamed: dict[str, Outcome] = {}
+        if not dry_run and _are_declared_otherwise(session, found.entries):
+            renamed = _follow_renames(session, found.entries)
         migrated: tuple[Migrated, ...] = ()
         if not all_recorded(found.migrations, session.volume.anchor):
             from coder_ws_runtime.persist.migrations.run import migrate  # noqa: PLC0415 - most starts have none to run
@@ -104,7 +107,8 @@ def resolve(
         if dry_run:
             simple = _follow_renames(session, found.entries, dry_run=True)
         else:
-            simple = _settle_simple(session, found.entries)
+            rest = [entry for entry in found.entries if entry.path not in renamed]
+            simple = renamed | _settle_simple(session, rest)
         session.monitor.settled = len(simple)
         outcomes: list[Outcome] = []
         for entry in found.entries:
@@ -121,6 +125,13 @@ def resolve(
         refused = (*found.refused, *problems)
         warnings = (*found.warnings, *_removed_elsewhere(session, found, dry_run=dry_run))
         return Report(tuple(outcomes), refused, migrated, changes, children, warnings)
+
+
+def _are_declared_otherwise(session: Session, entries: Iterable[Entry]) -> bool:
+    """Whether this container has made links that are no longer declared as they were."""
+    now = {entry.path: f"{session.volume.path}/{entry.on_volume}" for entry in entries}
+    links = session.ledger.links().items()
+    return any(now.get(path) != text for path, text in links if not path.startswith(f"{DETOURS}/"))
 
 
 def _follow_renames(
@@ -185,6 +196,7 @@ def _create(session: Session, new: list[_New], parents: tuple[Parents, Parents])
             with suppress(Exception):  # as above
                 apply(entry, seen, now.actions, context)
                 done[entry.path] = Outcome(entry, now.decision, changed=True)
+        session.ledger.note_marks(context.marks)
     return done
 
 

@@ -15,9 +15,9 @@ from tests.harness.tree import Tree
 
 FEW, MANY = 20, 120
 
-NEW_DIRECTORY = 5
-"""As below; then a directory, and a link. The lock and the ledger's lines are for all paths together."""
-NEW_LINK = 4
+NEW_DIRECTORY = 6
+"""As below; then a directory, a link and its mark. The lock and the ledger's lines are for all together."""
+NEW_LINK = 5
 """The volume has it: as above, without the directory."""
 IN_PLACE = 3
 """A look at the home, at the volume, and at what an interrupted run may have left."""

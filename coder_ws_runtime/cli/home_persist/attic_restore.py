@@ -23,6 +23,7 @@ from coder_ws_runtime.persist.manifest.paths import in_shell, is_below
 from coder_ws_runtime.persist.reconcile.observe import glance
 from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
 from coder_ws_runtime.persist.removed_elsewhere import drop_removed_link, find_removed
+from coder_ws_runtime.persist.renames import catch_up
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_batch import parse_batch
 from coder_ws_runtime.persist.store.attic_items import (
@@ -73,6 +74,7 @@ def restore_(  # noqa: PLR0913 - one argument an option
     children = {child.entry.path: child for child in declarations.children if child.kept}
     known = [*(child.entry for child in children.values()), *declarations.entries]
     with Session(layout, values) as session:
+        catch_up(session)
         everything = contents(session.volume)
         found = choose(session, everything, known, workspace)
         entry = _declaring(known, found, wanted)

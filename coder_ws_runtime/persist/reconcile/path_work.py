@@ -13,7 +13,7 @@ from coder_ws_runtime.dataclass import dataclass, field
 from coder_ws_runtime.fs.anchored import Anchor
 from coder_ws_runtime.fs.copying import Progress
 from coder_ws_runtime.fs.parents import Parents
-from coder_ws_runtime.identity import Identity
+from coder_ws_runtime.identity import Identity, link_mark
 from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.reconcile.observation import Difference, Observation, Origin
 from coder_ws_runtime.persist.reconcile.observe import origin_name
@@ -38,6 +38,8 @@ class Context:
     """The texts of links that lead out of a tree that was copied to the volume."""
     parents: tuple[Parents, Parents] | None = None
     """Of the home and of the volume, if many paths are created together."""
+    marks: dict[str, str] = field(default_factory=dict)
+    """Of the links that were made, by path."""
     follow_link: Callable[[str, int, str], None] = lambda *_: None
     """As `Session.follow_link`."""
     reason: Reason = Reason.DELETED
@@ -109,6 +111,11 @@ class PathWork:
             return os.readlink(name, dir_fd=fd) in (self.seen.link, self.seen.recorded)
         except OSError:
             return False
+
+    def note_made(self, path: str, fd: int, name: str) -> None:
+        """Note the link of a path that was just made, wherever it is now."""
+        self.context.marks[path] = link_mark(os.stat(name, dir_fd=fd, follow_symlinks=False))
+        self.context.follow_link(path, fd, name)
 
     def record_link(self) -> None:
         """Record in the ledger that this container makes the link."""

@@ -206,6 +206,7 @@ class _Settling:
         try:
             with session.monitor.work(f"~/{entry.path}{entry.slash}", total) if copied else nullcontext():
                 apply(entry, seen, now.actions, context)
+                session.ledger.note_marks(context.marks)
         finally:
             self.left_over += context.left_over
             self.links.update(context.links)

@@ -79,7 +79,7 @@ def rename_target(work: PathWork, entry: Entry) -> None:
         there, target = stack.enter_context(work.anchor.parent(entry.on_volume))
         here, last = stack.enter_context(work.home.parent(entry.path))
         aside = _make_aside(work, here, last, link)
-        work.context.follow_link(entry.path, here, aside)
+        work.note_made(entry.path, here, aside)
         try:
             if node(there, target) is not None:
                 with work.context.attic.place(entry.on_volume, Reason.SUPERSEDED) as (attic_fd, attic_name):

@@ -40,7 +40,7 @@ def _symlink(work: PathWork, fd: int, name: str, owner: Owner | None = None) -> 
     except FileExistsError as error:
         raise ChangedError(work.entry.path) from error
     (owner or Owner.of(work.home.fd)).chown(name, fd)
-    work.context.follow_link(work.entry.path, fd, name)
+    work.note_made(work.entry.path, fd, name)
 
 
 def replace_link(work: PathWork) -> None:

@@ -6,7 +6,8 @@ since is not a newer save than what the volume has.
 
 ``links``
     One line for each link, written before the link is made: the path, the link's text, and what has happened
-    to it if an event said so. Also one for each file that neither home nor volume had when it was checked,
+    to it if an event said so. When the link is made, a line also has its mark, which tells it from the user's
+    own links with the same text. Also one for each file that neither home nor volume had when it was checked,
     no link and the word `awaited`; and one for each path next to which a copy is being made, under the name
     of that copy. What other processes append is read before a decision: the daemon has to know the links that
     a command has made since it started.
@@ -18,10 +19,8 @@ since is not a newer save than what the volume has.
 """
 
 import errno
-import fcntl
 import json
 import os
-import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,15 +29,11 @@ from coder_ws_runtime.digest import hex_digest
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.fs.writing import replace_file
 from coder_ws_runtime.identity import CopyRecord, Identity
+from coder_ws_runtime.persist.store.ledger_lock import LOCK_BYTES, lock_bytes
 from coder_ws_runtime.persist.store.names import COPY_SUFFIX
 
 _FILE = "links"
 _COPIED = "copied"
-_LOCK = "lock"
-_LOCK_BYTES = 1 << 62
-"""The positions of bytes that can be locked, of which the file has none."""
-_FLOCK = struct.Struct("hhqqi")
-"""struct flock (fcntl_locking(2)): type, whence, start, length, process."""
 _AWAITED = "awaited"
 _COPYING = "copying "
 """What has happened to a path, followed by where its content is on the volume."""
@@ -57,6 +52,7 @@ class Ledger:
         self.directory = directory
         self._links: dict[str, str] = {}
         self._left: dict[str, str] = {}
+        self._marks: dict[str, str] = {}
         self._read_to = 0
         self._loaded = False
         self._fd: int | None = None
@@ -84,10 +80,11 @@ class Ledger:
     def _note(self, lines: bytes) -> None:
         for line in lines.decode(errors="replace").split("\n"):
             path, separator, rest = line.partition("\t")
-            target, _, fate = rest.partition("\t")
+            target, fate, mark = (*rest.split("\t"), "", "")[:3]
             if separator:
                 self._links[path] = target
                 self._left[path] = fate
+                self._marks[path] = mark
 
     def _known(self, lines: dict[str, str], path: str) -> str:
         if not self._loaded:
@@ -126,6 +123,20 @@ class Ledger:
         """What has happened to the recorded link at `path`, as given to `note_left`; empty if nothing."""
         return self._known(self._left, path)
 
+    def mark(self, path: str) -> str:
+        """The mark of the link that this container made at `path`, as `link_mark`; empty if it is unknown."""
+        return self._known(self._marks, path)
+
+    def note_marks(self, marks: Mapping[str, str]) -> None:
+        """Record the marks of links that were made, by path, with one write. Raises OSError like `record`."""
+        lines = [
+            f"{path}\t{self.link(path)}\t{self.left(path)}\t{mark}"
+            for path, mark in marks.items()
+            if self.link(path)
+        ]
+        if lines:
+            self._append("\n".join(lines))
+
     def has(self, path: str, target: str) -> bool:
         """Whether this container has made the link at `path` with the text `target`."""
         return self.link(path) == target
@@ -150,7 +161,7 @@ class Ledger:
     def note_left(self, path: str, fate: str) -> None:
         """Record that the link was deleted or renamed; it stays in the ledger. Raises OSError."""
         if self.left(path) != fate:
-            self._append(f"{path}\t{self.link(path)}\t{fate}")
+            self._append(f"{path}\t{self.link(path)}\t{fate}\t{self.mark(path)}")
 
     def is_awaited(self, path: str) -> bool:
         """Whether neither home nor volume had the file when this container last checked."""
@@ -236,7 +247,7 @@ class Ledger:
     @contextmanager
     def lock_all(self) -> Iterator[None]:
         """Lock all paths, as `lock` does without waiting."""
-        with self._lock(0, _LOCK_BYTES, wait=False):
+        with lock_bytes(self.directory, 0, LOCK_BYTES, wait=False):
             yield
 
     @contextmanager
@@ -250,24 +261,8 @@ class Ledger:
             BlockingIOError: another process has it, and `wait` is false.
             OSError: the directory cannot be written.
         """
-        with self._lock(int(_hash(path), 16) % _LOCK_BYTES, 1, wait=wait):
+        with lock_bytes(self.directory, int(_hash(path), 16) % LOCK_BYTES, 1, wait=wait):
             yield
-
-    @contextmanager
-    def _lock(self, first: int, count: int, *, wait: bool) -> Iterator[None]:
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        try:
-            lock = os.open(f"{self.directory}/{_LOCK}", flags, 0o600)
-        except FileNotFoundError:
-            os.makedirs(self.directory, exist_ok=True)
-            lock = os.open(f"{self.directory}/{_LOCK}", flags, 0o600)
-        try:
-            # Of this open file, not of the process: a second one in this process has to wait, too.
-            command = fcntl.F_OFD_SETLKW if wait else fcntl.F_OFD_SETLK
-            fcntl.fcntl(lock, command, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, first, count, 0))
-            yield
-        finally:
-            os.close(lock)
 
     def close(self) -> None:
         """Close the file."""

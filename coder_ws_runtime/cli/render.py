@@ -160,7 +160,11 @@ def _print(message: str, stream: TextIO | None) -> None:
     ):
         shown = "\n".join(width.wrap(shown, columns_of(stream)))
     try:
-        print(shown, file=stream, flush=True)
+        try:
+            print(shown, file=stream, flush=True)
+        except UnicodeEncodeError:  # a name that is not UTF-8, or that the locale does not have
+            code = stream.encoding
+            print(shown.encode(code, "backslashreplace").decode(code), file=stream, flush=True)
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -28,6 +28,7 @@ from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.failures import failure_of
 from coder_ws_runtime.persist.store.lease import held_elsewhere
 from coder_ws_runtime.persist.store.names import aside_name
+from coder_ws_runtime.text import visible
 
 _VERSION = 1
 
@@ -120,10 +121,10 @@ def look_at_child(session: Session, child: Child) -> ChildOutcome:
     if target is None or _is_copy(session, child, target):
         return ChildOutcome(child, ChildState.SHARED)
     if target.endswith(f"/{DETOURS}/{child.entry.path}"):
-        problem = f"its link on the volume leads to {target}, which is not in this home"
+        problem = f"its link on the volume leads to {visible(target)}, which is not in this home"
         hint = "give the home the same path in all workspaces of an owner"
         return ChildOutcome(child, ChildState.OTHER_HOME, problem=problem, hint=hint)
-    problem = f"something else is in its place: {target or 'a file'}"
+    problem = f"something else is in its place: {visible(target) or 'a file'}"
     return ChildOutcome(child, ChildState.DIVERTED, problem=problem, hint="remove that to separate it")
 
 

@@ -46,9 +46,9 @@ def log(message: str, priority: int = INFO, fields: Mapping[str, object] | None 
         except ImportError:
             pass
         else:
-            named = {f"CODER_WS_{key.upper()}": str(value) for key, value in (fields or {}).items()}
+            named = {f"CODER_WS_{key.upper()}": _utf_8(str(value)) for key, value in (fields or {}).items()}
             journal.send(
-                message,
+                _utf_8(message),
                 PRIORITY=str(priority),
                 SYSLOG_IDENTIFIER=os.path.basename(sys.argv[0]) or "coder-ws",
                 **named,
@@ -57,6 +57,11 @@ def log(message: str, priority: int = INFO, fields: Mapping[str, object] | None 
         # Without python3-systemd, the level is still recorded: sd-daemon(3) reads this prefix.
         message = f"<{priority}>{message}"
     print(message, file=sys.stderr, flush=True)  # noqa: T201 - stderr is the log
+
+
+def _utf_8(text: str) -> str:
+    """Text as the journal takes it: a name may have bytes that are not UTF-8."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def notify(state: str) -> None:

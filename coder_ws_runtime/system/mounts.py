@@ -12,7 +12,7 @@ def parse_mounts(text: str) -> dict[str, str]:
     If several mounts cover each other, the last one counts.
     """
     mounts = {}
-    for line in text.splitlines():
+    for line in text.split("\n"):
         fields = line.split(" ")
         if len(fields) > 4:  # noqa: PLR2004 - mount ID, parent ID, device, root, mount point
             mounts[unescaped(fields[4])] = unescaped(fields[3])
@@ -36,7 +36,7 @@ def mounted_in(proc: Path, path: Path) -> str | None:
         path: an absolute path; links in its parents are followed.
     """
     try:
-        text = (proc / "self/mountinfo").read_text(errors="replace")
+        text = os.fsdecode((proc / "self/mountinfo").read_bytes())
     except OSError:
         return None
     own = os.path.join(os.path.realpath(path.parent), path.name)
@@ -71,7 +71,7 @@ def find_mount(text: str, path: str) -> Mount | None:
     If several mounts cover each other, the last one counts.
     """
     best: Mount | None = None
-    for line in text.splitlines():
+    for line in text.split("\n"):
         mount = _parse_line(line)
         if mount is None or not f"{path}/".startswith(f"{mount.point.rstrip('/')}/"):
             continue

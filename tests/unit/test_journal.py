@@ -25,7 +25,7 @@ receiver.bind("/run/systemd/journal/socket")
 seen = os.fstat(2)
 os.environ["JOURNAL_STREAM"] = f"{seen.st_dev}:{seen.st_ino}"
 from coder_ws_runtime.system import journal
-journal.log("a line", journal.WARNING, {"path": ".claude.json", "milliseconds": 7.5})
+journal.log("a line of \\udcff", journal.WARNING, {"path": ".claude\\udcff", "milliseconds": 7.5})
 print(receiver.recv(65536).decode())
 """
 
@@ -45,9 +45,9 @@ def test_a_record_has_its_fields() -> None:
         missing(f"user namespaces: {done.stderr.strip()}")
     assert done.returncode == 0, done.stderr
     fields = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
-    assert fields["MESSAGE"] == "a line"
+    assert fields["MESSAGE"] == r"a line of \udcff", "a name that is not UTF-8"
     assert fields["PRIORITY"] == "4"
-    assert fields["CODER_WS_PATH"] == ".claude.json"
+    assert fields["CODER_WS_PATH"] == r".claude\udcff"
     assert fields["CODER_WS_MILLISECONDS"] == "7.5"
 
 

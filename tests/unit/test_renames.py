@@ -1,5 +1,6 @@
 """What a resolve does with managed symlinks that changed places while no daemon ran."""
 
+import os
 import random
 from collections.abc import Callable
 from itertools import pairwise
@@ -158,6 +159,32 @@ def test_row(tree: Tree, name: str) -> None:
     if name.startswith("the user's"):
         kept = {"a": "A", "b": "B", "c": "C"}
     assert shown(tree) == kept
+
+
+NAMES = ["byte\udcff", "x\nb\t", "a\\nb", "line\u2028"]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+def test_a_backup_with_any_name(name: str, tree: Tree) -> None:
+    """Also as the directory of a backup, and in a managed directory. No name is read as another path."""
+    tree.manifest("a", "b", "d/")
+    write(tree.home, {"a": "A", "b": "B", f"d/{name}/in": "D", f"d/{name}.link": f"->{name}"})
+    tree.resolve()
+    ours = read(tree.home)
+    files = {name: "A", f"{name}.d/{name}": "A2"}
+    for place, text in zip(files, ("A2", "A3"), strict=True):
+        (tree.home / place).parent.mkdir(exist_ok=True)
+        move(tree, "a", place)
+        write(tree.home, {"a": text})
+        assert tree.resolve().errors == []
+        assert not tree.resolve().changed
+    assert {path: (tree.home / path).read_text() for path in files} == files
+    assert {path: text for path, text in read(tree.home).items() if path not in files} == ours
+    tree.lose_container()
+    tree.resolve()
+    assert read(tree.home) == ours
+    assert {path: (tree.home / path).read_text() for path in ("a", "b")} == {"a": "A3", "b": "B"}
+    assert sorted(os.listdir(tree.home / "d")) == sorted([name, f"{name}.link"])
 
 
 def test_directories_are_backed_up(tree: Tree) -> None:

@@ -232,6 +232,11 @@ def test_colours_on_a_terminal_only(env: dict[str, str], colours: bool) -> None:
     assert render.plain(told).strip() == "warning: x"
 
 
+def test_a_name_that_is_not_utf8_is_printed(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    render.say("~/\udcff: ä")
+    assert capsysbinary.readouterr().out == "~/\\udcff: ä\n".encode()
+
+
 def test_json_is_json_also_with_names_that_are_not_utf8(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     render.say_json({"path": "\udcff", "other": "ä"})
     written = capsysbinary.readouterr().out

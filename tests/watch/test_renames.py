@@ -523,3 +523,14 @@ def test_the_home_shows_what_ordinary_files_would_show(make: Make, seed: int) ->
             a.go_on()
         until(partial(are_kept, a, {name: expected[name] for name in declared if name in expected}))
         until(partial(shows, a, expected))
+
+
+@pytest.mark.parametrize("name", ["byte\udcff", "x\n.b\t"], ids=ascii)
+def test_a_backup_with_any_name(name: str, make: Make) -> None:
+    a = linked(make, ".conf", "older", ".b")
+    (a.home / ".conf").rename(a.home / name)
+    a.save(".conf", "newer")
+    until(lambda: a.volume_has(".conf", "newer") and a.linked(".conf"), "saved")
+    until(lambda: is_file(a.home / name, "older"), "the backup is a file")
+    assert a.problems() == []
+    assert a.attic() == ["older"]

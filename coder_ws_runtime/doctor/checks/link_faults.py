@@ -15,6 +15,7 @@ from coder_ws_runtime.persist.reconcile.observation import Observation
 from coder_ws_runtime.persist.reconcile.observe import look
 from coder_ws_runtime.persist.reconcile.plan import plan, points_into
 from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.text import visible
 
 
 def find_faults(context: Context, entries: Sequence[Entry]) -> list[Finding]:
@@ -122,10 +123,10 @@ def _state(seen: Observation) -> tuple[str, str]:
         return "home.link-missing", "is not linked: there is nothing at the path"
     if home.kind is Kind.LINK and points_into(home.target, seen.volume_root):
         if home.target == seen.link:
-            return "home.link-dangling", f"links to {home.target}, which does not exist"
-        return "home.link-wrong", f"links to {home.target}, a wrong place on the volume"
+            return "home.link-dangling", f"links to {visible(home.target)}, which does not exist"
+        return "home.link-wrong", f"links to {visible(home.target)}, a wrong place on the volume"
     if home.kind is Kind.LINK:
-        return "home.link-elsewhere", f"links to {home.target}, which is not on the volume"
+        return "home.link-elsewhere", f"links to {visible(home.target)}, which is not on the volume"
     return (
         "home.link-replaced",
         f"was replaced by a {home.kind.value}, which is not on the volume and is lost with this container",

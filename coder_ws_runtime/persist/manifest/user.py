@@ -93,12 +93,17 @@ def editing(layout: Layout, volume: Volume, workspace_id: str) -> Iterator[UserF
         files = UserFiles(layout, workspace_id)
         yield files
         changed = {
-            scope: (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+            scope: _as_text(document)
             for scope, document in files.documents.items()
             if json.dumps(document) != files.before[scope]
         }
         for scope, text in changed.items():
             volume.write(f"manifests/{files.files[scope].name}", text)
+
+
+def _as_text(document: dict[str, Any]) -> bytes:
+    """JSON in UTF-8. A character that UTF-8 does not have is escaped, as it was in the document."""
+    return f"{json.dumps(document, indent=2, ensure_ascii=False)}\n".encode(errors="backslashreplace")
 
 
 def _read(file: Path, scope: Scope) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from coder_ws_runtime.persist.reconcile.copy_plan import CopyPlan
 from coder_ws_runtime.persist.reconcile.event import NO_EVENT, Fate, LinkEvent
 from coder_ws_runtime.persist.reconcile.observation import Difference, Node, Observation, Origin, Pair
 from coder_ws_runtime.persist.reconcile.plan_after_rename import plan_after_rename
+from coder_ws_runtime.text import visible
 
 
 def plan(entry: Entry, seen: Observation, *, event: LinkEvent = NO_EVENT) -> Plan:
@@ -63,7 +64,7 @@ def _diverted(entry: Entry, seen: Observation) -> Plan:
     waits = "; the volume's copy waits" if seen.volume is not None else ""
     return Plan(
         Decision.DIVERTED,
-        problem=f"{where} to {seen.diverted_to}, so it is not persisted here{waits}",
+        problem=f"{where} to {visible(seen.diverted_to)}, so it is not persisted here{waits}",
         hint=f"to persist it: remove the link ~/{seen.diverted_at}, then: home-persist resolve",
     )
 
@@ -146,7 +147,8 @@ def _our_link(entry: Entry, seen: Observation, home: Node) -> Plan:
             return Plan(
                 Decision.RELINK,
                 actions,
-                problem=f"its place on the volume has changed; its former content stays at {home.target}",
+                problem="its place on the volume has changed; "
+                f"its former content stays at {visible(home.target)}",
                 hint="home-persist status shows both; move or copy what you need from there",
                 code="path.other-place-left",
             )

@@ -23,6 +23,7 @@ from coder_ws_runtime.persist.reconcile.refusals import (
     unforeseen_error,
 )
 from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.text import visible
 
 # How often to start again if a path changes while we work on it.
 _ATTEMPTS = 12
@@ -225,7 +226,7 @@ class _Settling:
             if lost:
                 first = next(iter(lost))
                 more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
-                problem = f"the link {first!r} in it leads to {lost[first]}{more}, which is not kept"
+                problem = f"the link {first!r} in it leads to {visible(lost[first])}{more}, which is not kept"
                 hint = "declare the link's target too"
                 code = "path.link-into-container"
         return problem, hint, code

@@ -8,6 +8,7 @@ from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import Anchor, Owner
 from coder_ws_runtime.fs.errors import BlockedPathError
 from coder_ws_runtime.persist.store.locks import HeldElsewhereError
+from coder_ws_runtime.text import visible
 
 _AGAIN = "then: home-persist resolve"
 _FAILURES = {
@@ -58,7 +59,7 @@ def failure_of(place: str, error: OSError, *, within: Within = ()) -> UserError:
     need, free = getattr(error, "need", 0), getattr(error, "free", 0)
     if need:
         what = f"{what}: {_mebibytes(need)} do not fit into {_mebibytes(free)}"
-    name = f" ({error.filename})" if isinstance(error.filename, str) else ""
+    name = f" ({visible(error.filename)})" if isinstance(error.filename, str) else ""
     return RefusedError(f"{what}{name}; left as it was", code=code, place=place, hint=hint)
 
 
@@ -97,7 +98,7 @@ def _foreign(place: str, within: Within) -> UserError | None:
             also = f" and {more} more" if more else ""
             whose = ", ".join(user_name(uid) for uid in sorted(foreign.uids))
             return RefusedError(
-                f"permission denied: {first}{also} belongs to {whose}; left as it was",
+                f"permission denied: {visible(first)}{also} belongs to {whose}; left as it was",
                 code="path.foreign-owner",
                 place=place,
                 hint=f"{foreign.remedy(owner)}, {_AGAIN}",

@@ -129,7 +129,7 @@ class Lease:
                 return False
             # NFS refuses I/O on a file whose lock the server has lost. Only I/O shows it: the client's own
             # table still has the lock.
-            os.pwrite(self._fd, self._workspace_name.encode()[:1] or b" ", 0)
+            os.pwrite(self._fd, self._workspace_name.encode(errors="replace")[:1] or b" ", 0)
             os.fsync(self._fd)
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except FileNotFoundError:
@@ -191,7 +191,7 @@ def lease_name(workspace_id: str) -> str:
 
 def _write(fd: int, content: str) -> None:
     os.ftruncate(fd, 0)
-    os.pwrite(fd, content.encode(), 0)
+    os.pwrite(fd, content.encode(errors="replace"), 0)
 
 
 def close_lease(fd: int) -> None:

@@ -11,6 +11,7 @@ since is not a newer save than what the volume has.
     no link and the word `awaited`; and one for each path next to which a copy is being made, under the name
     of that copy. What other processes append is read before a decision: the daemon has to know the links that
     a command has made since it started.
+    :mod:`.ledger_lines` has the format of a line.
 ``copied/<hash>``
     For a path that is being moved or cannot be linked: which of its files were copied, their state then, and
     what the volume has had since. Written before a copy is published, removed when the link is in place.
@@ -29,6 +30,7 @@ from coder_ws_runtime.digest import hex_digest
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.fs.writing import replace_file
 from coder_ws_runtime.identity import CopyRecord, Identity
+from coder_ws_runtime.persist.store.ledger_lines import join_fields, split_fields
 from coder_ws_runtime.persist.store.ledger_lock import LOCK_BYTES, lock_bytes
 from coder_ws_runtime.persist.store.names import COPY_SUFFIX
 
@@ -78,13 +80,10 @@ class Ledger:
         return True
 
     def _note(self, lines: bytes) -> None:
-        for line in lines.decode(errors="replace").split("\n"):
-            path, separator, rest = line.partition("\t")
-            target, fate, mark = (*rest.split("\t"), "", "")[:3]
-            if separator:
-                self._links[path] = target
-                self._left[path] = fate
-                self._marks[path] = mark
+        for line in os.fsdecode(lines).split("\n"):
+            path, *rest = split_fields(line)
+            if rest:
+                self._links[path], self._left[path], self._marks[path] = (*rest, "", "")[:3]
 
     def _known(self, lines: dict[str, str], path: str) -> str:
         if not self._loaded:
@@ -130,7 +129,7 @@ class Ledger:
     def note_marks(self, marks: Mapping[str, str]) -> None:
         """Record the marks of links that were made, by path, with one write. Raises OSError like `record`."""
         lines = [
-            f"{path}\t{self.link(path)}\t{self.left(path)}\t{mark}"
+            join_fields(path, self.link(path), self.left(path), mark)
             for path, mark in marks.items()
             if self.link(path)
         ]
@@ -148,7 +147,7 @@ class Ledger:
             OSError: the ledger cannot be written.
         """
         if not self.has(path, target) or self.left(path):
-            self._append(f"{path}\t{target}")
+            self._append(join_fields(path, target))
 
     def record_all(self, links: Mapping[str, str]) -> None:
         """Record several links, by path, with one write: all or none. Raises OSError like `record`."""
@@ -156,12 +155,12 @@ class Ledger:
             path: target for path, target in links.items() if not self.has(path, target) or self.left(path)
         }
         if new:
-            self._append("\n".join(f"{path}\t{target}" for path, target in new.items()))
+            self._append("\n".join(join_fields(path, target) for path, target in new.items()))
 
     def note_left(self, path: str, fate: str) -> None:
         """Record that the link was deleted or renamed; it stays in the ledger. Raises OSError."""
         if self.left(path) != fate:
-            self._append(f"{path}\t{self.link(path)}\t{fate}\t{self.mark(path)}")
+            self._append(join_fields(path, self.link(path), fate, self.mark(path)))
 
     def is_awaited(self, path: str) -> bool:
         """Whether neither home nor volume had the file when this container last checked."""
@@ -170,20 +169,20 @@ class Ledger:
     def note_awaited(self, path: str) -> None:
         """Record that neither home nor volume has the file. Raises OSError like `record`."""
         if not self.is_awaited(path):
-            self._append(f"{path}\t\t{_AWAITED}")
+            self._append(join_fields(path, "", _AWAITED))
 
     def forget(self, path: str) -> None:
         """Record that a path is no longer ours. Raises OSError like `record`."""
         if self.link(path):
-            self._append(f"{path}\t")
+            self._append(join_fields(path, ""))
 
     def begin_copy(self, path: str, on_volume: str) -> None:
         """Record that a copy is about to be made next to a path, of content of the volume. Raises OSError."""
-        self._append(f"{_copy_of(path)}\t\t{_COPYING}{on_volume}")
+        self._append(join_fields(_copy_of(path), "", f"{_COPYING}{on_volume}"))
 
     def end_copy(self, path: str) -> None:
         """Record that nothing of the copy is next to the path any longer. Raises OSError like `record`."""
-        self._append(f"{_copy_of(path)}\t")
+        self._append(join_fields(_copy_of(path), ""))
 
     def begun_copies(self) -> dict[str, str]:
         """The paths next to which there may be a copy, and where the content is on the volume."""
@@ -201,7 +200,7 @@ class Ledger:
             self.directory.mkdir(parents=True, exist_ok=True)
             self._fd = os.open(self.directory / _FILE, _APPEND, 0o644)
         # It also begins with a newline: if a crash truncated the previous line, this one is still readable.
-        text = f"\n{line}\n".encode()
+        text = os.fsencode(f"\n{line}\n")
         if os.write(self._fd, text) < len(text):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if os.lseek(self._fd, 0, os.SEEK_CUR) == self._read_to + len(text):
@@ -277,7 +276,7 @@ def _copy_of(path: str) -> str:
 
 
 def _hash(path: str) -> str:
-    return hex_digest(path.encode())[:32]
+    return hex_digest(os.fsencode(path))[:32]
 
 
 def _numbers(one: Identity) -> tuple[int, ...]:

@@ -132,7 +132,7 @@ class Volume:
         Raises:
             HeldElsewhereError: it was held for longer than `lock_wait`.
         """
-        name = hex_digest(on_volume.encode())[:32]
+        name = hex_digest(os.fsencode(on_volume))[:32]
         with self.directory(LOCKS) as fd:
             lock = locks.open_lock(fd, name)
             try:

@@ -122,13 +122,15 @@ def _deleted(entry: Entry) -> Plan:
     return Plan(Decision.DELETED, (VOLUME_TO_ATTIC, FORGET))
 
 
+_LEFT = {Fate.DELETED: "deleted", Fate.MOVED: "renamed", Fate.DEPARTED: "moved, or perhaps deleted"}
+
+
 def _left(fate: Fate, *, note: bool) -> Plan:
     """The link was deleted or renamed: the volume's copy stays, without a link until the next resolve."""
-    deleted = fate is Fate.DELETED
     return Plan(
-        Decision.DELETED if deleted else Decision.DEPARTED,
+        Decision.DELETED if fate is Fate.DELETED else Decision.DEPARTED,
         (Action(Operation.NOTE_LEFT, fate=fate),) if note else (),
-        problem=f"the link was {'deleted' if deleted else 'renamed'}; its content is kept on the volume",
+        problem=f"the link was {_LEFT[fate]}; its content is kept on the volume",
         hint="to link it again: home-persist resolve; to stop persisting it: home-persist remove",
     )
 

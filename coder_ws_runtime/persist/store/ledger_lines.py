@@ -18,9 +18,9 @@ def join_fields(*fields: str) -> str:
 
 
 def split_fields(line: str) -> list[str]:
-    """The fields of a line that `join_fields` made: at most three."""
+    """The fields of a line that `join_fields` made: at most four."""
     if not line.startswith("/"):
-        return line.split("\t", 2)
+        return line.split("\t", 3)
     fields = line[1:].split("\t")
     for plain, escape in _ESCAPES.items():
         fields = [field.replace(escape, plain) for field in fields]

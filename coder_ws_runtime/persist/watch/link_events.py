@@ -159,7 +159,7 @@ class LinkEvents:
         if sign in _ARRIVED and path in self._departed:
             return LINK_DEPARTED  # and was then deleted under its new name
         if sign is Sign.DELETED and path not in self._diverted and not self._was_saved_since(path):
-            return LINK_DEPARTED if self._was_copied(path) else LINK_DELETED
+            return LINK_DEPARTED if self._may_be_in_use(path) else LINK_DELETED
         return NO_EVENT
 
     def _was_saved_since(self, path: str) -> bool:
@@ -172,12 +172,12 @@ class LinkEvents:
             return Identity.of(found) if found is not None else None
         return None
 
-    def _was_copied(self, path: str) -> bool:
-        """Whether a deleted link is now on another file system: mv(1) creates a new one there."""
+    def _may_be_in_use(self, path: str) -> bool:
+        """Whether another link may lead to the content: mv(1) to another file system creates a new one."""
         on_volume = self.entries[path].on_volume
         if self._exists(self.session.home, path) or not self._exists(self.session.volume.anchor, on_volume):
             return False  # then nothing can be lost
-        return self._search.has_new_link(f"{self.session.volume.path}/{on_volume}", self.links.changed(path))
+        return self._search.may_have(f"{self.session.volume.path}/{on_volume}", self.links.changed(path))
 
     def _roots(self) -> Iterator[Path]:
         """Where a user of a workspace may move or copy a link; first what has changed."""
@@ -186,7 +186,7 @@ class LinkEvents:
         yield home
         kept = (entry.on_volume for entry in self.entries.values() if entry.kind is Kind.DIRECTORY)
         yield from (volume / path for path in kept)
-        yield from mount_points()
+        yield from mount_points(self.session.layout.proc)
 
     @staticmethod
     def _exists(anchor: Anchor, path: str) -> bool:

@@ -23,6 +23,7 @@ from coder_ws_runtime.fs.errors import BusyError, ChangedError
 from coder_ws_runtime.fs.links import leaves, text_after_move
 from coder_ws_runtime.fs.metadata import set_metadata
 from coder_ws_runtime.fs.writers import has_writer, ignore_lease_breaks
+from coder_ws_runtime.fs.writing import write_link
 from coder_ws_runtime.identity import Identity
 
 _CHUNK = 1 << 20
@@ -180,7 +181,7 @@ class _Copy:
             text = text_after_move(text, within, self.whole)
         if leaves(text, within):
             self.done.links[path] = text
-        os.symlink(text, name, dir_fd=fd)
+        write_link(text, name, fd)
         self._own_link(name, fd, found)
         with contextlib.suppress(OSError):  # a FUSE file system may not support the times of links
             os.utime(name, ns=(found.st_atime_ns, found.st_mtime_ns), dir_fd=fd, follow_symlinks=False)

@@ -1,4 +1,4 @@
-"""Write a file completely or not at all."""
+"""Write a file or a link completely or not at all."""
 
 import contextlib
 import os
@@ -64,3 +64,20 @@ def _sync_parent(path: Path) -> None:
         sync_directory(parent)
     finally:
         os.close(parent)
+
+
+def write_link(text: str, name: str, fd: int) -> None:
+    """Make a symlink.
+
+    Args:
+        text: its text.
+        name: its name in the directory.
+        fd: the directory.
+
+    Raises:
+        OSError: it cannot be made. `filename` is the directory; that of os.symlink() is the link's text.
+    """
+    try:
+        os.symlink(text, name, dir_fd=fd)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, os.readlink(f"/proc/self/fd/{fd}")) from error

@@ -19,7 +19,7 @@ from coder_ws_runtime.persist.reconcile.plan import mounted, other_type, points_
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.renames import catch_up
 from coder_ws_runtime.persist.session import Session
-from coder_ws_runtime.persist.store.failures import failure_of
+from coder_ws_runtime.persist.store.failures import AGAIN, failure_of
 from coder_ws_runtime.persist.wish import Added, Wish
 
 
@@ -77,7 +77,7 @@ class _Adding:
         except UserError as error:
             return Added(wish, error=error)
         except OSError as error:
-            return Added(wish, error=failure_of(f"~/{wish.path}", error))
+            return Added(wish, error=failure_of(f"~/{wish.path}", error, again=AGAIN))
         if not one.new or not one.entry:
             return one
         within = [other for other in self.entries if is_below(other.path, one.entry.path)]

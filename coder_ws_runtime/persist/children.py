@@ -21,6 +21,7 @@ from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import Owner, sync_directory
 from coder_ws_runtime.fs.errors import BlockedPathError
+from coder_ws_runtime.fs.writing import write_link
 from coder_ws_runtime.persist.manifest.entry import DETOURS, Child, Scope
 from coder_ws_runtime.persist.manifest.files import children_file
 from coder_ws_runtime.persist.reconcile.settle import settle
@@ -239,7 +240,7 @@ def _link(session: Session, child: Child) -> None:
         target = _target(session, child)
         if target == _detour(session, child):
             return
-        os.symlink(_detour(session, child), aside, dir_fd=fd)
+        write_link(_detour(session, child), aside, fd)
         owner.chown(aside, fd)
         if _exists(fd, name):
             kernel.swap(fd, aside, fd, name)

@@ -28,7 +28,7 @@ from coder_ws_runtime.persist.reconcile.observe import glance, node
 from coder_ws_runtime.persist.reconcile.path_work import Context
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_records import Reason
-from coder_ws_runtime.persist.store.copies_in_home import copying, note_copy
+from coder_ws_runtime.persist.store.copies_in_home import copying, note_copy, writing_home
 from coder_ws_runtime.persist.store.names import COPY_SUFFIX, STATE, SWAP_SUFFIX, sibling_name
 
 _ATTEMPTS = 8
@@ -119,7 +119,10 @@ class GivingBack:
         with self.session.volume.anchor.parent(self.entry.on_volume) as (there, target):
             refuse_journal(there, target, self.entry.path)
             try:
-                copied = copy((there, target), (fd, partial), progress=self.progress, moving=(self.link, ""))
+                with writing_home():
+                    copied = copy(
+                        (there, target), (fd, partial), progress=self.progress, moving=(self.link, "")
+                    )
                 self._check(copied, there, target)
                 self._forget()
                 check_copied(there, target, copied.identities, busy=(Writing.YES,))

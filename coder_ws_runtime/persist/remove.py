@@ -30,7 +30,7 @@ from coder_ws_runtime.persist.remove_refusals import (
 from coder_ws_runtime.persist.renames import catch_up
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_records import Reason
-from coder_ws_runtime.persist.store.failures import failure_of
+from coder_ws_runtime.persist.store.failures import AGAIN, failure_of
 from coder_ws_runtime.persist.store.journals import displaced
 from coder_ws_runtime.persist.store.lease import held_elsewhere
 
@@ -102,7 +102,7 @@ class Removal:
         except BusyError as error:
             return Removed(path, error=in_use(path, str(error)))
         except OSError as error:
-            return Removed(path, error=failure_of(f"~/{path}", error))
+            return Removed(path, error=failure_of(f"~/{path}", error, again=AGAIN))
 
     def _one(self, path: str) -> Removed:
         known = load_declarations(self.session.layout, self.session.settings)

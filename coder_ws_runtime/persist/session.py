@@ -12,7 +12,7 @@ from coder_ws_runtime.fs.anchored import Anchor, Owner
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.monitor import Monitor
-from coder_ws_runtime.persist.store.failures import Within, failure_of
+from coder_ws_runtime.persist.store.failures import AGAIN, Within, failure_of
 from coder_ws_runtime.persist.store.lease import is_held, note_seen
 from coder_ws_runtime.persist.store.ledger import Ledger
 from coder_ws_runtime.persist.store.names import SET_ASIDE_SUFFIX, STATE, sibling_name
@@ -97,7 +97,7 @@ class Session:
         failure = None
         if isinstance(error, OSError):
             within = ((self.volume.anchor, STATE, self.volume.owner),)
-            failure = failure_of(str(self.volume.path), error, within=within)
+            failure = failure_of(str(self.volume.path), error, within=within, again=AGAIN)
         self.volume.__exit__(kind, error, trace)
         self.home.close()
         if isinstance(error, OSError) and failure:

@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from coder_ws_runtime.errors import RefusedError
+from coder_ws_runtime.persist.add import add
 from coder_ws_runtime.persist.reconcile.settle import settle
+from coder_ws_runtime.persist.remove import Removal
+from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.persist.wish import Wish
 from tests.conftest import missing
 from tests.fs.conftest import mounted
 from tests.harness.tree import Tree, content, read, write
@@ -117,3 +122,81 @@ def test_a_volume_that_became_read_only(tree: Tree) -> None:
     assert read(tree.home) == {".a/x": "x"}
     _grow(tree.volume, "rw")
     assert tree.resolve().errors == []
+
+
+# Which one is full: the home or the volume ------------------------------------------------------------
+
+
+@pytest.fixture
+def small_home(tmp_path: Path) -> Iterator[Tree]:
+    """A home without room for a second copy of its one file, whose content is on a volume with room."""
+    if os.geteuid() != 0:
+        missing("root, to mount a small tmpfs")
+    made = Tree.at(tmp_path)
+    with mounted(made.home, f"size={SIZE}"):
+        with Session(made.layout, made.settings) as session:
+            write(made.home, {"f": "x" * (SIZE // 2)})
+            add(session, [Wish("f", slash=False)])
+        yield made
+
+
+def _fill(place: Path) -> None:
+    with contextlib.suppress(OSError), (place / "ballast").open("wb", buffering=0) as ballast:
+        while True:
+            ballast.write(b"x" * 4096)
+
+
+def test_a_home_without_room_for_a_backup(small_home: Tree) -> None:
+    """The partial copy is removed before the message is made: then there is some room."""
+    (small_home.home / "f").rename(small_home.home / "f.bak")
+    write(small_home.home, {"f": "new", "big": "x" * (SIZE * 3 // 4)})
+    (error,) = small_home.resolve().errors
+    assert (error.code, error.place) == ("path.no-space", "~/f")
+    assert "home's file system" in error.message
+    assert "resolve" in error.hint
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["a little room", "no room"])
+def test_a_home_without_room_for_what_comes_back(small_home: Tree, full: bool) -> None:  # noqa: FBT001
+    write(small_home.home, {"big": "x" * (SIZE * 3 // 4)})
+    if full:
+        _fill(small_home.home)
+    with Session(small_home.layout, small_home.settings) as session:
+        (removed,) = Removal(session).run(["f"])
+    assert removed.error is not None
+    assert (removed.error.code, "home's file system" in removed.error.message) == ("path.no-space", True)
+    assert "resolve" not in removed.error.hint, "that does not remove it"
+    assert len((small_home.home / "f").read_text()) == SIZE // 2
+
+
+def test_a_home_without_room_for_a_link(small_home: Tree) -> None:
+    small_home.manifest("g")
+    write(small_home.volume, {"g": "1"})
+    subprocess.run(["mount", "-o", "remount,nr_inodes=2", small_home.home], check=True)
+    (error,) = small_home.resolve().errors
+    assert (error.code, error.place) == ("path.no-space", "~/g")
+    assert "home's file system" in error.message
+
+
+def test_a_volume_without_room_and_a_home_with_little(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        missing("root, to mount a small tmpfs")
+    tree = Tree.at(tmp_path)
+    with mounted(tree.home, f"size={SIZE}"), mounted(tree.volume, f"size={SIZE}"):
+        write(tree.home, {"f": "x" * (SIZE * 3 // 4)})
+        write(tree.volume, {"other": "x" * (SIZE // 2)})
+        tree.manifest("f")
+        (error,) = tree.resolve().errors
+    assert (error.code, error.message.startswith("the volume is full")) == ("path.no-space", True)
+
+
+def test_what_add_could_not_declare_is_not_for_resolve(tree: Tree) -> None:
+    write(tree.home, {"f": "1"})
+    tree.resolve()
+    _fill(tree.volume)
+    with pytest.raises(RefusedError) as refused, Session(tree.layout, tree.settings) as session:
+        add(session, [Wish("f", slash=False)])
+    assert refused.value.code == "path.no-space"
+    assert "volume" in refused.value.message
+    assert "resolve" not in refused.value.hint
+    assert (tree.home / "f").read_text() == "1"

@@ -841,6 +841,19 @@ def test_tries_that_fail_do_not_crowd_out_versions(tree: Tree, path: str, attrib
     assert sorted(read(tree.layout.state / "attic").values()) == ["0", "1"]
 
 
+def test_a_directory_of_the_home_that_takes_no_link(tree: Tree) -> None:
+    """The message names that directory, and not what the link would lead to."""
+    tree.manifest("p/f")
+    write(tree.volume, {"p/f": "1"})
+    (tree.home / "p").mkdir()
+    with unreplaceable(tree.home / "p", "i"):
+        outcome = told(tree, "p/f")
+    assert outcome.error is not None
+    assert outcome.code == "path.permission"
+    assert f"({tree.home / 'p'})" in outcome.error.message
+    assert str(tree.volume) not in outcome.error.message
+
+
 # 24: one path ends, and not the run -------------------------------------------------------------------
 
 

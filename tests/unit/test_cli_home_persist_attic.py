@@ -230,6 +230,13 @@ def test_a_link_that_is_gone_is_told_from_content_that_is(filled: Tree, run: Com
     assert (filled.home / path).is_dir()
 
 
+def test_a_link_that_was_renamed_was_not_only_deleted(filled: Tree, run: Command) -> None:
+    (filled.home / ".d").rename(filled.home / "renamed")
+    (error,) = run("attic", "restore", "--json", ".d").errors
+    assert error["code"] == "attic.link-missing"
+    assert "renamed" in error["message"]
+
+
 def test_a_part_of_a_directory_comes_back_with_the_directory_s_link(filled: Tree, run: Command) -> None:
     (filled.home / ".d").unlink()
     assert run("attic", "restore", ".d/sub/y").status == 0

@@ -9,13 +9,14 @@ from coder_ws_runtime.fs.anchored import Owner, sync_directory
 from coder_ws_runtime.fs.copying import copy
 from coder_ws_runtime.fs.errors import ChangedError
 from coder_ws_runtime.fs.removing import remove_tree
+from coder_ws_runtime.fs.writing import write_link
 from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.reconcile.database import refuse_journal
 from coder_ws_runtime.persist.reconcile.observe import node
 from coder_ws_runtime.persist.reconcile.path_work import PathWork
 from coder_ws_runtime.persist.reconcile.steps_in_home import move_and_link, replace_link
 from coder_ws_runtime.persist.store.attic_records import Reason
-from coder_ws_runtime.persist.store.copies_in_home import copying, note_copy
+from coder_ws_runtime.persist.store.copies_in_home import copying, note_copy, writing_home
 from coder_ws_runtime.persist.store.journals import copy_journals, displaced, following
 from coder_ws_runtime.persist.store.names import COPY_SUFFIX, SWAP_SUFFIX, aside_name, sibling_name
 
@@ -35,16 +36,17 @@ def copy_out(work: PathWork, path: str) -> None:
     ):
         partial, whole = sibling_name(name, COPY_SUFFIX), sibling_name(name, SWAP_SUFFIX)
         try:
-            copied = copy(
-                (there, target),
-                (fd, partial),
-                refuse_writers=False,
-                progress=work.context.progress,
-                moving=(work.seen.link, ""),
-            )
-            kernel.rename_new(fd, partial, fd, whole)
-            with suppress(FileExistsError):  # the user has a file of that name
-                copy_journals((there, target), (fd, name), (fd, partial))
+            with writing_home():
+                copied = copy(
+                    (there, target),
+                    (fd, partial),
+                    refuse_writers=False,
+                    progress=work.context.progress,
+                    moving=(work.seen.link, ""),
+                )
+                kernel.rename_new(fd, partial, fd, whole)
+                with suppress(FileExistsError):  # the user has a file of that name
+                    copy_journals((there, target), (fd, name), (fd, partial))
         except BaseException:
             remove_tree(fd, partial)
             raise
@@ -180,7 +182,7 @@ def _make_aside(work: PathWork, fd: int, name: str, link: str) -> str:
     """Make a link next to a name, to be exchanged with it, and return its name."""
     aside = aside_name(name)
     try:
-        os.symlink(link, aside, dir_fd=fd)
+        write_link(link, aside, fd)
     except FileExistsError as error:  # an interrupted run left it
         if _text(fd, aside) != link:
             raise ChangedError(work.entry.path) from error

@@ -11,6 +11,7 @@ from coder_ws_runtime.fs.copying import copy
 from coder_ws_runtime.fs.errors import BusyError, ChangedError
 from coder_ws_runtime.fs.metadata import copy_metadata
 from coder_ws_runtime.fs.removing import check_copied, remove_copied
+from coder_ws_runtime.fs.writing import write_link
 from coder_ws_runtime.persist.reconcile.path_work import PathWork, joined
 from coder_ws_runtime.persist.store.names import LEFT_SUFFIX, aside_name
 
@@ -36,7 +37,7 @@ def _volume_base(work: PathWork) -> Anchor | None:
 
 def _symlink(work: PathWork, fd: int, name: str, owner: Owner | None = None) -> None:
     try:
-        os.symlink(work.seen.link, name, dir_fd=fd)
+        write_link(work.seen.link, name, fd)
     except FileExistsError as error:
         raise ChangedError(work.entry.path) from error
     (owner or Owner.of(work.home.fd)).chown(name, fd)

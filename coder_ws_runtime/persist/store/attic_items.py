@@ -16,8 +16,8 @@ from coder_ws_runtime.persist.store import names
 from coder_ws_runtime.persist.store.attic import DIRECTORY, Attic, batches, remove_empty
 from coder_ws_runtime.persist.store.attic_batch import Batch, parse_batch
 from coder_ws_runtime.persist.store.attic_records import UNKNOWN, Reason, Record, Records, Winner
-from coder_ws_runtime.persist.store.copies_in_home import copying
-from coder_ws_runtime.persist.store.failures import failure_of
+from coder_ws_runtime.persist.store.copies_in_home import copying, writing_home
+from coder_ws_runtime.persist.store.failures import AGAIN, failure_of
 from coder_ws_runtime.persist.store.journals import copy_journals, displaced, following
 from coder_ws_runtime.persist.store.ledger import Ledger
 from coder_ws_runtime.persist.store.volume import Volume
@@ -230,7 +230,7 @@ def restore(attic: Attic, batch: str, path: str, on_volume: str, *, force: bool)
     except FileNotFoundError as error:
         raise _not_in(batch, path) from error
     except OSError as error:
-        raise failure_of(f"~/{path}", error) from error
+        raise failure_of(f"~/{path}", error, again=AGAIN) from error
     remove_empty(volume, inside)
     return exchanged
 
@@ -254,10 +254,11 @@ def restore_to_home(attic: Attic, ledger: Ledger, home: Anchor, batch: str, path
             with home.parent(path) as (fd, name), copying((fd, name), path, ledger, attic, path):
                 partial = names.sibling_name(name, names.COPY_SUFFIX)
                 try:
-                    copy(source, (fd, partial), refuse_writers=False)
-                    kernel.rename_new(fd, partial, fd, name)
-                    with suppress(FileExistsError):
-                        copy_journals(source, (fd, name), (fd, partial))
+                    with writing_home():
+                        copy(source, (fd, partial), refuse_writers=False)
+                        kernel.rename_new(fd, partial, fd, name)
+                        with suppress(FileExistsError):
+                            copy_journals(source, (fd, name), (fd, partial))
                 except BaseException:
                     remove_tree(fd, partial)
                     raise
@@ -272,7 +273,7 @@ def restore_to_home(attic: Attic, ledger: Ledger, home: Anchor, batch: str, path
     except FileNotFoundError as error:
         raise _not_in(batch, path) from error
     except OSError as error:
-        raise failure_of(f"~/{path}", error) from error
+        raise failure_of(f"~/{path}", error, again=AGAIN) from error
 
 
 def _not_in(batch: str, path: str) -> RefusedError:

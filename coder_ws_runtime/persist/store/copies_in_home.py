@@ -6,6 +6,7 @@ there may be something under one of these names. So the next run finds what a ki
 path that nothing declares.
 """
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ from coder_ws_runtime.fs.removing import remove_copied, remove_tree
 from coder_ws_runtime.identity import CopyRecord, Identity
 from coder_ws_runtime.persist.store.attic import Attic
 from coder_ws_runtime.persist.store.attic_records import Reason
+from coder_ws_runtime.persist.store.failures import FullHomeError
 from coder_ws_runtime.persist.store.ledger import Ledger
 from coder_ws_runtime.persist.store.names import COPY_SUFFIX, SWAP_SUFFIX, sibling_name
 
@@ -53,6 +55,22 @@ def copying(
                 ledger.end_copy(path)
             raise
         ledger.end_copy(path)
+
+
+@contextmanager
+def writing_home() -> Iterator[None]:
+    """Write to the home only, so that a full file system is known to be the home's.
+
+    Raises:
+        FullHomeError: it is full, or a quota is used up.
+        OSError: from the file systems.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise FullHomeError(error.errno, error.strerror) from error
+        raise
 
 
 def note_copy(ledger: Ledger, path: str, copied: Copied, place: tuple[int, str]) -> None:

@@ -8,12 +8,14 @@ from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import Anchor, Owner
 from coder_ws_runtime.fs.errors import BlockedPathError
 from coder_ws_runtime.persist.store.locks import HeldElsewhereError
-from coder_ws_runtime.text import visible
+from coder_ws_runtime.text import size, visible
 
-_AGAIN = "then: home-persist resolve"
+AGAIN = "then run the same command again"
+"""The end of a remedy if a command failed that the user has to give again."""
+_RESOLVE = "then: home-persist resolve"
 _FAILURES = {
-    errno.ENOSPC: ("path.no-space", "the volume is full", f"make room on it, {_AGAIN}"),
-    errno.EDQUOT: ("path.no-space", "the volume's quota is used up", f"make room, {_AGAIN}"),
+    errno.ENOSPC: ("path.no-space", "the volume is full", "make room on it, {again}"),
+    errno.EDQUOT: ("path.no-space", "the volume's quota is used up", "make room, {again}"),
     errno.EROFS: ("path.read-only", "the file system is read-only", "mount it writable"),
     errno.EACCES: ("path.permission", "permission denied", "check owner and mode: ls -ld"),
     errno.EPERM: ("path.permission", "not permitted", "check owner and attributes: ls -ld, lsattr -d"),
@@ -21,50 +23,59 @@ _FAILURES = {
     errno.ESTALE: (
         "path.stale",
         "the server no longer has it (stale file handle)",
-        f"if it stays so, restart the workspace, {_AGAIN}",
+        "if it stays so, restart the workspace, {again}",
     ),
     errno.ENAMETOOLONG: ("path.name-too-long", "", "choose shorter names"),
 }
 
 Within = Sequence[tuple[Anchor, str, Owner]]
-"""Where a failure may come from: home or volume, a path below it, and the expected owner."""
+"""Where a failure may come from: home or volume, a path below it, and the expected owner; the home first."""
 
 
-def failure_of(place: str, error: OSError, *, within: Within = ()) -> UserError:
+class FullHomeError(OSError):
+    """The file system of the home is full: the step writes nothing else."""
+
+
+def failure_of(place: str, error: OSError, *, within: Within = (), again: str = _RESOLVE) -> UserError:
     """An error of a file system, for people. What was at the path is unchanged.
 
     Args:
         place: the path that was worked on, as the user writes it.
         error: what was raised.
         within: where to look for the cause.
+        again: the end of the remedy: what to do when the cause is gone.
     """
     if isinstance(error, BlockedPathError):
         return _blocked(place, error)
     if isinstance(error, HeldElsewhereError):
-        return _held_elsewhere(place, error)
+        return _held_elsewhere(place, error, again)
     if error.errno in (errno.EACCES, errno.EPERM):
-        foreign = _foreign(place, within)
+        foreign = _foreign(place, within, again)
         if foreign:
             return foreign
+    if error.errno in (errno.ENOSPC, errno.EDQUOT) and _is_of_home(error, within):
+        return RefusedError(
+            "the home's file system is full, not the volume; left as it was",
+            code="path.no-space",
+            place=place,
+            hint=f"make room in the container (df -h ~), {again}",
+        )
     if error.errno == errno.ENOSPC and _out_of_inodes(error, within):
         return RefusedError(
             "the volume has no inodes left: it has too many files, not too much data; left as it was",
             code="path.no-inodes",
             place=place,
-            hint=f"remove files on it (many small ones: caches), {_AGAIN}",
+            hint=f"remove files on it (many small ones: caches), {again}",
         )
     known = _FAILURES.get(error.errno or 0)
     code, what, hint = known or ("path.failed", "", "")
     what = what or (error.strerror or str(error)).lower()
     need, free = getattr(error, "need", 0), getattr(error, "free", 0)
     if need:
-        what = f"{what}: {_mebibytes(need)} do not fit into {_mebibytes(free)}"
+        what = f"{what}: {size(need)} do not fit into {size(free)}"
+    hint = hint.format(again=again)
     name = f" ({visible(error.filename)})" if isinstance(error.filename, str) else ""
     return RefusedError(f"{what}{name}; left as it was", code=code, place=place, hint=hint)
-
-
-def _mebibytes(size: int) -> str:
-    return f"{size / (1 << 20):.1f} MiB"
 
 
 def _blocked(place: str, error: BlockedPathError) -> UserError:
@@ -77,17 +88,17 @@ def _blocked(place: str, error: BlockedPathError) -> UserError:
     )
 
 
-def _held_elsewhere(place: str, error: HeldElsewhereError) -> UserError:
+def _held_elsewhere(place: str, error: HeldElsewhereError, again: str) -> UserError:
     who = f"{error.holder} is working on it" if error.holder else "another workspace is working on it"
     return RefusedError(
         f"{who}; left as it was",
         code="path.busy-elsewhere",
         place=place,
-        hint=f"if that workspace is paused or hangs, resume or stop it, {_AGAIN}",
+        hint=f"if that workspace is paused or hangs, resume or stop it, {again}",
     )
 
 
-def _foreign(place: str, within: Within) -> UserError | None:
+def _foreign(place: str, within: Within, again: str) -> UserError | None:
     """An error that names what belongs to another user, if a permission is missing."""
     from coder_ws_runtime.persist.store.ownership import find_foreign, user_name  # noqa: PLC0415 - rarely needed
 
@@ -101,9 +112,25 @@ def _foreign(place: str, within: Within) -> UserError | None:
                 f"permission denied: {visible(first)}{also} belongs to {whose}; left as it was",
                 code="path.foreign-owner",
                 place=place,
-                hint=f"{foreign.remedy(owner)}, {_AGAIN}",
+                hint=f"{foreign.remedy(owner)}, {again}",
             )
     return None
+
+
+def _is_of_home(error: OSError, within: Within) -> bool:
+    """Whether the home's file system is the full one: by the step that failed, or else by what is free now.
+
+    A check that found no room on the volume has noted how much is needed there.
+    """
+    if isinstance(error, FullHomeError) or hasattr(error, "need"):
+        return isinstance(error, FullHomeError)
+    full = [_is_full(anchor) for anchor, _, _ in within]
+    return bool(full) and full[0] and not all(full)
+
+
+def _is_full(anchor: Anchor) -> bool:
+    found = os.fstatvfs(anchor.fd)
+    return not found.f_bavail or bool(found.f_files and not found.f_favail)
 
 
 def _out_of_inodes(error: OSError, within: Within) -> bool:

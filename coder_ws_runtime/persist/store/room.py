@@ -84,15 +84,15 @@ class Room:
         """Make one copy. If it fails, look at the free space before the copy is removed.
 
         Raises:
-            NoRoomError: the volume has no inodes left.
+            NoRoomError: the volume has no room or no inodes left.
             OSError: from the file systems.
         """
         try:
             yield
         except OSError as error:
             space = Space.of(self.volume)
-            if error.errno == errno.ENOSPC and space.files and not space.free_files:
-                raise NoRoomError(0, 0, inodes=True) from error
+            if error.errno == errno.ENOSPC:
+                raise NoRoomError(0, 0, inodes=bool(space.files and not space.free_files)) from error
             raise
 
     def _require(self, path: str, measure: Callable[[], Usage]) -> None:

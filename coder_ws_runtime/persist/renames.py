@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from coder_ws_runtime.dataclass import replace
+from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.identity import link_mark
 from coder_ws_runtime.persist.link_search import FoundLink, find_links
 from coder_ws_runtime.persist.manifest.entry import DETOURS, Entry, Scope
@@ -64,10 +65,16 @@ def follow_renames(
             done[path] = outcome
             if outcome.error:  # what has not made room is not replaced, and no link is corrected
                 waiting = {*row, places[path]} & declared.keys() - done.keys()
-                done |= {other: replace(outcome, entry=declared[other]) for other in waiting}
+                done |= {other: _as_of(declared[other], outcome, outcome.error) for other in waiting}
                 break
         places = {path: place for path, place in places.items() if path not in row}
     return done
+
+
+def _as_of(entry: Entry, outcome: Outcome, error: UserError) -> Outcome:
+    """The failure of another path, as that of a path that waits for it."""
+    parts = {**error.as_dict(), "place": f"~/{entry.path}"}
+    return replace(outcome, entry=entry, error=UserError.from_dict(parts, error.exit_status))
 
 
 def former_entries(session: Session, declared: Mapping[str, Entry]) -> dict[str, Entry]:

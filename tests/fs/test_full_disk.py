@@ -124,6 +124,23 @@ def test_a_volume_that_became_read_only(tree: Tree) -> None:
     assert tree.resolve().errors == []
 
 
+def test_each_path_of_a_row_of_renames_is_named(tree: Tree) -> None:
+    tree.manifest("a", "b")
+    write(tree.home, {"a": "A", "b": "B"})
+    tree.resolve()
+    (tree.home / "a").rename(tree.home / "b")
+    write(tree.home, {"a": "new"})
+    _fill(tree.volume)
+    report = tree.resolve()
+    assert sorted((error.place, error.code) for error in report.errors) == [
+        ("~/a", "path.no-space"),
+        ("~/b", "path.no-space"),
+    ]
+    (tree.volume / "ballast").unlink()
+    assert tree.resolve().errors == []
+    assert content(tree.volume) == {"a": "new", "b": "A"}
+
+
 # Which one is full: the home or the volume ------------------------------------------------------------
 
 

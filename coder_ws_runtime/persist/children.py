@@ -7,8 +7,9 @@ copy, or a directory that is not kept.
 
 The home's side is made first, so the link on the volume never dangles here. Existing content of the child
 moves to this workspace's copy, unless another workspace of the owner is running that has not prepared its own
-side yet: then it waits. The volume remembers its children in ``.home-persist/children/known.json``, because
-images whose manifests do not declare them find the links too.
+side yet: then it waits. What a program puts in the place of the link later is a save, if it is known to be
+this workspace's (`child_content`); otherwise it goes to the attic. The volume remembers its children in
+``.home-persist/children/known.json``, because images whose manifests do not declare them find the links too.
 """
 
 import json
@@ -24,6 +25,7 @@ from coder_ws_runtime.fs.errors import BlockedPathError
 from coder_ws_runtime.fs.writing import write_link
 from coder_ws_runtime.persist.manifest.entry import DETOURS, Child, Scope
 from coder_ws_runtime.persist.manifest.files import children_file
+from coder_ws_runtime.persist.manifest.paths import in_shell
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.failures import failure_of
@@ -81,20 +83,39 @@ def settle_child(session: Session, child: Child, *, dry_run: bool = False) -> Ch
         if found.state not in (ChildState.SEPARATE, ChildState.SHARED):
             return found
         waiting = _find_unprepared(session, child) if found.state is ChildState.SHARED else []
+        unknown = False
         if dry_run:
             changed = found.state is ChildState.SHARED and not waiting
         else:
             changed = _prepare(session, child)
             if not waiting and (found.state is ChildState.SHARED or _has_aside(session, child)):
-                _link(session, child)
+                unknown = not _link(session, child)
                 changed = True
+            if not waiting:
+                _note_linked(session, child)
     except UserError as error:
         return ChildOutcome(child, ChildState.FAILED, error=error)
     except OSError as error:
         return ChildOutcome(child, ChildState.FAILED, error=failure_of(f"~/{child.entry.path}", error))
     if waiting:
         return _waits(child, waiting, changed=changed)
-    return ChildOutcome(child, ChildState.SEPARATE, changed, attic=session.displaced_since(before))
+    attic = session.displaced_since(before)
+    if unknown:
+        return _of_unknown(child, attic)
+    return ChildOutcome(child, ChildState.SEPARATE, changed, attic=attic)
+
+
+def _of_unknown(child: Child, attic: str) -> ChildOutcome:
+    path = in_shell(child.entry.path)
+    return ChildOutcome(
+        child,
+        ChildState.SEPARATE,
+        changed=True,
+        problem="a program replaced the link that all workspaces follow, perhaps in another workspace;"
+        " the attic has the content",
+        hint=f"if it is this workspace's: home-persist attic restore --force {path}",
+        attic=attic,
+    )
 
 
 def _waits(child: Child, waiting: list[str], *, changed: bool) -> ChildOutcome:
@@ -181,6 +202,14 @@ def _noted(session: Session) -> dict[str, list[str]]:
     return {}
 
 
+def _linked(session: Session) -> list[str]:
+    """The children whose link was on the volume: content in its place came later."""
+    with suppress(OSError, ValueError, AttributeError, TypeError, KeyError):
+        linked = json.loads(children_file(session.layout).read_bytes())["linked"]
+        return [path for path in linked if isinstance(path, str)]
+    return []
+
+
 # Changes -------------------------------------------------------------------------------------------
 
 
@@ -216,30 +245,41 @@ def _make_unkept(session: Session, child: Child) -> bool:
 
 
 def _note(session: Session, child: Child) -> None:
-    noted = _noted(session)
-    own = noted.get(session.id, [])
-    if session.id and child.entry.path in own:
-        return
+    if not session.id or child.entry.path not in _noted(session).get(session.id, []):
+        _write_note(session, prepared=child.entry.path)
+
+
+def _note_linked(session: Session, child: Child) -> None:
+    if child.parent.scope is Scope.OWNER and child.entry.path not in _linked(session):
+        _write_note(session, linked=child.entry.path)
+
+
+def _write_note(session: Session, *, prepared: str = "", linked: str = "") -> None:
     with session.volume.lock(".home-persist/children"):
-        noted = _noted(session)
-        noted.setdefault(session.id, []).append(child.entry.path)
+        noted, known = _noted(session), {*_linked(session)}
+        if prepared:
+            noted.setdefault(session.id, []).append(prepared)
+        if linked:
+            known.add(linked)
         paths = sorted({path for own in noted.values() for path in own})
-        document = {"version": _VERSION, "paths": paths, "prepared": noted}
+        document = {"version": _VERSION, "paths": paths, "prepared": noted, "linked": sorted(known)}
         session.volume.write("children/known.json", (json.dumps(document, indent=2) + "\n").encode())
 
 
-def _link(session: Session, child: Child) -> None:
-    """Create the link on the volume."""
+def _link(session: Session, child: Child) -> bool:
+    """Create the link on the volume; returns whether it is known whose the content in its place was."""
     from coder_ws_runtime.fs import kernel  # noqa: PLC0415 - loads ctypes, and most runs change nothing
+    from coder_ws_runtime.persist import child_content  # noqa: PLC0415 - as above
 
     anchor, owner = session.volume.anchor, session.volume.owner
     anchor.make_directories(child.shared.rpartition("/")[0], owner=owner, like=session.home)
     with session.volume.lock(child.shared), anchor.parent(child.shared) as (fd, name):
         aside = aside_name(name)
-        _clear_aside(session, child, fd, aside)
+        known = _clear_aside(session, child, fd, aside)
         target = _target(session, child)
         if target == _detour(session, child):
-            return
+            return known
+        renamed = child.kept and child_content.copy_to_renamed(session, child, fd, name)
         write_link(_detour(session, child), aside, fd)
         owner.chown(aside, fd)
         if _exists(fd, name):
@@ -247,7 +287,7 @@ def _link(session: Session, child: Child) -> None:
         else:
             kernel.rename_new(fd, aside, fd, name)
         sync_directory(fd)
-        _clear_aside(session, child, fd, aside)
+        return _clear_aside(session, child, fd, aside, renamed=renamed) and known
 
 
 def _has_aside(session: Session, child: Child) -> bool:
@@ -263,28 +303,40 @@ def _exists(fd: int, name: str) -> bool:
     return False
 
 
-def _clear_aside(session: Session, child: Child, fd: int, aside: str) -> None:
-    """Move what is in the link's place to this workspace's copy, or to the attic."""
+def _clear_aside(session: Session, child: Child, fd: int, aside: str, *, renamed: bool = False) -> bool:
+    """Move what is in the link's place to this workspace's copy, or to the attic; returns as `_link`.
+
+    If the link was renamed, it replaces that copy.
+    """
     from coder_ws_runtime.fs import kernel  # noqa: PLC0415 - as above
+    from coder_ws_runtime.persist import child_content  # noqa: PLC0415 - as above
     from coder_ws_runtime.persist.store.attic_records import Reason  # noqa: PLC0415 - as above
 
+    directory = child.shared.rpartition("/")[0]
     if not _exists(fd, aside):
-        return
+        return True
     if stat.S_ISLNK(os.stat(aside, dir_fd=fd, follow_symlinks=False).st_mode):
         os.unlink(aside, dir_fd=fd)
-        return
+        return True
     with suppress(OSError):  # it is empty
         os.rmdir(aside, dir_fd=fd)
-        return
-    if child.kept and _drop_empty(session, child):
-        with session.volume.anchor.parent(child.entry.on_volume) as (own, name):
-            kernel.rename_new(fd, aside, own, name)
-            sync_directory(own)
+        return True
+    again = child.entry.path in _linked(session)
+    own = child.kept and child_content.is_own(session, fd, aside)
+    if child.kept and (own or not again) and _drop_empty(session, child):
+        with session.volume.anchor.parent(child.entry.on_volume) as (mine, last):
+            kernel.rename_new(fd, aside, mine, last)
+            sync_directory(mine)
+    elif own:
+        child_content.merge(session, child, f"{directory}/{aside}", whole=renamed)
     else:
-        with session.attic.place(child.entry.path, Reason.MIGRATED) as (attic, name):
-            kernel.rename_new(fd, aside, attic, name)
+        with session.attic.place(child.entry.path, Reason.MIGRATED) as (attic, kept):
+            kernel.rename_new(fd, aside, attic, kept)
             sync_directory(attic)
+        sync_directory(fd)
+        return not (child.kept and again)
     sync_directory(fd)
+    return True
 
 
 def _drop_empty(session: Session, child: Child) -> bool:

@@ -9,13 +9,13 @@ from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.fs.parents import Parents
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.manifest.entry import DETOURS, Declarations, Entry
+from coder_ws_runtime.persist.manifest.entry import DETOURS, Declarations, Entry, Kind
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.migrations.record import all_recorded
 from coder_ws_runtime.persist.monitor import Monitor
 from coder_ws_runtime.persist.reconcile.actions import RECORD, Decision, Plan
 from coder_ws_runtime.persist.reconcile.observation import Observation
-from coder_ws_runtime.persist.reconcile.observe import glance
+from coder_ws_runtime.persist.reconcile.observe import glance, node_at
 from coder_ws_runtime.persist.reconcile.plan import plan
 from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
 from coder_ws_runtime.persist.scope_changes import ScopeChange, find_scope_changes, follow_scope_change
@@ -104,6 +104,7 @@ def resolve(
         if not dry_run:
             changes = tuple(follow_scope_change(session, change, found) for change in changes)
         session.monitor.paths = len(found.entries)
+        places = _take_over(session, found) if found.children and not dry_run else {}
         if dry_run:
             simple = _follow_renames(session, found.entries, dry_run=True)
         else:
@@ -121,6 +122,8 @@ def resolve(
         if found.children:
             from coder_ws_runtime.persist.children import settle_child  # noqa: PLC0415 - not every image has any
 
+            if places:
+                _follow_parents(session, found, places)
             children = tuple(settle_child(session, child, dry_run=dry_run) for child in found.children)
         refused = (*found.refused, *problems)
         warnings = (*found.warnings, *_removed_elsewhere(session, found, dry_run=dry_run))
@@ -141,6 +144,29 @@ def _follow_renames(
     from coder_ws_runtime.persist.renames import follow_renames  # noqa: PLC0415 - as it is rare
 
     return follow_renames(session, entries, dry_run=dry_run)
+
+
+def _take_over(session: Session, found: Declarations) -> dict[str, str]:
+    """Make children's content in the home this workspace's own; returns where their parents' links are."""
+    if all(_is_link(session, child.parent.path) for child in found.children):
+        return {}
+    from coder_ws_runtime.persist.child_content import take_over  # noqa: PLC0415 - it is rare
+
+    return take_over(session, found.children)
+
+
+def _follow_parents(session: Session, found: Declarations, places: dict[str, str]) -> None:
+    from coder_ws_runtime.persist.child_content import follow_parent  # noqa: PLC0415 - it is rare
+
+    for child in found.children:
+        follow_parent(session, child, places)
+
+
+def _is_link(session: Session, path: str) -> bool:
+    with suppress(OSError):
+        found = node_at(session.home, path)
+        return found is not None and found.kind is Kind.LINK
+    return True
 
 
 def _settle_simple(session: Session, entries: Sequence[Entry]) -> dict[str, Outcome]:

@@ -6,6 +6,7 @@ Every container has the home at the same path, as in Docker: `Homes` moves one h
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.status import status
 from coder_ws_runtime.persist.store.attic_records import Reason
-from coder_ws_runtime.persist.store.lease import Lease
+from coder_ws_runtime.persist.store.lease import Lease, note_seen
 from coder_ws_runtime.settings import Workspace
 from tests.harness.tree import Tree, read, write
 from tests.unit.conftest import Command
@@ -258,6 +259,116 @@ def test_removed_by_a_program_it_is_made_again(homes: Homes) -> None:
         assert read(tree.home / ".x/own/") == {"b": "w2"}
     with homes.enter("w1") as tree:
         assert read(tree.home / ".x/own/") == {"a": "w1"}
+
+
+def replace_by_directory(place: Path, files: dict[str, str]) -> None:
+    """As `rm -r DIR; mkdir DIR` by a program that sees a directory; after the clock's next tick."""
+    time.sleep(0.02)
+    place.unlink()
+    write(place, files)
+
+
+def test_made_again_by_a_program_it_is_merged_as_a_save(homes: Homes) -> None:
+    homes.tree.manifest(*SPLIT)
+    for name in ("w2", "w1"):
+        with homes.enter(name) as tree:
+            settled(tree)
+            write(tree.home, {".x/own/port": f"{name} old", ".x/own/log": name})
+    for restart in (False, True):
+        with homes.enter("w1") as tree:
+            replace_by_directory(tree.home / ".x/own", {"port": "new", "sub/a": "1"})
+        if restart:
+            homes.restart("w1")
+        with homes.enter("w1") as tree:
+            found = settled(tree)
+            assert (found.state.value, found.problem) == ("child.separate", "")
+            assert bool(found.attic) is not restart
+            assert read(tree.home / ".x/own/") == {"port": "new", "sub/a": "1", "log": "w1"}
+            assert tree.attic() == {".x/own/port": "w1 old"}
+            assert not tree.resolve().changed
+    with homes.enter("w2") as tree:
+        assert not tree.resolve().changed
+        assert read(tree.home / ".x/own/") == {"port": "w2 old", "log": "w2"}
+
+
+def test_what_another_workspace_put_there_is_not_taken(homes: Homes, run: Command) -> None:
+    """It may have done so: it runs, or it ran when the content was written."""
+    homes.tree.manifest(*SPLIT)
+    for name in ("w2", "w1"):
+        with homes.enter(name) as tree:
+            settled(tree)
+            write(tree.home, {".x/own/port": name})
+    with homes.enter("w1") as tree, homes.running("w2"):
+        replace_by_directory(tree.home / ".x/own", {"port": "whose?"})
+        found = settled(tree)
+        assert (found.state.value, bool(found.problem), bool(found.attic)) == ("child.separate", True, True)
+        assert read(tree.home / ".x/own/") == {"port": "w1"}
+        assert tree.attic() == {".x/own/port": "whose?"}
+        assert run("attic", "restore", "--force", "~/.x/own").status == 0
+        assert read(tree.home / ".x/own/") == {"port": "whose?"}
+    with homes.enter("w2") as tree:
+        replace_by_directory(tree.home / ".x/own", {"port": "w2 new"})
+    time.sleep(0.02)
+    with Session(homes.tree.layout, homes.tree.settings) as session:
+        note_seen(session.volume, "w2")
+    with homes.enter("w1") as tree:
+        assert settled(tree).problem
+        assert read(tree.home / ".x/own/") == {"port": "whose?"}
+
+
+def test_an_empty_copy_does_not_take_what_another_workspace_put_there(homes: Homes) -> None:
+    homes.tree.manifest(*SPLIT)
+    for name in ("w2", "w1"):
+        with homes.enter(name) as tree:
+            settled(tree)
+    with homes.enter("w1") as tree, homes.running("w2"):
+        replace_by_directory(tree.home / ".x/own", {"port": "w2"})
+        assert settled(tree).problem
+        assert read(tree.home / ".x/own/") == {}
+        assert tree.attic() == {".x/own/port": "w2"}
+
+
+def test_made_again_in_a_new_parent_it_is_merged_or_replaced(homes: Homes) -> None:
+    """In the home, it is this workspace's, whoever else is running."""
+    homes.tree.manifest(*SPLIT)
+    for name in ("w2", "w1"):
+        with homes.enter(name) as tree:
+            settled(tree)
+            write(tree.home, {".x/shared": "1", ".x/own/port": "old", ".x/own/log": name})
+    with homes.enter("w1") as tree, homes.running("w2"):
+        (tree.home / ".x").unlink()
+        write(tree.home, {".x/own/port": "merged"})
+        assert settled(tree).state.value == "child.separate"
+        assert read(tree.home / ".x/own/") == {"port": "merged", "log": "w1"}
+        assert (tree.home / ".x/shared").read_text() == "1"
+        (tree.home / ".x").rename(tree.home / ".x.old")
+        write(tree.home, {".x/own/port": "replaced"})
+        report = tree.resolve()
+        assert (report.errors, [outcome.problem for outcome in report.outcomes]) == ([], [""])
+        assert [child.state.value for child in report.children] == ["child.separate"]
+        assert read(tree.home / ".x/") == {"own": read(tree.home / ".x/")["own"]}
+        assert read(tree.home / ".x/own/") == {"port": "replaced"}
+        assert read(tree.home / ".x.old") == {"shared": "1", "own/port": "merged", "own/log": "w1"}
+        assert not tree.resolve().changed
+    with homes.enter("w2") as tree:
+        settled(tree)
+        assert read(tree.home / ".x/own/") == {"port": "old", "log": "w2"}
+
+
+def test_renamed_by_a_program_its_new_name_has_the_content(homes: Homes) -> None:
+    homes.tree.manifest(*SPLIT)
+    with homes.enter("w1") as tree:
+        settled(tree)
+        write(tree.home, {".x/own/port": "old"})
+        (tree.home / ".x/own").rename(tree.home / ".x/own.bak")
+        assert settled(tree).state.value == "child.separate"
+        (tree.home / ".x/own").rename(tree.home / ".x/own.bak2")
+        write(tree.home, {".x/own/new": "1"})
+        assert settled(tree).state.value == "child.separate"
+        assert read(tree.home / ".x/own/") == {"new": "1"}
+        for name in ("own.bak", "own.bak2"):
+            assert read(tree.volume / ".x" / name) == {"port": "old"}
+        assert not tree.resolve().changed
 
 
 def test_a_note_that_is_broken_is_no_loss(homes: Homes) -> None:

@@ -203,7 +203,7 @@ def test_a_lease_that_was_removed_is_taken_anew(tree: Tree) -> None:
         file = tree.layout.state / "leases/w1.lock"
         file.unlink()
         lease.renew()
-        assert file.read_text() == "dev"
+        assert file.read_text() == "dev\nrunning\n"
         assert lease.held
         lease.close()
 

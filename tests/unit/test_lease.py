@@ -176,7 +176,7 @@ def test_a_workspace_that_stopped_and_is_seen_again_may_be_running(tree: Tree) -
         tree.resolve()
         assert leases(tree.volume)[0].cut_off
         Lease(volume, "w1", "dev").close()
-        assert (tree.layout.state / FILE).read_text() == "dev"
+        assert (tree.layout.state / FILE).read_text() == "dev\nrunning\n"
         assert leases(tree.volume)[0].cut_off
 
 
@@ -186,7 +186,7 @@ def test_one_that_does_not_hold_the_lease_does_not_say_that_the_workspace_stoppe
         first, second = Lease(volume, "w1", "dev"), Lease(volume, "w1", "dev")
         second.close(stopped=True)
         first.close()
-    assert (tree.layout.state / FILE).read_text() == "dev"
+    assert (tree.layout.state / FILE).read_text() == "dev\nrunning\n"
     assert leases(tree.volume)[0].cut_off
 
 

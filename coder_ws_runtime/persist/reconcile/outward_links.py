@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 
 from coder_ws_runtime.fs.anchored import Anchor
+from coder_ws_runtime.persist.manifest.entry import DETOURS
 
 
 def links_that_die(home: Anchor, path: str, links: Mapping[str, str]) -> dict[str, str]:
@@ -21,6 +22,8 @@ def links_that_die(home: Anchor, path: str, links: Mapping[str, str]) -> dict[st
     device = os.fstat(home.fd).st_dev
     lost: dict[str, str] = {}
     for inner, text in links.items():
+        if text == f"{home.path}/{DETOURS}/{path}/{inner}":  # a child's, in every home
+            continue
         target = os.path.realpath(os.path.join(root, os.path.dirname(os.path.join(path, inner)), text))
         try:
             found = os.stat(target)

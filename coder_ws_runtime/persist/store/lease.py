@@ -3,12 +3,14 @@
 One file per workspace, ``.home-persist/leases/<workspace id>.lock``. The daemon holds a lock (flock(2)) on
 it, which ends with the process, however that ends. The file's modification time is the time at which the
 workspace was last seen: every resolve sets it, and so does the daemon at each sweep. The first line is the
-workspace's name.
+workspace's name. While the daemon runs, the second line is ``running``; if that stays, the daemon was killed,
+at most a sweep after it was seen.
 
 On a network file system, a free lock does not mean that the workspace has ended: the server also frees the
-locks of a host that is cut off. So a daemon that is stopped writes a second line, ``stopped`` and the time,
-and sets the modification time to the same. The line counts only as long as the two are equal, so it needs no
-removal when the workspace is seen again. Without it, the workspace counts as running for `CUT_OFF` seconds.
+locks of a host that is cut off. So a daemon that is stopped writes ``stopped`` and the time as the second
+line, and sets the modification time to the same. The line counts only as long as the two are equal, so it
+needs no removal when the workspace is seen again. Without it, the workspace counts as running for `CUT_OFF`
+seconds.
 """
 
 from __future__ import annotations
@@ -31,7 +33,11 @@ if TYPE_CHECKING:
 CUT_OFF = 86400.0
 """For how many seconds a workspace may be running that has neither its lock nor said that it stopped."""
 
+UNSEEN = 300.0
+"""For how many seconds a daemon may run without being seen: its sweeps are not further apart."""
+
 _NAME_LIMIT = 256
+_RUNNING = "running"
 _STOPPED = "stopped "
 # The errors of a network file system for a descriptor that its server no longer knows.
 _LOST = (errno.EIO, errno.ESTALE, errno.ENOLCK, errno.EBADF)
@@ -50,6 +56,8 @@ class LeaseState:
     cut_off: bool = False
     """Whether it may be running although we do not see that its lease is held: on a host that the volume's
     server does not reach."""
+    until: float = 0.0
+    """The latest time at which it can have been running if it is not in use, in seconds since the epoch."""
 
     @property
     def in_use(self) -> bool:
@@ -116,7 +124,7 @@ class Lease:
             return False
         self.held = True
         with suppress(OSError):  # on a full volume it has no name, but is held all the same
-            _write(self._fd, self._workspace_name)
+            _write(self._fd, f"{self._workspace_name}\n{_RUNNING}\n")
         return True
 
     def _is_valid(self) -> bool:
@@ -233,12 +241,14 @@ def _state(file: Path, workspace_id: str) -> LeaseState | None:
             seen = file.lstat().st_mtime
         except OSError:
             return None
-        return LeaseState(workspace_id, held=False, seen=seen, cut_off=time.time() - seen < CUT_OFF)
+        cut_off = time.time() - seen < CUT_OFF
+        return LeaseState(workspace_id, held=False, seen=seen, cut_off=cut_off, until=seen + UNSEEN)
     try:
         workspace_name, _, rest = os.pread(fd, _NAME_LIMIT, 0).decode(errors="replace").partition("\n")
         held, seen = _is_held(fd), os.fstat(fd).st_mtime
         cut_off = not held and not _has_stopped(rest, seen) and _may_be_cut_off(fd, seen)
-        return LeaseState(workspace_id, held, seen, workspace_name.strip(), cut_off)
+        until = _end(rest, seen)
+        return LeaseState(workspace_id, held, seen, workspace_name.strip(), cut_off, until)
     except OSError:
         return None
     finally:
@@ -248,6 +258,13 @@ def _state(file: Path, workspace_id: str) -> LeaseState | None:
 def _has_stopped(line: str, seen: float) -> bool:
     """Whether the workspace said that it stopped, and was not seen since."""
     return seen.is_integer() and line.strip() == f"{_STOPPED}{seen:.0f}"
+
+
+def _end(line: str, seen: float) -> float:
+    """As :attr:`LeaseState.until`."""
+    if line.strip() == _RUNNING:
+        return seen + UNSEEN
+    return seen + 1 if _has_stopped(line, seen) else seen
 
 
 def _may_be_cut_off(fd: int, seen: float) -> bool:
@@ -277,3 +294,13 @@ def held_elsewhere(volume: Path, workspace_id: str) -> list[str]:
     """IDs of the owner's other workspaces that are running, or may be on a host that is cut off."""
     own = workspace_id or os.uname().nodename
     return [lease.workspace_id for lease in leases(volume) if lease.in_use and lease.workspace_id != own]
+
+
+def last_running_elsewhere(volume: Path, workspace_id: str) -> float:
+    """When one of the owner's other workspaces can last have been running, in seconds since the epoch.
+
+    Infinite if one is running now; 0 if there is no other one.
+    """
+    own = workspace_id or os.uname().nodename
+    others = [lease for lease in leases(volume) if lease.workspace_id != own]
+    return max((float("inf") if lease.in_use else lease.until for lease in others), default=0.0)

@@ -180,7 +180,7 @@ class Daemon:
         before = self.entries
         self.entries = {entry.path: entry for entry in found.entries}
         self.healer.declare(self.entries)
-        self.upkeep.children = found.children
+        self.upkeep.children = self.healer.children = found.children
         self._watch(None)
         for path in self.entries.keys() - before.keys():
             self.healer.schedule.look_now(path)

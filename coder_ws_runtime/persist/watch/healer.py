@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.usage import measure
-from coder_ws_runtime.persist.manifest.entry import Entry
+from coder_ws_runtime.persist.manifest.entry import Child, Entry
 from coder_ws_runtime.persist.reconcile.actions import Decision
 from coder_ws_runtime.persist.reconcile.event import NO_EVENT, Fate, LinkEvent
 from coder_ws_runtime.persist.reconcile.refusals import unforeseen_error
@@ -41,6 +41,8 @@ class Healer:
         self.events = LinkEvents(session)
         self.worker = Worker()
         self.entries: Mapping[str, Entry] = {}
+        self.children: tuple[Child, ...] = ()
+        """Directories inside shared ones that are this workspace's own."""
         self.awaited: dict[str, str] = {}
         """Files that neither side has, by declared path: their path on the volume."""
         self._queue: dict[str, None] = {}
@@ -166,9 +168,17 @@ class Healer:
     def _try(self, entry: Entry, event: LinkEvent) -> Outcome:
         self.session.ledger.refresh()  # commands make links, too
         try:
-            return settle(self.session, entry, event=event)
+            return self._settle_with_children(self.session, entry, event)
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends this path and not the daemon
             return Outcome(entry, Decision.FAILED, error=unforeseen_error(entry, error))
+
+    def _settle_with_children(self, session: Session, entry: Entry, event: LinkEvent) -> Outcome:
+        inside = [child for child in self.children if child.parent.path == entry.path]
+        if not inside:
+            return settle(session, entry, event=event)
+        from coder_ws_runtime.persist.child_content import settle_parent  # noqa: PLC0415 - not every image has any
+
+        return settle_parent(session, entry, inside, event)
 
     def _in_child(self, entry: Entry, event: LinkEvent, *, last: bool) -> Outcome:
         with Session(self.session.layout, self.session.settings) as session:
@@ -176,7 +186,7 @@ class Healer:
             session.volume.lock_wait = self.session.volume.lock_wait
             session.relink = self.session.relink
             try:
-                outcome = settle(session, entry, event=event)
+                outcome = self._settle_with_children(session, entry, event)
             except Exception as error:  # noqa: BLE001 - as above
                 return Outcome(entry, Decision.FAILED, error=unforeseen_error(entry, error))
             return _save_what_is_open(session, outcome) if last else outcome

@@ -1,0 +1,228 @@
+"""Content that a program put in the place of a child's link: whose it is, and how it is kept.
+
+A program deletes or renames a link that it sees as a directory, and makes a new directory. That is a save, as
+at any other path, if it is this workspace's:
+
+- In the home, in a directory that replaced the managed link of the parent: only this workspace writes there.
+- On the volume, in the place of the link: every workspace of the owner writes there. The content is this
+  workspace's if no other one is running, and everything in it changed after the others were last running.
+"""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+
+from coder_ws_runtime.fs import kernel
+from coder_ws_runtime.fs.anchored import open_directory, sync_directory
+from coder_ws_runtime.fs.copying import copy
+from coder_ws_runtime.fs.removing import remove_tree
+from coder_ws_runtime.persist.manifest.entry import Child, Declarations, Entry, Step
+from coder_ws_runtime.persist.migrations.run import run_step
+from coder_ws_runtime.persist.reconcile.event import NO_EVENT, Fate, LinkEvent
+from coder_ws_runtime.persist.reconcile.observe import node, node_at
+from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
+from coder_ws_runtime.persist.renames import find_renames
+from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.persist.store.lease import last_running_elsewhere
+from coder_ws_runtime.persist.store.names import COPY_SUFFIX, SWAP_SUFFIX, sibling_name
+
+_ALWAYS_NEWER = 1 << 62
+"""In nanoseconds: later than any file was changed."""
+_RENAMED = frozenset({Fate.MOVED.value, Fate.DEPARTED.value})
+
+
+def settle_parent(
+    session: Session, entry: Entry, children: Iterable[Child], event: LinkEvent = NO_EVENT
+) -> Outcome:
+    """Settle a directory, and its children if that changes anything. The daemon does it for each event.
+
+    Args:
+        session: home and volume, opened.
+        entry: what is declared.
+        children: those inside it.
+        event: as for `settle`.
+    """
+    from coder_ws_runtime.persist.children import settle_child  # noqa: PLC0415 - it imports this module
+
+    inside = tuple(children)
+    places = take_over(session, inside)
+    if event.fate is Fate.MOVED:
+        places = {**places, entry.path: event.path}
+    outcome = settle(session, entry, event=event)
+    if outcome.changed:
+        for child in inside:
+            follow_parent(session, child, places)
+            settle_child(session, child)
+    return outcome
+
+
+def take_over(session: Session, children: Iterable[Child]) -> dict[str, str]:
+    """Make content in the home this workspace's own, before its parent becomes the owner's.
+
+    It is exchanged with the link to the workspace's own copy, so it is merged with that as the content of any
+    directory that replaced a managed link. If the parent's link was renamed, it replaces the copy.
+
+    Returns:
+        The places to which links of parents were renamed, by the parents' paths.
+    """
+    places: dict[str, str] = {}
+    for child in children:
+        with suppress(OSError):  # a resolve reports what is wrong with the parent
+            if not child.kept or not _is_replaced(session, child):
+                continue
+            parent = child.parent
+            if parent.path not in places:
+                found = find_renames(session, {parent.path: parent})
+                places[parent.path] = found.get(parent.path, "")
+            if places[parent.path] or session.ledger.left(parent.path) in _RENAMED:
+                session.ledger.note_left(child.detour.path, Fate.MOVED.value)
+            with (
+                session.home.parent(child.entry.path) as mine,
+                session.home.parent(child.detour.path) as detour,
+            ):
+                kernel.exchange(*mine, *detour)
+                sync_directory(detour[0])
+                _lead_to_detour(session, child, *mine)
+                sync_directory(mine[0])
+    return {parent: place for parent, place in places.items() if place}
+
+
+def _lead_to_detour(session: Session, child: Child, fd: int, name: str) -> None:
+    """Let what a program saves from now on reach the new content, not the copy that it may replace."""
+    aside = sibling_name(name, SWAP_SUFFIX)
+    former = node(fd, name)
+    os.symlink(_detour(session, child), aside, dir_fd=fd)
+    kernel.exchange(fd, aside, fd, name)
+    if node(fd, aside) != former:  # a program has taken the name
+        kernel.exchange(fd, aside, fd, name)
+    os.unlink(aside, dir_fd=fd)
+
+
+def _is_replaced(session: Session, child: Child) -> bool:
+    """Whether the home has a directory at the child's path, and the managed link to its own copy."""
+    if not session.ledger.link(child.parent.path):
+        return False
+    status = session.home.status(child.parent.path)
+    if status is None or not stat.S_ISDIR(status.st_mode):
+        return False
+    status = session.home.status(child.entry.path)
+    if status is None or not stat.S_ISDIR(status.st_mode):
+        return False
+    link = node_at(session.home, child.detour.path)
+    text = f"{session.volume.path}/{child.entry.on_volume}"
+    return link is not None and link.target == text and session.ledger.has(child.detour.path, text)
+
+
+def follow_parent(session: Session, child: Child, places: Mapping[str, str]) -> None:
+    """Give a renamed parent a copy of the child's content, in the place of the link to it.
+
+    Args:
+        session: home and volume, opened.
+        child: its parent was settled.
+        places: from `take_over`.
+    """
+    place = places.get(child.parent.path)
+    if place and child.kept:
+        path = f"{place}{child.entry.path[len(child.parent.path) :]}"
+        with suppress(OSError), session.home.parent(path) as (fd, name):
+            _materialize(session, child, fd, name)
+
+
+def copy_to_renamed(session: Session, child: Child, fd: int, name: str) -> bool:
+    """Give links that were renamed next to the child's place a copy of its content, if that is known.
+
+    Args:
+        session: home and volume, opened.
+        child: what is declared.
+        fd: the directory on the volume that contains the child's place.
+        name: the child's name in it.
+
+    Returns:
+        Whether there was one: then new content replaces the former.
+    """
+    opened = open_directory(".", fd)
+    try:
+        names = sorted(os.listdir(opened))
+    finally:
+        os.close(opened)
+    done = False
+    for other in names:
+        if other != name and not other.endswith((COPY_SUFFIX, SWAP_SUFFIX)):
+            found = node(fd, other)
+            if found is not None and found.target == _detour(session, child) and is_own(session, fd, other):
+                _materialize(session, child, fd, other)
+                done = True
+    return done
+
+
+def _materialize(session: Session, child: Child, fd: int, name: str) -> None:
+    """Replace a link to the child by a copy of this workspace's content."""
+    found = node(fd, name)
+    if found is None or found.target != _detour(session, child):
+        return
+    partial, whole = sibling_name(name, COPY_SUFFIX), sibling_name(name, SWAP_SUFFIX)
+    try:
+        with session.volume.anchor.parent(child.entry.on_volume) as source:
+            copy(source, (fd, partial), refuse_writers=False, progress=session.monitor.advance)
+        kernel.rename_new(fd, partial, fd, whole)
+        kernel.swap(fd, whole, fd, name)
+        os.unlink(whole, dir_fd=fd)
+        sync_directory(fd)
+    except FileNotFoundError:  # it has no content
+        return
+    finally:
+        remove_tree(fd, partial)
+
+
+def is_own(session: Session, fd: int, name: str) -> bool:
+    """Whether only this workspace can have put something on the volume.
+
+    Args:
+        session: home and volume, opened.
+        fd: a directory of the volume.
+        name: what is in it.
+    """
+    until = last_running_elsewhere(session.volume.path, session.id)
+    return all(found.st_ctime > until for found in _statuses(fd, name))
+
+
+def _statuses(fd: int, name: str) -> Iterator[os.stat_result]:
+    """Of a name, and of everything below it."""
+    found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+    yield found
+    if stat.S_ISDIR(found.st_mode):
+        opened = open_directory(name, fd)
+        try:
+            for inner in os.listdir(opened):
+                yield from _statuses(opened, inner)
+        finally:
+            os.close(opened)
+
+
+def merge(session: Session, child: Child, source: str, *, whole: bool) -> None:
+    """Move this workspace's newer content to its own copy; what it replaces goes to the attic.
+
+    Args:
+        session: home and volume, opened.
+        child: what is declared.
+        source: where the content is, relative to the volume.
+        whole: whether it replaces the copy, and is not merged with it.
+    """
+    from coder_ws_runtime.persist.store.attic_records import Reason  # noqa: PLC0415 - as in children
+
+    anchor, target = session.volume.anchor, child.entry.on_volume
+    if whole and anchor.status(target) is not None:
+        with (
+            anchor.parent(target) as (fd, name),
+            session.attic.place(target, Reason.SUPERSEDED) as (attic, kept),
+        ):
+            kernel.rename_new(fd, name, attic, kept)
+            sync_directory(attic)
+            sync_directory(fd)
+    step = Step("child", "rescope", source, target, child.entry.place, session.id)
+    run_step(step, session, Declarations((), (), ()), copied_at=_ALWAYS_NEWER)
+
+
+def _detour(session: Session, child: Child) -> str:
+    return f"{session.home.path}/{child.detour.path}"

@@ -162,6 +162,8 @@ def _materialize(session: Session, child: Child, fd: int, name: str) -> None:
     if found is None or found.target != _detour(session, child):
         return
     partial, whole = sibling_name(name, COPY_SUFFIX), sibling_name(name, SWAP_SUFFIX)
+    for left in (partial, whole):  # by a killed run; this workspace's copy still has its content
+        remove_tree(fd, left)
     try:
         with session.volume.anchor.parent(child.entry.on_volume) as source:
             copy(source, (fd, partial), refuse_writers=False, progress=session.monitor.advance)

@@ -23,9 +23,10 @@ from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import Owner, sync_directory
 from coder_ws_runtime.fs.errors import BlockedPathError
 from coder_ws_runtime.fs.writing import write_link
-from coder_ws_runtime.persist.manifest.entry import DETOURS, Child, Scope
+from coder_ws_runtime.persist.manifest.entry import DETOURS, Child, Kind, Scope
 from coder_ws_runtime.persist.manifest.files import children_file
 from coder_ws_runtime.persist.manifest.paths import in_shell
+from coder_ws_runtime.persist.reconcile.observe import node_at
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.failures import failure_of
@@ -80,6 +81,8 @@ def settle_child(session: Session, child: Child, *, dry_run: bool = False) -> Ch
     before = session.displaced
     try:
         found = look_at_child(session, child)
+        if found.state is ChildState.NO_PARENT and not dry_run and _is_taken_over(session, child):
+            settle(session, child.detour)
         if found.state not in (ChildState.SEPARATE, ChildState.SHARED):
             return found
         waiting = _find_unprepared(session, child) if found.state is ChildState.SHARED else []
@@ -148,6 +151,12 @@ def look_at_child(session: Session, child: Child) -> ChildOutcome:
         return ChildOutcome(child, ChildState.OTHER_HOME, problem=problem, hint=hint)
     problem = f"something else is in its place: {visible(target) or 'a file'}"
     return ChildOutcome(child, ChildState.DIVERTED, problem=problem, hint="remove that to separate it")
+
+
+def _is_taken_over(session: Session, child: Child) -> bool:
+    """Whether its content is at the detour, and its parent has something that keeps it in the home."""
+    found = node_at(session.home, child.detour.path)
+    return child.kept and found is not None and found.kind is Kind.DIRECTORY
 
 
 def _is_linked(session: Session, child: Child) -> bool:

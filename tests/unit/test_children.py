@@ -355,6 +355,24 @@ def test_made_again_in_a_new_parent_it_is_merged_or_replaced(homes: Homes) -> No
         assert read(tree.home / ".x/own/") == {"port": "old", "log": "w2"}
 
 
+def test_in_a_parent_that_stays_in_the_home_it_is_kept(homes: Homes) -> None:
+    homes.tree.manifest(*SPLIT)
+    with homes.enter("w1") as tree:
+        settled(tree)
+        write(tree.home, {".x/own/port": "old"})
+        (tree.home / ".x").unlink()
+        write(tree.home, {".x/own/port": "new"})
+        os.mkfifo(tree.home / ".x/fifo")
+        for _ in range(2):
+            (child,) = tree.resolve().children
+            assert child.state.value == "child.no-parent"
+            assert (tree.home / ".x/own/port").read_text() == "new"
+            assert read(tree.volume / ".workspaces/w1/.x/own") == {"port": "new"}
+        (tree.home / ".x/fifo").unlink()
+        assert settled(tree).state.value == "child.separate"
+        assert read(tree.home / ".x/own/") == {"port": "new"}
+
+
 def test_renamed_by_a_program_its_new_name_has_the_content(homes: Homes) -> None:
     homes.tree.manifest(*SPLIT)
     with homes.enter("w1") as tree:

@@ -24,3 +24,17 @@ def test_a_new_parent_brings_content_of_its_own(make: Make) -> None:
     a.lose_container()
     a.resolve()
     assert (a.home / ".x/own/port").read_text() == "new"
+
+
+def test_content_in_the_place_of_its_link_is_kept_at_the_stop(make: Make) -> None:
+    """Not only when this workspace starts again: another one may run in between."""
+    a = make("a", *SPLIT)
+    a.resolve()
+    (a.home / ".x/own/port").write_text("old")
+    a.start()
+    (a.home / ".x/own").unlink()
+    (a.home / ".x/own").mkdir()
+    (a.home / ".x/own/port").write_text("new")
+    a.stop()
+    assert read(a.volume / ".workspaces/id-a/.x/own") == {"port": "new"}
+    assert (a.volume / ".x/own").is_symlink()

@@ -292,6 +292,7 @@ class Daemon:
         self.healer.note(self.watches.changes(), time.monotonic())
         self.session.has_news = lambda _: False  # no event is read after these
         self.healer.finish(time.monotonic() + _STOP)
+        self.upkeep.settle_children()  # later, another workspace may have written there
         self._report()
 
     def _report(self) -> None:

@@ -31,10 +31,14 @@ class Upkeep:
 
     def run(self) -> None:
         """Do what is due now."""
-        if self.children:
-            self._try("children", self._settle_children)
+        self.settle_children()
         self._try("staging", self.session.clear_left)
         self.keep_bounds()
+
+    def settle_children(self) -> None:
+        """Include those that were declared since the start, so that no other workspace waits for this one."""
+        if self.children:
+            self._try("children", self._settle_children)
 
     def keep_bounds(self) -> None:
         """Remove what is beyond the attic's limits."""
@@ -66,10 +70,13 @@ class Upkeep:
         self._said[what] = text
 
     def _settle_children(self) -> None:
-        """Include those that were declared since the start, so that no other workspace waits for this one."""
         from coder_ws_runtime.persist.children import settle_child  # noqa: PLC0415 - not every image has any
 
         outcomes = [settle_child(self.session, child) for child in self.children]
+        for outcome in outcomes:
+            if outcome.attic and outcome.problem:
+                text = f"~/{outcome.child.entry.path}: {outcome.problem} ({outcome.hint})"
+                journal.log(text, journal.WARNING, {"code": outcome.state.value})
         errors = [outcome.error for outcome in outcomes if outcome.error]
         if errors:
             raise errors[0]

@@ -1,7 +1,7 @@
 """Links to what another workspace of the owner removed while this one was not running.
 
-`home-persist remove` leaves the volume's copy for workspaces that are running. The content of a link in any
-other workspace is in the attic then, and nothing declares the path.
+It did so by `home-persist remove`, which leaves the volume's copy for workspaces that are running, or by a
+migration. The content of a link in any other workspace is in the attic then, and nothing declares the path.
 """
 
 import os
@@ -13,7 +13,8 @@ from coder_ws_runtime.persist.manifest.entry import DETOURS, Declarations, Entry
 from coder_ws_runtime.persist.manifest.paths import in_shell, is_below
 from coder_ws_runtime.persist.reconcile.observe import node
 from coder_ws_runtime.persist.session import Session
-from coder_ws_runtime.persist.store.attic import in_attic
+from coder_ws_runtime.persist.store.attic import DIRECTORY, in_attic, versions
+from coder_ws_runtime.persist.store.attic_records import Reason, Records
 
 
 def find_removed(session: Session, found: Declarations) -> Iterator[Entry]:
@@ -52,13 +53,22 @@ def drop_removed_link(session: Session, entry: Entry) -> None:
                 os.unlink(name, dir_fd=fd)
 
 
-def removed_elsewhere(entry: Entry) -> UserError:
+def removed_elsewhere(session: Session, entry: Entry) -> UserError:
     """What happened, and how to get the content back."""
     path = in_shell(entry.path)
+    by = "a migration" if _reason(session, entry) is Reason.MIGRATED else "home-persist remove"
     return RefusedError(
-        "another workspace removed it (home-persist remove), so it is no longer kept; the attic has it",
+        f"another workspace removed it ({by}), so it is no longer kept; the attic has it",
         code="path.removed-elsewhere",
         place=f"~/{entry.path}",
         hint=f"to copy it into this home: home-persist attic restore {path}; then, to keep it again:"
         f" home-persist add {path}",
     )
+
+
+def _reason(session: Session, entry: Entry) -> Reason:
+    """Why the attic has the newest version."""
+    volume = session.volume.anchor
+    newest = next(versions(volume, entry.on_volume, session.settings.workspace.name), "")
+    batch = newest.removeprefix(f"{DIRECTORY}/").partition("/")[0]
+    return Records(volume, batch).of(entry.path).reason

@@ -92,6 +92,7 @@ def resolve(
             problems = _bring_back(session)
             session.clear_left()
         found = load_declarations(layout, settings)
+        places = _take_over(session, found) if found.children and not dry_run else {}
         renamed: dict[str, Outcome] = {}
         if not dry_run and _are_declared_otherwise(session, found.entries):
             renamed = _follow_renames(session, found.entries)
@@ -104,7 +105,6 @@ def resolve(
         if not dry_run:
             changes = tuple(follow_scope_change(session, change, found) for change in changes)
         session.monitor.paths = len(found.entries)
-        places = _take_over(session, found) if found.children and not dry_run else {}
         if dry_run:
             simple = _follow_renames(session, found.entries, dry_run=True)
         else:
@@ -236,7 +236,7 @@ def _removed_elsewhere(session: Session, found: Declarations, *, dry_run: bool) 
     for entry in list(elsewhere.find_removed(session, found)):
         if not dry_run:
             elsewhere.drop_removed_link(session, entry)
-        yield elsewhere.removed_elsewhere(entry)
+        yield elsewhere.removed_elsewhere(session, entry)
 
 
 def _bring_back(session: Session) -> tuple[UserError, ...]:

@@ -1,6 +1,7 @@
 """Migrations: one row, one case, on real files; and that each runs once."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ import pytest
 from coder_ws_runtime.persist.migrations.plan import Decision
 from coder_ws_runtime.persist.migrations.run import Migrated, migrate
 from coder_ws_runtime.persist.session import Session
+from coder_ws_runtime.persist.store.attic_records import Reason
 from coder_ws_runtime.persist.store.lease import Lease
 from tests.harness.tree import Tree, content, read, write
 from tests.unit.conftest import Command
@@ -198,6 +200,78 @@ def test_our_link_to_what_was_moved_goes(tree: Tree) -> None:
     assert [item.decision for item in report.migrated] == [Decision.MOVED, Decision.NOTHING]
     assert read(tree.home) == {".new": f"->{tree.volume}/.new"}
     assert (tree.home / ".new/x").read_text() == "1"
+
+
+@pytest.mark.parametrize("path", [".old", ".old/x"])
+@pytest.mark.parametrize("step", [RENAME, REMOVE])
+def test_what_no_daemon_has_saved_yet_comes_along(path: str, step: dict[str, object], tree: Tree) -> None:
+    """A program replaced the link, and then the path is no longer declared."""
+    declared, inside = (".old/", path.removeprefix(".old")) if path != ".old" else (".old", "")
+    write(tree.volume, {path: "former"})
+    tree.manifest(declared)
+    tree.resolve()
+    (tree.home / ".old").unlink()
+    write(tree.home, {path: "newest"})
+    new = declared.replace("old", "new")
+    tree.manifest(*([new] if step is RENAME else []), migrations=[step])
+    assert tree.resolve().errors == []
+    if step is RENAME:
+        assert content(tree.volume) == {f".new{inside}": "newest"}
+        assert read(tree.home) == {".new": f"->{tree.volume}/.new"}
+    else:
+        assert (content(tree.volume), read(tree.home)) == ({}, {})
+    assert attic(tree) == {path: "former" if step is RENAME else "former newest"}
+    report = tree.resolve()
+    assert (report.changed, report.warnings) == (False, ())
+
+
+@pytest.mark.parametrize("scope", ["owner", "workspace"])
+def test_a_first_save_that_no_daemon_has_seen_comes_along(scope: str, tree: Tree) -> None:
+    with Session(tree.layout, tree.settings) as session:
+        session.ledger.note_awaited(".old")
+    write(tree.home, {".old": "first"})
+    tree.manifest({"path": ".new", "scope": scope}, migrations=[RENAME])
+    assert tree.resolve().errors == []
+    place = ".new" if scope == "owner" else f"{OWN}/.new"
+    assert content(tree.volume) == {place: "first"}
+    assert read(tree.home) == {".new": f"->{tree.volume}/{place}"}
+
+
+def test_a_step_waits_for_a_save_that_a_program_is_writing(tree: Tree) -> None:
+    write(tree.volume, {".old": "former"})
+    tree.manifest(".old")
+    tree.resolve()
+    (tree.home / ".old").unlink()
+    tree.manifest(".new", migrations=[RENAME])
+    with (tree.home / ".old").open("w") as file:
+        assert [error.code for error in tree.resolve().errors] == ["path.in-use"]
+        assert content(tree.volume) == {".old": "former"}
+        file.write("newest")
+    assert tree.resolve().errors == []
+    assert (tree.home / ".new").read_text() == "newest"
+
+
+def test_a_removal_of_our_own_is_not_another_workspaces(tree: Tree) -> None:
+    """The user had deleted or renamed the link."""
+    write(tree.volume, {".old": "1"})
+    tree.manifest(".old")
+    tree.resolve()
+    (tree.home / ".old").unlink()
+    tree.manifest(migrations=[REMOVE])
+    report = tree.resolve()
+    assert [item.decision for item in report.migrated] == [Decision.REMOVED, Decision.NOTHING]
+    assert report.warnings == ()
+
+
+def test_a_removal_that_another_workspace_ran_is_named(tree: Tree) -> None:
+    write(tree.volume, {".old": "1"})
+    tree.manifest(".old")
+    tree.resolve()
+    with Session(tree.layout, tree.settings) as session, session.attic.place(".old", Reason.MIGRATED) as to:
+        os.rename(tree.volume / ".old", to[1], dst_dir_fd=to[0])
+    tree.manifest()
+    (warning,) = tree.resolve().warnings
+    assert (warning.code, "migration" in str(warning)) == ("path.removed-elsewhere", True)
 
 
 def test_a_link_that_is_declared_stays(tree: Tree) -> None:

@@ -37,7 +37,8 @@ def look(step: Step, session: Session, *, declared: bool, used_by: tuple[str, ..
         OSError: from the file systems.
     """
     volume = session.volume.anchor
-    link = not declared and _has_link(step, session)
+    known = session.ledger.has(step.path, f"{session.volume.path}/{step.source}")
+    link = not declared and (known or _has_link(step, session))
     if not _is_there(step.source, session):
         return Seen(there=False, link=link)
     if not step.target:

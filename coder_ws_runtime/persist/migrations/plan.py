@@ -50,7 +50,7 @@ class Operation(Enum):
     MOVE = "rename to the target what the target lacks"
     TO_ATTIC = "rename to the attic"
     DROP = "remove what is byte for byte the same in the target"
-    DROP_LINK = "remove our link in the home, which now leads nowhere"
+    DROP_LINK = "remove our link in the home, which now leads nowhere, and forget it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Seen:
     pairs: tuple[Pair, ...] = ()
     """The source compared with the target."""
     link: bool = False
-    """Whether the home has our link to the source, and nothing declares it any longer."""
+    """Whether this container made a link to the source, and nothing declares it any longer."""
     used_by: Sequence[str] = ()
     """The owner's other workspaces that are running."""
     copied_at: int = 0

@@ -15,10 +15,12 @@ from collections.abc import Iterator
 from coder_ws_runtime.dataclass import asdict, dataclass, replace
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.errors import ChangedError
-from coder_ws_runtime.persist.manifest.entry import Declarations, Step
+from coder_ws_runtime.persist.manifest.entry import Declarations, Entry, Kind, Scope, Step
 from coder_ws_runtime.persist.manifest.paths import is_below
 from coder_ws_runtime.persist.migrations.plan import Decision, Operation, Plan, Seen, plan
 from coder_ws_runtime.persist.migrations.record import Record, recorded
+from coder_ws_runtime.persist.reconcile.observe import node_at
+from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.failures import failure_of
 from coder_ws_runtime.persist.store.lease import held_elsewhere
@@ -146,6 +148,7 @@ def _run(  # noqa: PLR0913 - one description of one run
 ) -> Migrated:
     from coder_ws_runtime.persist.migrations import apply as migrate_apply  # noqa: PLC0415 - ctypes is slow to import
 
+    _save_first(step, session, found)
     decision: Decision | None = None
     lost = False
     for attempt in range(_ATTEMPTS):
@@ -176,11 +179,38 @@ def _look_and_plan(
 ) -> tuple[Plan, Seen]:
     from coder_ws_runtime.persist.migrations import apply as migrate_apply  # noqa: PLC0415 - as above
 
-    declared = any(entry.path == step.path or is_below(step.path, entry.path) for entry in found.entries)
+    declared = _is_declared(step, found)
     others = held_elsewhere(session.volume.path, session.id)
     seen = migrate_apply.look(step, session, declared=declared, used_by=tuple(others))
     seen = replace(seen, copied_at=copied_at)
     return plan(step, seen, force=force), seen
+
+
+def _is_declared(step: Step, found: Declarations) -> bool:
+    return any(entry.path == step.path or is_below(step.path, entry.path) for entry in found.entries)
+
+
+def _save_first(step: Step, session: Session, found: Declarations) -> None:
+    """Move to the volume what a program saved in place of the managed link, and no daemon has seen yet.
+
+    Nothing declares the path any longer, so it would be lost with the container.
+
+    Raises:
+        UserError: it was not saved; then the step has to wait for it.
+    """
+    ledger, path = session.ledger, step.path
+    # Of a file that had no link yet, only the declaration of its new name shows whose copy it is.
+    first = ledger.is_awaited(path) and any(entry.on_volume == step.target for entry in found.entries)
+    linked = ledger.has(path, f"{session.volume.path}/{step.source}")
+    if _is_declared(step, found) or not (linked or first):
+        return
+    saved = node_at(session.home, path)
+    if saved is None or saved.kind not in (Kind.FILE, Kind.DIRECTORY):
+        return
+    scope = Scope.WORKSPACE if step.workspace else Scope.OWNER
+    outcome = settle(session, Entry(path, saved.kind, scope, "", step.place, step.source))
+    if outcome.error:
+        raise outcome.error
 
 
 def _document(step: Step, session: Session, decision: Decision, attic: str) -> bytes:

@@ -17,14 +17,14 @@ from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.fs.anchored import open_directory, sync_directory
 from coder_ws_runtime.fs.copying import copy
 from coder_ws_runtime.fs.removing import remove_tree
-from coder_ws_runtime.persist.manifest.entry import Child, Declarations, Entry, Step
+from coder_ws_runtime.persist.manifest.entry import Child, Declarations, Entry, Kind, Step
 from coder_ws_runtime.persist.migrations.run import run_step
 from coder_ws_runtime.persist.reconcile.event import NO_EVENT, Fate, LinkEvent
 from coder_ws_runtime.persist.reconcile.observe import node, node_at
 from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
 from coder_ws_runtime.persist.renames import find_renames
 from coder_ws_runtime.persist.session import Session
-from coder_ws_runtime.persist.store.lease import last_running_elsewhere
+from coder_ws_runtime.persist.store.lease import leases
 from coder_ws_runtime.persist.store.names import COPY_SUFFIX, SWAP_SUFFIX, sibling_name
 
 _ALWAYS_NEWER = 1 << 62
@@ -114,6 +114,13 @@ def _is_replaced(session: Session, child: Child) -> bool:
     return link is not None and link.target == text and session.ledger.has(child.detour.path, text)
 
 
+def save_taken_over(session: Session, child: Child) -> None:
+    """Keep content of a child whose parent stays in the home because of something that cannot be moved."""
+    found = node_at(session.home, child.detour.path)
+    if child.kept and found is not None and found.kind is Kind.DIRECTORY:
+        settle(session, child.detour)
+
+
 def follow_parent(session: Session, child: Child, places: Mapping[str, str]) -> None:
     """Give a renamed parent a copy of the child's content, in the place of the link to it.
 
@@ -185,8 +192,15 @@ def is_own(session: Session, fd: int, name: str) -> bool:
         fd: a directory of the volume.
         name: what is in it.
     """
-    until = last_running_elsewhere(session.volume.path, session.id)
+    until = _last_running_elsewhere(session)
     return all(found.st_ctime > until for found in _statuses(fd, name))
+
+
+def _last_running_elsewhere(session: Session) -> float:
+    """When another workspace can last have been running: infinite if one is, 0 if none is known."""
+    own = session.id or os.uname().nodename
+    others = [lease for lease in leases(session.volume.path) if lease.workspace_id != own]
+    return max((float("inf") if lease.in_use else lease.until for lease in others), default=0.0)
 
 
 def _statuses(fd: int, name: str) -> Iterator[os.stat_result]:
@@ -224,6 +238,14 @@ def merge(session: Session, child: Child, source: str, *, whole: bool) -> None:
             sync_directory(fd)
     step = Step("child", "rescope", source, target, child.entry.place, session.id)
     run_step(step, session, Declarations((), (), ()), copied_at=_ALWAYS_NEWER)
+
+
+def drop_empty(session: Session, child: Child) -> bool:
+    """Remove this workspace's copy if it is empty; returns whether it did."""
+    with session.volume.anchor.parent(child.entry.on_volume) as (fd, name), suppress(OSError):
+        os.rmdir(name, dir_fd=fd)
+        return True
+    return False
 
 
 def _detour(session: Session, child: Child) -> str:

@@ -12,7 +12,6 @@ this workspace's (`child_content`); otherwise it goes to the attic. The volume r
 ``.home-persist/children/known.json``, because images whose manifests do not declare them find the links too.
 """
 
-import json
 import os
 import stat
 from contextlib import suppress
@@ -23,18 +22,15 @@ from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import Owner, sync_directory
 from coder_ws_runtime.fs.errors import BlockedPathError
 from coder_ws_runtime.fs.writing import write_link
-from coder_ws_runtime.persist.manifest.entry import DETOURS, Child, Kind, Scope
-from coder_ws_runtime.persist.manifest.files import children_file
+from coder_ws_runtime.persist.child_notes import linked, note_linked, note_prepared, noted
+from coder_ws_runtime.persist.manifest.entry import DETOURS, Child, Scope
 from coder_ws_runtime.persist.manifest.paths import in_shell
-from coder_ws_runtime.persist.reconcile.observe import node_at
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.failures import failure_of
 from coder_ws_runtime.persist.store.lease import held_elsewhere
 from coder_ws_runtime.persist.store.names import aside_name
 from coder_ws_runtime.text import visible
-
-_VERSION = 1
 
 
 class ChildState(Enum):
@@ -81,8 +77,10 @@ def settle_child(session: Session, child: Child, *, dry_run: bool = False) -> Ch
     before = session.displaced
     try:
         found = look_at_child(session, child)
-        if found.state is ChildState.NO_PARENT and not dry_run and _is_taken_over(session, child):
-            settle(session, child.detour)
+        if found.state is ChildState.NO_PARENT and not dry_run:
+            from coder_ws_runtime.persist import child_content  # noqa: PLC0415 - it is rare
+
+            child_content.save_taken_over(session, child)
         if found.state not in (ChildState.SEPARATE, ChildState.SHARED):
             return found
         waiting = _find_unprepared(session, child) if found.state is ChildState.SHARED else []
@@ -95,7 +93,7 @@ def settle_child(session: Session, child: Child, *, dry_run: bool = False) -> Ch
                 unknown = not _link(session, child)
                 changed = True
             if not waiting:
-                _note_linked(session, child)
+                note_linked(session, child)
     except UserError as error:
         return ChildOutcome(child, ChildState.FAILED, error=error)
     except OSError as error:
@@ -153,12 +151,6 @@ def look_at_child(session: Session, child: Child) -> ChildOutcome:
     return ChildOutcome(child, ChildState.DIVERTED, problem=problem, hint="remove that to separate it")
 
 
-def _is_taken_over(session: Session, child: Child) -> bool:
-    """Whether its content is at the detour, and its parent has something that keeps it in the home."""
-    found = node_at(session.home, child.detour.path)
-    return child.kept and found is not None and found.kind is Kind.DIRECTORY
-
-
 def _is_linked(session: Session, child: Child) -> bool:
     with suppress(OSError), session.home.parent(child.parent.path) as (fd, name):
         return os.readlink(name, dir_fd=fd) == f"{session.volume.path}/{child.parent.on_volume}"
@@ -195,28 +187,12 @@ def _find_unprepared(session: Session, child: Child) -> list[str]:
     """The owner's other workspaces that are running, and for which the link would lead nowhere."""
     if child.parent.scope is Scope.WORKSPACE:
         return []
-    known = _noted(session)
+    known = noted(session)
     return [
         other
         for other in held_elsewhere(session.layout.volume, session.id)
         if child.entry.path not in known.get(other, ())
     ]
-
-
-def _noted(session: Session) -> dict[str, list[str]]:
-    """The children that each workspace has prepared, by its ID."""
-    with suppress(OSError, ValueError, AttributeError, TypeError):
-        prepared = json.loads(children_file(session.layout).read_bytes())["prepared"]
-        return {key: list(value) for key, value in prepared.items()}
-    return {}
-
-
-def _linked(session: Session) -> list[str]:
-    """The children whose link was on the volume: content in its place came later."""
-    with suppress(OSError, ValueError, AttributeError, TypeError, KeyError):
-        linked = json.loads(children_file(session.layout).read_bytes())["linked"]
-        return [path for path in linked if isinstance(path, str)]
-    return []
 
 
 # Changes -------------------------------------------------------------------------------------------
@@ -236,7 +212,7 @@ def _prepare(session: Session, child: Child) -> bool:
     else:
         changed = _make_unkept(session, child)
     if child.parent.scope is Scope.OWNER:
-        _note(session, child)
+        note_prepared(session, child)
     return changed
 
 
@@ -251,28 +227,6 @@ def _make_unkept(session: Session, child: Child) -> bool:
         found = None
     session.home.make_directories(path, owner=Owner.of(session.home.fd), durable=False)
     return found is None
-
-
-def _note(session: Session, child: Child) -> None:
-    if not session.id or child.entry.path not in _noted(session).get(session.id, []):
-        _write_note(session, prepared=child.entry.path)
-
-
-def _note_linked(session: Session, child: Child) -> None:
-    if child.parent.scope is Scope.OWNER and child.entry.path not in _linked(session):
-        _write_note(session, linked=child.entry.path)
-
-
-def _write_note(session: Session, *, prepared: str = "", linked: str = "") -> None:
-    with session.volume.lock(".home-persist/children"):
-        noted, known = _noted(session), {*_linked(session)}
-        if prepared:
-            noted.setdefault(session.id, []).append(prepared)
-        if linked:
-            known.add(linked)
-        paths = sorted({path for own in noted.values() for path in own})
-        document = {"version": _VERSION, "paths": paths, "prepared": noted, "linked": sorted(known)}
-        session.volume.write("children/known.json", (json.dumps(document, indent=2) + "\n").encode())
 
 
 def _link(session: Session, child: Child) -> bool:
@@ -330,9 +284,9 @@ def _clear_aside(session: Session, child: Child, fd: int, aside: str, *, renamed
     with suppress(OSError):  # it is empty
         os.rmdir(aside, dir_fd=fd)
         return True
-    again = child.entry.path in _linked(session)
+    again = child.entry.path in linked(session)
     own = child.kept and child_content.is_own(session, fd, aside)
-    if child.kept and (own or not again) and _drop_empty(session, child):
+    if child.kept and (own or not again) and child_content.drop_empty(session, child):
         with session.volume.anchor.parent(child.entry.on_volume) as (mine, last):
             kernel.rename_new(fd, aside, mine, last)
             sync_directory(mine)
@@ -346,11 +300,3 @@ def _clear_aside(session: Session, child: Child, fd: int, aside: str, *, renamed
         return not (child.kept and again)
     sync_directory(fd)
     return True
-
-
-def _drop_empty(session: Session, child: Child) -> bool:
-    """Remove this workspace's copy if it is empty; returns whether it did."""
-    with session.volume.anchor.parent(child.entry.on_volume) as (fd, name), suppress(OSError):
-        os.rmdir(name, dir_fd=fd)
-        return True
-    return False

@@ -233,7 +233,11 @@ def _removed_elsewhere(session: Session, found: Declarations, *, dry_run: bool) 
         return
     from coder_ws_runtime.persist import removed_elsewhere as elsewhere  # noqa: PLC0415 - it is rare
 
-    for entry in list(elsewhere.find_removed(session, found)):
+    removed = list(elsewhere.find_removed(session, found))
+    filled = [] if dry_run else list(elsewhere.fill_renamed_links(session, found))
+    yield from filled
+    told = {error.place for error in filled}
+    for entry in (entry for entry in removed if f"~/{entry.path}" not in told):
         if not dry_run:
             elsewhere.drop_removed_link(session, entry)
         yield elsewhere.removed_elsewhere(session, entry)

@@ -294,13 +294,3 @@ def held_elsewhere(volume: Path, workspace_id: str) -> list[str]:
     """IDs of the owner's other workspaces that are running, or may be on a host that is cut off."""
     own = workspace_id or os.uname().nodename
     return [lease.workspace_id for lease in leases(volume) if lease.in_use and lease.workspace_id != own]
-
-
-def last_running_elsewhere(volume: Path, workspace_id: str) -> float:
-    """When one of the owner's other workspaces can last have been running, in seconds since the epoch.
-
-    Infinite if one is running now; 0 if there is no other one.
-    """
-    own = workspace_id or os.uname().nodename
-    others = [lease for lease in leases(volume) if lease.workspace_id != own]
-    return max((float("inf") if lease.in_use else lease.until for lease in others), default=0.0)

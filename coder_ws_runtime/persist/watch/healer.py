@@ -10,10 +10,11 @@ from coder_ws_runtime.persist.manifest.entry import Child, Entry
 from coder_ws_runtime.persist.reconcile.actions import Decision
 from coder_ws_runtime.persist.reconcile.event import NO_EVENT, Fate, LinkEvent
 from coder_ws_runtime.persist.reconcile.refusals import unforeseen_error
-from coder_ws_runtime.persist.reconcile.settle import Outcome, save, settle
+from coder_ws_runtime.persist.reconcile.settle import Outcome, save
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_items import restore
 from coder_ws_runtime.persist.watch.change import Change, Sign
+from coder_ws_runtime.persist.watch.children import settle_with_children
 from coder_ws_runtime.persist.watch.link_events import LinkEvents
 from coder_ws_runtime.persist.watch.report import WatchReport
 from coder_ws_runtime.persist.watch.schedule import Schedule
@@ -168,17 +169,9 @@ class Healer:
     def _try(self, entry: Entry, event: LinkEvent) -> Outcome:
         self.session.ledger.refresh()  # commands make links, too
         try:
-            return self._settle_with_children(self.session, entry, event)
+            return settle_with_children(self.session, entry, self.children, event)
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends this path and not the daemon
             return Outcome(entry, Decision.FAILED, error=unforeseen_error(entry, error))
-
-    def _settle_with_children(self, session: Session, entry: Entry, event: LinkEvent) -> Outcome:
-        inside = [child for child in self.children if child.parent.path == entry.path]
-        if not inside:
-            return settle(session, entry, event=event)
-        from coder_ws_runtime.persist.child_content import settle_parent  # noqa: PLC0415 - not every image has any
-
-        return settle_parent(session, entry, inside, event)
 
     def _in_child(self, entry: Entry, event: LinkEvent, *, last: bool) -> Outcome:
         with Session(self.session.layout, self.session.settings) as session:
@@ -186,7 +179,7 @@ class Healer:
             session.volume.lock_wait = self.session.volume.lock_wait
             session.relink = self.session.relink
             try:
-                outcome = self._settle_with_children(session, entry, event)
+                outcome = settle_with_children(session, entry, self.children, event)
             except Exception as error:  # noqa: BLE001 - as above
                 return Outcome(entry, Decision.FAILED, error=unforeseen_error(entry, error))
             return _save_what_is_open(session, outcome) if last else outcome
@@ -205,9 +198,9 @@ class Healer:
         path, now = outcome.entry.path, time.monotonic()
         if path not in self.entries:
             return
-        self.events.note_settled(
-            path, f"{self.session.volume.path}/{outcome.entry.on_volume}", diverted=_is_diverted(outcome)
-        )
+        diverted = outcome.decision is Decision.DIVERTED and outcome.error is None
+        link = f"{self.session.volume.path}/{outcome.entry.on_volume}"
+        self.events.note_settled(path, link, diverted=diverted)
         self.report.note(path, outcome)
         if outcome.decision is Decision.WAIT:
             self.awaited[path] = outcome.entry.on_volume
@@ -291,10 +284,6 @@ class Healer:
         if self.worker.entry is not None:
             self.worker.interrupt(_PATIENCE)
         self.events.links.close()
-
-
-def _is_diverted(outcome: Outcome) -> bool:
-    return outcome.decision is Decision.DIVERTED and outcome.error is None
 
 
 def _save_what_is_open(session: Session, outcome: Outcome) -> Outcome:

@@ -68,30 +68,39 @@ def take_over(session: Session, children: Iterable[Child]) -> dict[str, str]:
     """
     places: dict[str, str] = {}
     for child in children:
-        with suppress(OSError):  # a resolve reports what is wrong with the parent
-            if not child.kept or not _is_replaced(session, child):
-                continue
-            parent = child.parent
-            if parent.path not in places:
-                found = find_renames(session, {parent.path: parent})
-                places[parent.path] = found.get(parent.path, "")
-            if places[parent.path] or session.ledger.left(parent.path) in _RENAMED:
-                session.ledger.note_left(child.detour.path, Fate.MOVED.value)
-            with (
-                session.home.parent(child.entry.path) as mine,
-                session.home.parent(child.detour.path) as detour,
-            ):
-                kernel.exchange(*mine, *detour)
-                sync_directory(detour[0])
-                _lead_to_detour(session, child, *mine)
-                sync_directory(mine[0])
+        # The parent's outcome reports what is wrong with it, or another process does the same.
+        with suppress(OSError):
+            if child.kept and _is_replaced(session, child):
+                with session.ledger.lock(child.detour.path, wait=False):
+                    _take_over(session, child, places)
     return {parent: place for parent, place in places.items() if place}
+
+
+def _take_over(session: Session, child: Child, places: dict[str, str]) -> None:
+    session.ledger.refresh()
+    if not _is_replaced(session, child):  # another process has done it
+        return
+    parent = child.parent
+    if parent.path not in places:
+        places[parent.path] = find_renames(session, {parent.path: parent}).get(parent.path, "")
+    if places[parent.path] or session.ledger.left(parent.path) in _RENAMED:
+        session.ledger.note_left(child.detour.path, Fate.MOVED.value)
+    with (
+        session.home.parent(child.entry.path) as mine,
+        session.home.parent(child.detour.path) as detour,
+    ):
+        kernel.exchange(*mine, *detour)
+        sync_directory(detour[0])
+        _lead_to_detour(session, child, *mine)
+        sync_directory(mine[0])
 
 
 def _lead_to_detour(session: Session, child: Child, fd: int, name: str) -> None:
     """Let what a program saves from now on reach the new content, not the copy that it may replace."""
     aside = sibling_name(name, SWAP_SUFFIX)
     former = node(fd, name)
+    if former is None or former.target != f"{session.volume.path}/{child.entry.on_volume}":
+        return
     os.symlink(_detour(session, child), aside, dir_fd=fd)
     kernel.exchange(fd, aside, fd, name)
     if node(fd, aside) != former:  # a program has taken the name

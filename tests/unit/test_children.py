@@ -10,11 +10,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.child_content import take_over
 from coder_ws_runtime.persist.children import ChildOutcome
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.session import Session
@@ -371,6 +373,29 @@ def test_in_a_parent_that_stays_in_the_home_it_is_kept(homes: Homes) -> None:
         (tree.home / ".x/fifo").unlink()
         assert settled(tree).state.value == "child.separate"
         assert read(tree.home / ".x/own/") == {"port": "new"}
+
+
+@pytest.mark.parametrize("renamed", [False, True])
+def test_taken_over_by_a_run_that_was_killed(homes: Homes, renamed: bool) -> None:  # noqa: FBT001 - a column
+    homes.tree.manifest(*SPLIT)
+    with homes.enter("w1") as tree:
+        settled(tree)
+        write(tree.home, {".x/own/port": "old", ".x/own/log": "1"})
+        if renamed:
+            (tree.home / ".x").rename(tree.home / ".x.old")
+        else:
+            (tree.home / ".x").unlink()
+        write(tree.home, {".x/own/port": "new"})
+        with Session(tree.layout, tree.settings) as session:
+            found = load_declarations(tree.layout, tree.settings)
+            killed = patch("coder_ws_runtime.persist.child_content._lead_to_detour", side_effect=SystemExit)
+            with killed, pytest.raises(SystemExit):
+                take_over(session, found.children)
+        assert (tree.home / ".x/own/port").read_text() == "old", "for this moment"
+        assert settled(tree).state.value == "child.separate"
+        assert read(tree.home / ".x/own/") == ({"port": "new"} if renamed else {"port": "new", "log": "1"})
+        assert "old" in " ".join(tree.attic().values())
+        assert not tree.resolve().changed
 
 
 def test_renamed_by_a_program_its_new_name_has_the_content(homes: Homes) -> None:

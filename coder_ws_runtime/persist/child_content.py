@@ -1,34 +1,34 @@
-"""Content that a program put in the place of a child's link: whose it is, and how it is kept.
+"""Content that a program put in the place of a child's link, and how it is kept.
 
 A program deletes or renames a link that it sees as a directory, and makes a new directory. That is a save, as
-at any other path, if it is this workspace's:
-
-- In the home, in a directory that replaced the managed link of the parent: only this workspace writes there.
-- On the volume, in the place of the link: every workspace of the owner writes there. The content is this
-  workspace's if no other one is running, and everything in it changed after the others were last running.
+at any other path, if it is this workspace's. It is, in the home, in a directory that replaced the managed
+link of the parent. On the volume, in the place of the link, `is_own` shows it.
 """
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.fs.anchored import open_directory, sync_directory
 from coder_ws_runtime.fs.copying import copy
 from coder_ws_runtime.fs.removing import remove_tree
-from coder_ws_runtime.persist.manifest.entry import Child, Declarations, Entry, Kind, Step
+from coder_ws_runtime.persist.child_owner import is_own
+from coder_ws_runtime.persist.link_search import find_links
+from coder_ws_runtime.persist.manifest.entry import DETOURS, Child, Declarations, Entry, Kind, Step
 from coder_ws_runtime.persist.migrations.run import run_step
+from coder_ws_runtime.persist.reconcile.compare import compare
 from coder_ws_runtime.persist.reconcile.event import NO_EVENT, Fate, LinkEvent
+from coder_ws_runtime.persist.reconcile.observation import Difference
 from coder_ws_runtime.persist.reconcile.observe import node, node_at
 from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
 from coder_ws_runtime.persist.renames import find_renames
 from coder_ws_runtime.persist.session import Session
-from coder_ws_runtime.persist.store.lease import leases
+from coder_ws_runtime.persist.store.attic_records import Reason
+from coder_ws_runtime.persist.store.journals import displaced
 from coder_ws_runtime.persist.store.names import COPY_SUFFIX, SWAP_SUFFIX, sibling_name
 
-_ALWAYS_NEWER = 1 << 62
-"""In nanoseconds: later than any file was changed."""
 _RENAMED = frozenset({Fate.MOVED.value, Fate.DEPARTED.value})
 
 
@@ -91,21 +91,23 @@ def _take_over(session: Session, child: Child, places: dict[str, str]) -> None:
     ):
         kernel.exchange(*mine, *detour)
         sync_directory(detour[0])
-        _lead_to_detour(session, child, *mine)
+        _lead_to_detour(session, child, mine, detour)
         sync_directory(mine[0])
 
 
-def _lead_to_detour(session: Session, child: Child, fd: int, name: str) -> None:
+def _lead_to_detour(session: Session, child: Child, mine: tuple[int, str], detour: tuple[int, str]) -> None:
     """Let what a program saves from now on reach the new content, not the copy that it may replace."""
-    aside = sibling_name(name, SWAP_SUFFIX)
-    former = node(fd, name)
+    former = node(*mine)
     if former is None or former.target != f"{session.volume.path}/{child.entry.on_volume}":
         return
-    os.symlink(_detour(session, child), aside, dir_fd=fd)
-    kernel.exchange(fd, aside, fd, name)
-    if node(fd, aside) != former:  # a program has taken the name
-        kernel.exchange(fd, aside, fd, name)
-    os.unlink(aside, dir_fd=fd)
+    aside = detour[0], sibling_name(detour[1], SWAP_SUFFIX)
+    with suppress(FileNotFoundError):  # a killed run left it
+        os.unlink(aside[1], dir_fd=aside[0])
+    os.symlink(_detour(session, child), aside[1], dir_fd=aside[0])
+    kernel.exchange(*aside, *mine)
+    if node(*aside) != former:  # a program has taken the name
+        kernel.exchange(*aside, *mine)
+    os.unlink(aside[1], dir_fd=aside[0])
 
 
 def _is_replaced(session: Session, child: Child) -> bool:
@@ -145,6 +147,22 @@ def follow_parent(session: Session, child: Child, places: Mapping[str, str]) -> 
             _materialize(session, child, fd, name)
 
 
+def follow_left(session: Session, child: Child) -> None:
+    """Do what `follow_parent` does, for a parent that a killed run had followed."""
+    found = node_at(session.home, child.detour.path)
+    if found is None or found.kind is not Kind.DIRECTORY:
+        return
+    home = session.home.path
+    for link in find_links(home / DETOURS, [home]):
+        path = link.path.removeprefix(f"{home}/")
+        if link.text == _detour(session, child) and path != child.entry.path:
+            with suppress(OSError), session.home.parent(path) as (fd, name):
+                if name.endswith(SWAP_SUFFIX):  # the killed run left it
+                    os.unlink(name, dir_fd=fd)
+                else:
+                    _materialize(session, child, fd, name)
+
+
 def copy_to_renamed(session: Session, child: Child, fd: int, name: str) -> bool:
     """Give links that were renamed next to the child's place a copy of its content, if that is known.
 
@@ -164,11 +182,14 @@ def copy_to_renamed(session: Session, child: Child, fd: int, name: str) -> bool:
         os.close(opened)
     done = False
     for other in names:
-        if other != name and not other.endswith((COPY_SUFFIX, SWAP_SUFFIX)):
-            found = node(fd, other)
-            if found is not None and found.target == _detour(session, child) and is_own(session, fd, other):
-                _materialize(session, child, fd, other)
-                done = True
+        found = node(fd, other)
+        if other == name or found is None or found.target != _detour(session, child):
+            continue
+        if other.endswith(SWAP_SUFFIX):  # a killed run left it
+            os.unlink(other, dir_fd=fd)
+        elif is_own(session, fd, other):
+            _materialize(session, child, fd, other)
+            done = True
     return done
 
 
@@ -193,38 +214,6 @@ def _materialize(session: Session, child: Child, fd: int, name: str) -> None:
         remove_tree(fd, partial)
 
 
-def is_own(session: Session, fd: int, name: str) -> bool:
-    """Whether only this workspace can have put something on the volume.
-
-    Args:
-        session: home and volume, opened.
-        fd: a directory of the volume.
-        name: what is in it.
-    """
-    until = _last_running_elsewhere(session)
-    return all(found.st_ctime > until for found in _statuses(fd, name))
-
-
-def _last_running_elsewhere(session: Session) -> float:
-    """When another workspace can last have been running: infinite if one is, 0 if none is known."""
-    own = session.id or os.uname().nodename
-    others = [lease for lease in leases(session.volume.path) if lease.workspace_id != own]
-    return max((float("inf") if lease.in_use else lease.until for lease in others), default=0.0)
-
-
-def _statuses(fd: int, name: str) -> Iterator[os.stat_result]:
-    """Of a name, and of everything below it."""
-    found = os.stat(name, dir_fd=fd, follow_symlinks=False)
-    yield found
-    if stat.S_ISDIR(found.st_mode):
-        opened = open_directory(name, fd)
-        try:
-            for inner in os.listdir(opened):
-                yield from _statuses(opened, inner)
-        finally:
-            os.close(opened)
-
-
 def merge(session: Session, child: Child, source: str, *, whole: bool) -> None:
     """Move this workspace's newer content to its own copy; what it replaces goes to the attic.
 
@@ -234,8 +223,6 @@ def merge(session: Session, child: Child, source: str, *, whole: bool) -> None:
         source: where the content is, relative to the volume.
         whole: whether it replaces the copy, and is not merged with it.
     """
-    from coder_ws_runtime.persist.store.attic_records import Reason  # noqa: PLC0415 - as in children
-
     anchor, target = session.volume.anchor, child.entry.on_volume
     if whole and anchor.status(target) is not None:
         with (
@@ -245,8 +232,34 @@ def merge(session: Session, child: Child, source: str, *, whole: bool) -> None:
             kernel.rename_new(fd, name, attic, kept)
             sync_directory(attic)
             sync_directory(fd)
+    for path in _differing(session, child, source):
+        replaced = f"{target}/{path}" if path else target
+        # Not exchanged: what a killed run had exchanged would be taken for the newer one by the next.
+        with (
+            anchor.parent(replaced) as place,
+            displaced(session.attic, place, replaced, Reason.SUPERSEDED),
+            session.attic.place(replaced, Reason.SUPERSEDED) as kept,
+        ):
+            kernel.rename_new(*place, *kept)
+            sync_directory(kept[0])
+            sync_directory(place[0])
     step = Step("child", "rescope", source, target, child.entry.place, session.id)
-    run_step(step, session, Declarations((), (), ()), copied_at=_ALWAYS_NEWER)
+    run_step(step, session, Declarations((), (), ()))
+
+
+def _differing(session: Session, child: Child, source: str) -> list[str]:
+    """What this workspace's copy has otherwise."""
+    with session.volume.anchor.parent(source) as place:
+        pairs = compare(place, session.volume.anchor, child.entry, refuse_writers=False)
+    return [pair.path for pair in pairs if pair.difference is Difference.DIFFERS]
+
+
+def put_away(session: Session, child: Child, fd: int, name: str) -> None:
+    """Move content of the shared directory to the attic."""
+    with session.attic.place(child.entry.path, Reason.MIGRATED) as (attic, kept):
+        kernel.rename_new(fd, name, attic, kept)
+        sync_directory(attic)
+        sync_directory(fd)
 
 
 def drop_empty(session: Session, child: Child) -> bool:

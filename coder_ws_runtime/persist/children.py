@@ -23,8 +23,10 @@ from coder_ws_runtime.fs.anchored import Owner, sync_directory
 from coder_ws_runtime.fs.errors import BlockedPathError
 from coder_ws_runtime.fs.writing import write_link
 from coder_ws_runtime.persist.child_notes import linked, note_linked, note_prepared, noted
+from coder_ws_runtime.persist.child_owner import is_own
 from coder_ws_runtime.persist.manifest.entry import DETOURS, Child, Scope
 from coder_ws_runtime.persist.manifest.paths import in_shell
+from coder_ws_runtime.persist.reconcile.event import Fate
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.failures import failure_of
@@ -107,14 +109,13 @@ def settle_child(session: Session, child: Child, *, dry_run: bool = False) -> Ch
 
 
 def _of_unknown(child: Child, attic: str) -> ChildOutcome:
-    path = in_shell(child.entry.path)
     return ChildOutcome(
         child,
         ChildState.SEPARATE,
         changed=True,
         problem="a program replaced the link that all workspaces follow, perhaps in another workspace;"
         " the attic has the content",
-        hint=f"if it is this workspace's: home-persist attic restore --force {path}",
+        hint=f"if it is this workspace's: home-persist attic restore --force {in_shell(child.entry.path)}",
         attic=attic,
     )
 
@@ -205,6 +206,10 @@ def _prepare(session: Session, child: Child) -> bool:
         UserError, OSError: it cannot be made.
     """
     if child.kept:
+        if session.ledger.left(child.detour.path) == Fate.MOVED.value:
+            from coder_ws_runtime.persist.child_content import follow_left  # noqa: PLC0415 - it is rare
+
+            follow_left(session, child)
         outcome = settle(session, child.detour)
         if outcome.error:
             raise outcome.error
@@ -267,15 +272,10 @@ def _exists(fd: int, name: str) -> bool:
 
 
 def _clear_aside(session: Session, child: Child, fd: int, aside: str, *, renamed: bool = False) -> bool:
-    """Move what is in the link's place to this workspace's copy, or to the attic; returns as `_link`.
-
-    If the link was renamed, it replaces that copy.
-    """
+    """Move what was in the link's place to this workspace's copy, or to the attic; returns as `_link`."""
     from coder_ws_runtime.fs import kernel  # noqa: PLC0415 - as above
     from coder_ws_runtime.persist import child_content  # noqa: PLC0415 - as above
-    from coder_ws_runtime.persist.store.attic_records import Reason  # noqa: PLC0415 - as above
 
-    directory = child.shared.rpartition("/")[0]
     if not _exists(fd, aside):
         return True
     if stat.S_ISLNK(os.stat(aside, dir_fd=fd, follow_symlinks=False).st_mode):
@@ -285,18 +285,16 @@ def _clear_aside(session: Session, child: Child, fd: int, aside: str, *, renamed
         os.rmdir(aside, dir_fd=fd)
         return True
     again = child.entry.path in linked(session)
-    own = child.kept and child_content.is_own(session, fd, aside)
+    own = child.kept and is_own(session, fd, aside)
     if child.kept and (own or not again) and child_content.drop_empty(session, child):
         with session.volume.anchor.parent(child.entry.on_volume) as (mine, last):
             kernel.rename_new(fd, aside, mine, last)
             sync_directory(mine)
     elif own:
-        child_content.merge(session, child, f"{directory}/{aside}", whole=renamed)
+        source = f"{child.shared.rpartition('/')[0]}/{aside}"
+        child_content.merge(session, child, source, whole=renamed)
     else:
-        with session.attic.place(child.entry.path, Reason.MIGRATED) as (attic, kept):
-            kernel.rename_new(fd, aside, attic, kept)
-            sync_directory(attic)
-        sync_directory(fd)
+        child_content.put_away(session, child, fd, aside)
         return not (child.kept and again)
     sync_directory(fd)
     return True

@@ -10,9 +10,11 @@ import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
+from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.fs.anchored import open_directory, sync_directory
 from coder_ws_runtime.fs.copying import copy
+from coder_ws_runtime.fs.errors import ChangedError
 from coder_ws_runtime.fs.removing import remove_tree
 from coder_ws_runtime.persist.child_owner import is_own
 from coder_ws_runtime.persist.link_search import find_links
@@ -206,9 +208,13 @@ def _materialize(session: Session, child: Child, fd: int, name: str) -> None:
             copy(source, (fd, partial), refuse_writers=False, progress=session.monitor.advance)
         kernel.rename_new(fd, partial, fd, whole)
         kernel.swap(fd, whole, fd, name)
+        if node(fd, whole) != found:  # a program has taken the name
+            kernel.swap(fd, whole, fd, name)
+            remove_tree(fd, whole)
+            return
         os.unlink(whole, dir_fd=fd)
         sync_directory(fd)
-    except FileNotFoundError:  # it has no content
+    except (FileNotFoundError, ChangedError):  # it has no content, or a program writes it: the link stays
         return
     finally:
         remove_tree(fd, partial)
@@ -249,8 +255,16 @@ def merge(session: Session, child: Child, source: str, *, whole: bool) -> None:
 
 def _differing(session: Session, child: Child, source: str) -> list[str]:
     """What this workspace's copy has otherwise."""
-    with session.volume.anchor.parent(source) as place:
-        pairs = compare(place, session.volume.anchor, child.entry, refuse_writers=False)
+    try:
+        with session.volume.anchor.parent(source) as place:
+            pairs = compare(place, session.volume.anchor, child.entry, refuse_writers=False)
+    except ChangedError as changed:
+        raise RefusedError(
+            "keeps changing while it is moved",
+            code="path.busy",
+            place=f"~/{child.entry.path}",
+            hint="stop the program that writes it, then: home-persist resolve",
+        ) from changed
     return [pair.path for pair in pairs if pair.difference is Difference.DIFFERS]
 
 

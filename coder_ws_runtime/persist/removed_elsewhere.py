@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from coder_ws_runtime.errors import RefusedError, UserError
-from coder_ws_runtime.fs.errors import ChangedError
+from coder_ws_runtime.fs.errors import BusyError, ChangedError
 from coder_ws_runtime.persist.manifest.entry import DETOURS, Declarations, Entry, Kind, Scope
 from coder_ws_runtime.persist.manifest.paths import in_shell, is_below
 from coder_ws_runtime.persist.reconcile.event import Fate
@@ -66,7 +66,7 @@ def fill_renamed_links(session: Session, found: Declarations) -> Iterator[UserEr
                 place=f"~/{entry.path}",
                 hint=f"to keep it again: home-persist add {in_shell(entry.path)}",
             )
-    except ChangedError as changed:
+    except (BusyError, ChangedError) as changed:
         yield _busy(str(changed))
     except OSError as error:
         yield failure_of("~", error)

@@ -15,6 +15,7 @@ from unittest.mock import patch
 import pytest
 
 from coder_ws_runtime.dataclass import replace
+from coder_ws_runtime.fs.errors import ChangedError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.child_content import take_over
 from coder_ws_runtime.persist.children import ChildOutcome
@@ -371,6 +372,19 @@ def test_in_a_parent_that_stays_in_the_home_it_is_kept(homes: Homes) -> None:
             assert (tree.home / ".x/own/port").read_text() == "new"
             assert read(tree.volume / ".workspaces/w1/.x/own") == {"port": "new"}
         (tree.home / ".x/fifo").unlink()
+        assert settled(tree).state.value == "child.separate"
+        assert read(tree.home / ".x/own/") == {"port": "new"}
+
+
+def test_what_keeps_changing_is_moved_by_the_next_run(homes: Homes) -> None:
+    homes.tree.manifest(*SPLIT)
+    with homes.enter("w1") as tree:
+        settled(tree)
+        write(tree.home, {".x/own/port": "old"})
+        (tree.home / ".x/own").unlink()
+        write(tree.home, {".x/own/port": "new"})
+        with patch("coder_ws_runtime.persist.child_content.compare", side_effect=ChangedError("port")):
+            assert [error.code for error in tree.resolve().errors] == ["path.busy"]
         assert settled(tree).state.value == "child.separate"
         assert read(tree.home / ".x/own/") == {"port": "new"}
 

@@ -25,7 +25,16 @@ from coder_ws_runtime.persist.store.names import RESERVED_SUFFIXES
 
 def catch_up(session: Session) -> None:
     """Follow renames before a command changes what is declared: then the links could not be understood."""
-    follow_renames(session, load_declarations(session.layout, session.settings).entries)
+    from coder_ws_runtime.persist import child_content  # noqa: PLC0415 - it uses this module
+
+    found = load_declarations(session.layout, session.settings)
+    # First: with its parent, a child's content would be published for all workspaces.
+    places = child_content.take_over(session, found.children)
+    session.relink, before = False, session.relink  # the old names stay free
+    follow_renames(session, found.entries)
+    session.relink = before
+    for child in found.children:
+        child_content.follow_parent(session, child, places)
 
 
 def follow_renames(

@@ -49,8 +49,13 @@ class Identity:
 
 
 def link_mark(found: os.stat_result) -> str:
-    """What tells a link from all others, also after renames; a copy of it or a later link has another one."""
+    """What tells a link from all others, also after renames."""
     return f"{found.st_ino}.{found.st_mtime_ns}"
+
+
+def made_together(mark: str, other: str) -> bool:
+    """Whether two links are equally old: one is the other, or a copy of it. Later links are not."""
+    return mark.partition(".")[2] == other.partition(".")[2]
 
 
 @dataclass(frozen=True, slots=True)

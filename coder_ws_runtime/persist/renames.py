@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.errors import UserError
-from coder_ws_runtime.identity import link_mark
+from coder_ws_runtime.identity import link_mark, made_together
 from coder_ws_runtime.persist.link_search import FoundLink, find_links
 from coder_ws_runtime.persist.manifest.entry import DETOURS, Entry, Scope
 from coder_ws_runtime.persist.manifest.load import load_declarations
@@ -121,10 +121,9 @@ def _row(places: Mapping[str, str]) -> list[str]:
 def find_renames(session: Session, declared: Mapping[str, Entry], *, deep: bool = True) -> dict[str, str]:
     """The other paths at which managed symlinks are, by their own path.
 
-    The ledger knows the mark of a link. If it does not, because a run was killed, only declared paths count,
-    and of several links with the same text none is known to be the renamed one. A link that was renamed by a
-    killed run counts; one that a killed run was exchanging does not, because the content may be exchanged
-    already.
+    The ledger knows the mark of a link; a copy of it (cp -a), or of the whole home, is as old. If the mark is
+    unknown because a run was killed, only declared paths count. A link that was renamed by a killed run
+    counts; one that a killed run was exchanging does not, because the content may be exchanged already.
 
     Args:
         session: home and volume, opened.
@@ -139,17 +138,30 @@ def find_renames(session: Session, declared: Mapping[str, Entry], *, deep: bool 
             lost[text] = path
     if not lost:
         return {}
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, str]] = {path: {} for path in lost.values()}
     for place in declared:
         path = lost.get(_text(session, place), "")
-        if path and session.ledger.mark(path) in ("", _mark(session, place)):
-            found.setdefault(path, []).append(place)
-    unseen = [path for path in lost.values() if path not in found and session.ledger.mark(path)]
+        if path:
+            found[path][place] = _mark(session, place)
+    unseen = [path for path, places in found.items() if not places]
     for link in _links_elsewhere(session, unseen, deep=deep):
         path, place = lost.get(link.text, ""), link.path.removeprefix(f"{session.home.path}/")
-        if path in unseen and link.mark == session.ledger.mark(path) and place != path:
-            found[path] = [place]
-    return {path: places[0] for path, places in found.items() if len(places) == 1}
+        if path in unseen and place != path and session.ledger.mark(path):
+            found[path][place] = link.mark
+    chosen = {path: _choose(places, session.ledger.mark(path)) for path, places in found.items()}
+    return {path: place for path, place in chosen.items() if place}
+
+
+def _choose(marks: Mapping[str, str], mark: str) -> str:
+    """The place that has the link with a mark, or else its only copy; empty if none is known to be it.
+
+    Args:
+        marks: the marks of the links with its text, by place.
+        mark: the link's, or empty if it is unknown.
+    """
+    exact = [place for place, found in marks.items() if found == mark]
+    alike = [place for place, found in marks.items() if not mark or made_together(found, mark)]
+    return next(iter(exact), alike[0] if len(alike) == 1 else "")
 
 
 def _links_elsewhere(session: Session, paths: Iterable[str], *, deep: bool) -> Iterator[FoundLink]:

@@ -170,8 +170,10 @@ class World:
         for path in (base / "home").rglob("*"):
             if path.is_symlink() and str(path.readlink()).startswith(str(self.volume)):
                 target = str(path.readlink()).replace(str(self.volume), str(volume))
+                made = path.lstat()
                 path.unlink()
                 path.symlink_to(target)
+                os.utime(path, ns=(made.st_atime_ns, made.st_mtime_ns), follow_symlinks=False)
         return World(base, volume, self.contents, self.faults)
 
     def remove(self) -> None:

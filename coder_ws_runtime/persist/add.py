@@ -8,6 +8,7 @@ from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import Anchor
 from coder_ws_runtime.fs.errors import BlockedPathError
+from coder_ws_runtime.persist.catch_up import catch_up
 from coder_ws_runtime.persist.children import settle_child
 from coder_ws_runtime.persist.manifest.entry import Declarations, Entry, Kind, Scope
 from coder_ws_runtime.persist.manifest.load import entry_of, load_declarations
@@ -17,7 +18,6 @@ from coder_ws_runtime.persist.reconcile.actions import Decision
 from coder_ws_runtime.persist.reconcile.observation import kind_of
 from coder_ws_runtime.persist.reconcile.plan import mounted, other_type, points_into
 from coder_ws_runtime.persist.reconcile.settle import settle
-from coder_ws_runtime.persist.renames import catch_up
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.failures import AGAIN, failure_of
 from coder_ws_runtime.persist.wish import Added, Wish

@@ -10,7 +10,6 @@ import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
-from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.fs.anchored import open_directory, sync_directory
 from coder_ws_runtime.fs.copying import copy
@@ -24,6 +23,7 @@ from coder_ws_runtime.persist.reconcile.compare import compare
 from coder_ws_runtime.persist.reconcile.event import NO_EVENT, Fate, LinkEvent
 from coder_ws_runtime.persist.reconcile.observation import Difference
 from coder_ws_runtime.persist.reconcile.observe import node, node_at
+from coder_ws_runtime.persist.reconcile.refusals import changing_error
 from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
 from coder_ws_runtime.persist.renames import find_renames
 from coder_ws_runtime.persist.session import Session
@@ -259,12 +259,7 @@ def _differing(session: Session, child: Child, source: str) -> list[str]:
         with session.volume.anchor.parent(source) as place:
             pairs = compare(place, session.volume.anchor, child.entry, refuse_writers=False)
     except ChangedError as changed:
-        raise RefusedError(
-            "keeps changing while it is moved",
-            code="path.busy",
-            place=f"~/{child.entry.path}",
-            hint="stop the program that writes it, then: home-persist resolve",
-        ) from changed
+        raise changing_error(child.entry.path) from changed
     return [pair.path for pair in pairs if pair.difference is Difference.DIFFERS]
 
 

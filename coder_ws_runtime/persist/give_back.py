@@ -26,6 +26,7 @@ from coder_ws_runtime.persist.reconcile.apply import apply
 from coder_ws_runtime.persist.reconcile.database import refuse_journal
 from coder_ws_runtime.persist.reconcile.observe import glance, node
 from coder_ws_runtime.persist.reconcile.path_work import Context
+from coder_ws_runtime.persist.reconcile.refusals import changing_error
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_records import Reason
 from coder_ws_runtime.persist.store.copies_in_home import copying, note_copy, writing_home
@@ -79,12 +80,7 @@ class GivingBack:
                         return returned
                 except (ChangedError, FileNotFoundError):
                     time.sleep(0.005 * 2**attempt)
-        raise RefusedError(
-            "keeps changing while it is moved",
-            code="path.busy",
-            place=f"~/{self.entry.path}",
-            hint=f"stop the program that writes it, then: home-persist remove {in_shell(self.entry.path)}",
-        )
+        raise changing_error(self.entry.path, f"home-persist remove {in_shell(self.entry.path)}")
 
     def _forget(self) -> None:
         if not self.forgotten:

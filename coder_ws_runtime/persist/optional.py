@@ -10,6 +10,7 @@ from functools import partial
 from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.catch_up import catch_up
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind, Scope
 from coder_ws_runtime.persist.manifest.files import available_file, available_files, manifest_files, read
 from coder_ws_runtime.persist.manifest.load import entries_of, load_declarations
@@ -18,7 +19,6 @@ from coder_ws_runtime.persist.manifest.user import UserFiles, editing
 from coder_ws_runtime.persist.reconcile.observe import glance
 from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
 from coder_ws_runtime.persist.remove import Removal, Removed
-from coder_ws_runtime.persist.renames import catch_up
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.settings import Settings
 from coder_ws_runtime.text import suggest

@@ -8,6 +8,7 @@ from coder_ws_runtime.dataclass import dataclass, replace
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.fs.anchored import sync_directory
 from coder_ws_runtime.fs.errors import BusyError
+from coder_ws_runtime.persist.catch_up import catch_up
 from coder_ws_runtime.persist.give_back import GivingBack
 from coder_ws_runtime.persist.manifest.entry import Declarations, Entry, Kind, Scope, on_volume
 from coder_ws_runtime.persist.manifest.load import load_declarations
@@ -27,7 +28,6 @@ from coder_ws_runtime.persist.remove_refusals import (
     other_scope,
     used_elsewhere,
 )
-from coder_ws_runtime.persist.renames import catch_up
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_records import Reason
 from coder_ws_runtime.persist.store.failures import AGAIN, failure_of

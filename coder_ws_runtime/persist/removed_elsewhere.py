@@ -14,6 +14,7 @@ from coder_ws_runtime.persist.manifest.entry import DETOURS, Declarations, Entry
 from coder_ws_runtime.persist.manifest.paths import in_shell, is_below
 from coder_ws_runtime.persist.reconcile.event import Fate
 from coder_ws_runtime.persist.reconcile.observe import node
+from coder_ws_runtime.persist.reconcile.refusals import changing_error
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic import DIRECTORY, in_attic, versions
 from coder_ws_runtime.persist.store.attic_records import Reason, Records
@@ -67,18 +68,9 @@ def fill_renamed_links(session: Session, found: Declarations) -> Iterator[UserEr
                 hint=f"to keep it again: home-persist add {in_shell(entry.path)}",
             )
     except (BusyError, ChangedError) as changed:
-        yield _busy(str(changed))
+        yield changing_error(str(changed))
     except OSError as error:
         yield failure_of("~", error)
-
-
-def _busy(path: str) -> UserError:
-    return RefusedError(
-        "keeps changing while it is copied",
-        code="path.busy",
-        place=f"~/{path}",
-        hint="stop the program that writes it, then: home-persist resolve",
-    )
 
 
 def _is_link(session: Session, path: str, link: str) -> bool:

@@ -13,7 +13,6 @@ from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.identity import link_mark, made_together
 from coder_ws_runtime.persist.link_search import FoundLink, find_links
 from coder_ws_runtime.persist.manifest.entry import DETOURS, Entry, Scope
-from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.reconcile.event import Fate, link_moved
 from coder_ws_runtime.persist.reconcile.follow import follow
 from coder_ws_runtime.persist.reconcile.observation import kind_of
@@ -21,20 +20,6 @@ from coder_ws_runtime.persist.reconcile.observe import node_at
 from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.names import RESERVED_SUFFIXES
-
-
-def catch_up(session: Session) -> None:
-    """Follow renames before a command changes what is declared: then the links could not be understood."""
-    from coder_ws_runtime.persist import child_content  # noqa: PLC0415 - it uses this module
-
-    found = load_declarations(session.layout, session.settings)
-    # First: with its parent, a child's content would be published for all workspaces.
-    places = child_content.take_over(session, found.children)
-    session.relink, before = False, session.relink  # the old names stay free
-    follow_renames(session, found.entries)
-    session.relink = before
-    for child in found.children:
-        child_content.follow_parent(session, child, places)
 
 
 def follow_renames(
@@ -53,6 +38,8 @@ def follow_renames(
     declared = {entry.path: entry for entry in entries}
     known = declared | former_entries(session, declared)
     places = find_renames(session, known)
+    if not dry_run:
+        _note_gone(session, _find_lost(session, known).values() - places.keys())
     followed = set(places.values())
     done: dict[str, Outcome] = {}
     while places:
@@ -78,6 +65,12 @@ def follow_renames(
                 break
         places = {path: place for path, place in places.items() if path not in row}
     return done
+
+
+def _note_gone(session: Session, paths: Iterable[str]) -> None:
+    """Forget the marks of links that were found nowhere, so that no later run searches the home again."""
+    with suppress(OSError):  # then the next run does
+        session.ledger.note_marks({path: "" for path in paths if session.ledger.mark(path)})
 
 
 def _as_of(entry: Entry, outcome: Outcome, error: UserError) -> Outcome:
@@ -122,20 +115,16 @@ def find_renames(session: Session, declared: Mapping[str, Entry], *, deep: bool 
     """The other paths at which managed symlinks are, by their own path.
 
     The ledger knows the mark of a link; a copy of it (cp -a), or of the whole home, is as old. If the mark is
-    unknown because a run was killed, only declared paths count. A link that was renamed by a killed run
-    counts; one that a killed run was exchanging does not, because the content may be exchanged already.
+    unknown because a run was killed, or because the link was found nowhere, only declared paths count. A link
+    that was renamed by a killed run counts; one that a killed run was exchanging does not, because the
+    content may be exchanged already.
 
     Args:
         session: home and volume, opened.
         declared: what is declared, by path.
         deep: whether to search the home, and not only the declared paths and next to them.
     """
-    lost: dict[str, str] = {}
-    for path, text in session.ledger.links().items():
-        entry = declared.get(path)
-        is_link = entry is not None and text == f"{session.volume.path}/{entry.on_volume}"
-        if is_link and session.ledger.left(path) in ("", Fate.NONE.value) and _text(session, path) != text:
-            lost[text] = path
+    lost = _find_lost(session, declared)
     if not lost:
         return {}
     found: dict[str, dict[str, str]] = {path: {} for path in lost.values()}
@@ -143,13 +132,24 @@ def find_renames(session: Session, declared: Mapping[str, Entry], *, deep: bool 
         path = lost.get(_text(session, place), "")
         if path:
             found[path][place] = _mark(session, place)
-    unseen = [path for path, places in found.items() if not places]
+    unseen = [path for path, places in found.items() if not places and session.ledger.mark(path)]
     for link in _links_elsewhere(session, unseen, deep=deep):
         path, place = lost.get(link.text, ""), link.path.removeprefix(f"{session.home.path}/")
-        if path in unseen and place != path and session.ledger.mark(path):
+        if path in unseen and place != path:
             found[path][place] = link.mark
     chosen = {path: _choose(places, session.ledger.mark(path)) for path, places in found.items()}
     return {path: place for path, place in chosen.items() if place}
+
+
+def _find_lost(session: Session, declared: Mapping[str, Entry]) -> dict[str, str]:
+    """The paths whose managed symlink is not in its place, by its text; no event has said why."""
+    lost: dict[str, str] = {}
+    for path, text in session.ledger.links().items():
+        entry = declared.get(path)
+        is_link = entry is not None and text == f"{session.volume.path}/{entry.on_volume}"
+        if is_link and session.ledger.left(path) in ("", Fate.NONE.value) and _text(session, path) != text:
+            lost[text] = path
+    return lost
 
 
 def _choose(marks: Mapping[str, str], mark: str) -> str:
@@ -170,6 +170,8 @@ def _links_elsewhere(session: Session, paths: Iterable[str], *, deep: bool) -> I
     roots = [session.home.path / place for place in sorted(near) if _is_directory(session, place)]
     if deep and near:
         roots.append(session.home.path)
+    if not roots:
+        return
     for link in find_links(session.volume.path, roots, deep=deep):
         if not link.path.endswith(RESERVED_SUFFIXES):
             yield link

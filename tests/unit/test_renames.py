@@ -10,7 +10,7 @@ import pytest
 
 from coder_ws_runtime.dataclass import dataclass, field
 from coder_ws_runtime.fs.anchored import Anchor
-from coder_ws_runtime.persist import renames
+from coder_ws_runtime.persist import link_search, renames
 from coder_ws_runtime.persist.reconcile import steps_after_rename
 from coder_ws_runtime.persist.reconcile.observation import Node
 from coder_ws_runtime.persist.reconcile.observe import node_at
@@ -183,6 +183,26 @@ def test_a_backup_with_any_name(name: str, tree: Tree) -> None:
     assert read(tree.home) == ours
     assert {path: (tree.home / path).read_text() for path in ("a", "b")} == {"a": "A3", "b": "B"}
     assert sorted(os.listdir(tree.home / "d")) == sorted([name, f"{name}.link"])
+
+
+def test_a_link_that_is_nowhere_is_searched_for_once(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the user's own link has replaced it: no later run searches the home for it."""
+    tree.manifest("a")
+    write(tree.home, {"a": "A", "mine": "mine"})
+    tree.resolve()
+    (tree.home / "a").unlink()
+    (tree.home / "a").symlink_to("mine")
+    searches: list[object] = []
+    search = link_search.find_links
+
+    def find_links(*args: object, **more: object) -> object:
+        searches.append(args)
+        return search(*args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(renames, "find_links", find_links)
+    for _ in range(3):
+        assert [one.code for one in tree.resolve().outcomes] == ["path.diverted"]
+    assert len(searches) == 1
 
 
 def test_directories_are_backed_up(tree: Tree) -> None:

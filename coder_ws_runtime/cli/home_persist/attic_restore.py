@@ -17,13 +17,13 @@ from coder_ws_runtime.cli.home_persist.attic_selection import (
 from coder_ws_runtime.cli.loading import refuse_root
 from coder_ws_runtime.errors import ExitStatus, RefusedError
 from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.catch_up import catch_up
 from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.manifest.paths import in_shell, is_below
 from coder_ws_runtime.persist.reconcile.observe import glance
 from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
 from coder_ws_runtime.persist.removed_elsewhere import drop_removed_link, find_removed
-from coder_ws_runtime.persist.renames import catch_up
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_batch import parse_batch
 from coder_ws_runtime.persist.store.attic_items import (

@@ -20,6 +20,7 @@ from coder_ws_runtime.persist.manifest.paths import is_below
 from coder_ws_runtime.persist.migrations.plan import Decision, Operation, Plan, Seen, plan
 from coder_ws_runtime.persist.migrations.record import Record, recorded
 from coder_ws_runtime.persist.reconcile.observe import node_at
+from coder_ws_runtime.persist.reconcile.refusals import changing_error
 from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.failures import failure_of
@@ -166,12 +167,7 @@ def _run(  # noqa: PLR0913 - one description of one run
             time.sleep(min(0.001 * 2**attempt, 0.2))
         else:
             return Migrated(step, decision, attic=attic)
-    raise RefusedError(
-        "keeps changing while it is moved",
-        code="path.busy",
-        place=f"~/{step.path}",
-        hint="stop the program that writes it, then: home-persist resolve",
-    )
+    raise changing_error(step.path)
 
 
 def _look_and_plan(

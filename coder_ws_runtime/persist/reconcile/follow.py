@@ -5,7 +5,7 @@ from coder_ws_runtime.fs.errors import BusyError, ChangedError
 from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.reconcile.apply import apply
 from coder_ws_runtime.persist.reconcile.event import LinkEvent
-from coder_ws_runtime.persist.reconcile.observe import look
+from coder_ws_runtime.persist.reconcile.observe import glance
 from coder_ws_runtime.persist.reconcile.path_work import Context
 from coder_ws_runtime.persist.reconcile.plan_after_rename import plan_after_rename
 from coder_ws_runtime.persist.session import Session
@@ -25,7 +25,8 @@ def follow(session: Session, entry: Entry, event: LinkEvent) -> bool:
     context = Context(session.home, session.volume, session.ledger, session.attic)
     try:
         with session.ledger.lock(entry.path, wait=session.wait_for_locks):
-            seen = look(session, entry, event, refuse_writers=False)
+            session.ledger.refresh()
+            seen = glance(session, entry, event)  # content at the path does not matter
             planned = plan_after_rename(entry, seen, event)
             if planned is None:
                 return False

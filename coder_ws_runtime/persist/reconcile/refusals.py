@@ -25,6 +25,16 @@ def in_use_error(entry: Entry, busy: BusyError) -> UserError:
     )
 
 
+def changing_error(path: str, again: str = "home-persist resolve") -> RefusedError:
+    """A program writes a path of the home all the time; `again` is the command to try then."""
+    return RefusedError(
+        "keeps changing while it is moved",
+        code="path.busy",
+        place=f"~/{path}",
+        hint=f"stop the program that writes it, then: {again}",
+    )
+
+
 def unforeseen_error(entry: Entry, error: Exception) -> UserError:
     """A bug, as the error of its path."""
     import traceback  # noqa: PLC0415 - seldom needed

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 
 from coder_ws_runtime.dataclass import dataclass, replace
-from coder_ws_runtime.errors import RefusedError, UserError
+from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.fs.errors import BusyError, ChangedError
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.monitor import amount
@@ -17,6 +17,7 @@ from coder_ws_runtime.persist.reconcile.observe import glance, look
 from coder_ws_runtime.persist.reconcile.outward_links import links_that_die
 from coder_ws_runtime.persist.reconcile.plan import plan
 from coder_ws_runtime.persist.reconcile.refusals import (
+    changing_error,
     failure_error,
     in_use_error,
     refusal_of,
@@ -143,7 +144,7 @@ class _Settling:
                 # The server dropped an open file of ours, e.g. the staging directory; open it again.
                 if failure.errno != errno.ESTALE or attempt >= _STALE_ATTEMPTS:
                     raise
-        self.error = _busy(self.entry)
+        self.error = changing_error(self.entry.path)
 
     def _do_next(self, glanced: Observation) -> bool:
         """Carry out the plan, made again with all content. Returns whether nothing is left to do."""
@@ -181,7 +182,7 @@ class _Settling:
         if in_place or self.dry_run or not self.session.has_news(self.entry.path):
             return False
         if not self.acted:
-            self.error = _busy(self.entry)
+            self.error = changing_error(self.entry.path)
         return True
 
     def _apply(self, seen: Observation) -> None:
@@ -289,12 +290,3 @@ _SAVING = frozenset(
 
 def _is_mode_only(done: Plan) -> bool:
     return all(action.operation is Operation.SET_MODE for action in done.actions)
-
-
-def _busy(entry: Entry) -> RefusedError:
-    return RefusedError(
-        "keeps changing while it is moved",
-        code="path.busy",
-        place=f"~/{entry.path}",
-        hint="stop the program that writes it, then: home-persist resolve",
-    )

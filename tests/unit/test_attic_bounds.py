@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from coder_ws_runtime.persist.store.attic_batch import batch_name
-from coder_ws_runtime.persist.store.attic_bounds import Bounds, Need, Space, to_prune
+from coder_ws_runtime.persist.store.attic_bounds import Bounds, Need, Space, headroom, to_prune
 from coder_ws_runtime.persist.store.attic_items import Item
 from coder_ws_runtime.persist.store.attic_records import Reason, Record
 
@@ -75,10 +75,24 @@ CASES = {
         [(2, "room")],
         Space(1000 * MIB, 35 * MIB),
     ),
+    "a disk that others have filled: a hundredth is the attic's own": Case(
+        [item("a", 1.5, 4 * MIB), item("a", 2, 4 * MIB), item("a", 3, 4 * MIB), item("a", 4, 4 * MIB)],
+        [(3, "room")],
+        Space(1000 * MIB, MIB),
+    ),
+    "but for a save that does not fit": Case(
+        [item("a", 1.5, 4 * MIB), item("a", 2, 4 * MIB), item("b", 3, 4 * MIB)],
+        [(1, "room"), (2, "room")],
+        Space(1000 * MIB, MIB),
+        Need(9 * MIB),
+    ),
     "no inodes": Case(
-        [item("a", 1.5), item("a", 2), item("a", 3)],
-        [(2, "room"), (1, "room")],
-        Space(1000 * MIB, 900 * MIB, 1000, 45),
+        [item("a", 1.5), item("a", 2), item("a", 3), item("a", 4)],
+        [(3, "room"), (2, "room")],
+        Space(1000 * MIB, 900 * MIB, 100, 2),
+    ),
+    "inodes that others have taken": Case(
+        [item("a", 1.5), item("a", 2), item("a", 3)], [], Space(1000 * MIB, 900 * MIB, 1000, 2)
     ),
     "inodes that are not counted": Case([item("a", 2), item("a", 3)], [], Space(1000 * MIB, 900 * MIB, 0, 0)),
     "a save that does not fit: newest versions go, too": Case(
@@ -130,3 +144,21 @@ CASES = {
 def test_row(case: Case) -> None:
     gone = to_prune(case.found, NOW, case.bounds, case.space, case.need, confirmed=case.confirmed)
     assert [(case.found.index(one.item), one.cause.value) for one in gone] == case.gone
+
+
+@pytest.mark.parametrize(
+    ("free", "found", "expected"),
+    [
+        (500, [item("a", 0.5)], 100),
+        (80, [item("a", 1.5), item("a", 2)], 30),
+        (1, [item("a", 1.5), item("a", 2, 4 * MIB)], 6),
+        (1, [item("a", 1.5, 40 * MIB)], 10),
+        (1, [item("a", 1.5), item("a", 2, 14 * MIB)], -4),
+    ],
+    ids=["share", "free", "own", "newest versions do not take its own", "too much"],
+)
+def test_what_may_be_added_before_the_attic_is_listed_again(
+    free: int, found: list[Item], expected: int
+) -> None:
+    """Each save would list it on a disk that others have filled."""
+    assert headroom(found, NOW, Bounds(), Space(1000 * MIB, free * MIB)) == expected * MIB

@@ -64,8 +64,9 @@ def prune_(  # noqa: PLR0913 - one argument an option
     """Delete versions that are older than DAYS, and those beyond the NUMBER newest of each file.
 
     The attic may take a tenth of the volume, but at most 4 GiB, and should leave a twentieth of the volume
-    free. Beyond that, the oldest versions that have a newer one in the attic are deleted. home-persist does
-    the same by itself when something is added, and when the volume has no room.
+    free. Beyond that, the oldest versions that have a newer one in the attic are deleted, but a hundredth
+    of the volume remains for them. home-persist does the same by itself when something is added, and when
+    the volume has no room.
 
     Exit status: 0 done, 1 something cannot be read or removed, 2 wrong usage, 3 no usable volume.
     """

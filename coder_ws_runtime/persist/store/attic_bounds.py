@@ -4,6 +4,10 @@ The attic makes room for data in use: it may take a share of the volume, has to 
 free, and shrinks further if a save would not fit. It removes first the copies of deleted workspaces, then
 versions that have a newer one in the attic, then the newest versions; of each kind, the oldest first. A
 newest version is removed for lack of room only if it is older than a day.
+
+A volume that others have filled, as a disk that it shares with the engine's images, would take the whole
+history for next to nothing. So a small part of the volume is the attic's own: it goes only for a save that
+does not fit.
 """
 
 import os
@@ -34,8 +38,10 @@ class Bounds:
     """Bytes on disk for all items together, whatever the volume's size."""
     free: float = 0.05
     """Share of the volume's size and inodes; while less is free, versions with a newer one are removed."""
+    own: float = 0.01
+    """Share of the volume's size and inodes for versions with a newer one, however little is free."""
     grace: float = DAY
-    """Seconds. A newest version younger than this is removed only for age, and not counted for the share."""
+    """Seconds. A newest version younger than this goes only for age, and is not counted for the share."""
 
     def limit(self, space: "Space") -> int:
         """The most bytes on disk that the attic may take on a volume."""
@@ -163,6 +169,12 @@ def _removable(kept: Sequence[tuple[int, Item]]) -> int:
     return sum(item.size for rank, item in kept if rank != _PROTECTED)
 
 
+def _older(kept: Sequence[tuple[int, Item]]) -> tuple[int, int]:
+    """Bytes and number of the items that go before a newest version."""
+    sizes = [item.size for rank, item in kept if rank < _NEWEST]
+    return sum(sizes), len(sizes)
+
+
 def headroom(kept: Sequence[Item], now: float, bounds: Bounds, space: Space) -> int:
     """How much may be added before something is beyond the limits. Pure.
 
@@ -176,7 +188,9 @@ def headroom(kept: Sequence[Item], now: float, bounds: Bounds, space: Space) -> 
         Bytes; negative if there is already too much.
     """
     _, ranked = _sorted_out(kept, now, bounds, confirmed=0)
-    return min(bounds.limit(space) - _removable(ranked), space.free - int(bounds.free * space.size))
+    older, _ = _older(ranked)
+    for_others = max(space.free - int(bounds.free * space.size), int(bounds.own * space.size) - older)
+    return min(bounds.limit(space) - _removable(ranked), for_others)
 
 
 class _Budget:
@@ -194,6 +208,9 @@ class _Budget:
         self.beyond_share = _removable(kept) - bounds.limit(space)
         self.below_free = int(bounds.free * space.size) - space.free - freed
         self.below_free_files = int(bounds.free * space.files) - space.free_files - freed_files
+        older, count = _older(kept)
+        self.beyond_own = older - int(bounds.own * space.size)
+        self.beyond_own_files = count - int(bounds.own * space.files)
         self.need = need.size - space.free - freed if need.size else 0
         self.need_files = need.files - space.free_files - freed_files if need.files and space.files else 0
 
@@ -205,7 +222,10 @@ class _Budget:
             return Cause.ROOM
         if self.beyond_share > 0:
             return Cause.SHARE
-        if rank < _NEWEST and (self.below_free > 0 or self.below_free_files > 0):
+        if rank < _NEWEST and (
+            (self.below_free > 0 and self.beyond_own > 0)
+            or (self.below_free_files > 0 and self.beyond_own_files > 0)
+        ):
             return Cause.ROOM
         return None
 
@@ -213,6 +233,8 @@ class _Budget:
         """Count an item as removed."""
         self.beyond_share -= item.size
         self.below_free -= item.size
+        self.beyond_own -= item.size
         self.need -= item.size
         self.below_free_files -= 1
+        self.beyond_own_files -= 1
         self.need_files -= 1

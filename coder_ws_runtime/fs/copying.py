@@ -14,14 +14,17 @@ import errno
 import os
 import re
 import stat
+import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 from coder_ws_runtime.dataclass import dataclass, field
 from coder_ws_runtime.fs.anchored import open_below, open_directory, open_file, report_deep_nesting
 from coder_ws_runtime.fs.errors import BusyError, ChangedError
 from coder_ws_runtime.fs.links import leaves, text_after_move
 from coder_ws_runtime.fs.metadata import set_metadata
+from coder_ws_runtime.fs.walkers import Group, Walkers
 from coder_ws_runtime.fs.writers import has_writer, ignore_lease_breaks
 from coder_ws_runtime.fs.writing import write_link
 from coder_ws_runtime.identity import Identity
@@ -43,7 +46,6 @@ class Copied:
     special: list[str] = field(default_factory=list)
     links: dict[str, str] = field(default_factory=dict)
     """The texts of copied links that lead out of the tree."""
-    size: int = 0
 
 
 COARSE = 5
@@ -100,7 +102,8 @@ def copy(  # noqa: PLR0913 - one description of one copy
     ignore_lease_breaks()
     each = durable and _entries(*source, SYNC_EACH) <= SYNC_EACH
     run = _Copy(target, progress or (lambda _: None), moving, sync_each=each, refuse_writers=refuse_writers)
-    run.entry(*source, *target, "")
+    with run.walkers.group() as group:
+        run.entry(*source, *target, "", group)
     if durable and not each:
         from coder_ws_runtime.fs import kernel  # noqa: PLC0415 - ctypes is slow to import
 
@@ -137,25 +140,37 @@ class _Copy:
         self.root_fd, self.root = target
         self.whole, self.within = moving
         self.done = Copied()
-        self.progress = progress
+        self._tell = progress
         self.sync_each = sync_each
         self.refuse_writers = refuse_writers
         self.links: dict[tuple[int, int], str] = {}
+        self.walkers = Walkers()
+        self._counting = threading.Lock()
         self.user = os.geteuid()
         self.group = os.getegid()
 
-    def entry(self, source_fd: int, source: str, target_fd: int, target: str, path: str) -> None:
+    def entry(  # noqa: PLR0913, PLR0917 - from where, to where, and who may do it
+        self, source_fd: int, source: str, target_fd: int, target: str, path: str, group: Group
+    ) -> None:
+        self.walkers.count()
         found = os.stat(source, dir_fd=source_fd, follow_symlinks=False)
         match stat.S_IFMT(found.st_mode):
             case stat.S_IFREG:
-                self._file(source_fd, source, target_fd, target, path)
+                # A second name is linked to the copy of the first, so that has to be there.
+                with self.walkers.shared if found.st_nlink > 1 else contextlib.nullcontext():
+                    self._file(source_fd, source, target_fd, target, path)
             case stat.S_IFDIR:
-                self._directory(source_fd, source, target_fd, target, path)
+                group.run(partial(self._directory, source_fd, source, target_fd, target, path))
             case stat.S_IFLNK:
                 self.done.identities[path] = Identity.of(found)
                 self._link(os.readlink(source, dir_fd=source_fd), found, target_fd, target, path)
             case _:
                 self.done.special.append(path)
+
+    def progress(self, count: int) -> None:
+        """More bytes, in one of the threads."""
+        with self._counting:
+            self._tell(count)
 
     def _directory(self, source_fd: int, source: str, target_fd: int, target: str, path: str) -> None:
         reading = open_directory(source, source_fd)
@@ -167,8 +182,9 @@ class _Copy:
             try:
                 if not path:
                     self.done.copies[path] = Identity.of(os.fstat(writing))
-                for name in os.listdir(reading):
-                    self.entry(reading, name, writing, name, f"{path}/{name}" if path else name)
+                with self.walkers.group() as group:
+                    for name in os.listdir(reading):
+                        self.entry(reading, name, writing, name, f"{path}/{name}" if path else name, group)
                 self._metadata(reading, writing, found)
             finally:
                 os.close(writing)
@@ -209,7 +225,6 @@ class _Copy:
                 os.close(writing)
             if Identity.of(os.fstat(reading)) != identity:
                 raise ChangedError(path)
-            self.done.size += found.st_size
         finally:
             os.close(reading)
 

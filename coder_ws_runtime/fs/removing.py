@@ -9,10 +9,12 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 
 from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.fs.anchored import open_directory, open_file, report_deep_nesting, writable
 from coder_ws_runtime.fs.errors import BusyError, ChangedError, MountPointError
+from coder_ws_runtime.fs.walkers import Group, Walkers
 from coder_ws_runtime.fs.writers import Writing, ignore_lease_breaks, writing
 from coder_ws_runtime.identity import Identity
 
@@ -34,8 +36,8 @@ def remove_copied(
     """
     ignore_lease_breaks()
     run = _Removal(_as_renamed(fd, name, identities) if renamed else identities)
-    with report_deep_nesting():
-        run.remove(fd, name, "")
+    with report_deep_nesting(), run.walkers.group() as group:
+        run.remove(fd, name, "", group)
     return run.kept
 
 
@@ -66,8 +68,8 @@ def check_copied(  # noqa: PLR0913 - each is one thing to make sure of
     """
     ignore_lease_breaks()
     run = _Check(_as_renamed(fd, name, identities) if renamed else identities, removable=removable, busy=busy)
-    with report_deep_nesting():
-        run.entry(fd, name, "")
+    with report_deep_nesting(), run.walkers.group() as group:
+        run.entry(fd, name, "", group)
     if run.seen != identities.keys():
         raise ChangedError(name)
 
@@ -89,8 +91,10 @@ class _Check:
         self.removable = removable
         self.busy = busy
         self.seen: set[str] = set()
+        self.walkers = Walkers()
 
-    def entry(self, fd: int, name: str, path: str) -> None:
+    def entry(self, fd: int, name: str, path: str, group: Group) -> None:
+        self.walkers.count()
         try:
             found = os.stat(name, dir_fd=fd, follow_symlinks=False)
         except FileNotFoundError as error:
@@ -102,14 +106,18 @@ class _Check:
             if self.busy and _writing(name, fd) in self.busy:
                 raise BusyError(path)
         elif stat.S_ISDIR(found.st_mode):
-            opened = open_directory(name, fd)
-            try:
-                if self.removable and found.st_uid != os.geteuid() and not _may_change(opened):
-                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path or name)
+            group.run(partial(self._directory, fd, name, path, found.st_uid))
+
+    def _directory(self, fd: int, name: str, path: str, owner: int) -> None:
+        opened = open_directory(name, fd)
+        try:
+            if self.removable and owner != os.geteuid() and not _may_change(opened):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path or name)
+            with self.walkers.group() as group:
                 for inner in os.listdir(opened):
-                    self.entry(opened, inner, f"{path}/{inner}" if path else inner)
-            finally:
-                os.close(opened)
+                    self.entry(opened, inner, f"{path}/{inner}" if path else inner, group)
+        finally:
+            os.close(opened)
 
 
 def _may_change(fd: int) -> bool:
@@ -122,22 +130,35 @@ class _Removal:
         self.kept: list[str] = []
         # The ctime of files with several names: it changes when one name is removed.
         self.unlinked: dict[tuple[int, int], int] = {}
+        self.walkers = Walkers()
 
-    def remove(self, fd: int, name: str, path: str) -> None:
+    def remove(self, fd: int, name: str, path: str, group: Group) -> None:
+        self.walkers.count()
+        found = self._look(fd, name, path)
+        if found is None:
+            return
+        if stat.S_ISDIR(found.st_mode):
+            group.run(partial(self._directory, fd, name, path))
+        elif found.st_nlink > 1:
+            with self.walkers.shared:
+                self._file(fd, name, found, path)
+        else:
+            self._file(fd, name, found, path)
+
+    def _look(self, fd: int, name: str, path: str) -> os.stat_result | None:
+        """The state of what was copied; None: it is something else, which stays, or is not there."""
         try:
             found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            if self._is_copied(found, path):
+                return found
+            with self.walkers.shared:  # another name of it may just have been removed
+                found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+                if self._is_copied(found, path):
+                    return found
         except FileNotFoundError:
-            return
-        if not self._is_copied(found, path):
-            self.kept.append(path)
-            return
-        try:
-            if stat.S_ISDIR(found.st_mode):
-                self._directory(fd, name, path)
-            else:
-                self._file(fd, name, found, path)
-        except MountPointError:
-            self.kept.append(path)
+            return None
+        self.kept.append(path)
+        return None
 
     def _is_copied(self, found: os.stat_result, path: str) -> bool:
         copied = self.identities.get(path)
@@ -147,7 +168,11 @@ class _Removal:
         return copied == Identity.of(found)
 
     def _file(self, fd: int, name: str, found: os.stat_result, path: str) -> None:
-        if stat.S_ISREG(found.st_mode) and _writing(name, fd) is not Writing.NO:
+        try:
+            if stat.S_ISREG(found.st_mode) and _writing(name, fd) is not Writing.NO:
+                self.kept.append(path)
+                return
+        except MountPointError:
             self.kept.append(path)
             return
         if found.st_nlink == 1:
@@ -172,11 +197,15 @@ class _Removal:
             self.kept.append(path)  # something is mounted on it
 
     def _directory(self, fd: int, name: str, path: str) -> None:
-        opened = open_directory(name, fd)
         try:
-            with writable((opened, ".")):
+            opened = open_directory(name, fd)
+        except MountPointError:
+            self.kept.append(path)
+            return
+        try:
+            with writable((opened, ".")), self.walkers.group() as group:
                 for inner in os.listdir(opened):
-                    self.remove(opened, inner, f"{path}/{inner}" if path else inner)
+                    self.remove(opened, inner, f"{path}/{inner}" if path else inner, group)
         finally:
             os.close(opened)
         try:

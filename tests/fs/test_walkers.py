@@ -1,0 +1,173 @@
+"""A large tree on a slow file system is walked by several threads, with the same results."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from coder_ws_runtime.fs import walkers
+from coder_ws_runtime.fs.errors import BusyError, ChangedError
+from coder_ws_runtime.fs.removing import check_copied, remove_copied
+from coder_ws_runtime.fs.walkers import Walkers
+from tests.fs.conftest import Two
+
+DIRECTORIES = 12
+FILES = 20
+MORE_THAN_NONE = -1.0
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
+    """Every file system is a slow one; the names of the threads that have walked."""
+    monkeypatch.setattr(walkers, "LOOK", 3)
+    monkeypatch.setattr(walkers, "SLOW", MORE_THAN_NONE)
+    threads: set[str] = set()
+    before = set(threading.enumerate())
+    count = Walkers.count
+
+    def counted(self: Walkers) -> None:
+        threads.add(threading.current_thread().name)
+        count(self)
+
+    monkeypatch.setattr(Walkers, "count", counted)
+    yield threads
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)  # it has done its part, but may not have ended
+    assert set(threading.enumerate()) == before, "a thread is left"
+
+
+def make(tree: Path) -> None:
+    """Directories in directories; each file also has a name in the next directory, and a link to it."""
+    tree.mkdir()
+    before = tree
+    for number in range(DIRECTORIES):
+        directory = (before if number % 3 else tree) / f"dir{number}"
+        (directory / "empty").mkdir(parents=True)
+        for file in range(FILES):
+            (directory / f"file{file}").write_text(f"{number} {file}")
+            if number:
+                (directory / f"again{file}").hardlink_to(before / f"file{file}")
+        (directory / "link").symlink_to("file0")
+        before = directory
+
+
+def facts(tree: Path) -> dict[str, tuple[object, ...]]:
+    """Mode, times, number of names, and content or text of all below a directory."""
+    found: dict[str, tuple[object, ...]] = {}
+    for path in [tree, *tree.rglob("*")]:
+        state = path.lstat()
+        text = str(path.readlink()) if path.is_symlink() else path.read_text() if path.is_file() else ""
+        names = 0 if path.is_dir() else state.st_nlink
+        found[str(path.relative_to(tree))] = (state.st_mode, state.st_mtime_ns, names, text)
+    return found
+
+
+@pytest.mark.parametrize("_", range(5))
+def test_a_copy_is_the_same_and_all_of_it_is_removed(_: int, two: Two, slow: set[str]) -> None:
+    tree = two.source / "tree"
+    make(tree)
+    before = facts(tree)
+    copied = two.copy()
+    assert len(slow) > 1
+    assert facts(two.target / "tree") == before
+    assert set(copied.identities) == {"" if path == "." else path for path in before}
+    check_copied(two.source_fd, "tree", copied.identities)
+    assert remove_copied(two.source_fd, "tree", copied.identities) == []
+    assert not tree.exists()
+
+
+def test_a_fast_file_system_is_walked_in_order(
+    two: Two, slow: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walkers, "SLOW", 60.0)
+    make(two.source / "tree")
+    two.copy()
+    assert slow == {threading.current_thread().name}
+
+
+def test_what_changed_since_stays(two: Two, slow: set[str]) -> None:
+    tree = two.source / "tree"
+    make(tree)
+    copied = two.copy()
+    changed = [f"dir{number}/file3" for number in range(0, DIRECTORIES, 3)]
+    for path in changed:
+        (tree / path).unlink()
+        (tree / path).write_text("a newer save")
+    (tree / "dir6/new").write_text("new")
+    with pytest.raises(ChangedError):
+        check_copied(two.source_fd, "tree", copied.identities)
+    kept = remove_copied(two.source_fd, "tree", copied.identities)
+    assert len(slow) > 1
+    left = {path for path, fact in facts(tree).items() if fact[3] in ("a newer save", "new")}
+    assert left == {*changed, "dir6/new"} <= set(kept)
+
+
+def test_a_file_that_a_program_writes_ends_all_of_it(two: Two, slow: set[str]) -> None:
+    tree = two.source / "tree"
+    make(tree)
+    with (tree / "dir9/file0").open("a"), pytest.raises(BusyError):
+        two.copy()
+    at_the_end = facts(two.target)
+    time.sleep(0.1)
+    assert facts(two.target) == at_the_end
+    assert "dir9/file0" not in at_the_end
+    assert len(slow) > 1
+
+
+class StopError(Exception):
+    """What the handler of a signal raises."""
+
+
+@pytest.mark.parametrize("after", [0.002, 0.01, 0.03, 0.06])
+def test_a_signal_ends_all_of_it(after: float, two: Two, slow: set[str]) -> None:
+    def stop(*_: object) -> None:
+        raise StopError
+
+    make(two.source / "tree")
+    before = signal.signal(signal.SIGALRM, stop)
+    whole = False
+    try:
+        signal.setitimer(signal.ITIMER_REAL, after)
+        two.copy()
+        whole = True
+    except StopError:
+        pass
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    at_the_end = facts(two.target)
+    time.sleep(0.1)
+    assert facts(two.target) == at_the_end
+    assert not whole or facts(two.target / "tree") == facts(two.source / "tree")
+
+
+def test_the_first_failure_is_the_one_that_is_raised(slow: set[str]) -> None:
+    walk = Walkers()
+    for _ in range(walkers.LOOK):
+        walk.count()
+    ended: list[int] = []
+
+    def part(number: int) -> Callable[[], None]:
+        def run() -> None:
+            if number == 1:
+                raise ChangedError("first")
+            with walk.group():
+                while True:  # ends because another part has failed
+                    walk.count()
+                    time.sleep(0.001)
+
+        def marked() -> None:
+            try:
+                run()
+            finally:
+                ended.append(number)
+
+        return marked
+
+    with pytest.raises(ChangedError, match="first"), walk.group() as group:  # noqa: PT012 - all parts are one walk
+        for number in range(3):
+            group.run(part(number))
+    assert sorted(ended) == [0, 1, 2]

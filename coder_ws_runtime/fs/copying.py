@@ -30,6 +30,8 @@ from coder_ws_runtime.fs.writing import write_link
 from coder_ws_runtime.identity import Identity
 
 _CHUNK = 1 << 20
+_WRITEBACK = 32 << 20
+"""Bytes of a file after which the disk begins to write them."""
 # Up to this many entries are synced one by one; for more, the whole file system is synced. That also waits
 # for the writes of other programs, so it has to be worth it.
 SYNC_EACH = 32
@@ -277,9 +279,20 @@ def _content(reading: int, writing: int, found: os.stat_result, progress: Progre
 def _range(reading: int, writing: int, start: int, end: int, progress: Progress) -> None:
     """Copy one range, in the kernel (sendfile(2) crosses file systems, copy_file_range(2) may not)."""
     os.lseek(writing, start, os.SEEK_SET)
+    unwritten = start
     while start < end:
         count = os.sendfile(writing, reading, start, min(_CHUNK, end - start))
         if count == 0:  # the file was truncated: its identity will show it
             return
         start += count
         progress(count)
+        if start - unwritten >= _WRITEBACK:
+            _begin_writeback(writing, unwritten, start - unwritten)
+            unwritten = start
+
+
+def _begin_writeback(fd: int, offset: int, length: int) -> None:
+    """The disk writes while we read on, so the sync at the end has less to wait for."""
+    from coder_ws_runtime.fs import kernel  # noqa: PLC0415 - ctypes is slow to import
+
+    kernel.begin_writeback(fd, offset, length)

@@ -24,6 +24,7 @@ _NAME_MAX = 255
 """The maximum length of a name in bytes (NAME_MAX of pathconf(3))."""
 _NOREPLACE = 1
 _EXCHANGE = 2
+_SYNC_FILE_RANGE_WRITE = 2
 _NO_FLAGS = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 CANNOT_EXCHANGE = (errno.EXDEV, *_NO_FLAGS)
 """The errors of an impossible `exchange`: in an overlayfs image layer, or on a file system without it."""
@@ -168,6 +169,14 @@ def older_name(kept: str) -> str:
     """The name next to `kept` that `swap` uses in between."""
     older = f"{kept}{_OLDER}"
     return older if len(os.fsencode(older)) <= _NAME_MAX else f"{os.urandom(8).hex()}{_OLDER}"
+
+
+def begin_writeback(fd: int, offset: int, length: int) -> None:
+    """Have the disk begin to write a part of a file, and do not wait (sync_file_range(2)).
+
+    Only for speed: nothing is durable by this, and whether it fails is seen by the sync that follows.
+    """
+    _libc.sync_file_range(fd, ctypes.c_int64(offset), ctypes.c_int64(length), _SYNC_FILE_RANGE_WRITE)
 
 
 def sync_file_system(fd: int) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
 import gc
 import os
 import pwd
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +12,6 @@ from pathlib import Path
 from coder_ws_runtime.cli import render
 from coder_ws_runtime.errors import ExitStatus, UserError
 from coder_ws_runtime.layout import Layout
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import NoReturn
-
 
 INTERRUPTED = 130
 """128 plus the number of SIGINT, as a shell reports it."""
@@ -50,15 +43,6 @@ def no_collection() -> Iterator[None]:
         gc.enable()
 
 
-def is_plain(*words: str) -> bool:
-    """Whether this process was called with exactly these words and without a terminal, as by a unit.
-
-    Such a call does not need click, which takes longer to load than the work takes.
-    """
-    completing = any(name.endswith("_COMPLETE") for name in os.environ)
-    return sys.argv[1:] == list(words) and not completing and not render.terminal(sys.stdout)
-
-
 def run_plain(function: Callable[[Layout], int]) -> int:
     """Run the work of a command without click, and return its exit status. Bugs keep their traceback.
 
@@ -79,18 +63,3 @@ def run_plain(function: Callable[[Layout], int]) -> int:
         # The reader of stdout has closed it; Python flushes it once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return ExitStatus.REFUSED
-
-
-def leave(status: int) -> NoReturn:
-    """End this process with an exit status, and leave it to the kernel to free what it holds.
-
-    Python would take its modules apart one by one, which takes a seventh of the time of a short command.
-    """
-    try:
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None and not stream.closed:  # None: it was closed before the command began
-                stream.flush()
-    except OSError:
-        sys.exit(status)  # Python tries once more, and says what is wrong
-    atexit._run_exitfuncs()  # noqa: SLF001 - os._exit() leaves them out
-    os._exit(status)

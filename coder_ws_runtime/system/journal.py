@@ -5,10 +5,15 @@ python3-systemd is imported only if stderr is connected to the journal (the chec
 (``NOTIFY_SOCKET``, sd_notify(3)).
 """
 
+from __future__ import annotations
+
 import os
 import sys
-from collections.abc import Mapping
-from functools import cache
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 # The levels of syslog(3) that we use.
 ERROR = 3
@@ -18,7 +23,6 @@ INFO = 6
 DEBUG = 7
 
 
-@cache
 def connected() -> bool:
     """Whether stderr is a stream of the journal."""
     stream = os.environ.get("JOURNAL_STREAM", "")

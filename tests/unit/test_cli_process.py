@@ -8,7 +8,7 @@ import pytest
 
 PROGRAM = """
 import atexit, sys
-from coder_ws_runtime.cli.process import leave
+from coder_ws_runtime.cli.plain import leave
 atexit.register(print, "registered", file=sys.stderr)
 print("said")
 leave(3)

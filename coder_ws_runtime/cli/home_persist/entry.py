@@ -12,7 +12,7 @@ WATCH_REPORT = "/run/coder-ws/watch.json"
 def program() -> None:
     """The command ``home-persist``."""
     status = main()
-    from coder_ws_runtime.cli.process import leave  # noqa: PLC0415 - see main()
+    from coder_ws_runtime.cli.plain import leave  # noqa: PLC0415 - see main()
 
     leave(status)
 
@@ -24,7 +24,8 @@ def main() -> int:
         # What programs save before the daemon watches is found by its first look at every path. Who restarts
         # the daemon later waits for that look.
         notify("READY=1")
-    from coder_ws_runtime.cli.process import is_plain, no_collection, run_plain  # noqa: PLC0415 - as above
+    from coder_ws_runtime.cli.plain import is_plain  # noqa: PLC0415 - as above
+    from coder_ws_runtime.cli.process import no_collection, run_plain  # noqa: PLC0415 - as above
 
     if is_plain("resolve"):
         with no_collection():
@@ -42,6 +43,6 @@ def main() -> int:
 def resolve_program() -> None:
     """The command ``home-persist-resolve``, the name of the former shell script."""
     from coder_ws_runtime.cli.home_persist.main import resolve_main as run_command  # noqa: PLC0415 - as above
-    from coder_ws_runtime.cli.process import leave  # noqa: PLC0415 - as above
+    from coder_ws_runtime.cli.plain import leave  # noqa: PLC0415 - as above
 
     leave(run_command())

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from coder_ws_runtime.cli.process import is_plain, leave, no_collection, run_plain
+from coder_ws_runtime.cli.plain import is_plain, leave
+from coder_ws_runtime.cli.process import no_collection, run_plain
 from coder_ws_runtime.layout import Layout
 
 

@@ -1,6 +1,7 @@
 """The entry point of ``ws-doctor``: the call that the agent makes every minute runs without click."""
 
-from coder_ws_runtime.cli.process import is_plain, leave, no_collection, run_plain
+from coder_ws_runtime.cli.plain import is_plain, leave
+from coder_ws_runtime.cli.process import no_collection, run_plain
 
 
 def program() -> None:

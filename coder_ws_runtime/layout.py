@@ -197,6 +197,11 @@ class Layout:
         return self.runtime_dir / "watch.json"
 
     @property
+    def doctor_memory(self) -> Path:
+        """What the doctor remembers of a complete look that found nothing, see `doctor.glance`."""
+        return self.runtime_dir / "doctor"
+
+    @property
     def hook_logs(self) -> Path:
         """One log file per post-create hook."""
         return self.root / "var/log/coder-ws/hooks"
@@ -205,6 +210,11 @@ class Layout:
     def systemd_runtime(self) -> Path:
         """Exists while systemd is PID 1 (sd_booted(3))."""
         return self.root / "run/systemd/system"
+
+    @property
+    def unit_invocations(self) -> Path:
+        """Where systemd has a link from each unit that was started to the ID of that start."""
+        return self.root / "run/systemd/units"
 
     @property
     def system_bus(self) -> Path:

@@ -19,8 +19,8 @@ DOCKER_ENGINE = "ws-docker-engine.service"
 JOURNAL = "systemd-journald.service"
 PROXY = "ws-docker-proxy.service"
 PROXY_SOCKET = "ws-docker-proxy.socket"
-_MULTI_USER = "multi-user.target"
-_RESCUE = ("rescue.target", "emergency.target")
+MULTI_USER = "multi-user.target"
+RESCUE = ("rescue.target", "emergency.target")
 
 UNITS = (DOCKER_GROUP, RESOLVE, JETBRAINS, WATCH, HOOKS, AGENT, WEB_SHELL)
 """Our units, in boot order."""
@@ -116,7 +116,7 @@ def answers(context: Context) -> dict[str, Unit]:
     One call of systemctl(1): it expands a pattern to the units in the states that ``--state`` names.
     Empty if systemd does not answer.
     """
-    wanted = [*UNITS, DOCKER_ENGINE, PROXY, PROXY_SOCKET, JOURNAL, _MULTI_USER, *_RESCUE]
+    wanted = [*UNITS, DOCKER_ENGINE, PROXY, PROXY_SOCKET, JOURNAL, MULTI_USER, *RESCUE]
     command = ["systemctl", "show", f"--property={','.join(_PROPERTIES)}", "--state=failed"]
     shown = context.run([*command, "--", *wanted, "*"], timeout=_PATIENCE)
     return {unit.name: unit for unit in parse_units(shown.stdout)}
@@ -139,9 +139,9 @@ def state(context: Context) -> str:
     known = context.ask(answers)
     if not known:
         return ""
-    if any(known[name].active for name in _RESCUE if name in known):
+    if any(known[name].active for name in RESCUE if name in known):
         return "maintenance"
-    main = known.get(_MULTI_USER)
+    main = known.get(MULTI_USER)
     return "running" if main is None or main.active else "starting"
 
 

@@ -217,7 +217,7 @@ def test_the_daemon_keeps_no_openssl_in_memory() -> None:
 DOCTOR = """
 import sys
 from coder_ws_runtime.cli.ws_doctor import entry, look
-look.look = lambda checks, layout: look.Run(None, [], 0.0)
+look.examine = lambda *_, **__: []
 sys.argv = ["ws-doctor", *sys.argv[1:]]
 print(f"status {entry.main()}")
 print(*sys.modules, file=sys.stderr)
@@ -246,6 +246,44 @@ def test_the_line_for_the_metadata_goes_by_click() -> None:
     assert "click" in modules_of(DOCTOR, "--metadata", "--strict")
 
 
+GLANCE = """
+import sys
+from coder_ws_runtime.cli.ws_doctor import entry
+entry.glance.is_unchanged = lambda memory: True
+sys.argv = ["ws-doctor", *sys.argv[1:]]
+status = entry.main()
+print(*sys.modules, file=sys.stderr)
+"""
+
+
+def test_a_glance_loads_next_to_nothing() -> None:
+    """Every workspace makes one each minute; most of it is the start of an interpreter."""
+    program = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(REPO)!r})\n{GLANCE}"]
+    done = subprocess.run([*program, "--metadata"], capture_output=True, text=True, check=True)
+    assert done.stdout == "well\n"
+    modules = set(done.stderr.split())
+    assert {name for name in modules if name.startswith("coder_ws_runtime.")} <= {
+        f"coder_ws_runtime.{name}"
+        for name in (
+            "_version",
+            "cli",
+            "cli.plain",
+            "cli.ws_doctor",
+            "cli.ws_doctor.entry",
+            "digest",
+            "doctor",
+            "doctor.glance",
+            "doctor.room",
+            "system",
+            "system.journal",
+            "system.probe",
+            "system.quick",
+        )
+    }
+    slow = {"re", "enum", "collections", "functools", "contextlib", "pathlib", "json", "subprocess", "signal"}
+    assert (slow | BY_UNITS).isdisjoint(modules)
+
+
 def test_the_line_for_the_metadata_refuses_as_click_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WS_DOCTOR_IGNORE", "no.such-check")
     said = []
@@ -259,9 +297,8 @@ def test_the_line_for_the_metadata_refuses_as_click_does(monkeypatch: pytest.Mon
 
 QUIET = """
 import sys
-from coder_ws_runtime.cli.ws_doctor import entry, look, main
-nothing = lambda checks, layout: look.Run(None, [], 0.0)
-look.look, main.look = nothing, nothing
+from coder_ws_runtime.cli.ws_doctor import entry, look
+look.examine = lambda *_, **__: []
 sys.argv = ["ws-doctor", *sys.argv[1:]]
 entry.program()
 """

@@ -14,6 +14,8 @@ from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.doctor.catalogue import CHECKS
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Check, Result, examine
+from coder_ws_runtime.doctor.glance import WELL
+from coder_ws_runtime.doctor.remember import forget, observe, remember
 from coder_ws_runtime.doctor.selection import IGNORED, select
 from coder_ws_runtime.errors import ExitStatus
 from coder_ws_runtime.layout import Layout
@@ -32,23 +34,40 @@ class Run:
 
 
 def look(checks: Sequence[Check], layout: Layout) -> Run:
-    """Run `checks`; on a terminal, show which ones are still running."""
+    """Run `checks`; on a terminal, show which ones are still running.
+
+    After a finding, the next line for Coder's metadata is from a complete look.
+    """
     began = time.monotonic()
     context = Context.of(layout.root, os.environ)
-    waiting = _say_waiting if render.terminal(sys.stderr) else None
-    results = examine(checks, context, waiting=waiting)
+    results = _examine(checks, context)
+    if doctor_text.metadata(results) != WELL:
+        forget(context)
     return Run(context, results, time.monotonic() - began)
 
 
 def say_metadata(layout: Layout) -> int:
     """Run all checks except those that the environment excludes, and print the result in one line.
 
+    If nothing is wrong, it is remembered for the glances of the next minutes.
+
     Raises:
         UsageError: the environment excludes a check that does not exist, or all checks.
     """
     checks = select(CHECKS, (), (), os.environ.get(IGNORED, "").split())
-    render.say(doctor_text.metadata(look(checks, layout).results))
+    context = Context.of(layout.root, os.environ)
+    before = observe(context)
+    line = doctor_text.metadata(_examine(checks, context))
+    render.say(line)
+    if line == WELL and before is not None:
+        remember(context, before)
+    else:
+        forget(context)
     return ExitStatus.DONE
+
+
+def _examine(checks: Sequence[Check], context: Context) -> list[Result]:
+    return examine(checks, context, waiting=_say_waiting if render.terminal(sys.stderr) else None)
 
 
 def _say_waiting(ids: Sequence[str]) -> None:

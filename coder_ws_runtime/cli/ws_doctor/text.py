@@ -6,6 +6,7 @@ from itertools import groupby
 from coder_ws_runtime.cli.render import plain, style
 from coder_ws_runtime.doctor.engine import Check, Result
 from coder_ws_runtime.doctor.findings import Remedy, Status, Verdict, Where
+from coder_ws_runtime.doctor.glance import WELL
 from coder_ws_runtime.doctor.report import counts
 from coder_ws_runtime.text import plural
 
@@ -199,7 +200,7 @@ def metadata(results: Sequence[Result]) -> str:
     """The report in one short line, the worst result first."""
     wrong = [item for item in results if item.verdict.findings or item.verdict.status.bad]
     if not wrong:
-        return "well"
+        return WELL
     wrong.sort(key=lambda item: not item.verdict.status.bad)
     line = f"{', '.join(_numbers(results))}: {', '.join(item.check.id for item in wrong)}"
     return line if len(line) <= _METADATA_LENGTH else f"{line[: _METADATA_LENGTH - 1]}…"

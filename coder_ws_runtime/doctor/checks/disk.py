@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 from coder_ws_runtime.dataclass import replace
-from coder_ws_runtime.doctor import remedies
+from coder_ws_runtime.doctor import remedies, room
 from coder_ws_runtime.doctor.checks.home import read_only
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
@@ -27,15 +27,8 @@ from coder_ws_runtime.system.cgroups import own_groups
 from coder_ws_runtime.system.mounts import find_mount, parse_mounts
 from coder_ws_runtime.text import plural, size
 
-_LITTLE = 0.10
-"""The part of a file system that has to be free; below it there is a warning, unless much is free."""
-_MUCH = 5 << 30
-"""This many free bytes are enough, however small a part they are."""
-_NOTHING = 0.01
 _STALLED = 10.0
 """Percentage of a minute in which all programs waited for memory; from here on, people notice it."""
-_FULL_BYTES = 16 << 20
-"""With less than this, saving a file may fail at any time."""
 
 
 def _largest(context: Context, path: Path) -> str:
@@ -251,23 +244,22 @@ def _counted(command: str) -> str:
 def _room(check_id: str, path: Path, what: str, remedy: Remedy) -> Verdict:
     there = os.statvfs(path)
     total, free = there.f_blocks * there.f_frsize, there.f_bavail * there.f_frsize
-    findings: list[Finding] = []
-    if total:
-        evidence = [f"{path}: {size(free)} of {size(total)} free"]
-        if free < _FULL_BYTES or (free / total < _NOTHING and free < _MUCH):
-            findings.append(failure(f"{check_id}-full", f"{what} is full", remedy, evidence=evidence))
-        elif free / total < _LITTLE and free < _MUCH:
-            findings.append(
-                warning(f"{check_id}-nearly-full", f"{what} is nearly full", remedy, evidence=evidence)
-            )
-    if there.f_files and there.f_favail / there.f_files < _LITTLE:
-        # What takes inodes is many files, however small: the command counts them.
-        remedy = replace(remedy, commands=tuple(map(_counted, remedy.commands)))
-        evidence = [f"{path}: {there.f_favail} of {there.f_files} inodes free"]
-        if there.f_favail / there.f_files < _NOTHING:
-            problem = f"{what} has no room for more files, however small (no free inodes)"
-            findings.append(failure(f"{check_id}-no-inodes", problem, remedy, evidence=evidence))
-        else:
-            problem = f"{what} has hardly any room for more files, however small (few free inodes)"
-            findings.append(warning(f"{check_id}-few-inodes", problem, remedy, evidence=evidence))
-    return found(findings, f"{size(free)} of {size(total)} free")
+    summary = f"{size(free)} of {size(total)} free"
+    wanted = room.wants(there)
+    if not wanted:
+        return ok(summary)
+    evidence = [f"{path}: {summary}"]
+    # What takes inodes is many files, however small: the command counts them.
+    counting = replace(remedy, commands=tuple(map(_counted, remedy.commands)))
+    inodes = [f"{path}: {there.f_favail} of {there.f_files} inodes free"]
+    full = f"{what} has no room for more files, however small (no free inodes)"
+    few = f"{what} has hardly any room for more files, however small (few free inodes)"
+    every = {
+        room.FULL: failure(f"{check_id}-full", f"{what} is full", remedy, evidence=evidence),
+        room.NEARLY_FULL: warning(
+            f"{check_id}-nearly-full", f"{what} is nearly full", remedy, evidence=evidence
+        ),
+        room.NO_INODES: failure(f"{check_id}-no-inodes", full, counting, evidence=inodes),
+        room.FEW_INODES: warning(f"{check_id}-few-inodes", few, counting, evidence=inodes),
+    }
+    return found([every[want] for want in wanted], summary)

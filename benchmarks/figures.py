@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from coder_ws_runtime.doctor.glance import MAX_AGE
+
 
 class Unit(Enum):
     """What a figure's aim is about."""
@@ -28,6 +30,8 @@ class Figure:
     """The script of benchmarks/inside and its arguments, for what is measured in one booted workspace."""
     times_a_day: int = 0
     """How often a workspace runs it in a day, if that is what it costs."""
+    complete_every: int = 1
+    """Of how many of these times one is slower, because it runs all checks."""
     obstacle: str = ""
     """What stands in the way of the aim, and what was tried; published while the aim is missed."""
 
@@ -52,6 +56,13 @@ _DOCTOR = (
     " more, the checks 31, `systemctl` 14, `sudo` 8 and `journalctl` 5. Done already: imports only where a"
     " finding needs them, versions of tools asked again only when the file changed, no curl. Tried without"
     " gain: to ask systemd while the checks are imported."
+)
+
+_GLANCE = (
+    "Of 19 ms of processor time, a bare interpreter takes 10, the start of the command and its 13 small"
+    " modules 2, `systemctl list-units` 6 and `touch`, which shows whether the volume accepts changes, 1."
+    " What systemd and its bus do for `systemctl` is not in the figure. Not done: to remember a complete look"
+    " for 5 minutes in place of 10, which takes 46 ms on average in place of 33."
 )
 
 
@@ -174,13 +185,14 @@ FIGURES = (
     ),
     Figure(
         "doctor-metadata",
-        "the doctor's line for Coder's agent metadata",
+        "the doctor's line for Coder's agent metadata, in a minute in which nothing changes",
         "a bare Python",
         0.05,
         Unit.SECONDS,
         ("doctor", "metadata", "15"),
         times_a_day=24 * 60,
-        obstacle=_DOCTOR,
+        complete_every=int(MAX_AGE / 60),
+        obstacle=_GLANCE,
     ),
     Figure(
         "daemon",

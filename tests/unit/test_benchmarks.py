@@ -25,6 +25,15 @@ def test_an_aim_is_reached_or_missed() -> None:
     assert report.line(figure, {**RATIO, "ratio": 0.81}).endswith(": missed")
 
 
+def test_the_doctor_s_day_is_the_mixture_of_its_minutes() -> None:
+    """9 of 10 minutes take 20 ms and one takes 120: 30 ms on average."""
+    figure = replace(BY_NAME["doctor-metadata"], complete_every=10)
+    processor = {"processor_seconds": 0.02, "complete_processor_seconds": 0.12, "complete_seconds": 0.2}
+    said = report.line(figure, {**RATIO, **processor})
+    assert "; 0.200 s with all checks, each 10th time;" in said
+    assert f", {0.03 * 24 * 60:.0f} s a day;" in said
+
+
 def test_the_plot_has_a_bar_for_each_ratio_and_escapes_its_words() -> None:
     measured = {figure.name: RATIO for figure in FIGURES if figure.unit is Unit.RATIO}
     drawn = plot.draw(measured)

@@ -158,11 +158,9 @@ class _Copy:
         found = os.stat(source, dir_fd=source_fd, follow_symlinks=False)
         match stat.S_IFMT(found.st_mode):
             case stat.S_IFREG:
-                # A second name is linked to the copy of the first, so that has to be there.
-                with self.walkers.shared if found.st_nlink > 1 else contextlib.nullcontext():
-                    self._file(source_fd, source, target_fd, target, path)
+                self._file(source_fd, source, target_fd, target, path)
             case stat.S_IFDIR:
-                group.run(partial(self._directory, source_fd, source, target_fd, target, path))
+                group.run(path, partial(self._directory, source_fd, source, target_fd, target, path))
             case stat.S_IFLNK:
                 self.done.identities[path] = Identity.of(found)
                 self._link(os.readlink(source, dir_fd=source_fd), found, target_fd, target, path)
@@ -170,7 +168,8 @@ class _Copy:
                 self.done.special.append(path)
 
     def progress(self, count: int) -> None:
-        """More bytes, in one of the threads."""
+        """More bytes, in one of the threads. Raises what has failed in another."""
+        self.walkers.check()
         with self._counting:
             self._tell(count)
 
@@ -214,27 +213,35 @@ class _Copy:
             if self.refuse_writers and has_writer(reading):
                 raise BusyError(path)
             wait_for_tick(found)
-            identity = self.done.identities[path] = Identity.of(found)
-            if found.st_nlink > 1 and self._hard_link(found, target_fd, target, path):
+            if found.st_nlink == 1:
+                self._open_file(reading, found, target_fd, target, path)
                 return
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            writing = os.open(target, flags, 0o600, dir_fd=target_fd)
-            try:
-                _content(reading, writing, found, self.progress)
-                self._metadata(reading, writing, found)
-                self.done.copies[path] = Identity.of(os.fstat(writing))
-            finally:
-                os.close(writing)
-            if Identity.of(os.fstat(reading)) != identity:
-                raise ChangedError(path)
+            with self.walkers.shared:  # a second name is linked to the copy of the first: it has to be there
+                if not self._hard_link(found, target_fd, target, path):
+                    self._open_file(reading, found, target_fd, target, path)
+                    self.links[found.st_dev, found.st_ino] = path
         finally:
             os.close(reading)
 
+    def _open_file(self, reading: int, found: os.stat_result, target_fd: int, target: str, path: str) -> None:
+        identity = self.done.identities[path] = Identity.of(found)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        writing = os.open(target, flags, 0o600, dir_fd=target_fd)
+        try:
+            _content(reading, writing, found, self.progress)
+            self._metadata(reading, writing, found)
+            self.done.copies[path] = Identity.of(os.fstat(writing))
+        finally:
+            os.close(writing)
+        if Identity.of(os.fstat(reading)) != identity:
+            raise ChangedError(path)
+
     def _hard_link(self, found: os.stat_result, target_fd: int, target: str, path: str) -> bool:
         """Link to the copy of another name of the same file, if there is one."""
-        first = self.links.setdefault((found.st_dev, found.st_ino), path)
-        if first == path:
+        first = self.links.get((found.st_dev, found.st_ino))
+        if first is None:
             return False
+        self.done.identities[path] = Identity.of(found)
         directory, _, name = f"{self.root}/{first}".rpartition("/")
         with open_below(self.root_fd, directory) as fd:
             os.link(name, target, src_dir_fd=fd, dst_dir_fd=target_fd, follow_symlinks=False)

@@ -106,7 +106,7 @@ class _Check:
             if self.busy and _writing(name, fd) in self.busy:
                 raise BusyError(path)
         elif stat.S_ISDIR(found.st_mode):
-            group.run(partial(self._directory, fd, name, path, found.st_uid))
+            group.run(path, partial(self._directory, fd, name, path, found.st_uid))
 
     def _directory(self, fd: int, name: str, path: str, owner: int) -> None:
         opened = open_directory(name, fd)
@@ -134,31 +134,26 @@ class _Removal:
 
     def remove(self, fd: int, name: str, path: str, group: Group) -> None:
         self.walkers.count()
-        found = self._look(fd, name, path)
+        found = _status(fd, name)
         if found is None:
             return
-        if stat.S_ISDIR(found.st_mode):
-            group.run(partial(self._directory, fd, name, path))
-        elif found.st_nlink > 1:
-            with self.walkers.shared:
-                self._file(fd, name, found, path)
-        else:
+        if stat.S_ISDIR(found.st_mode) and self._is_copied(found, path):
+            group.run(path, partial(self._directory, fd, name, path))
+        elif found.st_nlink == 1 and self._is_copied(found, path):
             self._file(fd, name, found, path)
+        else:
+            # Nobody else removes another name of it meanwhile, which would change its ctime.
+            with self.walkers.shared:
+                self._file_or_kept(fd, name, path)
 
-    def _look(self, fd: int, name: str, path: str) -> os.stat_result | None:
-        """The state of what was copied; None: it is something else, which stays, or is not there."""
-        try:
-            found = os.stat(name, dir_fd=fd, follow_symlinks=False)
-            if self._is_copied(found, path):
-                return found
-            with self.walkers.shared:  # another name of it may just have been removed
-                found = os.stat(name, dir_fd=fd, follow_symlinks=False)
-                if self._is_copied(found, path):
-                    return found
-        except FileNotFoundError:
-            return None
-        self.kept.append(path)
-        return None
+    def _file_or_kept(self, fd: int, name: str, path: str) -> None:
+        found = _status(fd, name)
+        if found is None:
+            return
+        if self._is_copied(found, path) and not stat.S_ISDIR(found.st_mode):
+            self._file(fd, name, found, path)
+        else:
+            self.kept.append(path)
 
     def _is_copied(self, found: os.stat_result, path: str) -> bool:
         copied = self.identities.get(path)
@@ -215,6 +210,13 @@ class _Removal:
                 raise
             if not self.kept:  # something appeared between the listing and the removal
                 self.kept.append(path)
+
+
+def _status(fd: int, name: str) -> os.stat_result | None:
+    try:
+        return os.stat(name, dir_fd=fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
 
 
 def _writing(name: str, fd: int) -> Writing:

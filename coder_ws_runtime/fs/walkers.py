@@ -15,7 +15,10 @@ LOOK = 200
 SLOW = 0.0002
 """Seconds an entry."""
 _MOST = 4
-"""Threads."""
+"""Threads that work."""
+_DEEPEST = 8
+"""Levels below the root at which a part may still go to another thread, which begins with an empty stack: so
+a tree is as deep as one thread can walk, and not all its levels are open at once."""
 NAME = "walker"
 """The start of the threads' names."""
 
@@ -34,8 +37,7 @@ class Walkers:
 
     def count(self) -> None:
         """Call this before each entry. Raises what has failed in another part of the walk."""
-        if self._failure is not None:
-            raise self._failure
+        self.check()
         self._entries += 1
         if self._entries == LOOK:
             self._look()
@@ -58,13 +60,18 @@ class Walkers:
         except BaseException as error:  # noqa: BLE001 - raised below, when all parts have ended
             self.fail(error)
         group.wait()
+        self.check()
+
+    def check(self) -> None:
+        """Raise what has failed in another part of the walk."""
         if self._failure is not None:
             raise self._failure
 
     def fail(self, error: BaseException) -> None:
-        """End the walk."""
+        """End the walk. What interrupts it, as Ctrl-C does, counts more than what has failed before."""
         with self._lock:
-            self._failure = self._failure or error
+            if self._failure is None or not isinstance(error, Exception):
+                self._failure = error
 
     def take(self) -> bool:
         """Take a spare thread; False: there is none."""
@@ -101,9 +108,14 @@ class Group:
         self._walkers = walkers
         self._parts: list[_Part] = []
 
-    def run(self, work: Callable[[], None]) -> None:
-        """Do a part: in another thread if there is a spare one, otherwise now."""
-        if not self._walkers.take():
+    def run(self, path: str, work: Callable[[], None]) -> None:
+        """Do a part: in another thread if there is a spare one, otherwise now.
+
+        Args:
+            path: the directory that this part walks, relative to the root.
+            work: walks it.
+        """
+        if path.count("/") >= _DEEPEST or not self._walkers.take():
             work()
             return
         part = _Part(work)
@@ -115,15 +127,16 @@ class Group:
             self._walkers.give()
 
     def _run(self, part: _Part) -> None:
-        if not part.claim():
-            return
+        mine = part.claim()
         try:
-            part.work()
+            if mine:
+                part.work()
         except BaseException as error:  # noqa: BLE001 - raised where the group ends
             self._walkers.fail(error)
         finally:
             self._walkers.give()
-            part.ended.set()
+            if mine:
+                part.ended.set()
 
     def wait(self) -> None:
         """Wait until all parts have ended, also if a signal interrupts that."""
@@ -139,9 +152,10 @@ class Group:
         self._walkers.give(-1)
 
     def _wait(self, part: _Part) -> None:
-        if part.claim():
+        if not part.ended.is_set() and part.claim():
             try:
-                part.work()  # at its first entry, this ends if the walk has failed
+                self._walkers.check()
+                part.work()
             finally:
                 part.ended.set()
         part.ended.wait()

@@ -169,5 +169,50 @@ def test_the_first_failure_is_the_one_that_is_raised(slow: set[str]) -> None:
 
     with pytest.raises(ChangedError, match="first"), walk.group() as group:  # noqa: PT012 - all parts are one walk
         for number in range(3):
-            group.run(part(number))
+            group.run("", part(number))
     assert sorted(ended) == [0, 1, 2]
+
+
+def test_where_no_thread_can_be_started_one_does_all(
+    two: Two, slow: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    make(two.source / "tree")
+    two.copy()
+    assert facts(two.target / "tree") == facts(two.source / "tree")
+    assert slow == {threading.current_thread().name}
+
+
+def test_where_no_thread_can_be_started_a_failure_ends_it(
+    two: Two, slow: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    make(two.source / "tree")
+    with (two.source / "tree/dir9/file0").open("a"), pytest.raises(BusyError):
+        two.copy()
+    assert slow
+
+
+def test_an_interruption_counts_more_than_a_failure() -> None:
+    walk = Walkers()
+
+    with pytest.raises(KeyboardInterrupt), walk.group():  # noqa: PT012 - both are one walk
+        walk.fail(ChangedError("first"))
+        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        walk.count()
+
+
+def test_a_deep_tree_is_as_deep_as_one_thread_can_walk(two: Two, slow: set[str]) -> None:
+    tree = two.source / "tree"
+    make(tree)
+    (tree / "/".join("d" * 40)).mkdir(parents=True)
+    two.copy()
+    assert (two.target / "tree" / "/".join("d" * 40)).is_dir()
+    assert len(slow) > 1

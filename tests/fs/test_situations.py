@@ -1,6 +1,7 @@
 """What programs and people really do to a home and its volume: each situation with its right outcome."""
 
 import contextlib
+import errno
 import fcntl
 import multiprocessing
 import os
@@ -477,6 +478,38 @@ def test_a_file_that_opens_while_a_layers_directory_is_removed(
     opened[0].close()
 
 
+@pytest.mark.parametrize("brought", ["directory", "file"])
+def test_a_link_that_fails_where_the_volume_has_another_type(
+    brought: str, tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The volume's copy wins, and what stands in for the link does not count as a save by the next run."""
+    volume = {".d": "the volume's"} if brought == "directory" else {".d/x": "the volume's"}
+    home = {".d/x": "brought"} if brought == "directory" else {".d": "brought"}
+    tree.manifest(".d" if brought == "directory" else ".d/")
+    write(tree.home, home)
+    write(tree.volume, volume)
+    links = iter([True, False])
+    symlink = steps_in_home._symlink  # noqa: SLF001 - the disk fails in this moment
+
+    def fail_second(*args: object) -> None:
+        if next(links, True):
+            symlink(*args)  # type: ignore[arg-type]
+        else:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    with monkeypatch.context() as failing:
+        failing.setattr(kernel, "exchange", refuse)
+        failing.setattr(steps_in_home, "_symlink", fail_second)
+        assert told(tree, ".d").error is not None
+    assert told(tree, ".d").error is None
+    assert (tree.home / ".d").is_symlink()
+    assert content(tree.volume) == volume
+    assert list(tree.attic().values()) == ["brought"]
+
+
 # 11: a save during add, and after a kill between publish and link -------------------------------------
 
 
@@ -568,6 +601,24 @@ def test_saved_during_add_on_a_layers_directory(layered: Tree, monkeypatch: pyte
 
 
 # 12: a directory with a socket ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("later", ["home", "volume"])
+def test_saved_in_a_directory_with_a_fifo_that_goes(tree: Tree, later: str) -> None:
+    """The volume has a file that the home lacks: what the home has of it later is no content of the image."""
+    write(tree.home, {".d/brought": "image"})
+    write(tree.volume, {".d/setting": "old", ".d/brought": "volume"})
+    os.mkfifo(tree.home / ".d/fifo")
+    tree.manifest(".d/")
+    assert told(tree, ".d").code == "path.special"
+    save((tree.home if later == "volume" else tree.volume) / ".d/setting", "earlier")
+    time.sleep(0.02)
+    save((tree.home if later == "home" else tree.volume) / ".d/setting", "later")
+    (tree.home / ".d/fifo").unlink()
+    assert told(tree, ".d").error is None
+    assert (tree.home / ".d").is_symlink()
+    assert (tree.home / ".d/setting").read_text() == "later"
+    assert tree.attic()[".d/setting"] == "earlier"
 
 
 @pytest.mark.parametrize("clock", [0, -3600], ids=["one clock", "the other host's clock is slow"])

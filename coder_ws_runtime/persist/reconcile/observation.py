@@ -102,7 +102,7 @@ class Observation:
     new_name: Node | None = None
     """What is at the path to which an event says that the link was renamed."""
     awaited: bool = False
-    """Whether this container saw that neither side had the file: what the home has was written here."""
+    """Whether this container recorded all that the home had: what it did not record was written here."""
     astray: bool = False
     """Whether a managed link to another place on the volume leads to something."""
     mounted: str | None = None

@@ -60,7 +60,7 @@ def which_is_newer(  # noqa: PLR0913 - all that the answer depends on, and nothi
         replaced: this container had made the link, so the content at the path came later.
         aside: the home's was swapped with the link, which changed its ctime.
         stays: the home's is in a directory that is not linked, and programs continue to write it there.
-        awaited: this container saw neither side have the file, so a program of it wrote the home's.
+        awaited: this container saw that the home had no such file, so a program of it wrote the home's.
     """
     if record is not None and _is_unpublished(volume, record):
         record = None

@@ -158,7 +158,7 @@ class _Settling:
         if self.now.actions:
             seen = look(self.session, self.entry, self.event)
             self.now = plan(self.entry, seen, event=self.event)
-        if self.now.decision is Decision.WAIT and not (self.now.actions or self.dry_run):
+        if self._is_known() and not (self.now.actions or self.dry_run):
             # What arrives in the home from now on is a save, not part of the image.
             self.session.ledger.note_awaited(self.entry.path)
         if self._has_news():
@@ -175,6 +175,13 @@ class _Settling:
         # A mode that a file system does not accept is not set again.
         self.done = self.now.actions if _is_mode_only(self.now) else ()
         return False
+
+    def _is_known(self) -> bool:
+        """Whether the home has nothing there, or a directory without a link of which all is recorded."""
+        if self.now.decision is Decision.WAIT:
+            return True
+        stays = self.now.decision in (Decision.SPECIAL, Decision.PERHAPS_WRITTEN)
+        return stays and not self.session.ledger.link(self.entry.path)
 
     def _has_news(self) -> bool:
         """Whether the last look may show what an event that was not read yet explains. Then it ends here."""

@@ -12,6 +12,7 @@ from coder_ws_runtime.fs.errors import BusyError, ChangedError
 from coder_ws_runtime.fs.metadata import copy_metadata
 from coder_ws_runtime.fs.removing import check_copied, remove_copied
 from coder_ws_runtime.fs.writing import write_link
+from coder_ws_runtime.persist.manifest.entry import Kind
 from coder_ws_runtime.persist.reconcile.path_work import PathWork, joined
 from coder_ws_runtime.persist.store.names import LEFT_SUFFIX, aside_name
 
@@ -146,7 +147,11 @@ def _remove(work: PathWork, fd: int, name: str) -> None:
 
 
 def _fill_up(work: PathWork, fd: int, name: str) -> None:
-    """Copy what was removed back from the volume: a program still uses the rest."""
+    """Copy what was removed back from the volume: a program still uses the rest.
+
+    Not where the volume has another type: what the home had is in the attic then, and another run would take
+    what is made here for a newer save.
+    """
     for path in sorted(work.safe):
         with suppress(OSError, ChangedError, BusyError):
             inside, _, last = joined(name, path).rpartition("/")
@@ -154,6 +159,9 @@ def _fill_up(work: PathWork, fd: int, name: str) -> None:
                 open_below(fd, inside) as here,
                 work.anchor.parent(work.on_volume(path)) as (there, its),
             ):
+                there_now = os.stat(its, dir_fd=there, follow_symlinks=False)
+                if stat.S_IFMT(there_now.st_mode) != work.safe[path].kind:
+                    continue
                 if stat.S_ISDIR(work.safe[path].kind):
                     os.mkdir(last, 0o700, dir_fd=here)
                     copy_metadata((there, its), (here, last))
@@ -163,7 +171,13 @@ def _fill_up(work: PathWork, fd: int, name: str) -> None:
 
 def _forget_unless_seen(work: PathWork) -> None:
     """Record that the link is not in place after all."""
-    if not work.seen.replaced:
+    if work.seen.replaced:
+        return
+    home = work.seen.home
+    if home is not None and home.kind is Kind.DIRECTORY:
+        # All of it is known: what arrives in it from now on is a save, not part of the image.
+        work.context.ledger.note_awaited(work.entry.path)
+    else:
         work.forget_link()
 
 

@@ -8,9 +8,10 @@ since is not a newer save than what the volume has.
     One line for each link, written before the link is made: the path, the link's text, and what has happened
     to it if an event said so. When the link is made, a line also has its mark, which tells it from the user's
     own links with the same text. Also one for each file that neither home nor volume had when it was checked,
-    no link and the word `awaited`; and one for each path next to which a copy is being made, under the name
-    of that copy. What other processes append is read before a decision: the daemon has to know the links that
-    a command has made since it started.
+    and for each directory that stays in the home and of which all is recorded: no link, and the word
+    `awaited`. And one for each path next to which a copy is being made, under the name of that copy. What
+    other processes append is read before a decision: the daemon has to know the links that a command has made
+    since it started.
     :mod:`.ledger_lines` has the format of a line.
 ``copied/<hash>``
     For a path that is being moved or cannot be linked: which of its files were copied, their state then, and
@@ -163,11 +164,11 @@ class Ledger:
             self._append(join_fields(path, self.link(path), fate, self.mark(path)))
 
     def is_awaited(self, path: str) -> bool:
-        """Whether neither home nor volume had the file when this container last checked."""
+        """Whether this container knows what the home had: what it has not recorded, it saw written."""
         return self.left(path) == _AWAITED
 
     def note_awaited(self, path: str) -> None:
-        """Record that neither home nor volume has the file. Raises OSError like `record`."""
+        """Record that what arrives in the home from now on is a save. Raises OSError like `record`."""
         if not self.is_awaited(path):
             self._append(join_fields(path, "", _AWAITED))
 

@@ -137,8 +137,8 @@ FIGURES = (
         " before resolve, an agent that does not wait for jetbrains. Tried, as the lower quartile of 14"
         " boots each on a machine with other load: without `ProtectSystem=`, 21 ms less; without filters of"
         " system calls too, no less; with `Type=simple` for the daemon 68 ms less, but then `systemctl"
-        " restart` does not wait for the links; with the daemon beside resolve 16. One process for resolve"
-        " and watch was not made: systemd's order and the doctor's remedies name both units.",
+        " restart` does not wait for the links; with a daemon that starts with resolve 16. One process for"
+        " resolve and watch was not made: systemd's order and the doctor's remedies name both units.",
     ),
     Figure(
         "seed-20000",

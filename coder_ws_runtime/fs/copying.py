@@ -10,17 +10,16 @@ Sockets, FIFOs and devices are not copied; the result names them.
 """
 
 import contextlib
-import errno
 import os
 import re
 import stat
 import threading
 import time
-from collections.abc import Callable
 from functools import partial
 
 from coder_ws_runtime.dataclass import dataclass, field
 from coder_ws_runtime.fs.anchored import open_below, open_directory, open_file, report_deep_nesting
+from coder_ws_runtime.fs.content import Progress, copy_content
 from coder_ws_runtime.fs.errors import BusyError, ChangedError
 from coder_ws_runtime.fs.links import leaves, text_after_move
 from coder_ws_runtime.fs.metadata import set_metadata
@@ -29,9 +28,6 @@ from coder_ws_runtime.fs.writers import has_writer, ignore_lease_breaks
 from coder_ws_runtime.fs.writing import write_link
 from coder_ws_runtime.identity import Identity
 
-_CHUNK = 1 << 20
-_WRITEBACK = 32 << 20
-"""Bytes of a file after which the disk begins to write them."""
 # Up to this many entries are synced one by one; for more, the whole file system is synced. That also waits
 # for the writes of other programs, so it has to be worth it.
 SYNC_EACH = 32
@@ -66,10 +62,6 @@ def wait_for_tick(found: os.stat_result) -> None:
     times = (found.st_mtime_ns, found.st_ctime_ns)
     while COARSE_TIMES and any(0 <= at - time.clock_gettime_ns(COARSE) < _TICK for at in times):
         time.sleep(0.0005)
-
-
-Progress = Callable[[int], None]
-"""Called with the number of bytes as they are copied, and as holes are skipped."""
 
 
 @report_deep_nesting()
@@ -228,7 +220,7 @@ class _Copy:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         writing = os.open(target, flags, 0o600, dir_fd=target_fd)
         try:
-            _content(reading, writing, found, self.progress)
+            copy_content(reading, writing, found, self.progress)
             self._metadata(reading, writing, found)
             self.done.copies[path] = Identity.of(os.fstat(writing))
         finally:
@@ -258,48 +250,3 @@ class _Copy:
             return
         with contextlib.suppress(PermissionError):
             os.chown(name, found.st_uid, found.st_gid, dir_fd=fd, follow_symlinks=False)
-
-
-def _content(reading: int, writing: int, found: os.stat_result, progress: Progress) -> None:
-    """Copy the bytes; holes in a file are kept (SEEK_DATA of lseek(2))."""
-    size = found.st_size
-    if size == 0:
-        return
-    if found.st_blocks * 512 >= size:
-        _range(reading, writing, 0, size, progress)
-        return
-    os.ftruncate(writing, size)
-    offset = 0
-    while offset < size:
-        try:
-            start = os.lseek(reading, offset, os.SEEK_DATA)
-        except OSError as error:
-            if error.errno == errno.ENXIO:  # only a hole is left
-                progress(size - offset)
-                return
-            raise
-        progress(start - offset)
-        offset = os.lseek(reading, start, os.SEEK_HOLE)
-        _range(reading, writing, start, offset, progress)
-
-
-def _range(reading: int, writing: int, start: int, end: int, progress: Progress) -> None:
-    """Copy one range, in the kernel (sendfile(2) crosses file systems, copy_file_range(2) may not)."""
-    os.lseek(writing, start, os.SEEK_SET)
-    unwritten = start
-    while start < end:
-        count = os.sendfile(writing, reading, start, min(_CHUNK, end - start))
-        if count == 0:  # the file was truncated: its identity will show it
-            return
-        start += count
-        progress(count)
-        if start - unwritten >= _WRITEBACK:
-            _begin_writeback(writing, unwritten, start - unwritten)
-            unwritten = start
-
-
-def _begin_writeback(fd: int, offset: int, length: int) -> None:
-    """The disk writes while we read on, so the sync at the end has less to wait for."""
-    from coder_ws_runtime.fs import kernel  # noqa: PLC0415 - ctypes is slow to import
-
-    kernel.begin_writeback(fd, offset, length)

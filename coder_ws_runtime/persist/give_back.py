@@ -15,7 +15,8 @@ from contextlib import AbstractContextManager
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.fs.anchored import sync_directory
-from coder_ws_runtime.fs.copying import Copied, Progress, copy
+from coder_ws_runtime.fs.content import Progress
+from coder_ws_runtime.fs.copying import Copied, copy
 from coder_ws_runtime.fs.errors import ChangedError
 from coder_ws_runtime.fs.removing import check_copied, remove_tree
 from coder_ws_runtime.fs.writers import Writing

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from coder_ws_runtime.fs.copying import Copied, Progress, copy
+from coder_ws_runtime.fs.content import Progress
+from coder_ws_runtime.fs.copying import Copied, copy
 from coder_ws_runtime.fs.removing import remove_copied
 from tests.conftest import missing
 

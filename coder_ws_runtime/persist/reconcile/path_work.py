@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 
 from coder_ws_runtime.dataclass import dataclass, field
 from coder_ws_runtime.fs.anchored import Anchor
-from coder_ws_runtime.fs.copying import Progress
+from coder_ws_runtime.fs.content import Progress
 from coder_ws_runtime.fs.parents import Parents
 from coder_ws_runtime.identity import Identity, link_mark
 from coder_ws_runtime.persist.manifest.entry import Entry

@@ -51,7 +51,7 @@ def remember(context: Context, before: Observation) -> None:
     """Store the answers, after checks that found nothing. A file that cannot be written is not an error.
 
     Args:
-        context: the workspace. What systemd told the checks becomes the answer about units.
+        context: the workspace. The answer about units is what systemd has answered to the checks.
         before: what was observed before the checks.
     """
     answers = {**before.answers, f"units {' '.join(_UNITS)}": _states(context)}

@@ -93,12 +93,11 @@ class _Part:
     def __init__(self, work: Callable[[], None]) -> None:
         self.work = work
         self.ended = threading.Event()
-        self._thread: dict[str, int] = {}
+        self._claim = threading.RLock()
 
     def claim(self) -> bool:
-        """Whether the caller's thread has to do it: the first one that asks."""
-        me = threading.get_ident()
-        return self._thread.setdefault("claimed by", me) == me
+        """Whether the caller's thread has to do it: the first one that asks, also if it asks again."""
+        return self._claim.acquire(blocking=False)
 
 
 class Group:

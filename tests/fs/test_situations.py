@@ -621,6 +621,28 @@ def test_saved_in_a_directory_with_a_fifo_that_goes(tree: Tree, later: str) -> N
     assert tree.attic()[".d/setting"] == "earlier"
 
 
+def test_saved_in_a_directory_whose_log_closes(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same, where a log that opens during the copy keeps the directory in the home."""
+    write(tree.home, {".d/log": "so far"})
+    write(tree.volume, {".d/setting": "old"})
+    tree.manifest(".d/")
+    opened: list[TextIO] = []
+    exchange = kernel.exchange
+
+    def late(*args: object) -> None:
+        if not opened:
+            opened.append((tree.home / ".d/log").open("a"))
+        exchange(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(kernel, "exchange", late)
+    assert told(tree, ".d").code == "path.in-use"
+    save(tree.home / ".d/setting", "later")
+    opened[0].close()
+    assert told(tree, ".d").error is None
+    assert (tree.home / ".d/setting").read_text() == "later"
+    assert tree.attic() == {".d/setting": "old"}
+
+
 @pytest.mark.parametrize("clock", [0, -3600], ids=["one clock", "the other host's clock is slow"])
 def test_a_stale_home_does_not_overwrite_what_another_workspace_saved(tree: Tree, clock: int) -> None:
     tree.manifest(".d/")

@@ -1,5 +1,6 @@
 """A large tree on a slow file system is walked by several threads, with the same results."""
 
+import os
 import signal
 import threading
 import time
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from coder_ws_runtime.fs import walkers
+from coder_ws_runtime.fs import removing, walkers
 from coder_ws_runtime.fs.errors import BusyError, ChangedError
 from coder_ws_runtime.fs.removing import check_copied, remove_copied
 from coder_ws_runtime.fs.walkers import Walkers
@@ -117,6 +118,52 @@ def test_a_file_that_a_program_writes_ends_all_of_it(two: Two, slow: set[str]) -
     assert len(slow) > 1
 
 
+def test_another_name_of_a_file_that_is_being_removed(
+    two: Two, slow: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its ctime changes with each name that goes: that is no change by a program."""
+    tree = two.source / "tree"
+    for name in ("one", "other"):
+        (tree / name).mkdir(parents=True)
+    for number in range(FILES):
+        (tree / f"one/{number}").touch()
+        (tree / f"other/{number}").hardlink_to(tree / f"one/{number}")
+    copied = two.copy()
+    unlink = removing._Removal._unlink  # noqa: SLF001 - the moment before the new ctime is recorded
+
+    def slowly(self: object, fd: int, name: str, path: str) -> None:
+        unlink(self, fd, name, path)  # type: ignore[arg-type]
+        time.sleep(0.002)
+
+    monkeypatch.setattr(walkers, "LOOK", 1)
+    monkeypatch.setattr(removing._Removal, "_unlink", slowly)  # noqa: SLF001
+    assert remove_copied(two.source_fd, "tree", copied.identities) == []
+    assert len(slow) > 1
+
+
+def test_a_write_while_another_name_waits_to_be_removed(
+    two: Two, slow: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = two.source / "tree"
+    make(tree)
+    copied = two.copy()
+    status = removing._status  # noqa: SLF001 - the moment in which it waits
+    written: list[Path] = []
+
+    def late(fd: int, name: str) -> os.stat_result | None:
+        found = status(fd, name)
+        if name == "again0" and not written:
+            path = Path(os.readlink(f"/proc/self/fd/{fd}"), name)
+            path.write_text("written")
+            written.append(path)
+        return found
+
+    monkeypatch.setattr(removing, "_status", late)
+    assert remove_copied(two.source_fd, "tree", copied.identities)
+    assert written[0].read_text() == "written"
+    assert len(slow) > 1
+
+
 class StopError(Exception):
     """What the handler of a signal raises."""
 
@@ -173,30 +220,29 @@ def test_the_first_failure_is_the_one_that_is_raised(slow: set[str]) -> None:
     assert sorted(ended) == [0, 1, 2]
 
 
-def test_where_no_thread_can_be_started_one_does_all(
-    two: Two, slow: set[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def no_threads(slow: set[str], monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The limit of processes is reached; like `slow`."""
+
     def refuse(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
+    return slow
+
+
+def test_where_no_thread_can_be_started_one_does_all(two: Two, no_threads: set[str]) -> None:
     make(two.source / "tree")
     two.copy()
     assert facts(two.target / "tree") == facts(two.source / "tree")
-    assert slow == {threading.current_thread().name}
+    assert no_threads == {threading.current_thread().name}
 
 
-def test_where_no_thread_can_be_started_a_failure_ends_it(
-    two: Two, slow: set[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(_: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(threading.Thread, "start", refuse)
+def test_where_no_thread_can_be_started_a_failure_ends_it(two: Two, no_threads: set[str]) -> None:
     make(two.source / "tree")
     with (two.source / "tree/dir9/file0").open("a"), pytest.raises(BusyError):
         two.copy()
-    assert slow
+    assert no_threads == {threading.current_thread().name}
 
 
 def test_an_interruption_counts_more_than_a_failure() -> None:
@@ -209,10 +255,14 @@ def test_an_interruption_counts_more_than_a_failure() -> None:
         walk.count()
 
 
-def test_a_deep_tree_is_as_deep_as_one_thread_can_walk(two: Two, slow: set[str]) -> None:
-    tree = two.source / "tree"
-    make(tree)
-    (tree / "/".join("d" * 40)).mkdir(parents=True)
-    two.copy()
-    assert (two.target / "tree" / "/".join("d" * 40)).is_dir()
-    assert len(slow) > 1
+@pytest.mark.parametrize(("path", "another"), [("a/b", True), ("/".join("d" * 9), False)])
+def test_only_parts_near_the_root_go_to_other_threads(path: str, another: bool, slow: set[str]) -> None:  # noqa: FBT001 - a row
+    """Each thread begins with an empty stack: a tree could be deeper than what removes it can walk."""
+    walk = Walkers()
+    for _ in range(walkers.LOOK):
+        walk.count()
+    threads: list[str] = []
+    with walk.group() as group:
+        group.run(path, lambda: threads.append(threading.current_thread().name))
+    assert (threads != [threading.current_thread().name]) == another
+    assert slow

@@ -15,7 +15,8 @@ import pytest
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.persist.manifest.load import load_declarations
 from coder_ws_runtime.persist.reconcile.event import LINK_DELETED, NO_EVENT, LinkEvent, link_moved
-from coder_ws_runtime.persist.reconcile.settle import Outcome, save, settle
+from coder_ws_runtime.persist.reconcile.save import save
+from coder_ws_runtime.persist.reconcile.settle import Outcome, settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_items import items, restore
 from coder_ws_runtime.persist.store.names import SET_ASIDE_SUFFIX

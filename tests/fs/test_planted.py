@@ -17,7 +17,8 @@ import pytest
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.persist.reconcile.event import LINK_DELETED
-from coder_ws_runtime.persist.reconcile.settle import save, settle
+from coder_ws_runtime.persist.reconcile.save import save
+from coder_ws_runtime.persist.reconcile.settle import settle
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_items import items, restore
 from tests.fs.conftest import CODER, as_user, own

@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 
-from coder_ws_runtime.dataclass import dataclass, replace
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.fs.errors import BusyError, ChangedError
-from coder_ws_runtime.persist.manifest.entry import Entry, Kind
+from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.monitor import amount
 from coder_ws_runtime.persist.reconcile.actions import Action, Decision, Operation, Plan
 from coder_ws_runtime.persist.reconcile.event import NO_EVENT, LinkEvent
@@ -85,6 +85,10 @@ def settle(
     except Exception as error:  # noqa: BLE001 - a bug ends this path, and not the others
         run.now = run.acted or Plan(Decision.FAILED)
         run.error = unforeseen_error(entry, error)
+    if run.error and not dry_run:
+        from coder_ws_runtime.persist.reconcile.brought import note_brought  # noqa: PLC0415 - it is rare
+
+        note_brought(session, entry)
     if session.displaced > before:
         session.attic.keep_bounds()
     told = run.acted or run.now
@@ -252,47 +256,6 @@ def _lock_path(session: Session, entry: Entry) -> Iterator[None]:
             with session.monitor.work(f"~/{entry.path}{entry.slash}", None):
                 stack.enter_context(session.ledger.lock(entry.path, wait=True))
         yield
-
-
-def save(session: Session, entry: Entry) -> None:
-    """Copy what the home has to the volume, even files that are being written; do not change the home.
-
-    For content that can no longer be linked because the container is about to end.
-
-    Raises:
-        ChangedError, OSError: it was not saved.
-    """
-    from coder_ws_runtime.persist.reconcile.apply import apply  # noqa: PLC0415 - as above
-    from coder_ws_runtime.persist.reconcile.path_work import Context  # noqa: PLC0415 - as above
-    from coder_ws_runtime.persist.store.journals import journals  # noqa: PLC0415 - as above
-
-    seen = look(session, entry, refuse_writers=False)
-    actions = [action for action in plan(entry, seen).actions if action.operation in _SAVING]
-    context = Context(session.home, session.volume, session.ledger, session.attic)
-    apply(entry, seen, actions, context)
-    if seen.home is None or seen.home.kind is not Kind.FILE:
-        return
-    lost = any(action.operation is Operation.TO_ATTIC for action in actions)
-    with session.home.parent(entry.path) as mine:
-        found = journals(*mine)
-    for suffix in found:  # they go where their database has gone
-        its = replace(entry, path=f"{entry.path}{suffix}", on_volume=f"{entry.on_volume}{suffix}")
-        seen = look(session, its, refuse_writers=False)
-        if not any(pair.safe for pair in seen.pairs):
-            operation = Operation.COPY_IN if seen.volume is None else Operation.SUPERSEDE
-            whole = Action(Operation.TO_ATTIC if lost else operation, paths=("",))
-            apply(its, seen, (whole,), context)
-
-
-_SAVING = frozenset(
-    {
-        Operation.NOTE_COPIES,
-        Operation.COPY_IN,
-        Operation.SUPERSEDE,
-        Operation.COPY_METADATA,
-        Operation.TO_ATTIC,
-    }
-)
 
 
 def _is_mode_only(done: Plan) -> bool:

@@ -10,7 +10,7 @@ from coder_ws_runtime.persist.manifest.entry import Child, Entry
 from coder_ws_runtime.persist.reconcile.actions import Decision
 from coder_ws_runtime.persist.reconcile.event import NO_EVENT, Fate, LinkEvent
 from coder_ws_runtime.persist.reconcile.refusals import unforeseen_error
-from coder_ws_runtime.persist.reconcile.settle import Outcome, save
+from coder_ws_runtime.persist.reconcile.settle import Outcome
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.attic_items import restore
 from coder_ws_runtime.persist.watch.change import Change, Sign
@@ -24,7 +24,6 @@ from coder_ws_runtime.system import journal
 
 _PATIENCE = 1.0
 """How many seconds an interrupted worker may take to discard its partial copy."""
-_IN_USE = frozenset({"path.in-use", "path.busy", "path.database-open"})
 
 
 class Healer:
@@ -182,7 +181,11 @@ class Healer:
                 outcome = settle_with_children(session, entry, self.children, event)
             except Exception as error:  # noqa: BLE001 - as above
                 return Outcome(entry, Decision.FAILED, error=unforeseen_error(entry, error))
-            return _save_what_is_open(session, outcome) if last else outcome
+            if not last:
+                return outcome
+            from coder_ws_runtime.persist.reconcile.save import save_open  # noqa: PLC0415 - only at the end
+
+            return save_open(session, outcome)
 
     def _note_outcome(
         self, outcome: Outcome, event: LinkEvent, seconds: float, *, in_worker: bool = False
@@ -242,6 +245,8 @@ class Healer:
         Args:
             until: when it has to end, in seconds on the monotonic clock.
         """
+        from coder_ws_runtime.persist.reconcile.save import save_open  # noqa: PLC0415 - only at the end
+
         if self.worker.entry is not None:
             self._note_work(self.worker.interrupt(_PATIENCE))
         self.events.find_moved()
@@ -253,7 +258,7 @@ class Healer:
                 large.append(entry)
                 continue
             self._settle_before(path)
-            outcome = _save_what_is_open(self.session, self._try(entry, self.events.event(path)))
+            outcome = save_open(self.session, self._try(entry, self.events.event(path)))
             self._note_outcome(outcome, event, 0.0)
         for entry in sorted(large, key=self._size):
             self._finish_large(entry, until)
@@ -284,16 +289,3 @@ class Healer:
         if self.worker.entry is not None:
             self.worker.interrupt(_PATIENCE)
         self.events.links.close()
-
-
-def _save_what_is_open(session: Session, outcome: Outcome) -> Outcome:
-    """Copy what a program is still writing, and return what to report about the path."""
-    if outcome.error is None or outcome.error.code not in _IN_USE:
-        return outcome
-    try:
-        save(session, outcome.entry)
-    except (OSError, UserError) as error:
-        place = f"~/{outcome.entry.path}"
-        failure = RefusedError(f"not saved: {error}", code="path.not-saved", place=place)
-        return Outcome(outcome.entry, Decision.FAILED, error=failure)
-    return outcome

@@ -11,14 +11,18 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 
-def is_plain(*words: str) -> bool:
-    """Whether this process was called with exactly these words and without a terminal, as by a unit.
+def is_plain(*words: str, terminal: bool = False) -> bool:
+    """Whether this process was called with exactly these words, and not on a terminal, as by a unit.
 
     Such a call does not need click, which takes longer to load than the work takes.
+
+    Args:
+        words: the arguments.
+        terminal: whether a terminal does not matter.
     """
     completing = any(name.endswith("_COMPLETE") for name in os.environ)
-    terminal = sys.stdout is not None and sys.stdout.isatty()
-    return sys.argv[1:] == list(words) and not completing and not terminal
+    seen = not terminal and sys.stdout is not None and sys.stdout.isatty()
+    return sys.argv[1:] == list(words) and not completing and not seen
 
 
 def leave(status: int) -> NoReturn:

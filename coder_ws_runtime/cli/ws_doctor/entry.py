@@ -1,4 +1,4 @@
-"""The entry point of ``ws-doctor``: the call that the agent makes every minute runs without click."""
+"""The entry point of ``ws-doctor``: the agent's call of every minute, and people's, run without click."""
 
 import os
 import sys
@@ -26,6 +26,11 @@ def main() -> int:
             from coder_ws_runtime.cli.ws_doctor.look import say_metadata  # noqa: PLC0415 - not for other commands
 
             return run_plain(say_metadata)
+    if is_plain(terminal=True) or is_plain("--strict", terminal=True):
+        with no_collection():
+            from coder_ws_runtime.cli.ws_doctor.look import say_report  # noqa: PLC0415 - as above
+
+        return run_plain(lambda layout: say_report(layout, strict=len(sys.argv) > 1))
     with no_collection():
         from coder_ws_runtime.cli.ws_doctor.main import main as run_command  # noqa: PLC0415 - as above
     return run_command()

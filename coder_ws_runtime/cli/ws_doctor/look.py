@@ -1,6 +1,6 @@
-"""One examination of the workspace, and its summary for Coder's metadata.
+"""One examination of the workspace, its report, and its summary for Coder's metadata.
 
-Without click: every workspace runs ``ws-doctor --metadata`` once a minute.
+Without click: every workspace runs ``ws-doctor --metadata`` once a minute, and most people ``ws-doctor``.
 """
 
 import os
@@ -14,6 +14,7 @@ from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.doctor.catalogue import CHECKS
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Check, Result, examine
+from coder_ws_runtime.doctor.findings import Status
 from coder_ws_runtime.doctor.glance import WELL
 from coder_ws_runtime.doctor.remember import forget, observe, remember
 from coder_ws_runtime.doctor.selection import IGNORED, select
@@ -64,6 +65,36 @@ def say_metadata(layout: Layout) -> int:
     else:
         forget(context)
     return ExitStatus.DONE
+
+
+def say_report(layout: Layout, *, strict: bool = False) -> int:
+    """Run all checks but those that the environment excludes, print the report, and return the exit status.
+
+    Args:
+        layout: the workspace's.
+        strict: whether a warning counts as a failure.
+
+    Raises:
+        UsageError: as `say_metadata`.
+    """
+    run = look(select(CHECKS, (), (), os.environ.get(IGNORED, "").split()), layout)
+    say_run(run)
+    return status_of(run.results, strict=strict)
+
+
+def say_run(run: Run, *, quiet: bool = False, verbose: bool = False) -> None:
+    """Print the report; `quiet` and `verbose` as the options."""
+    columns = render.columns_of(sys.stdout) if render.terminal(sys.stdout) else 0
+    for line in doctor_text.lines(run.results, run.seconds, columns=columns, quiet=quiet, verbose=verbose):
+        render.say(line)
+
+
+def status_of(results: Sequence[Result], *, strict: bool) -> int:
+    """The exit status; `strict`: whether a warning counts as a failure."""
+    bad = any(
+        item.verdict.status.bad or (strict and item.verdict.status is Status.WARNING) for item in results
+    )
+    return ExitStatus.REFUSED if bad else ExitStatus.DONE
 
 
 def _examine(checks: Sequence[Check], context: Context) -> list[Result]:

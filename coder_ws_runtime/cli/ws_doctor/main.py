@@ -13,10 +13,9 @@ import click
 from coder_ws_runtime.cli import commands, completion, render
 from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.cli.ws_doctor import text as doctor_text
-from coder_ws_runtime.cli.ws_doctor.look import REST_OF_LINE, Run, look
+from coder_ws_runtime.cli.ws_doctor.look import REST_OF_LINE, Run, look, say_run, status_of
 from coder_ws_runtime.doctor.catalogue import CHECKS
 from coder_ws_runtime.doctor.engine import Check, Result
-from coder_ws_runtime.doctor.findings import Status
 from coder_ws_runtime.doctor.fixes import Fix, apply, safe_fixes
 from coder_ws_runtime.doctor.report import as_json as report_as_json
 from coder_ws_runtime.doctor.selection import IGNORED, select
@@ -87,21 +86,8 @@ def ws_doctor(click_context: click.Context, /, layout: Layout, **options: Any) -
         render.say_json(report_as_json(run.results, run.context, run.seconds, fixes))
     else:
         style = {name: options[name] for name in ("quiet", "verbose")}
-        for line in doctor_text.lines(run.results, run.seconds, columns=_columns(), **style):
-            render.say(line)
-    return _status(run.results, strict=options["strict"])
-
-
-def _columns() -> int:
-    """The width of the terminal; 0 if there is none."""
-    return shutil.get_terminal_size().columns if render.terminal(sys.stdout) else 0
-
-
-def _status(results: Sequence[Result], *, strict: bool) -> int:
-    bad = any(
-        item.verdict.status.bad or (strict and item.verdict.status is Status.WARNING) for item in results
-    )
-    return ExitStatus.REFUSED if bad else ExitStatus.DONE
+        say_run(run, **style)
+    return status_of(run.results, strict=options["strict"])
 
 
 def _list(checks: Sequence[Check], *, as_json: bool) -> int:
@@ -157,7 +143,7 @@ def _watch(checks: Sequence[Check], layout: Layout, pause: float) -> int:
             before = run.results
             time.sleep(pause)
     except KeyboardInterrupt:
-        return _status(before, strict=False)
+        return status_of(before, strict=False)
 
 
 def _redraw(run: Run, pause: float) -> None:

@@ -60,12 +60,12 @@ def made_together(mark: str, other: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class CopyRecord:
-    """What the ledger knows about one file of the home: this container copied it."""
+    """What the ledger knows about one file of the home: it was copied, or the image brought it."""
 
     home: Identity
-    """The home's file when it was copied."""
+    """The home's file then."""
     volume: Identity | None = None
-    """The volume's file since then: the published copy, or the copy that won. None: unknown.
-    The rename that published it changed its ctime, which does not count."""
+    """The volume's file since then: the published copy, or the copy that won. None: unknown, or none was
+    published. The rename that published it changed its ctime, which does not count."""
     before: Identity | None = None
     """The volume's file just before the copy was published. None: there was none."""

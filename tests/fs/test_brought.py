@@ -105,6 +105,21 @@ def test_a_file_that_could_not_be_linked(tree: Tree, obstacle: Obstacle, *, save
     assert "volume" if saved else "image" in tree.attic().values()
 
 
+def test_a_boot_step_that_gives_the_images_file_away(tree: Tree) -> None:
+    """Another owner or mode makes it no save; the image is newer than the last save on the volume."""
+    write(tree.volume, {".d/brought": "volume"})
+    time.sleep(0.02)
+    write(tree.home, {".d/log": "", ".d/brought": "image"})
+    tree.manifest(".d/")
+    with open_file(tree, ".d/log"):
+        assert told(tree, ".d").code == "path.in-use"
+        time.sleep(0.02)
+        (tree.home / ".d/brought").chmod(0o600)
+    told(tree, ".d")
+    assert (tree.home / ".d/brought").read_text() == "volume"
+    assert tree.attic()[".d/brought"] == "image"
+
+
 def test_what_another_workspace_saved_later_wins(tree: Tree) -> None:
     write(tree.home, {".d/log": "image"})
     write(tree.volume, {".d/setting": "old"})

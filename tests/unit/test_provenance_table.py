@@ -15,6 +15,7 @@ EARLIER = Identity(device=2, inode=19, kind=0o100000, size=5, mtime=50, ctime=50
 ANOTHER = Identity(device=2, inode=21, kind=0o100000, size=5, mtime=200, ctime=200)
 RECORD = CopyRecord(HOME, PUBLISHED, EARLIER)
 LOST = CopyRecord(HOME, EARLIER, EARLIER)
+SEEN = CopyRecord(HOME)
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,14 @@ TABLE = {
     "killed before it was published": Case(HOME, EARLIER, RECORD, Newer.VOLUME, Reason.BROUGHT),
     "killed before it was published, where it replaced our link": Case(
         HOME, EARLIER, RECORD, Newer.HOME, Reason.REPLACED, replaced=True
+    ),
+    "brought, and recorded as such": Case(HOME, EARLIER, SEEN, Newer.VOLUME, Reason.COPIED, awaited=True),
+    "brought, and a boot step changed its owner": Case(
+        CHMOD, EARLIER, SEEN, Newer.VOLUME, Reason.COPIED, awaited=True
+    ),
+    "brought, and saved later": Case(CHANGED, ANOTHER, SEEN, Newer.HOME, Reason.LATER, awaited=True),
+    "brought, and saved before another workspace saved": Case(
+        CHANGED, replace(ANOTHER, mtime=400, ctime=400), SEEN, Newer.VOLUME, Reason.LATER, awaited=True
     ),
     "it lost already": Case(HOME, EARLIER, LOST, Newer.VOLUME, Reason.COPIED),
     "it lost, and was saved again": Case(CHANGED, EARLIER, LOST, Newer.HOME, Reason.CHANGED),

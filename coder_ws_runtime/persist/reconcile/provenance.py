@@ -64,8 +64,7 @@ def which_is_newer(  # noqa: PLR0913 - all that the answer depends on, and nothi
     """
     if record is not None and _is_unpublished(volume, record):
         record = None
-    unchanged = record is not None and (home == record.home or (aside and home.has_content_of(record.home)))
-    if unchanged:
+    if record is not None and _is_unchanged(home, record, aside=aside):
         return Verdict(Newer.VOLUME, Reason.COPIED)
     if replaced and not stays and not aside:
         return Verdict(Newer.HOME, Reason.REPLACED)
@@ -74,6 +73,15 @@ def which_is_newer(  # noqa: PLR0913 - all that the answer depends on, and nothi
     if record is None and not (stays or aside or awaited):
         return Verdict(Newer.VOLUME, Reason.BROUGHT)
     return Verdict(Newer.HOME if _written(home) > _written(volume) else Newer.VOLUME, Reason.LATER)
+
+
+def _is_unchanged(home: Identity, record: CopyRecord, *, aside: bool) -> bool:
+    """Whether the home's file is as it was recorded.
+
+    Content of the image that was recorded and not published stays the image's when a boot step gives it
+    another owner or mode.
+    """
+    return home == record.home or ((aside or record.volume is None) and home.has_content_of(record.home))
 
 
 def _written(file: Identity) -> int:

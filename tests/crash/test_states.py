@@ -133,6 +133,8 @@ class Homes(RuleBasedStateMachine):
         self.layouts = [self._layout(number) for number in range(HOMES)]
         self.linked = [False] * HOMES
         """Whether a home has had all its links: what takes their place is a save."""
+        self.had_link: list[set[str]] = [set() for _ in range(HOMES)]
+        """The paths at which a home has had its link: a directory with a FIFO may never have had one."""
         self.saved: list[dict[str, str]] = [{} for _ in range(HOMES)]
         self.killed: list[set[str]] = [set() for _ in range(HOMES)]
         """What a run was moving when it was killed."""
@@ -225,6 +227,8 @@ class Homes(RuleBasedStateMachine):
         self.killed[number] = set()
         self.modes[number] = {}
         self.linked[number] = True
+        entries = [self._entry(name) for name in self.files]
+        self.had_link[number] |= {entry for entry in entries if self._is_managed(number, entry)}
 
     # What programs do --------------------------------------------------------------------------------
 
@@ -249,7 +253,9 @@ class Homes(RuleBasedStateMachine):
             # A run that was killed had published it, and a program of another home wrote over that.
             if other != number and replaced and self.saved[other].get(name) == replaced:
                 del self.saved[other][name]
-            if other != number and name in self.killed[other]:
+            # What did not replace a link competes with that program's save by its time.
+            never_linked = self._entry(name) not in self.had_link[other]
+            if other != number and (name in self.killed[other] or never_linked):
                 self.saved[other].pop(name, None)
         self.living.discard(replaced)
         self.living.add(text)
@@ -401,6 +407,23 @@ class Homes(RuleBasedStateMachine):
             subprocess.run(["umount", mounted], check=True)
         mounted.rmdir()
 
+    @rule(number=homes, file=files)
+    def heal_while_it_is_open(self, number: int, file: int) -> None:
+        """A program has a file open for writing, and has not written yet."""
+        found = self._target(number, file)
+        if found is None:
+            return
+        target, name = found
+        entry = self._entry(name)
+        if target.is_symlink() or not target.is_file() or (self.layouts[number].home / entry).is_symlink():
+            return
+        before = target.read_text()
+        with target.open("a"), self._session(number) as session:
+            for one in load_declarations(self.layouts[number], session.settings).entries:
+                if one.path == entry:
+                    assert settle(session, one).code == "path.in-use"
+        assert target.read_text() == before
+
     @rule()
     def time_passes(self) -> None:
         """Everything in the attic expires: what lost is gone, and nothing else."""
@@ -461,6 +484,7 @@ class Homes(RuleBasedStateMachine):
             shutil.rmtree(base / name)
             (base / name).mkdir()
         self.linked[number] = False
+        self.had_link[number] = set()
 
     # What must hold --------------------------------------------------------------------------------
 

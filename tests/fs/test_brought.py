@@ -120,6 +120,19 @@ def test_a_boot_step_that_gives_the_images_file_away(tree: Tree) -> None:
     assert tree.attic()[".d/brought"] == "image"
 
 
+def test_what_was_recorded_was_not_copied(tree: Tree) -> None:
+    """A directory that stays in the home for another reason then: what loses goes to the attic, once."""
+    write(tree.home, {".d/log": "", ".d/brought": "image"})
+    write(tree.volume, {".d/brought": "volume"})
+    os.mkfifo(tree.home / ".d/fifo")
+    tree.manifest(".d/")
+    with open_file(tree, ".d/log"):
+        assert told(tree, ".d").code == "path.in-use"
+    for _ in range(3):
+        assert told(tree, ".d").code == "path.special"
+        assert tree.attic() == {".d/brought": "image"}
+
+
 def test_what_another_workspace_saved_later_wins(tree: Tree) -> None:
     write(tree.home, {".d/log": "image"})
     write(tree.volume, {".d/setting": "old"})

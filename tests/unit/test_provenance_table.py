@@ -64,9 +64,9 @@ TABLE = {
     "killed before it was published, where it replaced our link": Case(
         HOME, EARLIER, RECORD, Newer.HOME, Reason.REPLACED, replaced=True
     ),
-    "brought, and recorded as such": Case(HOME, EARLIER, SEEN, Newer.VOLUME, Reason.COPIED, awaited=True),
+    "brought, and recorded as such": Case(HOME, EARLIER, SEEN, Newer.VOLUME, Reason.BROUGHT, awaited=True),
     "brought, and a boot step changed its owner": Case(
-        CHMOD, EARLIER, SEEN, Newer.VOLUME, Reason.COPIED, awaited=True
+        CHMOD, EARLIER, SEEN, Newer.VOLUME, Reason.BROUGHT, awaited=True
     ),
     "brought, and saved later": Case(CHANGED, ANOTHER, SEEN, Newer.HOME, Reason.LATER, awaited=True),
     "brought, and saved before another workspace saved": Case(

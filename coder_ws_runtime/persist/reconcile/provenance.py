@@ -65,7 +65,8 @@ def which_is_newer(  # noqa: PLR0913 - all that the answer depends on, and nothi
     if record is not None and _is_unpublished(volume, record):
         record = None
     if record is not None and _is_unchanged(home, record, aside=aside):
-        return Verdict(Newer.VOLUME, Reason.COPIED)
+        # What was recorded and not copied is nowhere else.
+        return Verdict(Newer.VOLUME, Reason.COPIED if record.volume is not None else Reason.BROUGHT)
     if replaced and not stays and not aside:
         return Verdict(Newer.HOME, Reason.REPLACED)
     if record is not None and record.volume is not None and volume.has_content_of(record.volume):

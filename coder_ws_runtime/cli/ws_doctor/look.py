@@ -55,7 +55,7 @@ def say_metadata(layout: Layout) -> int:
     Raises:
         UsageError: the environment excludes a check that does not exist, or all checks.
     """
-    checks = select(CHECKS, (), (), os.environ.get(IGNORED, "").split())
+    checks = _usual_checks()
     context = Context.of(layout.root, os.environ)
     before = observe(context)
     line = doctor_text.metadata(_examine(checks, context))
@@ -77,9 +77,14 @@ def say_report(layout: Layout, *, strict: bool = False) -> int:
     Raises:
         UsageError: as `say_metadata`.
     """
-    run = look(select(CHECKS, (), (), os.environ.get(IGNORED, "").split()), layout)
+    run = look(_usual_checks(), layout)
     say_run(run)
     return status_of(run.results, strict=strict)
+
+
+def _usual_checks() -> list[Check]:
+    """All checks but those that the environment excludes."""
+    return select(CHECKS, (), (), os.environ.get(IGNORED, "").split())
 
 
 def say_run(run: Run, *, quiet: bool = False, verbose: bool = False) -> None:

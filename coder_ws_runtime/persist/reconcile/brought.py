@@ -17,9 +17,9 @@ from coder_ws_runtime.persist.session import Session
 def note_brought(session: Session, entry: Entry) -> None:
     """Record the state of a path's content in the home, once for a container.
 
-    Without this record, a program's save could not be told from the image's content when the path can be
-    linked at last. Nothing is recorded if there was a link, if another process works on the path, or if not
-    all of the content can be seen: then all of it counts as the image's.
+    When the path can be linked at last, what differs from the record is a program's save. Nothing is recorded
+    if there was a link, if another process works on the path, or if some of the content cannot be seen: then
+    all of it counts as the image's.
     """
     with suppress(OSError, ChangedError), session.ledger.lock(entry.path, wait=False):
         session.ledger.refresh()
@@ -34,7 +34,7 @@ def note_brought(session: Session, entry: Entry) -> None:
 
 @report_deep_nesting()
 def _content(session: Session, entry: Entry) -> list[tuple[str, Identity]]:
-    """All that is no directory, by path within the entry. Raises OSError if it cannot all be seen."""
+    """Everything but directories, by path within the entry. Raises OSError if some of it cannot be seen."""
     if session.home.status(in_home(entry, "", Origin.ASIDE)) is not None:
         raise ChangedError(entry.path)  # an interrupted run: the records are of what it set aside
     if session.home.status(entry.path) is None:

@@ -64,10 +64,10 @@ def test_unit_is_active_or_done(first: Workspace, unit: str) -> None:
 
 
 def test_the_agent_waits_for_what_it_needs(first: Workspace) -> None:
-    """And it ends before the daemon, which keeps what the last programs save."""
+    """Not for the daemon, although that ends after it."""
     before = first.out("systemctl show -P After coder-agent").split()
     ours = {name.removesuffix(".service") for name in before} & {*UNITS, "web-shell"}
-    assert ours == {"ws-docker-group", "ws-projects", "home-persist-resolve", "home-persist-watch"}
+    assert ours == {"ws-docker-group", "ws-projects", "home-persist-resolve"}
 
 
 def test_docker_answers_without_sudo(first: Workspace) -> None:

@@ -1,0 +1,70 @@
+"""What programs do while the workspace stops is kept: the daemon ends after them."""
+
+import pytest
+
+from devtools.workspace import Workspace
+from tests.conftest import Spaces
+
+pytestmark = pytest.mark.docker
+
+VOLUME = "/mnt/home-persist"
+# A stand-in for an agent with programs that need a moment to end. One sleep could be ended by systemd, too.
+AGENT = """#!/bin/sh
+trap '' HUP
+trap 'cd; for i in 1 2 3 4 5 6; do sleep 0.5; done; echo last > .new; mv .new .tool.json;
+      echo made > .made.json; rm .gone.json; mv .old.json .renamed.json; exit' TERM
+while :; do sleep 3600 & wait; done
+"""
+STUCK_HOOK = "#!/bin/sh\nsleep 100\n"
+PATHS = [".tool.json", ".made.json", ".gone.json", ".old.json", ".renamed.json"]
+
+
+@pytest.fixture(scope="module", params=["booted", "booting"])
+def next_home(request: pytest.FixtureRequest, spaces: Spaces) -> Workspace:
+    """The workspace's next container, after a stop when it had booted, or while it still did."""
+    space = spaces.new(request.param, owner=request.param)
+    space.settings["home_persist_paths"] = PATHS
+    space.agent_script = AGENT
+    if request.param == "booting":
+        space.upload("/usr/local/share/stuck/post-create.sh", STUCK_HOOK, mode=0o755)
+    space.boot(wait=request.param == "booted")
+    space.out(_until("systemctl is-active -q coder-agent && systemctl is-active -q home-persist-watch"))
+    space.out("echo first | tee ~/.tool.json ~/.gone.json > ~/.old.json")
+    for path in (".tool.json", ".gone.json", ".old.json"):
+        space.out(_until(f"test -L ~/{path} && test -f {VOLUME}/{path}"))
+    seconds = space.stop()
+    assert space.engine.inspect(space.container)["State"]["ExitCode"] == 130, "it was killed"
+    assert 2 < seconds < 10
+    space.remove()
+    again = spaces.new(request.param, owner=request.param, workspace_id=space.workspace_id)
+    again.settings = space.settings
+    return again.boot()
+
+
+def _until(condition: str) -> str:
+    """A script that waits for a condition."""
+    return f"for i in $(seq 300); do {condition} && exit; sleep 0.1; done; exit 1"
+
+
+def test_a_save_by_rename(next_home: Workspace) -> None:
+    assert next_home.out("cat ~/.tool.json") == "last"
+
+
+def test_a_new_file(next_home: Workspace) -> None:
+    assert next_home.out("cat ~/.made.json") == "made"
+
+
+def test_a_deletion(next_home: Workspace) -> None:
+    assert next_home.sh(f"ls {VOLUME}/.gone.json").returncode
+    assert next_home.out(f"cat {VOLUME}/.home-persist/attic/*/.gone.json") == "first"
+
+
+def test_a_renamed_link(next_home: Workspace) -> None:
+    assert next_home.sh(f"ls {VOLUME}/.old.json").returncode
+    assert next_home.out("cat ~/.renamed.json") == "first"
+
+
+def test_the_daemon_ends_at_once_when_only_it_is_stopped(next_home: Workspace) -> None:
+    unit = "home-persist-watch"
+    next_home.out(f"timeout 5 systemctl stop {unit} && systemctl start {unit}", user="root")
+    assert next_home.out("systemctl is-active coder-agent home-persist-watch") == "active\nactive"

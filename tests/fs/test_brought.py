@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from coder_ws_runtime.errors import NoVolumeError
 from coder_ws_runtime.fs import kernel
 from coder_ws_runtime.persist.reconcile.save import save as save_at_the_end
 from coder_ws_runtime.persist.session import Session
@@ -208,6 +209,25 @@ def test_what_cannot_all_be_seen_counts_as_the_images(tree: Tree, monkeypatch: p
         assert told(tree, ".d").error is not None
     told(tree, ".d")
     assert (tree.home / ".d/inner/brought").read_text() == "volume"
+
+
+def test_defaults_that_programs_save_while_the_volume_is_missing(tree: Tree) -> None:
+    """The owner's content stays what all the owner's workspaces have; what is new is kept."""
+    write(tree.volume, {".x": "volume", ".d/setting": "volume"})
+    tree.manifest(".x", ".d/")
+    away = tree.volume.with_name("away")
+    tree.volume.rename(away)
+    with pytest.raises(NoVolumeError):
+        tree.resolve()
+    time.sleep(0.02)
+    write(tree.home, {".x": "default", ".d/setting": "default", ".d/new": "new"})
+    with pytest.raises(NoVolumeError):
+        tree.resolve()
+    away.rename(tree.volume)
+    tree.resolve()
+    kept = [(tree.home / path).read_text() for path in (".x", ".d/setting", ".d/new")]
+    assert kept == ["volume", "volume", "new"]
+    assert tree.attic() == {".x": "default", ".d/setting": "default"}
 
 
 def test_a_dry_run_records_nothing(tree: Tree) -> None:

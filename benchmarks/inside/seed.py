@@ -53,13 +53,13 @@ def main() -> None:
     (manifests / "tool.json").write_text(json.dumps({"source": "tool", "paths": [".tool/"]}))
 
     def fill() -> None:
-        fresh()
+        fresh(remove=what != "small")
         FILL[what](amount)
         os.sync()
 
     copy = ("sh", "-c", f"cp -a {SOURCE} {VOLUME}/.tool && sync")
     found = pairs(OURS, copy, environment(manifests), rounds, reset=fill)
-    fresh()
+    fresh(remove=what != "small")
     print(json.dumps(found))
 
 

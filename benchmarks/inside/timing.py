@@ -94,9 +94,23 @@ def environment(manifests: Path = IMAGE_MANIFESTS) -> dict[str, str]:
     }
 
 
-def fresh() -> None:
-    """Make an empty home, an empty ledger and an empty volume."""
+def fresh(*, remove: bool = False) -> None:
+    """Make an empty home, an empty ledger and an empty volume. The former ones are renamed.
+
+    They are not removed, because a workspace has deleted nothing before its first start. ext4 does not
+    reuse an inode that was deleted in the last minutes, and looks at all of these again for each new file
+    (`recently_deleted` in fs/ext4/ialloc.c). After a round of 1,000 paths was removed, that took 0.3 to 0.5
+    ms for each directory and each link, in place of 0.02.
+
+    Args:
+        remove: remove the former ones, because they have few files and are too large to be kept.
+    """
     for directory in (TREE, VOLUME):
-        shutil.rmtree(directory, ignore_errors=True)
+        if remove:
+            shutil.rmtree(directory, ignore_errors=True)
+        elif directory.exists():
+            former = Path(f"{directory}-former")
+            former.mkdir(exist_ok=True)
+            directory.rename(former / str(time.monotonic_ns()))
     for directory in (TREE / "home", TREE / "ledger", VOLUME):
         directory.mkdir(parents=True)

@@ -1,11 +1,13 @@
 """The published figures: the page and the plot are what the data says."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from benchmarks import plot, report
 from benchmarks.figures import BY_NAME, FIGURES, Unit
+from benchmarks.inside import timing
 from coder_ws_runtime.dataclass import replace
 
 RATIO = {
@@ -68,3 +70,23 @@ def test_a_published_figure_that_misses_its_aim_says_why() -> None:
     figures = json.loads(report.DATA.read_text())["figures"]
     missed = [one for one in FIGURES if one.name in figures and not report.is_reached(one, figures[one.name])]
     assert [one.name for one in missed if not one.obstacle] == []
+
+
+def test_a_round_deletes_nothing_that_the_next_one_would_pay_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ext4 looks at each inode that was deleted in the last minutes, for each new file."""
+    monkeypatch.setattr(timing, "TREE", tmp_path / "tree")
+    monkeypatch.setattr(timing, "VOLUME", tmp_path / "volume")
+    for number in range(3):
+        timing.fresh()
+        assert not list((tmp_path / "tree/home").iterdir())
+        assert not list((tmp_path / "volume").iterdir())
+        (tmp_path / "tree/home" / f"link{number}").touch()
+        (tmp_path / "volume" / f"directory{number}").mkdir()
+    for number in range(3):
+        assert list(tmp_path.rglob(f"link{number}"))
+        assert list(tmp_path.rglob(f"directory{number}"))
+    timing.fresh(remove=True)
+    assert not list(tmp_path.rglob("link2"))
+    assert not list(tmp_path.rglob("directory2"))

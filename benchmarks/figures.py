@@ -131,15 +131,12 @@ FIGURES = (
         "the same image without our units",
         120.0,
         Unit.EXTRA_MILLISECONDS,
-        obstacle="The agent waits for resolve, which takes 36 ms of processor time, for docker-group, which"
-        " runs at the same time and takes 28, and for the daemon to say that it is ready, which it does"
-        " before it loads its modules. systemd takes 20 to 40 ms to set up each of the sandboxes of resolve"
-        " and the daemon. Done already: a smaller sandbox (docs/decisions/boot-sandbox.md), no program"
-        " before resolve, an agent that does not wait for jetbrains. Tried, as the lower quartile of 14"
-        " boots each on a machine with other load: without `ProtectSystem=`, 21 ms less; without filters of"
-        " system calls too, no less; with `Type=simple` for the daemon 68 ms less, but then `systemctl"
-        " restart` does not wait for the links; with a daemon that starts with resolve 16. One process for"
-        " resolve and watch was not made: systemd's order and the doctor's remedies name both units.",
+        obstacle="The agent waits for resolve, which takes 36 ms of processor time, and for docker-group,"
+        " which runs at the same time and takes 28. systemd takes 20 to 40 ms to set up the sandbox of"
+        " resolve. Done already: a smaller sandbox (docs/decisions/boot-sandbox.md), no program before"
+        " resolve, an agent that waits for neither the daemon nor jetbrains. Tried, as the lower quartile of"
+        " 14 boots each on a machine with other load: without `ProtectSystem=`, 21 ms less; without filters"
+        " of system calls too, no less.",
     ),
     Figure(
         "seed-20000",

@@ -69,3 +69,6 @@ class CopyRecord:
     published. The rename that published it changed its ctime, which does not count."""
     before: Identity | None = None
     """The volume's file just before the copy was published. None: there was none."""
+    kept: bool = False
+    """Whether it is known to be kept: on the volume, or in the attic. A record is written before that, too,
+    because a run may be killed in between."""

@@ -14,7 +14,8 @@ RENAMED = replace(PUBLISHED, ctime=160)
 EARLIER = Identity(device=2, inode=19, kind=0o100000, size=5, mtime=50, ctime=50)
 ANOTHER = Identity(device=2, inode=21, kind=0o100000, size=5, mtime=200, ctime=200)
 RECORD = CopyRecord(HOME, PUBLISHED, EARLIER)
-LOST = CopyRecord(HOME, EARLIER, EARLIER)
+KEPT = replace(RECORD, kept=True)
+LOST = CopyRecord(HOME, EARLIER, EARLIER, kept=True)
 SEEN = CopyRecord(HOME)
 
 
@@ -48,18 +49,26 @@ TABLE = {
         HOME, ANOTHER, None, Newer.VOLUME, Reason.LATER, awaited=True
     ),
     "written here, where neither side had it, and copied": Case(
-        HOME, ANOTHER, RECORD, Newer.VOLUME, Reason.COPIED, awaited=True
+        HOME, ANOTHER, KEPT, Newer.VOLUME, Reason.COPIED, awaited=True
     ),
     "it replaced our link": Case(HOME, EARLIER, None, Newer.HOME, Reason.REPLACED, replaced=True),
     "it replaced our link, and is older by its time": Case(
         HOME, ANOTHER, None, Newer.HOME, Reason.REPLACED, replaced=True
     ),
-    "copied, and another workspace saved": Case(HOME, ANOTHER, RECORD, Newer.VOLUME, Reason.COPIED),
+    "copied, and another workspace saved": Case(HOME, ANOTHER, KEPT, Newer.VOLUME, Reason.COPIED),
     "copied after it replaced our link, and another workspace saved": Case(
-        HOME, ANOTHER, RECORD, Newer.VOLUME, Reason.COPIED, replaced=True
+        HOME, ANOTHER, KEPT, Newer.VOLUME, Reason.COPIED, replaced=True
     ),
     "saved again after it was published": Case(CHANGED, RENAMED, RECORD, Newer.HOME, Reason.CHANGED),
     "only its mode changed after it was published": Case(CHMOD, RENAMED, RECORD, Newer.HOME, Reason.CHANGED),
+    "killed, and another workspace saved": Case(HOME, ANOTHER, RECORD, Newer.VOLUME, Reason.UNKEPT),
+    "killed after it was published, and its mode changed": Case(
+        HOME, RENAMED, RECORD, Newer.VOLUME, Reason.COPIED
+    ),
+    "killed before the attic had it": Case(HOME, EARLIER, SEEN, Newer.VOLUME, Reason.BROUGHT, stays=True),
+    "next to a socket, killed, and another workspace saved": Case(
+        HOME, ANOTHER, RECORD, Newer.VOLUME, Reason.UNKEPT, stays=True
+    ),
     "killed before it was published": Case(HOME, EARLIER, RECORD, Newer.VOLUME, Reason.BROUGHT),
     "killed before it was published, where it replaced our link": Case(
         HOME, EARLIER, RECORD, Newer.HOME, Reason.REPLACED, replaced=True
@@ -75,7 +84,7 @@ TABLE = {
     "it lost already": Case(HOME, EARLIER, LOST, Newer.VOLUME, Reason.COPIED),
     "it lost, and was saved again": Case(CHANGED, EARLIER, LOST, Newer.HOME, Reason.CHANGED),
     "swapped out unchanged, with the ctime of our rename": Case(
-        CHMOD, ANOTHER, RECORD, Newer.VOLUME, Reason.COPIED, aside=True
+        CHMOD, ANOTHER, KEPT, Newer.VOLUME, Reason.COPIED, aside=True
     ),
     "a save that was swapped out": Case(CHANGED, RENAMED, RECORD, Newer.HOME, Reason.CHANGED, aside=True),
     "swapped out by an unknown run, written later": Case(
@@ -87,9 +96,9 @@ TABLE = {
     "next to a socket, never copied, written earlier": Case(
         HOME, ANOTHER, None, Newer.VOLUME, Reason.LATER, stays=True
     ),
-    "next to a socket, stale": Case(HOME, ANOTHER, RECORD, Newer.VOLUME, Reason.COPIED, stays=True),
+    "next to a socket, stale": Case(HOME, ANOTHER, KEPT, Newer.VOLUME, Reason.COPIED, stays=True),
     "next to a socket, stale, the other host's clock is slow": Case(
-        HOME, replace(ANOTHER, mtime=1), RECORD, Newer.VOLUME, Reason.COPIED, stays=True
+        HOME, replace(ANOTHER, mtime=1), KEPT, Newer.VOLUME, Reason.COPIED, stays=True
     ),
     "next to a socket, both were saved": Case(CHANGED, ANOTHER, RECORD, Newer.HOME, Reason.LATER, stays=True),
 }

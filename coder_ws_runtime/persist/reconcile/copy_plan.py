@@ -92,6 +92,6 @@ class CopyPlan:
 
 
 def _is_noted(pair: Pair, record: CopyRecord | None) -> bool:
-    if record is None or pair.home != record.home or pair.volume is None:
+    if record is None or not record.kept or pair.home != record.home or pair.volume is None:
         return False
     return record.volume is not None and pair.volume.has_content_of(record.volume)

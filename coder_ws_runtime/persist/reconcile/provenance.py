@@ -23,6 +23,8 @@ class Reason(Enum):
 
     COPIED = "copied-and-unchanged"
     """The home's file was copied and has not changed; the volume's has."""
+    UNKEPT = "perhaps-not-kept"
+    """The same, but the run was killed, perhaps before the copy was in its place: it may be nowhere else."""
     CHANGED = "changed-since-copied"
     """The home's file was copied and then changed; the volume's is what was published."""
     REPLACED = "replaced-link"
@@ -65,8 +67,7 @@ def which_is_newer(  # noqa: PLR0913 - all that the answer depends on, and nothi
     if record is not None and _is_unpublished(volume, record):
         record = None
     if record is not None and _is_unchanged(home, record, aside=aside):
-        # What was recorded and not copied is nowhere else.
-        return Verdict(Newer.VOLUME, Reason.COPIED if record.volume is not None else Reason.BROUGHT)
+        return Verdict(Newer.VOLUME, _of_unchanged(volume, record))
     if replaced and not stays and not aside:
         return Verdict(Newer.HOME, Reason.REPLACED)
     if record is not None and record.volume is not None and volume.has_content_of(record.volume):
@@ -83,6 +84,14 @@ def _is_unchanged(home: Identity, record: CopyRecord, *, aside: bool) -> bool:
     another owner or mode.
     """
     return home == record.home or ((aside or record.volume is None) and home.has_content_of(record.home))
+
+
+def _of_unchanged(volume: Identity, record: CopyRecord) -> Reason:
+    """Why the volume's is newer than a file of the home that is as it was recorded."""
+    if record.volume is None:  # recorded, and not copied
+        return Reason.BROUGHT
+    published = record.volume != record.before and volume.has_content_of(record.volume)
+    return Reason.COPIED if record.kept or published else Reason.UNKEPT
 
 
 def _written(file: Identity) -> int:

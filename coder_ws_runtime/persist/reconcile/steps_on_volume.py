@@ -65,7 +65,9 @@ def note_copies(work: PathWork, paths: tuple[str, ...]) -> None:
     """Record what home and volume both have: a file that changes from now on is a newer save."""
     both = {pair.path: pair for pair in work.seen.pairs}
     records = {
-        path: CopyRecord(home, both[path].volume) for path in paths if (home := both[path].home) is not None
+        path: CopyRecord(home, both[path].volume, kept=True)
+        for path in paths
+        if (home := both[path].home) is not None
     }
     work.context.ledger.note_copies(work.entry.path, records)
 

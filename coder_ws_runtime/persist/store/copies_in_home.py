@@ -84,9 +84,9 @@ def note_copy(ledger: Ledger, path: str, copied: Copied, place: tuple[int, str])
     """
     fd, name = place
     copies = {**copied.copies, "": Identity.of(os.stat(name, dir_fd=fd, follow_symlinks=False))}
-    ledger.note_copies(
-        path, {inner: CopyRecord(home, copied.identities.get(inner)) for inner, home in copies.items()}
-    )
+    there = copied.identities
+    records = {inner: CopyRecord(home, there.get(inner), kept=True) for inner, home in copies.items()}
+    ledger.note_copies(path, records)
 
 
 def clear_copies(home: Anchor, ledger: Ledger, attic: Attic) -> None:

@@ -14,8 +14,9 @@ since is not a newer save than what the volume has.
     since it started.
     :mod:`.ledger_lines` has the format of a line.
 ``copied/<hash>``
-    For a path that is being moved or cannot be linked: which of its files were copied, their state then, and
-    what the volume has had since. Written before a copy is published, removed when the link is in place.
+    For a path that is being moved or cannot be linked: which of its files were copied, their state then, what
+    the volume has had since, and whether the copy is known to be kept. Written before a copy is published,
+    removed when the link is in place.
 ``lock``
     A process that works on a path locks one byte of it: which one is given by the path.
 """
@@ -42,6 +43,9 @@ _COPYING = "copying "
 """What has happened to a path, followed by where its content is on the volume."""
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+_Numbers = tuple[int, int, int, int, int, int]
+"""An identity."""
 
 
 class Ledger:
@@ -217,19 +221,16 @@ class Ledger:
         try:
             with open(os.open(self._copies_file(path), _READ), "rb") as file:
                 known = json.loads(file.read())
-            return {
-                inner: CopyRecord(Identity(*home), *(Identity(*one) if one else None for one in others))
-                for inner, (home, *others) in known.items()
-            }
+            return {inner: _record(*numbers) for inner, numbers in known.items()}
         except (OSError, ValueError, TypeError, AttributeError):
             return {}
 
     def note_copies(self, path: str, records: Mapping[str, CopyRecord]) -> None:
-        """Record what is about to be published, or is known to be the same. Raises OSError like `record`."""
+        """Record what is about to be kept, or is known to be. Raises OSError like `record`."""
         known = {**self.copies(path), **records}
         lines = {
-            inner: [one and _numbers(one) for one in (record.home, record.volume, record.before)]
-            for inner, record in known.items()
+            inner: [*(one and _numbers(one) for one in (its.home, its.volume, its.before)), its.kept]
+            for inner, its in known.items()
         }
         document = json.dumps(lines, separators=(",", ":"))
         replace_file(Path(self._copies_file(path)), document.encode(), durable=False)
@@ -280,5 +281,11 @@ def _hash(path: str) -> str:
     return hex_digest(os.fsencode(path))[:32]
 
 
-def _numbers(one: Identity) -> tuple[int, ...]:
+def _record(home: _Numbers, volume: _Numbers | None, before: _Numbers | None, kept: object) -> CopyRecord:
+    return CopyRecord(
+        Identity(*home), volume and Identity(*volume), before and Identity(*before), kept=bool(kept)
+    )
+
+
+def _numbers(one: Identity) -> _Numbers:
     return (one.device, one.inode, one.kind, one.size, one.mtime, one.ctime)

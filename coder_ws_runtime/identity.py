@@ -48,6 +48,30 @@ class Identity:
         return mine == (other.device, other.inode, other.kind, other.size, other.mtime)
 
 
+@dataclass(slots=True)
+class TreeState:
+    """What shows whether a tree has changed: the number of its entries, and their latest times."""
+
+    entries: int = 0
+    mtime: int = 0
+    ctime: int = 0
+
+    def add(self, found: os.stat_result) -> None:
+        """Another entry."""
+        self.merge(TreeState(1, found.st_mtime_ns, found.st_ctime_ns))
+
+    def merge(self, other: TreeState) -> None:
+        """Another part of the tree."""
+        self.entries += other.entries
+        self.mtime = max(self.mtime, other.mtime)
+        self.ctime = max(self.ctime, other.ctime)
+
+    def identity(self, root: os.stat_result) -> Identity:
+        """The identity of the root together with all that is in it; the size is the number of entries."""
+        kind = stat.S_IFMT(root.st_mode)
+        return Identity(root.st_dev, root.st_ino, kind, self.entries, self.mtime, self.ctime)
+
+
 def link_mark(found: os.stat_result) -> str:
     """What tells a link from all others, also after renames."""
     return f"{found.st_ino}.{found.st_mtime_ns}"

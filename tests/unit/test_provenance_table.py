@@ -15,7 +15,8 @@ EARLIER = Identity(device=2, inode=19, kind=0o100000, size=5, mtime=50, ctime=50
 ANOTHER = Identity(device=2, inode=21, kind=0o100000, size=5, mtime=200, ctime=200)
 RECORD = CopyRecord(HOME, PUBLISHED, EARLIER)
 KEPT = replace(RECORD, kept=True)
-LOST = CopyRecord(HOME, EARLIER, EARLIER, kept=True)
+LOSING = CopyRecord(HOME, EARLIER, EARLIER)
+LOST = replace(LOSING, kept=True)
 SEEN = CopyRecord(HOME)
 
 
@@ -65,7 +66,10 @@ TABLE = {
     "killed after it was published, and its mode changed": Case(
         HOME, RENAMED, RECORD, Newer.VOLUME, Reason.COPIED
     ),
-    "killed before the attic had it": Case(HOME, EARLIER, SEEN, Newer.VOLUME, Reason.BROUGHT, stays=True),
+    "killed before the attic had it": Case(HOME, EARLIER, LOSING, Newer.VOLUME, Reason.UNKEPT, stays=True),
+    "killed before the attic had it, and then saved": Case(
+        CHANGED, EARLIER, LOSING, Newer.HOME, Reason.CHANGED, stays=True
+    ),
     "next to a socket, killed, and another workspace saved": Case(
         HOME, ANOTHER, RECORD, Newer.VOLUME, Reason.UNKEPT, stays=True
     ),

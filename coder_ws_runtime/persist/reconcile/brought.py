@@ -2,12 +2,11 @@
 
 import os
 import stat
-from collections.abc import Iterator
 from contextlib import suppress
 
 from coder_ws_runtime.fs.anchored import open_directory, report_deep_nesting
 from coder_ws_runtime.fs.errors import ChangedError, MountPointError
-from coder_ws_runtime.identity import CopyRecord, Identity
+from coder_ws_runtime.identity import CopyRecord, Identity, TreeState
 from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.reconcile.observation import Origin
 from coder_ws_runtime.persist.reconcile.path_work import in_home, joined
@@ -34,28 +33,35 @@ def note_brought(session: Session, entry: Entry) -> None:
 
 @report_deep_nesting()
 def _content(session: Session, entry: Entry) -> list[tuple[str, Identity]]:
-    """Everything but directories, by path within the entry. Raises OSError if some of it cannot be seen."""
+    """Everything in it, by path within the entry. Raises OSError if some of it cannot be seen."""
     if session.home.status(in_home(entry, "", Origin.ASIDE)) is not None:
         raise ChangedError(entry.path)  # an interrupted run: the records are of what it set aside
     if session.home.status(entry.path) is None:
         return []
+    found: list[tuple[str, Identity]] = []
     with session.home.parent(entry.path) as (fd, name):
-        return list(_below(fd, name, ""))
+        _collect(fd, name, "", found)
+    return found
 
 
-def _below(fd: int, name: str, path: str) -> Iterator[tuple[str, Identity]]:
-    found = os.stat(name, dir_fd=fd, follow_symlinks=False)
-    if not stat.S_ISDIR(found.st_mode):
-        yield path, Identity.of(found)
-        return
+def _collect(fd: int, name: str, path: str, found: list[tuple[str, Identity]]) -> TreeState:
+    """Add what is at a path and below it; a directory as new as what is in it."""
+    mine = os.stat(name, dir_fd=fd, follow_symlinks=False)
+    state = TreeState()
+    state.add(mine)
+    if not stat.S_ISDIR(mine.st_mode):
+        found.append((path, Identity.of(mine)))
+        return state
     try:
         opened = open_directory(name, fd)
     except MountPointError:
         if not path:  # what it hides is the image's, and cannot be seen
             raise
-        return
+        return state
     try:
         for inner in os.listdir(opened):
-            yield from _below(opened, inner, joined(path, inner))
+            state.merge(_collect(opened, inner, joined(path, inner), found))
     finally:
         os.close(opened)
+    found.append((path, state.identity(mine)))
+    return state

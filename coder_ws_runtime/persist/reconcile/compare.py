@@ -16,7 +16,7 @@ from coder_ws_runtime.fs.errors import BusyError, ChangedError
 from coder_ws_runtime.fs.links import text_after_move
 from coder_ws_runtime.fs.metadata import same_metadata
 from coder_ws_runtime.fs.writers import Writing, ignore_lease_breaks, writing
-from coder_ws_runtime.identity import Identity
+from coder_ws_runtime.identity import Identity, TreeState
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.reconcile.observation import Difference, Pair, kind_of
 from coder_ws_runtime.persist.store.journals import database_of, is_journal
@@ -155,16 +155,22 @@ class _Comparison:
     def without_match(self, here: int, name: str, path: str, its: os.stat_result | None) -> None:
         """Search what the volume lacks, or has with another type."""
         mine = os.stat(name, dir_fd=here, follow_symlinks=False)
-        size = self._survey(here, name, mine, path)
-        if kind_of(mine.st_mode) is Kind.SPECIAL:
+        state = TreeState()
+        size = self._survey(here, name, mine, path, state)
+        kind = kind_of(mine.st_mode)
+        if kind is Kind.SPECIAL:
             return
-        difference = Difference.MISSING if its is None else Difference.DIFFERS
-        volume = None if its is None else Identity.of(its)
         database = _database(here, name, path)
-        self.pairs.append(Pair(path, difference, Identity.of(mine), volume, size, database))
+        if its is None:
+            self.pairs.append(Pair(path, Difference.MISSING, Identity.of(mine), None, size, database))
+            return
+        # A directory that has to win or lose as a whole is as new as what is in it.
+        home = state.identity(mine) if kind is Kind.DIRECTORY else Identity.of(mine)
+        self.pairs.append(Pair(path, Difference.DIFFERS, home, Identity.of(its), size, database))
 
-    def _survey(self, here: int, name: str, mine: os.stat_result, path: str) -> int:
+    def _survey(self, here: int, name: str, mine: os.stat_result, path: str, state: TreeState) -> int:
         """Name what cannot be moved, and check for writers; returns the number of bytes."""
+        state.add(mine)
         match kind_of(mine.st_mode):
             case Kind.SPECIAL:
                 self.pairs.append(Pair(path, Difference.SPECIAL))
@@ -184,7 +190,7 @@ class _Comparison:
         with _opened(name, here) as inside:
             for inner in os.listdir(inside):
                 found = os.stat(inner, dir_fd=inside, follow_symlinks=False)
-                total += self._survey(inside, inner, found, f"{path}/{inner}" if path else inner)
+                total += self._survey(inside, inner, found, f"{path}/{inner}" if path else inner, state)
         return total
 
 

@@ -41,6 +41,8 @@ class CopyPlan:
         for others in (self.winners, self.losers):
             if pair.path in others:
                 others.remove(pair.path)
+        if older and self.stays and _is_kept(pair, self.seen.records.get(pair.path)):
+            return
         (self.losers if older else self.winners).append(pair.path)
 
     def _decide(self, pair: Pair) -> None:
@@ -91,7 +93,11 @@ class CopyPlan:
         )
 
 
+def _is_kept(pair: Pair, record: CopyRecord | None) -> bool:
+    return record is not None and record.kept and pair.home == record.home
+
+
 def _is_noted(pair: Pair, record: CopyRecord | None) -> bool:
-    if record is None or not record.kept or pair.home != record.home or pair.volume is None:
+    if record is None or record.volume is None or pair.volume is None or not _is_kept(pair, record):
         return False
-    return record.volume is not None and pair.volume.has_content_of(record.volume)
+    return pair.volume.has_content_of(record.volume)

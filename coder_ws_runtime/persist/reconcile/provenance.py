@@ -88,10 +88,12 @@ def _is_unchanged(home: Identity, record: CopyRecord, *, aside: bool) -> bool:
 
 def _of_unchanged(volume: Identity, record: CopyRecord) -> Reason:
     """Why the volume's is newer than a file of the home that is as it was recorded."""
+    if record.kept:
+        return Reason.COPIED
     if record.volume is None:  # recorded, and not copied
         return Reason.BROUGHT
     published = record.volume != record.before and volume.has_content_of(record.volume)
-    return Reason.COPIED if record.kept or published else Reason.UNKEPT
+    return Reason.COPIED if published else Reason.UNKEPT
 
 
 def _written(file: Identity) -> int:

@@ -10,7 +10,7 @@ from coder_ws_runtime.fs.anchored import sync_directory
 from coder_ws_runtime.fs.copying import SYNC_EACH, Copied, copy
 from coder_ws_runtime.fs.errors import ChangedError
 from coder_ws_runtime.fs.usage import Usage, measure
-from coder_ws_runtime.identity import CopyRecord, Identity
+from coder_ws_runtime.identity import CopyRecord
 from coder_ws_runtime.persist.reconcile.observation import Origin
 from coder_ws_runtime.persist.reconcile.path_work import PathWork, joined
 
@@ -68,12 +68,12 @@ def staged(work: PathWork, origin: Origin, paths: tuple[str, ...], *, published:
                 batch.copies.append(_copy(work, origin, path, durable=not batch.many))
             if batch.many:
                 kernel.sync_file_system(staging.fd)
-        _note(work, batch, published=published)
+        _note(work, batch, published=published, kept=False)
         yield batch
         if batch.many:
             kernel.sync_file_system(staging.fd)
-        if not published:
-            _note_in_attic(work, batch)
+        if not (batch.many and published):  # of many, the next look sees it, if there is one
+            _note(work, batch, published=published, kept=True)
     finally:
         for copy_ in batch.copies:  # those that were not renamed
             staging.discard(copy_.name)
@@ -97,37 +97,21 @@ def _amount(work: PathWork, origin: Origin, paths: tuple[str, ...]) -> Usage:
     return Usage(size, length, files, complete)
 
 
-def _note(work: PathWork, batch: Batch, *, published: bool) -> None:
-    """Record what will be published, and what the volume has until then; or what the attic has not yet."""
-    there, known = _on_volume(work), work.seen.records
+def _note(work: PathWork, batch: Batch, *, published: bool, kept: bool) -> None:
+    """Record what is copied, what the volume will have then, and whether the copy is in its place already."""
+    seen = {pair.path: pair for pair in work.seen.pairs}
     records: dict[str, CopyRecord] = {}
-    for path, home, copied in _files(batch):
-        if published:
-            records[path] = CopyRecord(home, copied, there.get(path))
-        elif path not in known or known[path].home != home:
-            records[path] = CopyRecord(home)
-    if records:
-        work.context.ledger.note_copies(work.entry.path, records)
-
-
-def _note_in_attic(work: PathWork, batch: Batch) -> None:
-    """Record that the attic has the copies, and what wins over them."""
-    there = _on_volume(work)
-    records = {
-        path: CopyRecord(home, there.get(path), there.get(path), kept=True) for path, home, _ in _files(batch)
-    }
-    work.context.ledger.note_copies(work.entry.path, records)
-
-
-def _on_volume(work: PathWork) -> dict[str, Identity | None]:
-    return {pair.path: pair.volume for pair in work.seen.pairs}
-
-
-def _files(batch: Batch) -> Iterator[tuple[str, Identity, Identity]]:
-    """Each file that was copied: its path within the entry, its state in the home, and the copy's."""
     for copy_ in batch.copies:
         for inner, copied in copy_.copied.copies.items():
-            yield joined(copy_.path, inner), copy_.copied.identities[inner], copied
+            path = joined(copy_.path, inner)
+            home, before = copy_.copied.identities[inner], None
+            if path in seen:
+                before = seen[path].volume
+                # A directory that wins or loses as a whole is as new as what was seen in it.
+                home = (seen[path].directory and seen[path].home) or home
+            records[path] = CopyRecord(home, copied if published else before, before, kept=kept)
+    if records:
+        work.context.ledger.note_copies(work.entry.path, records)
 
 
 def _copy(work: PathWork, origin: Origin, path: str, *, durable: bool) -> StagedCopy:

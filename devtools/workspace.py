@@ -14,6 +14,11 @@ from devtools.engine import Engine
 from devtools.images import PREFIX, tag
 from devtools.shell import DevError
 
+_FIRST_LOOK = (
+    "for i in $(seq 50); do test -e /run/coder-ws/watch.json && exit;"
+    " systemctl is-active -q home-persist-watch || exit; sleep .1; done"
+)
+"""Waits for the daemon's first report, for at most 5 s."""
 READY_SECONDS = 60.0
 
 # A stand-in for the script that Coder's server gives: that one downloads the agent and becomes it. What
@@ -115,7 +120,7 @@ class Workspace:
         self.uploads.append(Upload(file, content.encode(), mode, owner))
 
     def wait_ready(self) -> str:
-        """Wait until the boot is over; the daemon has looked at all paths by then.
+        """Wait until the boot is over and the daemon has looked at all paths.
 
         Returns what `systemctl is-system-running` says.
 
@@ -128,6 +133,7 @@ class Workspace:
             done = self.exec("systemctl", "is-system-running", user="root")
             state = done.stdout.strip()
             if state in ("running", "degraded", "maintenance"):
+                self.exec("sh", "-c", _FIRST_LOOK, user="root")
                 return state
             if not self.is_running():
                 log = self.engine.docker("logs", "--tail", "20", self.container, check=False)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from coder_ws_runtime.cli.home_persist import entry
+from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.system import journal
 from devtools.shell import ROOT
 from tests.conftest import missing
@@ -55,6 +57,52 @@ def test_systemd_is_notified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         journal.notify("READY=1\nSTATUS=3 paths")
         assert receiver.recv(4096) == b"READY=1\nSTATUS=3 paths"
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_the_daemon_is_ready_before_it_loads_its_modules(tmp_path: Path, *, again: bool) -> None:
+    """At boot: a unit that is not ready has no ExecStop=. The daemon ends at once here: it has no home."""
+    assert Path(entry.WATCH_REPORT) == Layout.of(Path("/")).watch_report
+    report = tmp_path / "report"
+    if again:
+        report.touch()
+    program = f"""
+import os, sys
+from coder_ws_runtime.cli.home_persist import entry
+entry.WATCH_REPORT = {str(report)!r}
+sys.argv = ["home-persist", "watch"]
+sent = entry.notify
+entry.notify = lambda state: (sent(state), print(*sys.modules))
+print(entry.main())
+"""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(str(tmp_path / "notify"))
+        receiver.setblocking(False)  # noqa: FBT003 - as socket(7) calls it
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "NOTIFY_SOCKET": str(tmp_path / "notify"),
+            "HOME_PERSIST_HOME": str(tmp_path / "none"),
+            "HOME_PERSIST_VOLUME": str(tmp_path / "none"),
+        }
+        words = [sys.executable, "-c", program]
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+        if again:
+            with pytest.raises(BlockingIOError):
+                receiver.recv(4096)
+            return
+        assert receiver.recv(4096) == b"READY=1"
+    modules, status = done.stdout.splitlines()
+    ours = {name for name in modules.split() if name.startswith("coder_ws_runtime.")}
+    assert ours <= {
+        "coder_ws_runtime._version",
+        "coder_ws_runtime.cli",
+        "coder_ws_runtime.cli.home_persist",
+        "coder_ws_runtime.cli.home_persist.entry",
+        "coder_ws_runtime.system",
+        "coder_ws_runtime.system.journal",
+    }
+    assert status != "0"
 
 
 def test_nothing_is_sent_where_systemd_did_not_ask(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,29 +47,37 @@ class Identity:
         mine = (self.device, self.inode, self.kind, self.size, self.mtime)
         return mine == (other.device, other.inode, other.kind, other.size, other.mtime)
 
+    def has_nothing_newer(self, other: Identity, *, metadata: bool) -> bool:
+        """Whether this is the same directory, and nothing in it is newer; something may have been removed.
+
+        Args:
+            other: its earlier state.
+            metadata: whether a change of metadata alone counts, too.
+        """
+        same = (self.device, self.inode, self.kind) == (other.device, other.inode, other.kind)
+        return same and self.mtime <= other.mtime and (not metadata or self.ctime <= other.ctime)
+
 
 @dataclass(slots=True)
 class TreeState:
-    """What shows whether a tree has changed: the number of its entries, and their latest times."""
+    """How new the files and links of a tree are; not its directories, which change while they are emptied."""
 
-    entries: int = 0
     mtime: int = 0
     ctime: int = 0
 
     def add(self, found: os.stat_result) -> None:
         """Another entry."""
-        self.merge(TreeState(1, found.st_mtime_ns, found.st_ctime_ns))
+        if not stat.S_ISDIR(found.st_mode):
+            self.merge(TreeState(found.st_mtime_ns, found.st_ctime_ns))
 
     def merge(self, other: TreeState) -> None:
         """Another part of the tree."""
-        self.entries += other.entries
         self.mtime = max(self.mtime, other.mtime)
         self.ctime = max(self.ctime, other.ctime)
 
     def identity(self, root: os.stat_result) -> Identity:
-        """The identity of the root together with all that is in it; the size is the number of entries."""
-        kind = stat.S_IFMT(root.st_mode)
-        return Identity(root.st_dev, root.st_ino, kind, self.entries, self.mtime, self.ctime)
+        """The identity of the root with the latest times of what is in it."""
+        return Identity(root.st_dev, root.st_ino, stat.S_IFMT(root.st_mode), 0, self.mtime, self.ctime)
 
 
 def link_mark(found: os.stat_result) -> str:

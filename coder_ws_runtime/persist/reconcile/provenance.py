@@ -5,6 +5,7 @@ the volume's copy of it, whether or not a link replaced it in between. Content t
 changed is older than whatever the volume has received since.
 """
 
+import stat
 from enum import Enum
 
 from coder_ws_runtime.dataclass import dataclass
@@ -83,7 +84,10 @@ def _is_unchanged(home: Identity, record: CopyRecord, *, aside: bool) -> bool:
     Content of the image that was recorded and not published stays the image's when a boot step gives it
     another owner or mode.
     """
-    return home == record.home or ((aside or record.volume is None) and home.has_content_of(record.home))
+    content = aside or record.volume is None
+    if stat.S_ISDIR(home.kind):
+        return home.has_nothing_newer(record.home, metadata=not content)
+    return home == record.home or (content and home.has_content_of(record.home))
 
 
 def _of_unchanged(volume: Identity, record: CopyRecord) -> Reason:

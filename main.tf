@@ -818,8 +818,8 @@ resource "coder_agent" "main" {
   }
 }
 
-# One script, because the order matters. systemd has run the same commands before the agent
-# started; here users see their output. One that fails does not stop the next.
+# One script, because the order matters. systemd runs the same commands at boot; here users see
+# their output. One that fails does not stop the next.
 resource "coder_script" "start" {
   agent_id           = coder_agent.main.id
   display_name       = "Workspace"

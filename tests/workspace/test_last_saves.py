@@ -17,6 +17,7 @@ while :; do sleep 3600 & wait; done
 """
 STUCK_HOOK = "#!/bin/sh\nsleep 100\n"
 PATHS = [".tool.json", ".made.json", ".gone.json", ".old.json", ".renamed.json"]
+LINKED = [".tool.json", ".gone.json", ".old.json"]
 
 
 @pytest.fixture(scope="module", params=["booted", "booting"])
@@ -28,10 +29,7 @@ def next_home(request: pytest.FixtureRequest, spaces: Spaces) -> Workspace:
     if request.param == "booting":
         space.upload("/usr/local/share/stuck/post-create.sh", STUCK_HOOK, mode=0o755)
     space.boot(wait=request.param == "booted")
-    space.out(_until("systemctl is-active -q coder-agent && systemctl is-active -q home-persist-watch"))
-    space.out("echo first | tee ~/.tool.json ~/.gone.json > ~/.old.json")
-    for path in (".tool.json", ".gone.json", ".old.json"):
-        space.out(_until(f"test -L ~/{path} && test -f {VOLUME}/{path}"))
+    _save_first(space)
     seconds = space.stop()
     assert space.engine.inspect(space.container)["State"]["ExitCode"] == 130, "it was killed"
     assert 2 < seconds < 10
@@ -39,6 +37,14 @@ def next_home(request: pytest.FixtureRequest, spaces: Spaces) -> Workspace:
     again = spaces.new(request.param, owner=request.param, workspace_id=space.workspace_id)
     again.settings = space.settings
     return again.boot()
+
+
+def _save_first(space: Workspace) -> None:
+    """Wait until the daemon and the agent run, and until what is saved then is on the volume."""
+    space.out(_until("systemctl is-active -q coder-agent && systemctl is-active -q home-persist-watch"))
+    space.out("cd; echo first | tee " + " ".join(LINKED))
+    for path in LINKED:
+        space.out(_until(f"test -L ~/{path} && test -f {VOLUME}/{path}"))
 
 
 def _until(condition: str) -> str:
@@ -68,3 +74,15 @@ def test_the_daemon_ends_at_once_when_only_it_is_stopped(next_home: Workspace) -
     unit = "home-persist-watch"
     next_home.out(f"timeout 5 systemctl stop {unit} && systemctl start {unit}", user="root")
     assert next_home.out("systemctl is-active coder-agent home-persist-watch") == "active\nactive"
+
+
+def test_agent_and_daemon_are_stopped_by_hand(spaces: Spaces) -> None:
+    """The other units go on."""
+    space = spaces.new("by-hand", owner="by-hand")
+    space.settings["home_persist_paths"] = PATHS
+    space.agent_script = AGENT
+    space.boot()
+    _save_first(space)
+    space.out("systemctl stop coder-agent home-persist-watch", user="root")
+    assert space.out(f"readlink ~/.tool.json; cat {VOLUME}/.tool.json") == f"{VOLUME}/.tool.json\nlast"
+    assert space.out("systemctl is-active web-shell ws-hooks") == "active\nactive"

@@ -1,4 +1,4 @@
-"""The work of ``ws-boot jetbrains``. Without click: every boot runs this, and the agent waits for it."""
+"""The work of ``ws-boot jetbrains``. Without click: every boot runs this, and the hooks wait for it."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from coder_ws_runtime.cli import commands
 def command() -> None:
     """The steps that prepare a workspace at every start.
 
-    systemd runs them before the agent starts. The template's script runs them again, to show their output.
+    systemd runs them at boot. The template's script runs them again, to show their output.
     Each does only what is not done yet, so you can run one by hand at any time.
 
     Exit status: 0 done, 1 something could not be fixed, 2 wrong usage, 3 no usable volume.

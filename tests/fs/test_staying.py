@@ -51,6 +51,16 @@ def test_a_directory_where_the_volume_has_a_file(tree: Tree, program: str) -> No
     assert "saved" in {file.read_text() for file in shown[1].rglob("*") if file.is_file()}
 
 
+def test_a_directory_is_as_new_as_the_newest_file_in_it(tree: Tree) -> None:
+    write(tree.volume, {".d/one": "volume"})
+    time.sleep(0.02)
+    write(tree.home, {".d/one/sub/inside": "home"})
+    for _ in range(2):
+        assert told(tree, ".d").code == "path.special"
+        assert (tree.volume / ".d/one/sub/inside").read_text() == "home"
+        assert tree.attic() == {".d/one": "volume"}
+
+
 def test_an_older_database_with_its_last_changes(tree: Tree) -> None:
     """Both go to the attic once, and the run ends."""
     write(tree.home, {".d/db": "home"})

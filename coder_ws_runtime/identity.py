@@ -9,6 +9,7 @@ from coder_ws_runtime.dataclass import dataclass
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,37 +48,16 @@ class Identity:
         mine = (self.device, self.inode, self.kind, self.size, self.mtime)
         return mine == (other.device, other.inode, other.kind, other.size, other.mtime)
 
-    def has_nothing_newer(self, other: Identity, *, metadata: bool) -> bool:
-        """Whether this is the same directory, and nothing in it is newer; something may have been removed.
+    def is_same_entry(self, other: Identity) -> bool:
+        """Whether both are the same file or directory, whatever is in it."""
+        return (self.device, self.inode, self.kind) == (other.device, other.inode, other.kind)
 
-        Args:
-            other: its earlier state.
-            metadata: whether a change of metadata alone counts, too.
-        """
-        same = (self.device, self.inode, self.kind) == (other.device, other.inode, other.kind)
-        return same and self.mtime <= other.mtime and (not metadata or self.ctime <= other.ctime)
-
-
-@dataclass(slots=True)
-class TreeState:
-    """How new the files and links of a tree are; not its directories, which change while they are emptied."""
-
-    mtime: int = 0
-    ctime: int = 0
-
-    def add(self, found: os.stat_result) -> None:
-        """Another entry."""
-        if not stat.S_ISDIR(found.st_mode):
-            self.merge(TreeState(found.st_mtime_ns, found.st_ctime_ns))
-
-    def merge(self, other: TreeState) -> None:
-        """Another part of the tree."""
-        self.mtime = max(self.mtime, other.mtime)
-        self.ctime = max(self.ctime, other.ctime)
-
-    def identity(self, root: os.stat_result) -> Identity:
-        """The identity of the root with the latest times of what is in it."""
-        return Identity(root.st_dev, root.st_ino, stat.S_IFMT(root.st_mode), 0, self.mtime, self.ctime)
+    def as_new_as(self, others: Iterable[Identity]) -> Identity:
+        """A directory's identity with the latest times of what is in it."""
+        known = list(others)
+        mtime = max((one.mtime for one in known), default=0)
+        ctime = max((one.ctime for one in known), default=0)
+        return Identity(self.device, self.inode, self.kind, self.size, mtime, ctime)
 
 
 def link_mark(found: os.stat_result) -> str:

@@ -134,6 +134,27 @@ def test_what_was_recorded_was_not_copied(tree: Tree) -> None:
         assert tree.attic() == {".d/brought": "image"}
 
 
+@pytest.mark.parametrize("saved", [True, False], ids=["saved later", "as the image has it"])
+def test_a_directory_of_the_image_where_the_volume_has_a_file(tree: Tree, *, saved: bool) -> None:
+    """The image is newer than the last save on the volume."""
+    write(tree.volume, {".d/one": "volume"})
+    time.sleep(0.02)
+    write(tree.home, {".d/log": "", ".d/one/inside": "image"})
+    tree.manifest(".d/")
+    with open_file(tree, ".d/log"):
+        assert told(tree, ".d").code == "path.in-use"
+        time.sleep(0.02)
+        if saved:
+            write(tree.home, {".d/one/new": "saved"})
+    told(tree, ".d")
+    if saved:
+        assert (tree.home / ".d/one/new").read_text() == "saved"
+        assert tree.attic()[".d/one"] == "volume"
+    else:
+        assert (tree.home / ".d/one").read_text() == "volume"
+        assert tree.attic()[".d/one/inside"] == "image"
+
+
 def test_what_another_workspace_saved_later_wins(tree: Tree) -> None:
     write(tree.home, {".d/log": "image"})
     write(tree.volume, {".d/setting": "old"})

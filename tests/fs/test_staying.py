@@ -21,9 +21,11 @@ def tree(tmp_path: Path) -> Tree:
     return made
 
 
-@pytest.mark.parametrize("program", ["adds", "changes", "replaces"])
+@pytest.mark.parametrize("program", ["adds", "changes", "replaces", "moves in"])
 def test_a_directory_where_the_volume_has_a_file(tree: Tree, program: str) -> None:
     """It loses as a whole. What a program does in it later makes it the newer save, as a whole."""
+    write(tree.layout.root, {"made-before/saved": "saved"})
+    time.sleep(0.02)
     write(tree.home, {".d/one/sub/inside": "home", ".d/one/other": "home"})
     time.sleep(0.02)
     write(tree.volume, {".d/one": "volume"})
@@ -37,8 +39,11 @@ def test_a_directory_where_the_volume_has_a_file(tree: Tree, program: str) -> No
             write(tree.home, {".d/one/sub/new": "saved"})
         case "changes":
             inside.write_text("saved")
-        case _:
+        case "replaces":
             save(inside, "saved")
+        case _:  # older files in a directory, and no more files than before
+            inside.unlink()
+            (tree.layout.root / "made-before").rename(tree.home / ".d/one/moved")
     for _ in range(2):
         assert told(tree, ".d").code == "path.special"
         assert tree.attic()[".d/one"] == "volume"

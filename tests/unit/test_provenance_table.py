@@ -18,6 +18,8 @@ KEPT = replace(RECORD, kept=True)
 LOSING = CopyRecord(HOME, EARLIER, EARLIER)
 LOST = replace(LOSING, kept=True)
 SEEN = CopyRecord(HOME)
+DIRECTORY = Identity(device=1, inode=11, kind=0o040000, size=0, mtime=100, ctime=100)
+LOST_WHOLE = CopyRecord(replace(DIRECTORY, mtime=0, ctime=0), EARLIER, EARLIER, kept=True)
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Case:
     aside: bool = False
     stays: bool = False
     awaited: bool = False
+    grown: bool = False
 
 
 TABLE = {
@@ -69,6 +72,12 @@ TABLE = {
     "killed before the attic had it": Case(HOME, EARLIER, LOSING, Newer.VOLUME, Reason.UNKEPT, stays=True),
     "killed before the attic had it, and then saved": Case(
         CHANGED, EARLIER, LOSING, Newer.HOME, Reason.CHANGED, stays=True
+    ),
+    "a directory, with less in it than was recorded": Case(
+        replace(DIRECTORY, mtime=90, ctime=90), EARLIER, LOST_WHOLE, Newer.VOLUME, Reason.COPIED
+    ),
+    "a directory, with more in it than was recorded": Case(
+        DIRECTORY, EARLIER, LOST_WHOLE, Newer.HOME, Reason.CHANGED, stays=True, grown=True
     ),
     "next to a socket, killed, and another workspace saved": Case(
         HOME, ANOTHER, RECORD, Newer.VOLUME, Reason.UNKEPT, stays=True
@@ -118,5 +127,6 @@ def test_which_is_newer(case: Case) -> None:
         aside=case.aside,
         stays=case.stays,
         awaited=case.awaited,
+        grown=case.grown,
     )
     assert (verdict.newer, verdict.reason) == (case.newer, case.reason)

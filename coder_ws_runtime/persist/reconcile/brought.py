@@ -2,11 +2,12 @@
 
 import os
 import stat
+from collections.abc import Iterator
 from contextlib import suppress
 
 from coder_ws_runtime.fs.anchored import open_directory, report_deep_nesting
 from coder_ws_runtime.fs.errors import ChangedError, MountPointError
-from coder_ws_runtime.identity import CopyRecord, Identity, TreeState
+from coder_ws_runtime.identity import CopyRecord, Identity
 from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.reconcile.observation import Origin
 from coder_ws_runtime.persist.reconcile.path_work import in_home, joined
@@ -38,30 +39,24 @@ def _content(session: Session, entry: Entry) -> list[tuple[str, Identity]]:
         raise ChangedError(entry.path)  # an interrupted run: the records are of what it set aside
     if session.home.status(entry.path) is None:
         return []
-    found: list[tuple[str, Identity]] = []
     with session.home.parent(entry.path) as (fd, name):
-        _collect(fd, name, "", found)
-    return found
+        return list(_below(fd, name, ""))
 
 
-def _collect(fd: int, name: str, path: str, found: list[tuple[str, Identity]]) -> TreeState:
-    """Add what is at a path and below it; a directory as new as what is in it."""
-    mine = os.stat(name, dir_fd=fd, follow_symlinks=False)
-    state = TreeState()
-    state.add(mine)
-    if not stat.S_ISDIR(mine.st_mode):
-        found.append((path, Identity.of(mine)))
-        return state
+def _below(fd: int, name: str, path: str) -> Iterator[tuple[str, Identity]]:
+    found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+    if not stat.S_ISDIR(found.st_mode):
+        yield path, Identity.of(found)
+        return
     try:
         opened = open_directory(name, fd)
     except MountPointError:
         if not path:  # what it hides is the image's, and cannot be seen
             raise
-        return state
+        return
+    yield path, Identity.of(found)
     try:
         for inner in os.listdir(opened):
-            state.merge(_collect(opened, inner, joined(path, inner), found))
+            yield from _below(opened, inner, joined(path, inner))
     finally:
         os.close(opened)
-    found.append((path, state.identity(mine)))
-    return state

@@ -16,7 +16,7 @@ from coder_ws_runtime.fs.errors import BusyError, ChangedError
 from coder_ws_runtime.fs.links import text_after_move
 from coder_ws_runtime.fs.metadata import same_metadata
 from coder_ws_runtime.fs.writers import Writing, ignore_lease_breaks, writing
-from coder_ws_runtime.identity import Identity, TreeState
+from coder_ws_runtime.identity import Identity
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.reconcile.observation import Difference, Pair, kind_of
 from coder_ws_runtime.persist.store.journals import database_of, is_journal
@@ -155,23 +155,38 @@ class _Comparison:
     def without_match(self, here: int, name: str, path: str, its: os.stat_result | None) -> None:
         """Search what the volume lacks, or has with another type."""
         mine = os.stat(name, dir_fd=here, follow_symlinks=False)
-        state = TreeState()
-        size = self._survey(here, name, mine, path, state)
+        inside: list[tuple[str, Identity]] | None = None if its is None else []
+        size = self._survey(here, name, mine, path, inside)
         kind = kind_of(mine.st_mode)
         if kind is Kind.SPECIAL:
             return
         database = _database(here, name, path)
-        if its is None:
-            self.pairs.append(Pair(path, Difference.MISSING, Identity.of(mine), None, size, database))
-            return
-        # A directory that has to win or lose as a whole is as new as what is in it.
-        home = state.identity(mine) if kind is Kind.DIRECTORY else Identity.of(mine)
-        self.pairs.append(Pair(path, Difference.DIFFERS, home, Identity.of(its), size, database))
+        home = Identity.of(mine)
+        if its is None or inside is None:
+            self.pairs.append(Pair(path, Difference.MISSING, home, None, size, database))
+        elif kind is Kind.DIRECTORY:  # it wins or loses as a whole
+            home = home.as_new_as(found for _, found in inside)
+            pair = Pair(path, Difference.DIFFERS, home, Identity.of(its), size, inside=tuple(inside))
+            self.pairs.append(pair)
+        else:
+            self.pairs.append(Pair(path, Difference.DIFFERS, home, Identity.of(its), size, database))
 
-    def _survey(self, here: int, name: str, mine: os.stat_result, path: str, state: TreeState) -> int:
-        """Name what cannot be moved, and check for writers; returns the number of bytes."""
-        state.add(mine)
-        match kind_of(mine.st_mode):
+    def _survey(
+        self, here: int, name: str, mine: os.stat_result, path: str, inside: list[tuple[str, Identity]] | None
+    ) -> int:
+        """Name what cannot be moved, and check for writers; returns the number of bytes.
+
+        Args:
+            here: the directory's descriptor.
+            name: the name in it.
+            mine: its status.
+            path: the same, relative to the entry.
+            inside: gets the files and links, if not None.
+        """
+        kind = kind_of(mine.st_mode)
+        if inside is not None and kind in (Kind.FILE, Kind.LINK):
+            inside.append((path, Identity.of(mine)))
+        match kind:
             case Kind.SPECIAL:
                 self.pairs.append(Pair(path, Difference.SPECIAL))
                 return 0
@@ -187,10 +202,10 @@ class _Comparison:
             case Kind.DIRECTORY:
                 pass
         total = 0
-        with _opened(name, here) as inside:
-            for inner in os.listdir(inside):
-                found = os.stat(inner, dir_fd=inside, follow_symlinks=False)
-                total += self._survey(inside, inner, found, f"{path}/{inner}" if path else inner, state)
+        with _opened(name, here) as fd:
+            for inner in os.listdir(fd):
+                found = os.stat(inner, dir_fd=fd, follow_symlinks=False)
+                total += self._survey(fd, inner, found, f"{path}/{inner}" if path else inner, inside)
         return total
 
 

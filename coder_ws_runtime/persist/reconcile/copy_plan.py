@@ -1,9 +1,9 @@
 """Decide which copies to make before content is removed, and which of two versions wins. Pure."""
 
-from coder_ws_runtime.identity import CopyRecord
+from coder_ws_runtime.identity import CopyRecord, Identity
 from coder_ws_runtime.persist.reconcile.actions import Action, Operation
 from coder_ws_runtime.persist.reconcile.observation import Difference, Observation, Origin, Pair
-from coder_ws_runtime.persist.reconcile.provenance import Newer, Reason, which_is_newer
+from coder_ws_runtime.persist.reconcile.provenance import Newer, Reason, is_unchanged, which_is_newer
 
 
 class CopyPlan:
@@ -56,6 +56,7 @@ class CopyPlan:
             aside=self.origin is Origin.ASIDE,
             stays=self.stays,
             awaited=self.seen.awaited,
+            grown=not all(self._is_recorded(path, its) for path, its in pair.inside),
         )
         metadata = pair.difference is Difference.METADATA
         if verdict.newer is Newer.VOLUME and not metadata:
@@ -64,6 +65,10 @@ class CopyPlan:
             (self.directories if metadata and pair.directory else self.winners).append(pair.path)
         elif not metadata and not (self.stays and verdict.reason is Reason.COPIED):
             self.losers.append(pair.path)
+
+    def _is_recorded(self, path: str, its: Identity) -> bool:
+        record = self.seen.records.get(path)
+        return record is not None and is_unchanged(its, record, aside=self.origin is Origin.ASIDE)
 
     def actions(self) -> tuple[Action, ...]:
         """The copies that update the volume, and those that keep the losing versions in the attic."""

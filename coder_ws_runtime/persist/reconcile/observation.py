@@ -60,6 +60,8 @@ class Pair:
     """Bytes on disk that a copy of the home side needs."""
     database: str = ""
     """The path of the SQLite database whose last changes the home side's file has; empty if it has none."""
+    inside: tuple[tuple[str, Identity], ...] = ()
+    """The files and links in a directory of the home side where the volume has another type, by path."""
 
     @property
     def safe(self) -> bool:

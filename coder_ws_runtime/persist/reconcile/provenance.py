@@ -53,6 +53,7 @@ def which_is_newer(  # noqa: PLR0913 - all that the answer depends on, and nothi
     aside: bool = False,
     stays: bool = False,
     awaited: bool = False,
+    grown: bool = False,
 ) -> Verdict:
     """Which of two files with different content or metadata is the newer save.
 
@@ -63,11 +64,12 @@ def which_is_newer(  # noqa: PLR0913 - all that the answer depends on, and nothi
         replaced: this container had made the link, so the content at the path came later.
         aside: the home's was swapped with the link, which changed its ctime.
         stays: the home's is in a directory that is not linked, and programs continue to write it there.
+        grown: the home's is a directory, and something in it is not as it was recorded.
         awaited: this container saw that the home had no such file, so a program of it wrote the home's.
     """
     if record is not None and _is_unpublished(volume, record):
         record = None
-    if record is not None and _is_unchanged(home, record, aside=aside):
+    if record is not None and not grown and is_unchanged(home, record, aside=aside):
         return Verdict(Newer.VOLUME, _of_unchanged(volume, record))
     if replaced and not stays and not aside:
         return Verdict(Newer.HOME, Reason.REPLACED)
@@ -78,16 +80,15 @@ def which_is_newer(  # noqa: PLR0913 - all that the answer depends on, and nothi
     return Verdict(Newer.HOME if _written(home) > _written(volume) else Newer.VOLUME, Reason.LATER)
 
 
-def _is_unchanged(home: Identity, record: CopyRecord, *, aside: bool) -> bool:
+def is_unchanged(home: Identity, record: CopyRecord, *, aside: bool) -> bool:
     """Whether the home's file is as it was recorded.
 
     Content of the image that was recorded and not published stays the image's when a boot step gives it
     another owner or mode.
     """
-    content = aside or record.volume is None
     if stat.S_ISDIR(home.kind):
-        return home.has_nothing_newer(record.home, metadata=not content)
-    return home == record.home or (content and home.has_content_of(record.home))
+        return home.is_same_entry(record.home)
+    return home == record.home or ((aside or record.volume is None) and home.has_content_of(record.home))
 
 
 def _of_unchanged(volume: Identity, record: CopyRecord) -> Reason:

@@ -99,17 +99,14 @@ def _amount(work: PathWork, origin: Origin, paths: tuple[str, ...]) -> Usage:
 
 def _note(work: PathWork, batch: Batch, *, published: bool, kept: bool) -> None:
     """Record what is copied, what the volume will have then, and whether the copy is in its place already."""
-    seen = {pair.path: pair for pair in work.seen.pairs}
+    there = {pair.path: pair.volume for pair in work.seen.pairs}
     records: dict[str, CopyRecord] = {}
     for copy_ in batch.copies:
         for inner, copied in copy_.copied.copies.items():
             path = joined(copy_.path, inner)
-            home, before = copy_.copied.identities[inner], None
-            if path in seen:
-                before = seen[path].volume
-                # A directory that wins or loses as a whole is as new as what was seen in it.
-                home = (seen[path].directory and seen[path].home) or home
-            records[path] = CopyRecord(home, copied if published else before, before, kept=kept)
+            before = there.get(path)
+            volume = copied if published else before
+            records[path] = CopyRecord(copy_.copied.identities[inner], volume, before, kept=kept)
     if records:
         work.context.ledger.note_copies(work.entry.path, records)
 

@@ -99,6 +99,8 @@ else:
         if "__eq__" not in made.__dict__:
             made.__eq__ = _compare_with(operator.eq, values)
             made.__hash__ = (lambda self: hash(values(self))) if frozen else None
+        if slots and frozen:  # otherwise pickle would set each value of an instance
+            made.__reduce__ = lambda self: (made, tuple(getattr(self, name) for name in known))
         for compare in _ORDER if order else ():
             setattr(made, f"__{compare.__name__}__", _compare_with(compare, values))
         return made

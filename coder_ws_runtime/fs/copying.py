@@ -13,17 +13,17 @@ import contextlib
 import os
 import re
 import stat
-import threading
 import time
 from functools import partial
 
 from coder_ws_runtime.dataclass import dataclass, field
 from coder_ws_runtime.fs.anchored import open_below, open_directory, open_file, report_deep_nesting
 from coder_ws_runtime.fs.content import Progress, copy_content
+from coder_ws_runtime.fs.divided import Divided, path_below
 from coder_ws_runtime.fs.errors import BusyError, ChangedError
 from coder_ws_runtime.fs.links import leaves, text_after_move
 from coder_ws_runtime.fs.metadata import set_metadata
-from coder_ws_runtime.fs.walkers import Group, Walkers
+from coder_ws_runtime.fs.usage import measure
 from coder_ws_runtime.fs.writers import has_writer, ignore_lease_breaks
 from coder_ws_runtime.fs.writing import write_link
 from coder_ws_runtime.identity import Identity
@@ -71,6 +71,7 @@ def copy(  # noqa: PLR0913 - one description of one copy
     *,
     durable: bool = True,
     refuse_writers: bool = True,
+    hard_links: bool | None = None,
     progress: Progress | None = None,
     moving: tuple[str, str] = ("", ""),
 ) -> Copied:
@@ -82,6 +83,8 @@ def copy(  # noqa: PLR0913 - one description of one copy
         durable: whether the copy and everything below it is on disk when this returns (except its name:
             sync its directory). Otherwise the caller syncs, e.g. many copies at once.
         refuse_writers: refuse a file that a program has open for writing.
+        hard_links: whether a file has several names in the tree; None: not known. If it has, one process
+            copies all: several would each make a copy.
         progress: called with the number of bytes.
         moving: the absolute path of the whole tree that is moving, and the source's path in it, so that
             relative links that leave the whole keep their targets; otherwise links stay as they are.
@@ -94,15 +97,20 @@ def copy(  # noqa: PLR0913 - one description of one copy
             what was copied so far.
     """
     ignore_lease_breaks()
-    each = durable and _entries(*source, SYNC_EACH) <= SYNC_EACH
-    run = _Copy(target, progress or (lambda _: None), moving, sync_each=each, refuse_writers=refuse_writers)
-    with run.walkers.group() as group:
-        run.entry(*source, *target, "", group)
+    few = _entries(*source, SYNC_EACH) <= SYNC_EACH
+    each = durable and few
+    if hard_links is None:
+        hard_links = not few and measure(*source).hard_links
+    done = Copied()
+    results = (done.identities, done.copies, done.special, done.links)
+    walk = Divided(*results, advance=progress or (lambda _: None), divide=not hard_links)
+    run = _Copy(target, walk, done, moving, sync_each=each, refuse_writers=refuse_writers)
+    run.entry(source[0], target[0], None, source[1], target[1])
     if durable and not each:
         from coder_ws_runtime.fs import kernel  # noqa: PLC0415 - ctypes is slow to import
 
         kernel.sync_file_system(target[0])
-    return run.done
+    return done
 
 
 def _entries(fd: int, name: str, enough: int) -> int:
@@ -122,10 +130,11 @@ def _entries(fd: int, name: str, enough: int) -> int:
 
 
 class _Copy:
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one description of one copy
         self,
         target: tuple[int, str],
-        progress: Progress,
+        walk: Divided,
+        done: Copied,
         moving: tuple[str, str],
         *,
         sync_each: bool,
@@ -133,37 +142,37 @@ class _Copy:
     ) -> None:
         self.root_fd, self.root = target
         self.whole, self.within = moving
-        self.done = Copied()
-        self._tell = progress
+        self.walk = walk
+        self.done = done
         self.sync_each = sync_each
         self.refuse_writers = refuse_writers
         self.links: dict[tuple[int, int], str] = {}
-        self.walkers = Walkers()
-        self._counting = threading.Lock()
         self.user = os.geteuid()
         self.group = os.getegid()
 
-    def entry(  # noqa: PLR0913, PLR0917 - from where, to where, and who may do it
-        self, source_fd: int, source: str, target_fd: int, target: str, path: str, group: Group
-    ) -> None:
-        self.walkers.count()
+    def entry(self, source_fd: int, target_fd: int, above: str | None, source: str, target: str = "") -> None:
+        """Copy what has a name in one directory to another.
+
+        Args:
+            source_fd: the directory.
+            target_fd: the other directory.
+            above: the first one's path in the tree; None for what contains the whole tree.
+            source: the name.
+            target: the new name, if it is another.
+        """
+        path = path_below(above, source)
+        target = target or source
         found = os.stat(source, dir_fd=source_fd, follow_symlinks=False)
         match stat.S_IFMT(found.st_mode):
             case stat.S_IFREG:
                 self._file(source_fd, source, target_fd, target, path)
             case stat.S_IFDIR:
-                group.run(path, partial(self._directory, source_fd, source, target_fd, target, path))
+                self._directory(source_fd, source, target_fd, target, path)
             case stat.S_IFLNK:
                 self.done.identities[path] = Identity.of(found)
                 self._link(os.readlink(source, dir_fd=source_fd), found, target_fd, target, path)
             case _:
                 self.done.special.append(path)
-
-    def progress(self, count: int) -> None:
-        """More bytes, in one of the threads. Raises what has failed in another."""
-        self.walkers.check()
-        with self._counting:
-            self._tell(count)
 
     def _directory(self, source_fd: int, source: str, target_fd: int, target: str, path: str) -> None:
         reading = open_directory(source, source_fd)
@@ -175,9 +184,7 @@ class _Copy:
             try:
                 if not path:
                     self.done.copies[path] = Identity.of(os.fstat(writing))
-                with self.walkers.group() as group:
-                    for name in os.listdir(reading):
-                        self.entry(reading, name, writing, name, f"{path}/{name}" if path else name, group)
+                self.walk.each(reading, os.listdir(reading), partial(self.entry, reading, writing, path))
                 self._metadata(reading, writing, found)
             finally:
                 os.close(writing)
@@ -205,13 +212,11 @@ class _Copy:
             if self.refuse_writers and has_writer(reading):
                 raise BusyError(path)
             wait_for_tick(found)
-            if found.st_nlink == 1:
-                self._open_file(reading, found, target_fd, target, path)
+            if found.st_nlink > 1 and self._hard_link(found, target_fd, target, path):
                 return
-            with self.walkers.shared:  # a second name is linked to the copy of the first: it has to be there
-                if not self._hard_link(found, target_fd, target, path):
-                    self._open_file(reading, found, target_fd, target, path)
-                    self.links[found.st_dev, found.st_ino] = path
+            self._open_file(reading, found, target_fd, target, path)
+            if found.st_nlink > 1:
+                self.links[found.st_dev, found.st_ino] = path
         finally:
             os.close(reading)
 
@@ -220,7 +225,7 @@ class _Copy:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         writing = os.open(target, flags, 0o600, dir_fd=target_fd)
         try:
-            copy_content(reading, writing, found, self.progress)
+            copy_content(reading, writing, found, self.walk.advance)
             self._metadata(reading, writing, found)
             self.done.copies[path] = Identity.of(os.fstat(writing))
         finally:

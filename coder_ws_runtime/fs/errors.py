@@ -24,6 +24,9 @@ class MountPointError(OSError):
     def __init__(self, name: str) -> None:
         super().__init__(errno.EBUSY, "something is mounted there", name)
 
+    def __reduce__(self) -> tuple[type, tuple[str]]:
+        return type(self), (self.filename,)
+
 
 class ChangedError(Exception):
     """Something has changed since it was observed; the argument says where. Observe again."""

@@ -8,6 +8,7 @@ Imported only by code that changes something or walks a tree: loading ctypes tak
 import ctypes
 import errno
 import os
+import signal
 import stat
 from contextlib import suppress
 from functools import cache
@@ -25,6 +26,7 @@ _NAME_MAX = 255
 _NOREPLACE = 1
 _EXCHANGE = 2
 _SYNC_FILE_RANGE_WRITE = 2
+_SET_PDEATHSIG = 1
 _NO_FLAGS = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 CANNOT_EXCHANGE = (errno.EXDEV, *_NO_FLAGS)
 """The errors of an impossible `exchange`: in an overlayfs image layer, or on a file system without it."""
@@ -177,6 +179,11 @@ def begin_writeback(fd: int, offset: int, length: int) -> None:
     Only for speed: nothing is durable by this, and whether it fails is seen by the sync that follows.
     """
     _libc.sync_file_range(fd, ctypes.c_int64(offset), ctypes.c_int64(length), _SYNC_FILE_RANGE_WRITE)
+
+
+def end_with_parent() -> None:
+    """Have the kernel kill this process when its parent ends (PR_SET_PDEATHSIG of prctl(2))."""
+    _libc.prctl(_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def sync_file_system(fd: int) -> None:

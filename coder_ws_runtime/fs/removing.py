@@ -13,8 +13,8 @@ from functools import partial
 
 from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.fs.anchored import open_directory, open_file, report_deep_nesting, writable
+from coder_ws_runtime.fs.divided import Divided, path_below
 from coder_ws_runtime.fs.errors import BusyError, ChangedError, MountPointError
-from coder_ws_runtime.fs.walkers import Group, Walkers
 from coder_ws_runtime.fs.writers import Writing, ignore_lease_breaks, writing
 from coder_ws_runtime.identity import Identity
 
@@ -36,8 +36,8 @@ def remove_copied(
     """
     ignore_lease_breaks()
     run = _Removal(_as_renamed(fd, name, identities) if renamed else identities)
-    with report_deep_nesting(), run.walkers.group() as group:
-        run.remove(fd, name, "", group)
+    with report_deep_nesting():
+        run.remove(fd, None, name)
     return run.kept
 
 
@@ -68,8 +68,8 @@ def check_copied(  # noqa: PLR0913 - each is one thing to make sure of
     """
     ignore_lease_breaks()
     run = _Check(_as_renamed(fd, name, identities) if renamed else identities, removable=removable, busy=busy)
-    with report_deep_nesting(), run.walkers.group() as group:
-        run.entry(fd, name, "", group)
+    with report_deep_nesting():
+        run.entry(fd, None, name)
     if run.seen != identities.keys():
         raise ChangedError(name)
 
@@ -91,10 +91,10 @@ class _Check:
         self.removable = removable
         self.busy = busy
         self.seen: set[str] = set()
-        self.walkers = Walkers()
+        self.walk = Divided(self.seen)
 
-    def entry(self, fd: int, name: str, path: str, group: Group) -> None:
-        self.walkers.count()
+    def entry(self, fd: int, above: str | None, name: str) -> None:
+        path = path_below(above, name)
         try:
             found = os.stat(name, dir_fd=fd, follow_symlinks=False)
         except FileNotFoundError as error:
@@ -106,16 +106,14 @@ class _Check:
             if self.busy and _writing(name, fd) in self.busy:
                 raise BusyError(path)
         elif stat.S_ISDIR(found.st_mode):
-            group.run(path, partial(self._directory, fd, name, path, found.st_uid))
+            self._directory(fd, name, path, found.st_uid)
 
     def _directory(self, fd: int, name: str, path: str, owner: int) -> None:
         opened = open_directory(name, fd)
         try:
             if self.removable and owner != os.geteuid() and not _may_change(opened):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path or name)
-            with self.walkers.group() as group:
-                for inner in os.listdir(opened):
-                    self.entry(opened, inner, f"{path}/{inner}" if path else inner, group)
+            self.walk.each(opened, os.listdir(opened), partial(self.entry, opened, path))
         finally:
             os.close(opened)
 
@@ -130,30 +128,19 @@ class _Removal:
         self.kept: list[str] = []
         # The ctime of files with several names: it changes when one name is removed.
         self.unlinked: dict[tuple[int, int], int] = {}
-        self.walkers = Walkers()
+        self.walk = Divided(self.kept, divide=not _has_hard_links(identities))
 
-    def remove(self, fd: int, name: str, path: str, group: Group) -> None:
-        self.walkers.count()
+    def remove(self, fd: int, above: str | None, name: str) -> None:
+        path = path_below(above, name)
         found = _status(fd, name)
         if found is None:
             return
-        if stat.S_ISDIR(found.st_mode) and self._is_copied(found, path):
-            group.run(path, partial(self._directory, fd, name, path))
-        elif found.st_nlink == 1 and self._is_copied(found, path):
-            self._file(fd, name, found, path)
-        else:
-            # Nobody else removes another name of it meanwhile, which would change its ctime.
-            with self.walkers.shared:
-                self._file_or_kept(fd, name, path)
-
-    def _file_or_kept(self, fd: int, name: str, path: str) -> None:
-        found = _status(fd, name)
-        if found is None:
-            return
-        if self._is_copied(found, path) and not stat.S_ISDIR(found.st_mode):
-            self._file(fd, name, found, path)
-        else:
+        if not self._is_copied(found, path):
             self.kept.append(path)
+        elif stat.S_ISDIR(found.st_mode):
+            self._directory(fd, name, path)
+        else:
+            self._file(fd, name, found, path)
 
     def _is_copied(self, found: os.stat_result, path: str) -> bool:
         copied = self.identities.get(path)
@@ -198,9 +185,8 @@ class _Removal:
             self.kept.append(path)
             return
         try:
-            with writable((opened, ".")), self.walkers.group() as group:
-                for inner in os.listdir(opened):
-                    self.remove(opened, inner, f"{path}/{inner}" if path else inner, group)
+            with writable((opened, ".")):
+                self.walk.each(opened, os.listdir(opened), partial(self.remove, opened, path))
         finally:
             os.close(opened)
         try:
@@ -210,6 +196,11 @@ class _Removal:
                 raise
             if not self.kept:  # something appeared between the listing and the removal
                 self.kept.append(path)
+
+
+def _has_hard_links(identities: Mapping[str, Identity]) -> bool:
+    """Whether some paths are names of the same file: then the removal of one changes the ctime of another."""
+    return len({(its.device, its.inode) for its in identities.values()}) < len(identities)
 
 
 def _status(fd: int, name: str) -> os.stat_result | None:

@@ -22,6 +22,8 @@ class Usage:
     """The bytes that a copy reads: the sum of the files' lengths."""
     files: int
     """The number of entries that are not directories."""
+    hard_links: bool
+    """Whether a file has several names in it."""
     complete: bool
     """Whether everything was counted; if not, it is at least this much."""
 
@@ -43,7 +45,7 @@ def measure(fd: int, name: str, *, until: float | None = None) -> Usage:
         count.add(found, fd, name)
     except RecursionError:
         count.complete = False
-    return Usage(count.size, count.length, count.files, count.complete)
+    return Usage(count.size, count.length, count.files, count.hard_links, count.complete)
 
 
 class _Count:
@@ -52,6 +54,7 @@ class _Count:
         self.size = 0
         self.length = 0
         self.files = 0
+        self.hard_links = False
         self.complete = True
         self._seen: set[tuple[int, int]] = set()
 
@@ -60,6 +63,7 @@ class _Count:
         if not directory and found.st_nlink > 1:
             identity = (found.st_dev, found.st_ino)
             if identity in self._seen:
+                self.hard_links = True
                 return
             self._seen.add(identity)
         self.size += found.st_blocks * _BLOCK

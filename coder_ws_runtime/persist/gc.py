@@ -159,7 +159,7 @@ def find_copies(volume: Volume) -> tuple[list[WorkspaceCopies], list[UserError]]
     for workspace_id in sorted(ids):
         lease = known.get(workspace_id)
         place = names.copies_root(workspace_id)
-        usage = Usage(0, 0, 0, complete=True)
+        usage = Usage(0, 0, 0, hard_links=False, complete=True)
         try:
             with suppress(FileNotFoundError), volume.anchor.parent(place) as (fd, name):
                 usage = measure(fd, name)

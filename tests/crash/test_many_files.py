@@ -1,4 +1,4 @@
-"""A tree that several threads copy and remove: killed, interrupted, and saved to meanwhile."""
+"""A tree that several processes copy and remove: killed, interrupted, and saved to meanwhile."""
 
 import os
 import random
@@ -37,18 +37,13 @@ class Many:
         return self.home / ".many"
 
     def fill(self) -> None:
-        """Each file of a directory has a second name in the next one."""
         for number in range(DIRECTORIES):
             directory = self.tree / f"above{number % 4}/dir{number}"
             directory.mkdir(parents=True)
             for file in range(FILES):
                 (directory / f"file{file}").write_text(f"{number} {file}")
-            if number:
-                (directory / "again").hardlink_to(
-                    self.tree / f"above{(number - 1) % 4}/dir{number - 1}/file0"
-                )
 
-    def start(self) -> subprocess.Popen[str]:
+    def start(self) -> subprocess.Popen[bytes]:
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.home),
@@ -57,15 +52,18 @@ class Many:
             "HOME_PERSIST_LEDGER_DIR": str(self.base / "ledger"),
             "PYTHONPATH": str(ROOT),
         }
-        argv = [sys.executable, "-m", "tests.crash.slow_file_system", "resolve"]
-        return subprocess.Popen(
-            argv, env=environment, cwd=ROOT, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
+        argv = [sys.executable, "-m", "tests.crash.divided_early", "resolve"]
+        # No pipe: whoever reads it would wait for all children, and not see what they do after their parent.
+        with self.said.open("w") as said:
+            return subprocess.Popen(argv, env=environment, cwd=ROOT, stdout=said, stderr=said)
+
+    @property
+    def said(self) -> Path:
+        return self.base / "said"
 
     def resolve(self) -> None:
         process = self.start()
-        _, said = process.communicate(timeout=120)
-        assert process.returncode == 0, said
+        assert process.wait(timeout=120) == 0, self.said.read_text()
         assert self.tree.is_symlink()
 
     def shown(self) -> dict[str, str]:
@@ -108,7 +106,7 @@ def test_ended_at_any_time(number: signal.Signals, many: Many, tried: Tried, *, 
         process = many.start()
         time.sleep(long * chance.uniform(0.2, 1.0))
         process.send_signal(number)
-        process.communicate(timeout=120)
+        process.wait(timeout=120)
         # Before the next resolve, all of it is on one side.
         sides = [many.tree, many.volume / ".many", *many.home.glob(".many.*"), *many.home.glob("..many*")]
         assert any(_files(side) == expected for side in sides), f"lost, in {many.base} and {many.volume}"
@@ -140,7 +138,7 @@ def test_saves_meanwhile(many: Many, tried: Tried, *, whole: bool) -> None:
             expected[path] = f"save {count}"
             count += 1
             time.sleep(0.01)
-        process.communicate()
+        process.wait()
         many.resolve()
         found = many.shown()
         assert {path: text for path, text in found.items() if not path.endswith(".new")} == expected

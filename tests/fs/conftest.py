@@ -30,10 +30,15 @@ class Two:
     target_fd: int
 
     def copy(
-        self, name: str = "tree", *, refuse_writers: bool = True, progress: Progress | None = None
+        self,
+        name: str = "tree",
+        *,
+        refuse_writers: bool = True,
+        hard_links: bool | None = None,
+        progress: Progress | None = None,
     ) -> Copied:
         source, target = (self.source_fd, name), (self.target_fd, name)
-        return copy(source, target, refuse_writers=refuse_writers, progress=progress)
+        return copy(source, target, refuse_writers=refuse_writers, hard_links=hard_links, progress=progress)
 
     def remove(self, copied: Copied, name: str = "tree") -> list[str]:
         return remove_copied(self.source_fd, name, copied.identities)

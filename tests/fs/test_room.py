@@ -113,7 +113,7 @@ def test_where_the_room_seems_to_be_there(tree: Tree) -> None:
 
     with Session(tree.layout, tree.settings) as session:
         room = session.attic.room
-        usage = Usage(MIB, MIB, 1, complete=True)
+        usage = Usage(MIB, MIB, 1, hard_links=False, complete=True)
         with pytest.raises(OSError, match="quota"), room.reserved("f", lambda: usage):
             raise OSError(errno.EDQUOT, "Disk quota exceeded")
         with pytest.raises(NoRoomError), room.reserved("f", lambda: usage):

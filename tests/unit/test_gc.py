@@ -46,7 +46,9 @@ TABLE = {
 def test_row(name: str) -> None:
     workspace_id, held, days, engine, expected = TABLE[name]
     now = 1e9
-    left = WorkspaceCopies(workspace_id, held, now - days * DAY, Usage(0, 0, 0, complete=True))
+    left = WorkspaceCopies(
+        workspace_id, held, now - days * DAY, Usage(0, 0, 0, hard_links=False, complete=True)
+    )
     assert judge(left, engine, "w1", now, Bounds()) is expected
 
 
@@ -63,7 +65,7 @@ CUT = {
 def test_row_of_one_that_may_be_cut_off(name: str) -> None:
     days, enough, engine, expected = CUT[name]
     now = 1e9
-    usage = Usage(0, 0, 0, complete=True)
+    usage = Usage(0, 0, 0, hard_links=False, complete=True)
     left = WorkspaceCopies("w2", held=False, seen=now - days * DAY, usage=usage, cut_off=True)
     assert judge(left, engine, "w1", now, Bounds(old=enough * DAY)) is expected
     assert not expected.removed

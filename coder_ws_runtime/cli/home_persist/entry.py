@@ -1,5 +1,6 @@
 """The entry points of ``home-persist``: what units call runs without click."""
 
+import gc
 import os
 import sys
 
@@ -28,8 +29,9 @@ def main() -> int:
     from coder_ws_runtime.cli.process import no_collection, run_plain  # noqa: PLC0415 - as above
 
     if is_plain("resolve"):
-        with no_collection():
-            from coder_ws_runtime.cli.home_persist.resolve import run  # noqa: PLC0415 - not for other commands
+        gc.disable()  # to the end: what this makes is needed until then
+        from coder_ws_runtime.cli.home_persist.resolve import run  # noqa: PLC0415 - not for other commands
+
         return run_plain(run)
     if is_plain("watch"):
         with no_collection():

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 from coder_ws_runtime.fs.anchored import (
     Anchor,
@@ -12,6 +13,7 @@ from coder_ws_runtime.fs.anchored import (
     report_deep_nesting,
 )
 from coder_ws_runtime.fs.copying import wait_for_tick
+from coder_ws_runtime.fs.divided import Divided, path_below
 from coder_ws_runtime.fs.errors import BusyError, ChangedError
 from coder_ws_runtime.fs.links import text_after_move
 from coder_ws_runtime.fs.metadata import same_metadata
@@ -56,12 +58,12 @@ def compare(
             try:
                 there = stack.enter_context(open_below(volume.fd, directory))
             except FileNotFoundError:
-                comparison.without_match(fd, name, "", None)
+                comparison.without_match(fd, None, name, None)
             else:
-                comparison.entry(fd, name, there, last, "")
+                comparison.entry(fd, there, None, name, last)
     except FileNotFoundError as error:
         raise ChangedError(name) from error
-    return tuple(comparison.pairs)
+    return tuple(sorted(comparison.pairs, key=lambda pair: pair.path.split("/")))
 
 
 class _Comparison:
@@ -73,8 +75,13 @@ class _Comparison:
         self.root = root
         self.pairs: list[Pair] = []
         self.refuse_writers = refuse_writers
+        self._inside: list[tuple[str, Identity]] = []
+        self._sizes: list[int] = []
+        self._as_a_whole = False
+        self._walk = Divided(self.pairs, self._inside, self._sizes)
 
-    def entry(self, here: int, name: str, there: int, other: str, path: str) -> None:
+    def entry(self, here: int, there: int, above: str | None, name: str, other: str = "") -> None:
+        path, other = path_below(above, name), other or name
         mine = os.stat(name, dir_fd=here, follow_symlinks=False)
         kind = kind_of(mine.st_mode)
         target = f"{self.volume.path}/{self.declared.on_volume}/{path}"
@@ -86,10 +93,10 @@ class _Comparison:
         try:
             its = os.stat(other, dir_fd=there, follow_symlinks=False)
         except FileNotFoundError:
-            self.without_match(here, name, path, None)
+            self.without_match(here, above, name, None)
             return
         if kind is not kind_of(its.st_mode):
-            self.without_match(here, name, path, its)
+            self.without_match(here, above, name, its)
         elif kind is Kind.SPECIAL:
             self.pairs.append(Pair(path, Difference.SPECIAL))
         elif kind is Kind.DIRECTORY:
@@ -118,8 +125,7 @@ class _Comparison:
             same = same_metadata(inside, its_inside)
             difference = Difference.SAME if same else Difference.METADATA
             self._pair(path, difference, os.fstat(inside), os.fstat(its_inside))
-            for inner in sorted(os.listdir(inside)):
-                self.entry(inside, inner, its_inside, inner, f"{path}/{inner}" if path else inner)
+            self._walk.each(inside, os.listdir(inside), partial(self.entry, inside, its_inside, path))
 
     def _links(self, here: int, name: str, there: int, other: str, path: str) -> Difference:
         text = os.readlink(name, dir_fd=here)
@@ -152,61 +158,54 @@ class _Comparison:
             case Writing.NO:
                 pass
 
-    def without_match(self, here: int, name: str, path: str, its: os.stat_result | None) -> None:
+    def without_match(self, here: int, above: str | None, name: str, its: os.stat_result | None) -> None:
         """Search what the volume lacks, or has with another type."""
+        path = path_below(above, name)
         mine = os.stat(name, dir_fd=here, follow_symlinks=False)
-        inside: list[tuple[str, Identity]] | None = None if its is None else []
-        size = self._survey(here, name, mine, path, inside)
+        self._inside.clear()
+        self._sizes.clear()
+        self._as_a_whole = its is not None
+        self._survey(here, above, name)
+        size = sum(self._sizes)
         kind = kind_of(mine.st_mode)
         if kind is Kind.SPECIAL:
             return
         database = _database(here, name, path)
         home = Identity.of(mine)
-        if its is None or inside is None:
+        if its is None:
             self.pairs.append(Pair(path, Difference.MISSING, home, None, size, database))
         elif kind is Kind.DIRECTORY:  # it wins or loses as a whole
-            home = home.as_new_as(found for _, found in inside)
-            pair = Pair(path, Difference.DIFFERS, home, Identity.of(its), size, inside=tuple(inside))
-            self.pairs.append(pair)
+            home = home.as_new_as(found for _, found in self._inside)
+            inside = tuple(sorted(self._inside))
+            self.pairs.append(Pair(path, Difference.DIFFERS, home, Identity.of(its), size, inside=inside))
         else:
             self.pairs.append(Pair(path, Difference.DIFFERS, home, Identity.of(its), size, database))
 
-    def _survey(
-        self, here: int, name: str, mine: os.stat_result, path: str, inside: list[tuple[str, Identity]] | None
-    ) -> int:
-        """Name what cannot be moved, and check for writers; returns the number of bytes.
+    def _survey(self, here: int, above: str | None, name: str) -> None:
+        """Name what cannot be moved, and check for writers; collect the bytes on disk.
 
-        Args:
-            here: the directory's descriptor.
-            name: the name in it.
-            mine: its status.
-            path: the same, relative to the entry.
-            inside: gets the files and links, if not None.
+        What wins or loses as a whole also has its files and links collected.
         """
+        path = path_below(above, name)
+        mine = os.stat(name, dir_fd=here, follow_symlinks=False)
         kind = kind_of(mine.st_mode)
-        if inside is not None and kind in (Kind.FILE, Kind.LINK):
-            inside.append((path, Identity.of(mine)))
+        if self._as_a_whole and kind in (Kind.FILE, Kind.LINK):
+            self._inside.append((path, Identity.of(mine)))
         match kind:
             case Kind.SPECIAL:
                 self.pairs.append(Pair(path, Difference.SPECIAL))
-                return 0
+            case Kind.LINK:
+                pass
             case Kind.FILE:
+                self._sizes.append(min(mine.st_size, mine.st_blocks * _BLOCK))
                 opened = open_file(name, here)
                 try:
                     self._ask_for_writers(opened, path)
                 finally:
                     os.close(opened)
-                return min(mine.st_size, mine.st_blocks * _BLOCK)
-            case Kind.LINK:
-                return 0
             case Kind.DIRECTORY:
-                pass
-        total = 0
-        with _opened(name, here) as fd:
-            for inner in os.listdir(fd):
-                found = os.stat(inner, dir_fd=fd, follow_symlinks=False)
-                total += self._survey(fd, inner, found, f"{path}/{inner}" if path else inner, inside)
-        return total
+                with _opened(name, here) as fd:
+                    self._walk.each(fd, os.listdir(fd), partial(self._survey, fd, path))
 
 
 def _database(fd: int, name: str, path: str) -> str:

@@ -63,9 +63,10 @@ def staged(work: PathWork, origin: Origin, paths: tuple[str, ...], *, published:
     room = work.context.attic.room
     batch = Batch(many=len(paths) > SYNC_EACH)
     try:
-        with room.reserved(work.entry.on_volume, partial(_amount, work, origin, paths)):
+        with room.reserved(work.entry.on_volume, partial(_amount, work, origin, paths)) as amount:
             for path in paths:
-                batch.copies.append(_copy(work, origin, path, durable=not batch.many))
+                hard_links = amount.hard_links
+                batch.copies.append(_copy(work, origin, path, durable=not batch.many, hard_links=hard_links))
             if batch.many:
                 kernel.sync_file_system(staging.fd)
         _note(work, batch, published=published, kept=False)
@@ -88,13 +89,13 @@ def staged(work: PathWork, origin: Origin, paths: tuple[str, ...], *, published:
 def _amount(work: PathWork, origin: Origin, paths: tuple[str, ...]) -> Usage:
     """The size of copies of paths of the home side."""
     size = length = files = 0
-    complete = True
+    complete, hard_links = True, False
     for path in paths:
         with work.home.parent(work.in_home(path, origin)) as source:
             found = measure(*source)
         size, length, files = size + found.size, length + found.length, files + found.files
-        complete = complete and found.complete
-    return Usage(size, length, files, complete)
+        complete, hard_links = complete and found.complete, hard_links or found.hard_links
+    return Usage(size, length, files, hard_links, complete)
 
 
 def _note(work: PathWork, batch: Batch, *, published: bool, kept: bool) -> None:
@@ -111,7 +112,7 @@ def _note(work: PathWork, batch: Batch, *, published: bool, kept: bool) -> None:
         work.context.ledger.note_copies(work.entry.path, records)
 
 
-def _copy(work: PathWork, origin: Origin, path: str, *, durable: bool) -> StagedCopy:
+def _copy(work: PathWork, origin: Origin, path: str, *, durable: bool, hard_links: bool) -> StagedCopy:
     staging = work.volume.staging
     name = staging.name()
     try:
@@ -123,6 +124,7 @@ def _copy(work: PathWork, origin: Origin, path: str, *, durable: bool) -> Staged
                 source,
                 (staging.fd, name),
                 durable=durable,
+                hard_links=hard_links,
                 refuse_writers=False,  # checked before, and once more after the swap
                 progress=work.context.progress,
                 moving=(f"{work.home.path}/{work.entry.path}", path),

@@ -59,8 +59,8 @@ class Room:
         self._refused: dict[str, _Refused] = {}
 
     @contextmanager
-    def reserved(self, path: str, measure: Callable[[], Usage]) -> Iterator[None]:
-        """Check that there is room for a copy, and keep the check's result while it is made.
+    def reserved(self, path: str, measure: Callable[[], Usage]) -> Iterator[Usage]:
+        """Check that there is room for a copy, and keep the check's result while it is made: how much it is.
 
         Args:
             path: identifies what is copied; any name that stays the same.
@@ -69,9 +69,9 @@ class Room:
         Raises:
             NoRoomError: it does not fit, or did not fit before and no more is free now.
         """
-        self._require(path, measure)
+        usage = self._require(path, measure)
         try:
-            yield
+            yield usage
         except OSError as error:
             if error.errno in _FULL:
                 inodes = isinstance(error, NoRoomError) and error.inodes
@@ -95,7 +95,7 @@ class Room:
                 raise NoRoomError(0, 0, inodes=bool(space.files and not space.free_files)) from error
             raise
 
-    def _require(self, path: str, measure: Callable[[], Usage]) -> None:
+    def _require(self, path: str, measure: Callable[[], Usage]) -> Usage:
         space = Space.of(self.volume)
         before = self._refused.get(path)
         if before and space.free <= before.space.free and space.free_files <= before.space.free_files:
@@ -110,6 +110,7 @@ class Room:
         if error:
             self._refused[path] = _Refused(space, error.need, error.free, error.inodes)
             raise error
+        return usage
 
 
 def _lacking(usage: Usage, space: Space) -> NoRoomError | None:

@@ -1,13 +1,12 @@
-"""`home-persist` for the harness, as if every file took the file system long: several threads work."""
+"""`home-persist` for the harness, with small trees divided among processes as large ones are."""
 
 import sys
 
 import tests.crash.command  # noqa: F401 - allows root, before the commands are imported
 from coder_ws_runtime.cli.home_persist import entry
-from coder_ws_runtime.fs import walkers
+from coder_ws_runtime.fs import divided
 
-walkers.LOOK = 3
-walkers.SLOW = -1.0
+divided.ENTRIES = 3
 
 if __name__ == "__main__":
     sys.exit(entry.main())

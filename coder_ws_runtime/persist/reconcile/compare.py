@@ -1,6 +1,7 @@
 """Compare a tree of the home with the volume's: bytes, then metadata. Changes nothing."""
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -213,11 +214,33 @@ def _database(fd: int, name: str, path: str) -> str:
     return database_of(path) if is_journal(fd, name) else ""
 
 
-def is_same_file(mine: tuple[int, str], its: tuple[int, str]) -> bool:
-    """Whether two names, each in a directory, are files with the same bytes and the same metadata."""
-    found = [os.stat(name, dir_fd=fd, follow_symlinks=False) for fd, name in (mine, its)]
-    if found[0].st_size != found[1].st_size or any(kind_of(one.st_mode) is not Kind.FILE for one in found):
+def is_same_version(mine: tuple[int, str], its: tuple[int, str]) -> bool:
+    """Whether two names, each in a directory, have the same content and metadata, with all that is below.
+
+    Raises:
+        OSError: from the file systems, also if one of them does not exist.
+    """
+    found, other = (os.stat(name, dir_fd=fd, follow_symlinks=False) for fd, name in (mine, its))
+    if stat.S_IFMT(found.st_mode) != stat.S_IFMT(other.st_mode):
         return False
+    match kind_of(found.st_mode):
+        case Kind.LINK:
+            return os.readlink(mine[1], dir_fd=mine[0]) == os.readlink(its[1], dir_fd=its[0])
+        case Kind.FILE:
+            return found.st_size == other.st_size and _is_same_file(mine, its)
+        case Kind.DIRECTORY:
+            with _opened(mine[1], mine[0]) as inside, _opened(its[1], its[0]) as its_inside:
+                names = os.listdir(inside)
+                return (
+                    {*names} == {*os.listdir(its_inside)}
+                    and same_metadata(inside, its_inside)
+                    and all(is_same_version((inside, name), (its_inside, name)) for name in names)
+                )
+        case Kind.SPECIAL:
+            return False
+
+
+def _is_same_file(mine: tuple[int, str], its: tuple[int, str]) -> bool:
     first = open_file(mine[1], mine[0])
     try:
         second = open_file(its[1], its[0])

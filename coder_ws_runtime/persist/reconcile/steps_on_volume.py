@@ -8,15 +8,17 @@ from coder_ws_runtime.fs.anchored import make_directory, sync_directory
 from coder_ws_runtime.fs.errors import ChangedError
 from coder_ws_runtime.fs.metadata import copy_metadata
 from coder_ws_runtime.identity import CopyRecord, Identity
-from coder_ws_runtime.persist.reconcile.compare import is_same_file
+from coder_ws_runtime.persist.reconcile.compare import is_same_version
 from coder_ws_runtime.persist.reconcile.observation import Origin
-from coder_ws_runtime.persist.reconcile.path_work import PathWork
+from coder_ws_runtime.persist.reconcile.path_work import PathWork, joined
 from coder_ws_runtime.persist.reconcile.staged_copies import StagedCopy, staged
 from coder_ws_runtime.persist.store.attic import remove_empty, versions
 from coder_ws_runtime.persist.store.attic_records import Reason, Winner
 from coder_ws_runtime.persist.store.journals import displaced
 
 _DEFAULT_MODE = 0o755
+_TRIES = 5000
+"""How often a step compares with a version in the attic: some 10 microseconds each, or calls to servers."""
 
 
 def make_target(work: PathWork) -> None:
@@ -137,32 +139,58 @@ def _take_back(work: PathWork, copy: StagedCopy, fd: int, name: str) -> None:
 def to_attic(work: PathWork, origin: Origin, paths: tuple[str, ...]) -> None:
     """Copy content of the home side to the attic.
 
-    If the attic already has the same file from an earlier run, that copy is removed when the new one is safe:
-    otherwise an image's file that loses at every start would displace versions that somebody wrote.
+    If the attic already has the same version from an earlier run, that one is removed when the new one is
+    safe: otherwise what an image brings and loses at every start would displace versions that somebody wrote.
     """
+    earlier = _Earlier(work)
     with staged(work, origin, paths, published=False) as batch:
         for copy in batch:
             target = work.on_volume(copy.path)
-            older = "" if batch.many else _same_version(work, copy, target)
+            known = earlier.find(copy)
             with work.context.attic.place(
-                target, Reason.HOME_LOST, _volume_winner(work, target), exchanged=bool(older)
+                target, Reason.HOME_LOST, _volume_winner(work, target), exchanged=known
             ) as (attic_fd, attic_name):
                 kernel.rename_new(work.volume.staging.fd, copy.name, attic_fd, attic_name)
                 batch.sync_name(attic_fd)
-            if older:
-                with suppress(OSError), work.anchor.parent(older) as (fd, name):
-                    os.unlink(name, dir_fd=fd)
-                remove_empty(work.volume, older)
+    earlier.drop_found()
 
 
-def _same_version(work: PathWork, copy: StagedCopy, target: str) -> str:
-    """The path at which the attic already has this very file; empty if it does not."""
-    mine = (work.volume.staging.fd, copy.name)
-    for version in versions(work.anchor, target, work.context.attic.workspace):
-        with suppress(OSError), work.anchor.parent(version) as its:
-            if is_same_file(mine, its):
-                return version
-    return ""
+class _Earlier:
+    """Versions from earlier runs that the attic already has of what is copied to it."""
+
+    def __init__(self, work: PathWork) -> None:
+        self._work = work
+        self._places = [*versions(work.anchor, work.entry.on_volume, work.context.attic.workspace)]
+        """Where batches have the entry, or something in it."""
+        self._tries = _TRIES
+        self._found: list[str] = []
+
+    def find(self, copy: StagedCopy) -> bool:
+        """Whether the attic has this very version."""
+        mine = (self._work.volume.staging.fd, copy.name)
+        for place in self._places:
+            if self._tries == 0:
+                break
+            self._tries -= 1
+            version = joined(place, copy.path)
+            with suppress(OSError), self._work.anchor.parent(version) as its:
+                if is_same_version(mine, its):
+                    self._found.append(version)
+                    # What was copied together is together: this one is tried first from now on.
+                    self._places.remove(place)
+                    self._places.insert(0, place)
+                    return True
+        return False
+
+    def drop_found(self) -> None:
+        """Remove what was found."""
+        staging = self._work.volume.staging
+        for version in self._found:
+            with suppress(OSError), self._work.anchor.parent(version) as (fd, name):
+                gone = staging.name()
+                kernel.rename_new(fd, name, staging.fd, gone)
+                staging.discard(gone)
+            remove_empty(self._work.volume, version)
 
 
 def _staged_winner(work: PathWork, copy: StagedCopy) -> Winner:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import boot, first_start, kubernetes, machine, report
+from benchmarks import boot, first_start, kubernetes, machine, report, seed_image
 from benchmarks.figures import BY_NAME, FIGURES, Figure
 from devtools import engine, mirror
 from devtools.engine import Engine
@@ -49,9 +49,7 @@ def main() -> int:
         return 2
     docker = engine.ensure()
     mirror.build(docker, "base")
-    scripts = [HERE / "__init__.py", *sorted(file for file in (HERE / "inside").iterdir() if file.is_file())]
-    sources = tuple(str(file.relative_to(ROOT)) for file in scripts)
-    image = derived.build(docker, HERE / "images/shell", sources=sources)
+    image = _image(docker, "shell")
     results = _load()
     space = Workspace(docker, "bench", owner="bench", image=image).without_coder()
     space.remove()
@@ -67,9 +65,18 @@ def main() -> int:
     return 0
 
 
+def _image(docker: Engine, name: str) -> str:
+    """The base with the scripts that run inside, and what images/`name` adds."""
+    scripts = [HERE / "__init__.py", *sorted(file for file in (HERE / "inside").iterdir() if file.is_file())]
+    sources = tuple(str(file.relative_to(ROOT)) for file in scripts)
+    return derived.build(docker, HERE / "images" / name, sources=sources)
+
+
 def _measure(docker: Engine, space: Workspace, figure: Figure, image: str) -> dict[str, float]:
     if figure.name == "boot":
         return boot.measure(docker, tag("base"), derived.build(docker, HERE / "images/bare"))
+    if figure.name == "seed-image":
+        return seed_image.first(docker, _image(docker, "seed"))
     if figure.name in OUTSIDE:
         return OUTSIDE[figure.name](docker, image)
     if not space.is_running():

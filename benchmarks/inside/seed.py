@@ -1,15 +1,18 @@
 """Seeding a directory durably, against `cp -a` and `sync`; prints JSON.
 
-Usage: seed.py small FILES ROUNDS | large MIB ROUNDS | sparse MIB ROUNDS
+Usage: seed.py small FILES ROUNDS | large MIB ROUNDS | sparse MIB ROUNDS | image FILES | once ours|cp
+
+`image`: make small files, as a step of an image's build. `once`: one timed run with the files of the image.
 """
 
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.inside.timing import OURS, TREE, VOLUME, environment, fresh, pairs
+from benchmarks.inside.timing import OURS, TREE, VOLUME, environment, fresh, new_volume, pairs, timed
 
 _PER_DIRECTORY = 200
 SOURCE = TREE / "home/.tool"
@@ -46,21 +49,53 @@ def sparse(mebibytes: int) -> None:
 FILL: dict[str, Callable[[int], None]] = {"small": small, "large": large, "sparse": sparse}
 
 
-def main() -> None:
-    what, amount, rounds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    manifests = Path("/tmp/bench-manifests-seed")
-    manifests.mkdir(exist_ok=True)
-    (manifests / "tool.json").write_text(json.dumps({"source": "tool", "paths": [".tool/"]}))
+COPY = ("sh", "-c", f"cp -a {SOURCE} {VOLUME}/.tool && sync")
+MANIFESTS = Path("/tmp/bench-manifests-seed")
+
+
+def declare() -> None:
+    """Write the manifest that keeps the files."""
+    MANIFESTS.mkdir(exist_ok=True)
+    (MANIFESTS / "tool.json").write_text(json.dumps({"source": "tool", "paths": [".tool/"]}))
+
+
+def image(files: int) -> None:
+    """Small files in a layer of an image."""
+    (TREE / "ledger").mkdir(parents=True)
+    declare()
+    small(files)
+
+
+def once(who: str) -> dict[str, float]:
+    """One run on what the image brings, into a new directory of the volume."""
+    new_volume()
+    began = time.perf_counter()
+    timed(OURS if who == "ours" else COPY, environment(MANIFESTS))
+    return {"seconds": time.perf_counter() - began}
+
+
+def repeated(what: str, amount: int, rounds: int) -> dict[str, float]:
+    """Ours and `cp` in turn, on files that were just made in the container's own layer."""
+    declare()
 
     def fill() -> None:
         fresh(remove=what != "small")
         FILL[what](amount)
         os.sync()
 
-    copy = ("sh", "-c", f"cp -a {SOURCE} {VOLUME}/.tool && sync")
-    found = pairs(OURS, copy, environment(manifests), rounds, reset=fill)
+    found = pairs(OURS, COPY, environment(MANIFESTS), rounds, reset=fill)
     fresh(remove=what != "small")
-    print(json.dumps(found))
+    return found
+
+
+def main() -> None:
+    match sys.argv[1:]:
+        case ["image", files]:
+            image(int(files))
+        case ["once", who]:
+            print(json.dumps(once(who)))
+        case [what, amount, rounds]:
+            print(json.dumps(repeated(what, int(amount), int(rounds))))
 
 
 if __name__ == "__main__":

@@ -108,9 +108,19 @@ def fresh(*, remove: bool = False) -> None:
     for directory in (TREE, VOLUME):
         if remove:
             shutil.rmtree(directory, ignore_errors=True)
-        elif directory.exists():
-            former = Path(f"{directory}-former")
-            former.mkdir(exist_ok=True)
-            directory.rename(former / str(time.monotonic_ns()))
+        _rename(directory)
     for directory in (TREE / "home", TREE / "ledger", VOLUME):
         directory.mkdir(parents=True)
+
+
+def new_volume() -> None:
+    """Make an empty volume, as `fresh` does."""
+    _rename(VOLUME)
+    VOLUME.mkdir()
+
+
+def _rename(directory: Path) -> None:
+    if directory.exists():
+        former = Path(f"{directory}-former")
+        former.mkdir(exist_ok=True)
+        directory.rename(former / str(time.monotonic_ns()))

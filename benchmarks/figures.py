@@ -47,12 +47,12 @@ _IMPORTS = (
     " collection at all, and a start without the site module."
 )
 _SEEDING = (
-    "`cp` does one of five things. Of 2.8 s for 20,000 files of the image, a look at all of them for what"
-    " cannot be moved and who writes takes 0.4, the copy 0.9, the sync 0.2, two checks that nothing has"
-    " changed 0.35, the removal of the source 0.65 and the records that a kill would need 0.1. `rm -rf` of"
-    " the same files alone takes 0.65, and 1.7 to 2.4 if the container wrote them, because this disk discards"
-    " each block at once. Done already: up to four processes do all of it (4.3 s with one). Tried with less"
-    " gain: four threads, of which only one at a time runs Python."
+    "`cp` does one of five things. Of 2.6 s for 20,000 files of the image, a look at all of them for what"
+    " cannot be moved and who writes takes 0.3, the copy 0.8, the sync 0.2, two checks that nothing has"
+    " changed 0.3, the removal of the source 0.6 and the records that a kill would need 0.2. `rm -rf` of the"
+    " same files alone takes 0.65, and 1.7 to 2.4 if the container wrote them, because this disk discards"
+    " each block at once. Done already: up to four processes do all of it (3.7 s with one, four times each"
+    " in turn). Tried with less gain: four threads, of which only one at a time runs Python."
 )
 _DOCTOR = (
     "The interpreter and the standard library take 28 ms of processor time, the imports of the checks 35"

@@ -4,9 +4,10 @@ import json
 
 from benchmarks.inside.timing import Pairs, summarise
 from devtools.engine import Engine
+from devtools.images import PREFIX
 
 ROUNDS = 5
-_VOLUME = "cws-bench-seed"
+_VOLUME = f"{PREFIX}-bench-seed"
 _MOUNT = ("run", "--rm", "-v", f"{_VOLUME}:/mnt/home-persist")
 
 

@@ -96,6 +96,8 @@ def main() -> None:
             print(json.dumps(once(who)))
         case [what, amount, rounds]:
             print(json.dumps(repeated(what, int(amount), int(rounds))))
+        case _:
+            sys.exit(__doc__)
 
 
 if __name__ == "__main__":

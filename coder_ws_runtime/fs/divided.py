@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from coder_ws_runtime.fs.division import Division, Result
 
 ENTRIES = 1000
-"""A walk is divided after this many entries: to start the children takes as long as some 50. It is divided
+"""A walk is divided after this many entries: to start the children takes some 5 ms. It is divided
 again in the directories above; a child does its part alone."""
 WIDE = 200
 """So many names of one directory are divided, whatever they are, or WIDE_DIRECTORIES that are directories."""

@@ -39,7 +39,7 @@ _PATIENCE = 2.0
 """Seconds after which a child is killed that has to end, e.g. because its disk does not answer."""
 _PAUSE = 0.001
 """Seconds between two looks at whether a child has ended."""
-_PATIENT = (signal.SIGINT, signal.SIGTERM)
+_FOR_THE_PARENT = (signal.SIGINT, signal.SIGTERM)
 """Ctrl-C and systemd send them to children, too, which leave it to the parent to end them."""
 
 
@@ -152,7 +152,7 @@ class Division:
 
     def _run(self, work: Callable[[], tuple[Result, ...]], writing: int) -> None:
         signal.set_wakeup_fd(-1)
-        for number in _PATIENT:
+        for number in _FOR_THE_PARENT:
             signal.signal(number, signal.SIG_IGN)
         kernel.end_with_parent()
         if os.getppid() != self._parent:
@@ -215,7 +215,7 @@ def _later() -> Iterator[None]:
     arrived: list[int] = []
     former: dict[int, Any] = {}
     try:
-        for one in _PATIENT:
+        for one in _FOR_THE_PARENT:
             with suppress(ValueError):  # not in the main thread, where no handler runs
                 former[one] = signal.signal(one, lambda number, _frame: arrived.append(number))
         yield

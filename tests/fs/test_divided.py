@@ -231,17 +231,19 @@ class OddError(Exception):
     [(ChangedError("here"), "here"), (RecursionError("deep"), "deep"), (OddError("odd", 1), "odd")],
 )
 def test_what_a_child_raises_is_raised(error: Exception, message: str, walk: Divided) -> None:
-    def work(_: str) -> None:
+    def work(name: str) -> None:
         if os.getpid() != parent:
             raise error
+        done.append(name)
         time.sleep(0.001)
 
+    done: list[str] = []
+    names = NAMES * 10
     parent = os.getpid()
     kind = OSError if isinstance(error, OddError) else type(error)
-    began = time.monotonic()
     with pytest.raises(kind, match=message):
-        walk.each(-1, NAMES * 100, work)
-    assert time.monotonic() - began < 20, "the parent went on"  # its part would take 40 s
+        walk.each(-1, names, work)
+    assert len(done) < len(names) - 100, "the parent did all the rest"
 
 
 @pytest.mark.parametrize("sends", [False, True])
@@ -258,8 +260,8 @@ def test_a_child_that_is_killed_is_a_failure(
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(0.001)
 
-    monkeypatch.setattr(pickle, "dump", half)
-
+    if sends:
+        monkeypatch.setattr(pickle, "dump", half)
     parent = os.getpid()
     with pytest.raises(ChildProcessError, match="was killed"):
         walk.each(-1, NAMES, work)
@@ -293,7 +295,7 @@ def test_all_numbers_of_turns_fit_into_the_smallest_pipe() -> None:
 def test_when_the_parent_fails_the_children_end(walk: Divided, tmp_path: Path) -> None:
     def work(name: str) -> None:
         if os.getpid() == parent:
-            time.sleep(0.05)
+            _wait_until(lambda: any(tmp_path.iterdir()))
             raise ChangedError("here")
         (tmp_path / name).touch()
         time.sleep(0.01)
@@ -301,8 +303,7 @@ def test_when_the_parent_fails_the_children_end(walk: Divided, tmp_path: Path) -
     parent = os.getpid()
     with pytest.raises(ChangedError, match="here"):
         walk.each(-1, NAMES, work)
-    done = len(list(tmp_path.iterdir()))
-    assert 0 < done < 60, "30 take them until it fails"
+    assert len(list(tmp_path.iterdir())) < len(NAMES) - 1, "they did all the rest"
 
 
 def test_with_sigchld_ignored(two: Two, early: list[int]) -> None:

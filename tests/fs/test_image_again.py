@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from coder_ws_runtime.persist.reconcile import steps_on_volume
 from tests.harness.tree import Tree, content, write
 
 MANY = {f".tool/file{number}": f"the image's {number}" for number in range(40)}
@@ -14,7 +15,7 @@ OLD = 1_700_000_000
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
     made = Tree.at(tmp_path)
-    made.manifest(".tool/", "file")
+    made.manifest(".tool/", "file", {"path": ".own/", "scope": "workspace"})
     return made
 
 
@@ -50,6 +51,7 @@ IMAGES = [
     pytest.param({".tool/link": "->one"}, {".tool/link": "->two"}, id="a link"),
     pytest.param({".tool/link": "->one"}, {".tool/link": "saved"}, id="a link, where the volume has a file"),
     pytest.param({"file": "the image's"}, {"file": "saved"}, id="a declared file"),
+    pytest.param({".own/x/one": "the image's"}, {".workspaces/w1/.own/x": "saved"}, id="of one workspace"),
 ]
 
 
@@ -68,3 +70,12 @@ def test_what_loses_at_each_start_is_kept_once(
     start(tree, newer)
     assert copies(tree) == dict.fromkeys(image, 2)
     assert content(tree.volume).items() >= saved.items()
+
+
+def test_what_is_found_can_be_any_number(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what is sought in vain is limited."""
+    monkeypatch.setattr(steps_on_volume, "_TRIES", 3)
+    write(tree.volume, {path: f"saved {path}" for path in MANY})
+    for _ in range(3):
+        start(tree, MANY)
+        assert copies(tree) == dict.fromkeys(MANY, 1)

@@ -1,5 +1,6 @@
 """Remedies that several checks give."""
 
+from coder_ws_runtime.doctor import systemd
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.findings import Remedy, Where
 
@@ -26,6 +27,27 @@ def change_template(context: Context, text: str) -> Remedy:
 def change_host(context: Context, text: str, *commands: str) -> Remedy:
     """Something to do on the Docker host before the workspace is restarted."""
     return Remedy(text, commands, Where.HOST, then=restart_workspace(context, "then restart the workspace"))
+
+
+def unmask_unit(context: Context, unit: systemd.Unit) -> Remedy:
+    """Let a masked unit of ours start again, and start it."""
+    verbs = (unit.unmask, f"start {unit.name.removesuffix('.service')}")
+    return Remedy("unmask it", tuple(context.as_root(f"systemctl {verb}") for verb in verbs))
+
+
+def start_again(context: Context, text: str, *units: str, needs: tuple[str, ...] = ()) -> Remedy:
+    """Restart units, also if they, or other units that they need, are masked or have failed too often.
+
+    Args:
+        context: the workspace.
+        text: what the remedy is for.
+        units: what to restart, as ``systemctl`` names it.
+        needs: the other units.
+    """
+    first = systemd.before_start(context, *units, *needs)
+    verbs = [*first, f"restart {' '.join(unit.removesuffix('.service') for unit in units)}"]
+    masked = any(verb.startswith("unmask") for verb in first)
+    return Remedy(text, tuple(context.as_root(f"systemctl {verb}") for verb in verbs), safe=not masked)
 
 
 def restart_unit(context: Context, unit: str, text: str, *, safe: bool = False) -> Remedy:

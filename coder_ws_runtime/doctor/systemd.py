@@ -15,12 +15,14 @@ AGENT = "coder-agent.service"
 WEB_SHELL = "web-shell.service"
 DOCKER_ENGINE = "ws-docker-engine.service"
 """Only if the workspace has its own engine."""
+ENGINE_SOCKET = "ws-docker-engine.socket"
 
 JOURNAL = "systemd-journald.service"
 PROXY = "ws-docker-proxy.service"
 PROXY_SOCKET = "ws-docker-proxy.socket"
 MULTI_USER = "multi-user.target"
 RESCUE = ("rescue.target", "emergency.target")
+_DOCKER = (DOCKER_ENGINE, ENGINE_SOCKET, PROXY, PROXY_SOCKET)
 
 UNITS = (DOCKER_GROUP, RESOLVE, JETBRAINS, WATCH, HOOKS, AGENT, WEB_SHELL)
 """Our units, in boot order."""
@@ -71,6 +73,15 @@ class Unit:
         return self["LoadState"] == "masked"
 
     @property
+    def unmask(self) -> str:
+        """What systemctl(1) has to do so that a masked unit can start again.
+
+        A mask until the next boot is in another directory, which it changes only if told so.
+        """
+        runtime = "--runtime " if self["UnitFileState"] == "masked-runtime" else ""
+        return f"unmask {runtime}{self.name.removesuffix('.service')}"
+
+    @property
     def invalid(self) -> bool:
         """Whether systemd refuses its file, or a file that changes it."""
         return self["LoadState"] in {"bad-setting", "error"}
@@ -116,7 +127,7 @@ def answers(context: Context) -> dict[str, Unit]:
     One call of systemctl(1): it expands a pattern to the units in the states that ``--state`` names.
     Empty if systemd does not answer.
     """
-    wanted = [*UNITS, DOCKER_ENGINE, PROXY, PROXY_SOCKET, JOURNAL, MULTI_USER, *RESCUE]
+    wanted = [*UNITS, *_DOCKER, JOURNAL, MULTI_USER, *RESCUE]
     command = ["systemctl", "show", f"--property={','.join(_PROPERTIES)}", "--state=failed"]
     shown = context.run([*command, "--", *wanted, "*"], timeout=_PATIENCE)
     return {unit.name: unit for unit in parse_units(shown.stdout)}
@@ -130,7 +141,7 @@ def units(context: Context) -> dict[str, Unit]:
 
 def strangers(context: Context) -> list[Unit]:
     """Units that have failed and are not ours."""
-    ours = {*UNITS, DOCKER_ENGINE, PROXY, PROXY_SOCKET, JOURNAL}
+    ours = {*UNITS, *_DOCKER, JOURNAL}
     return [unit for name, unit in context.ask(answers).items() if unit.failed and name not in ours]
 
 
@@ -143,6 +154,15 @@ def state(context: Context) -> str:
         return "maintenance"
     main = known.get(MULTI_USER)
     return "running" if main is None or main.active else "starting"
+
+
+def before_start(context: Context, *names: str) -> list[str]:
+    """What systemctl(1) has to do before these units can start: remove masks, forget failed starts."""
+    known = context.ask(answers)
+    there = [known[name] for name in names if name in known]
+    failed = [unit.name for unit in there if unit.failed or unit.restarts]
+    reset = [f"reset-failed {' '.join(failed)}"] if failed else []
+    return [*(unit.unmask for unit in there if unit.masked), *reset]
 
 
 def parse_units(shown: str) -> list[Unit]:

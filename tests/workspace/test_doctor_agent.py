@@ -138,6 +138,13 @@ ROWS = [
     ),
     Row(
         "agent.process",
+        "it is masked until the next start",
+        "systemctl mask --runtime --now coder-agent",
+        "agent.masked",
+        "sudo systemctl unmask --runtime coder-agent",
+    ),
+    Row(
+        "agent.process",
         "it is not installed",
         "systemctl stop coder-agent; rm /usr/local/lib/systemd/system/coder-agent.service;"
         " systemctl daemon-reload",

@@ -46,6 +46,13 @@ ROWS = [
     ),
     Row(
         "home.daemon",
+        "it is masked until the next start",
+        f"systemctl mask --runtime --now {UNIT}",
+        "home.daemon-masked",
+        f"sudo systemctl unmask --runtime {UNIT}",
+    ),
+    Row(
+        "home.daemon",
         "it is not installed",
         f"systemctl stop {UNIT}; rm /usr/local/lib/systemd/system/{UNIT}.service; systemctl daemon-reload",
         "home.daemon-not-installed",

@@ -156,6 +156,13 @@ ROWS = [
     ),
     Row(
         "system.units",
+        "a boot step is masked until the next start",
+        "systemctl mask --runtime ws-hooks",
+        "system.unit-masked",
+        "sudo systemctl unmask --runtime ws-hooks",
+    ),
+    Row(
+        "system.units",
         "a boot step is disabled",
         "systemctl disable --now home-persist-resolve",
         "system.unit-disabled",

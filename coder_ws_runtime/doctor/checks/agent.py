@@ -132,9 +132,8 @@ def process(context: Context) -> Verdict:
 
 def _unit_problem(context: Context, unit: Unit) -> Finding | None:
     if unit.masked:
-        commands = tuple(context.as_root(f"systemctl {verb} coder-agent") for verb in ("unmask", "start"))
         problem = "coder-agent is masked, so the agent never starts"
-        return failure("agent.masked", problem, Remedy("unmask it", commands))
+        return failure("agent.masked", problem, remedies.unmask_unit(context, unit))
     if not unit.there:
         return _not_loaded(context, unit)
     if unit.restarting or unit.failed or unit.restarts:

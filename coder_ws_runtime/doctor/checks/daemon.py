@@ -89,11 +89,8 @@ def _more_inotify(context: Context, why: str) -> Remedy:
 
 def _daemon_unit_problem(context: Context, unit: Unit) -> Finding | None:
     if unit.masked:
-        commands = tuple(
-            context.as_root(f"systemctl {verb} home-persist-watch") for verb in ("unmask", "start")
-        )
         problem = "home-persist-watch is masked, so replaced links are not restored"
-        return failure("home.daemon-masked", problem, Remedy("unmask it", commands))
+        return failure("home.daemon-masked", problem, remedies.unmask_unit(context, unit))
     if not unit.there:
         return _not_loaded(context, unit)
     if unit.failed or unit.restarting or unit.restarts:

@@ -117,8 +117,7 @@ def _socket_problem(context: Context, seen: Observed, planned: Plan) -> Finding 
         return failure(code, planned.finding.message, _beyond(context, planned), evidence=evidence)
     if planned.actions:
         what = ", ".join(action.describe() for action in planned.actions)
-        commands = (context.as_root("systemctl restart ws-docker-group"),)
-        remedy = Remedy(f"let the boot step {what}", commands, safe=True)
+        remedy = _run_step(context, f"let the boot step {what}", planned.case)
         code = "docker.proxy-dead" if planned.case is Case.PROXY else "docker.socket-closed"
         problem = "the user cannot open the Docker socket"
         return failure(code, problem, remedy, evidence=[planned.reason, *evidence])
@@ -136,12 +135,8 @@ def _engine_problem(context: Context, planned: Plan) -> Finding:
         evidence = [f"{context.layout.dockerd}: no such file"]
         problem = "this image has no Docker engine"
         return failure("docker.engine-not-installed", problem, remedy, evidence=evidence)
-    units = "ws-docker-engine.socket ws-docker-engine.service"
-    remedy = Remedy(
-        "start the engine of this workspace again",
-        (context.as_root(f"systemctl reset-failed {units}"), context.as_root(f"systemctl restart {units}")),
-        safe=True,
-    )
+    text = "start the engine of this workspace again"
+    remedy = remedies.start_again(context, text, systemd.ENGINE_SOCKET, systemd.DOCKER_ENGINE)
     engine = context.ask(systemd.units).get(systemd.DOCKER_ENGINE)
     evidence = [planned.reason, *(logs.why(context, engine) if engine else [])]
     problem = "the Docker engine of this workspace does not listen"
@@ -172,6 +167,12 @@ def _start_daemon(context: Context) -> Remedy:
     return remedies.change_host(context, text, "sudo systemctl start docker")
 
 
+def _run_step(context: Context, text: str, case: Case) -> Remedy:
+    """Run the boot step again. It cannot start a proxy that is masked, or that systemd has given up."""
+    needs = (systemd.PROXY, systemd.PROXY_SOCKET) if case is Case.PROXY else ()
+    return remedies.start_again(context, text, systemd.DOCKER_GROUP, needs=needs)
+
+
 def _behind_the_proxy(context: Context, evidence: list[str]) -> Finding | None:
     """What is wrong behind the proxy's socket, which always accepts connections."""
     try:
@@ -184,11 +185,7 @@ def _behind_the_proxy(context: Context, evidence: list[str]) -> Finding | None:
         return None
     unit = context.ask(systemd.answers).get(systemd.PROXY, Unit(systemd.PROXY, {}))
     if unit.masked or not unit.active or unit.restarts:
-        verbs = ["unmask ws-docker-proxy.service"] if unit.masked else []
-        verbs += ["reset-failed ws-docker-proxy.service ws-docker-proxy.socket", "restart ws-docker-group"]
-        remedy = Remedy(
-            "start the proxy again", tuple(context.as_root(f"systemctl {verb}") for verb in verbs)
-        )
+        remedy = _run_step(context, "start the proxy again", Case.PROXY)
         state = f"{unit.name}: {unit['LoadState']}, {unit['ActiveState']} ({unit['Result']})"
         problem = "the proxy in front of the Docker socket does not run"
         return failure(

@@ -105,9 +105,7 @@ def journal(context: Context) -> Verdict:
     if unit.active or unit.changing:
         return ok("it runs")
     name = unit.name.removesuffix(".service")
-    commands = [f"systemctl {verb} {name}" for verb in (["unmask"] if unit.masked else [])]
-    commands += [f"systemctl restart {name}.socket {name}"]
-    remedy = Remedy("start it again", tuple(map(context.as_root, commands)), safe=not unit.masked)
+    remedy = remedies.start_again(context, "start it again", f"{name}.socket", unit.name)
     problem = "the journal does not run, so the output of programs is not recorded"
     evidence = [f"{unit.name}: {unit['LoadState']}, {unit['ActiveState']} ({unit['SubState']})"]
     return found([failure("system.journald-down", problem, remedy, evidence=evidence)], "")
@@ -126,9 +124,9 @@ def units(context: Context) -> Verdict:
 def _unit(context: Context, unit: Unit) -> Finding | None:
     name = unit.name.removesuffix(".service")
     if unit.masked:
-        commands = (context.as_root(f"systemctl unmask {name}"), context.as_root(f"systemctl start {name}"))
         problem = f"{name} is masked, so it never runs"
-        return failure("system.unit-masked", problem, Remedy("unmask it", commands), about=unit.name)
+        remedy = remedies.unmask_unit(context, unit)
+        return failure("system.unit-masked", problem, remedy, about=unit.name)
     if unit.invalid:
         problem = f"{name} does not run: systemd refuses its unit files"
         return refused_unit(context, unit, "system.unit-invalid", problem, about=unit.name)

@@ -22,12 +22,17 @@ A_MOMENT = 30.0
 
 
 def until(holds: Callable[[], object], what: str = "", seconds: float = A_MOMENT) -> None:
-    """Wait until something holds."""
+    """Wait until something holds.
+
+    A look that fails counts as not yet: what the daemon renames may go, or become another kind, meanwhile.
+    """
     deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"it did not happen in {seconds:.0f} s: {what or holds}")
+    while time.monotonic() < deadline:
+        with suppress(OSError):
+            if holds():
+                return
         time.sleep(0.005)
+    assert holds(), f"it did not happen in {seconds:.0f} s: {what or holds}"
 
 
 def new_volume() -> Path:
@@ -199,7 +204,7 @@ class Watched:
     def kept(self) -> dict[str, str]:
         """What the volume has, without what is ours; it changes while it is read."""
         while True:
-            with suppress(FileNotFoundError):
+            with suppress(FileNotFoundError, NotADirectoryError):
                 return content(self.volume.resolve())
 
     def volume_has(self, path: str, text: str) -> bool:

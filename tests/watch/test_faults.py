@@ -98,7 +98,7 @@ def test_a_lease_that_was_removed_is_taken_again(make: Make, volume: Path) -> No
     a.reload()
     until((volume / ".home-persist/leases" / lease).exists, "it is there again")
     assert _is_locked(volume / ".home-persist/leases" / lease)
-    assert "lease" in a.said(), "and its loss was reported"
+    until(lambda: "lease" in a.said(), "and its loss is reported")
 
 
 def test_copies_that_gc_took_are_back_before_a_path_is_looked_at(make: Make, volume: Path) -> None:

@@ -5,15 +5,41 @@ import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from coder_ws_runtime.doctor import remedies
 from coder_ws_runtime.doctor.context import Context, account
 from coder_ws_runtime.doctor.findings import Remedy
 from coder_ws_runtime.system import text_file
+from coder_ws_runtime.system.mounts import parse_mounts
 
 _READ = 0o400
 _ROUNDS = 12
 """How often a program is asked again for further lines that it cannot read."""
 _SIZE = 1 << 20
 """Bytes; people do not write larger files."""
+
+
+def renamed(path: str | Path, suffix: str = "broken") -> str:
+    """The command that gives a path another name; what had that name before is kept, too (mv(1))."""
+    return f"mv -T --backup=numbered {shlex.quote(str(path))} {shlex.quote(f'{path}.{suffix}')}"
+
+
+def move_away(context: Context, path: Path, text: str = "move it away") -> Remedy:
+    """Rename what is in the place of a file, unless the template mounts it there."""
+    mounts = parse_mounts(text_file.read(context.layout.proc / "self/mountinfo"))
+    if os.path.realpath(path) in mounts:
+        text = f"mount a file at {path}, or nothing: if there is no such file, an engine mounts a directory"
+        return remedies.change_template(context, text)
+    return Remedy(text, (runner_for(context, path.parent / "_")(renamed(path)),))
+
+
+def runner_for(context: Context, file: str | Path) -> Callable[[str], str]:
+    """Who has to run a command that changes a file: the user in a directory of theirs, else root."""
+    user = context.ask(account)
+    try:
+        owner = os.stat(os.path.dirname(os.path.realpath(file))).st_uid
+    except OSError:
+        return context.as_user
+    return context.as_user if user is None or owner == user.uid else context.as_root
 
 
 def comment_out(context: Context, file: Path, bad_lines: Callable[[str], Sequence[int]]) -> Remedy:
@@ -35,9 +61,8 @@ def comment_out(context: Context, file: Path, bad_lines: Callable[[str], Sequenc
             command = f"sed -i --follow-symlinks {shlex.quote(script)} {shlex.quote(str(file))}"
             several = "lines" if len(bad) > 1 else "line"
             numbers = ", ".join(map(str, sorted(bad)))
-            return Remedy(
-                f"comment out {several} {numbers}, and correct it later", (context.as_user(command),)
-            )
+            text = f"comment out {several} {numbers}, and correct it later"
+            return Remedy(text, (runner_for(context, file)(command),))
         if not found - bad:
             break
         bad |= found
@@ -48,9 +73,7 @@ def _commented(lines: Sequence[str], bad: set[int]) -> str:
     return "\n".join(f"# {line}" if number in bad else line for number, line in enumerate(lines, 1))
 
 
-def set_aside(
-    context: Context, file: Path, instead: Path | None = None, text: str = "", *, by_root: bool = False
-) -> Remedy:
+def set_aside(context: Context, file: Path, instead: Path | None = None, text: str = "") -> Remedy:
     """Copy a file, and start a new one. Not a rename: the file may be a link into the volume.
 
     Args:
@@ -58,9 +81,8 @@ def set_aside(
         file: the file to set aside; if it is a link, the copy is next to its target, and kept as long.
         instead: the file that replaces it.
         text: its new content, if no file replaces it.
-        by_root: whether only root may change the file.
     """
-    run = context.as_root if by_root else context.as_user
+    run = runner_for(context, file)
     there = Path(os.path.realpath(file))
     name, copy = shlex.quote(str(there)), shlex.quote(f"{there}.broken")
     if instead:
@@ -71,7 +93,7 @@ def set_aside(
         begin, said = run(f"truncate --size=0 {name}"), "without content"
     return Remedy(
         f"keep a copy in {there}.broken, and start again {said}",
-        (run(f"cp {name} {copy}"), begin),
+        (run(f"cp --backup=numbered {name} {copy}"), begin),
     )
 
 

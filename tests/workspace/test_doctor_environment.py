@@ -107,7 +107,7 @@ ROWS = [
         "a library that every program loads is gone",
         "echo /opt/gone.so > /etc/ld.so.preload",
         "system.preload-dangling",
-        "sudo mv /etc/ld.so.preload /etc/ld.so.preload.broken",
+        "sudo mv -T --backup=numbered /etc/ld.so.preload /etc/ld.so.preload.broken",
         status="warning",
         after="rm /etc/ld.so.preload.broken",
     ),
@@ -219,7 +219,7 @@ ROWS = [
         "a manifest is a FIFO",
         "mkfifo /etc/home-persist.d/fifo.json",
         "home.manifest-refused",
-        "sudo mv /etc/home-persist.d/fifo.json /etc/home-persist.d/fifo.json.broken",
+        "/etc/home-persist.d/fifo.json /etc/home-persist.d/fifo.json.broken",
         after="rm /etc/home-persist.d/fifo.json.broken",
     ),
     Row(
@@ -325,7 +325,7 @@ ROWS = [
         f"sudo -u coder mkdir -p {HOME}/.docker/cli-plugins;"
         f" printf '\\177ELF\\2' | sudo -u coder tee {_PLUGIN}; chmod 0755 {_PLUGIN}",
         "docker.plugin-broken",
-        f"mv {_PLUGIN} {_PLUGIN}.broken",
+        f"{_PLUGIN} {_PLUGIN}.broken",
         after=f"rm {_PLUGIN}.broken",
     ),
     Row(

@@ -196,14 +196,14 @@ ROWS = [
         "git has left a lock on the volume",
         f"touch {VOLUME}/.gitconfig.lock; chown coder: {VOLUME}/.gitconfig.lock",
         "home.lock-stale",
-        f"rm {VOLUME}/.gitconfig.lock",
+        f"rm -f {VOLUME}/.gitconfig.lock",
     ),
     Row(
         "home.locks",
         "git has left a lock in a repository",
         "cd /home/coder/projects; sudo -u coder git init --quiet app; touch app/.git/index.lock",
         "home.lock-stale",
-        "rm /home/coder/projects/app/.git/index.lock",
+        "rm -f /home/coder/projects/app/.git/index.lock",
         after="rm -r /home/coder/projects/app",
     ),
     Row(
@@ -212,7 +212,7 @@ ROWS = [
         "cd /home/coder; sudo -u coder mkdir -p -m 0700 .gnupg .gnupg/public-keys.d;"
         " printf '%10d\\n%s\\n' 1 $(uname -n) | sudo -u coder tee .gnupg/public-keys.d/pubring.db.lock",
         "home.lock-stale",
-        "rm /home/coder/.gnupg/public-keys.d/pubring.db.lock",
+        "rm -f /home/coder/.gnupg/public-keys.d/pubring.db.lock",
         after="rm -r /home/coder/.gnupg",
     ),
     Row(
@@ -220,7 +220,7 @@ ROWS = [
         "zsh has left its lock",
         "sudo -u coder touch /home/coder/.zsh_history.LOCK",
         "home.lock-stale",
-        "rm /home/coder/.zsh_history.LOCK",
+        "rm -f /home/coder/.zsh_history.LOCK",
     ),
     Row(
         "disk.noexec",
@@ -398,7 +398,7 @@ ROWS = [
         "a file has the place of a directory above kept paths",
         f"{_STILL}; rm -r .config; sudo -u coder touch .config",
         "home.link-blocked",
-        "mv /home/coder/.config /home/coder/.config.broken",
+        "/home/coder/.config /home/coder/.config.broken",
         after=f"rm /home/coder/.config.broken; {_GO_ON}",
     ),
     Row(
@@ -406,7 +406,7 @@ ROWS = [
         "a file of the volume has the place of a directory above kept paths",
         f"{_STILL}; rm -r {VOLUME}/.config; sudo -u coder touch {VOLUME}/.config",
         "home.link-blocked",
-        f"mv {VOLUME}/.config {VOLUME}/.config.broken",
+        f"{VOLUME}/.config {VOLUME}/.config.broken",
         after=f"rm {VOLUME}/.config.broken; {_GO_ON}",
     ),
     Row(

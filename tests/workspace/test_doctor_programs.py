@@ -80,7 +80,7 @@ ROWS = [
         "an engine has made a directory in their place",
         "sudo -u coder mkdir /home/coder/.gitconfig",
         "programs.git-settings-invalid",
-        "mv /home/coder/.gitconfig",
+        "/home/coder/.gitconfig /home/coder/.gitconfig.broken",
         after="rmdir /home/coder/.gitconfig.broken",
     ),
     Row(

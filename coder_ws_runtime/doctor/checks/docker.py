@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 
 from coder_ws_runtime.boot.docker_group.observation import Observed
 from coder_ws_runtime.boot.docker_group.observe import observe
@@ -22,6 +21,7 @@ from coder_ws_runtime.doctor.findings import (
     skipped,
 )
 from coder_ws_runtime.doctor.systemd import Unit
+from coder_ws_runtime.doctor.user_files import renamed
 from coder_ws_runtime.doctor.versions import ask_version
 from coder_ws_runtime.layout import DEFAULT_USER
 from coder_ws_runtime.settings import Engine
@@ -80,8 +80,8 @@ def _plugin_problem(context: Context, name: str, command: str, restart: Remedy) 
         why = "" if done.ok else done.complaint
     if not why:
         return None
-    aside = context.as_user(f"mv {shlex.quote(str(plugin))} {shlex.quote(f'{plugin}.broken')}")
-    remedy = Remedy("move it away: the image has its own", (aside,)) if users else restart
+    aside = (context.as_user(renamed(plugin)),)
+    remedy = Remedy("move it away: the image has its own", aside) if users else restart
     problem = f"{command} does not work: its plugin {plugin} does not run"
     return failure("docker.plugin-broken", problem, remedy, evidence=[f"{plugin}: {why}"], about=name)
 

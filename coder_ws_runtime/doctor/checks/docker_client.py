@@ -8,6 +8,7 @@ from pathlib import Path
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, ok, warning
+from coder_ws_runtime.doctor.user_files import move_away
 from coder_ws_runtime.layout import DEFAULT_USER
 from coder_ws_runtime.system import docker_config
 from coder_ws_runtime.system.docker_config import DEFAULT_CONTEXT, ChosenBy, Config, Endpoint
@@ -59,8 +60,8 @@ def _config_problem(context: Context, config: Config) -> Finding | None:
         return warning(code, problem, remedy, evidence=evidence, about=str(config.file))
     if isinstance(config.error, OSError) and not isinstance(config.error, IsADirectoryError):
         return None
-    aside = context.as_user(f"mv {quoted} {quoted}.broken")
-    remedy = Remedy("move it away: docker creates a new one at the next docker login", (aside,))
+    text = "move it away: docker creates a new one at the next docker login"
+    remedy = move_away(context, config.file, text)
     what = "a directory" if isinstance(config.error, IsADirectoryError) else "not valid JSON"
     problem = f"docker's configuration is {what}, so docker works without its logins"
     return warning("docker.config-invalid", problem, remedy, evidence=evidence, about=str(config.file))

@@ -9,6 +9,7 @@ from pathlib import Path
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, ok, warning
+from coder_ws_runtime.doctor.user_files import renamed
 from coder_ws_runtime.system import text_file
 
 _PROGRAM_DIRECTORIES = ("/usr/local/bin", "/usr/bin", "/bin")
@@ -151,9 +152,7 @@ def _preloaded(context: Context) -> Iterator[Finding]:
         return
     missing = [path for path in _libraries(text) if is_missing(path)]
     if missing:
-        remedy = Remedy(
-            "move it away", (context.as_root(f"mv {shlex.quote(str(file))} {shlex.quote(f'{file}.broken')}"),)
-        )
+        remedy = Remedy("move it away", (context.as_root(renamed(file)),))
         problem = f"each program that is started complains: {file} names {missing[0]}, which does not exist"
         yield warning("system.preload-dangling", problem, remedy, evidence=[f"{file}: {' '.join(missing)}"])
 

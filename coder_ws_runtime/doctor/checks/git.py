@@ -2,14 +2,20 @@
 
 import os
 import re
-import shlex
 from pathlib import Path
 
-from coder_ws_runtime.doctor.checks.git_programs import problems
+from coder_ws_runtime.doctor.checks.git_programs import Git, problems
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, skipped, warning
-from coder_ws_runtime.doctor.user_files import comment_out, is_closed, open_up, set_aside, shown_mode
+from coder_ws_runtime.doctor.user_files import (
+    comment_out,
+    is_closed,
+    move_away,
+    open_up,
+    set_aside,
+    shown_mode,
+)
 from coder_ws_runtime.system.process import Completed, find_program
 
 _SECONDS = 4.0
@@ -87,9 +93,7 @@ def _bad_variable(context: Context, said: list[str]) -> Finding:
 
 def _not_a_file(context: Context, path: Path, said: str) -> Finding:
     """An engine creates a directory for a bind mount of a file that does not exist."""
-    move = f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.broken')}"
-    remedy = Remedy("move it away", (context.as_user(move),))
-    problem = f"git commands fail: {path} is a directory"
+    problem, remedy = f"git commands fail: {path} is a directory", move_away(context, path)
     return failure("programs.git-settings-invalid", problem, remedy, evidence=[said], about=str(path))
 
 
@@ -100,11 +104,7 @@ def _closed(context: Context, path: Path) -> Finding:
 
 
 def _bad_value(context: Context, program: str, key: str, said: list[str]) -> Finding:
-    shown = _ask(context, [program, "config", "--show-origin", "--get-all", key]).stdout
-    names = [line.partition("\t")[0].removeprefix("file:") for line in shown.splitlines()]
-    file = os.path.abspath(names[-1]) if names else str(context.layout.home / ".gitconfig")
-    command = f"git config --file {shlex.quote(file)} --unset-all {shlex.quote(key)}"
-    ours = os.access(file, os.W_OK) or context.uid == 0
-    remedy = Remedy("remove it", (context.as_user(command) if ours else context.as_root(command),))
+    command, file = Git(context, lambda words: _ask(context, program, words)).without(key)
+    remedy = Remedy("remove it", (command,))
     problem = f"git commands fail: {file} has a value for {key} that git does not accept"
     return failure("programs.git-settings-invalid", problem, remedy, evidence=said, about=file)

@@ -12,6 +12,7 @@ from coder_ws_runtime.doctor.checks.environment import is_missing
 from coder_ws_runtime.doctor.checks.proxies import deadness
 from coder_ws_runtime.doctor.context import Context, account
 from coder_ws_runtime.doctor.findings import Finding, Remedy, failure, warning
+from coder_ws_runtime.doctor.user_files import runner_for
 from coder_ws_runtime.layout import DEFAULT_USER
 from coder_ws_runtime.persist.store.ownership import give
 from coder_ws_runtime.system.process import Completed, find_program
@@ -61,8 +62,7 @@ class Git:
         what = f"--fixed-value --unset-all {shlex.quote(key)} {shlex.quote(value)}"
         what = what if value else f"--unset-all {shlex.quote(key)}"
         command = f"git config --file {shlex.quote(file)} {what}"
-        ours = os.access(file, os.W_OK) or self.context.uid == 0
-        return (self.context.as_user(command) if ours else self.context.as_root(command)), file
+        return runner_for(self.context, file)(command), file
 
 
 def problems(context: Context, listed: str, ask: Callable[[list[str]], Completed]) -> Iterator[Finding]:

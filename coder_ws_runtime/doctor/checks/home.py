@@ -20,6 +20,7 @@ from coder_ws_runtime.doctor.findings import (
     warning,
 )
 from coder_ws_runtime.doctor.template import by_template
+from coder_ws_runtime.doctor.user_files import renamed
 from coder_ws_runtime.doctor.volume import Usable, usable
 from coder_ws_runtime.fs.anchored import Anchor
 from coder_ws_runtime.layout import DEFAULT_USER
@@ -36,6 +37,7 @@ from coder_ws_runtime.text import plural
 _DAY = 86400.0
 _WHOLE = 0o700
 _STATE = "HOME_PERSIST_STATE"
+_AGAIN = "systemctl restart home-persist-resolve home-persist-watch"
 _REMOTE = ("nfs", "cifs", "smb", "fuse", "9p", "ceph", "virtiofs")
 """Prefixes of file system types that are served by a server or a program."""
 
@@ -171,9 +173,8 @@ def _format_problem(context: Context) -> Finding | None:
     if refused.code == "volume.format-newer":
         remedy = remedies.change_template(context, refused.hint)
     else:
-        aside = f"mv {shlex.quote(refused.place)} {shlex.quote(f'{refused.place}.broken')}"
-        again = context.as_root("systemctl restart home-persist-resolve home-persist-watch")
-        remedy = Remedy(f"{refused.hint}, or move it away", (context.as_user(aside), again))
+        again = context.as_root(_AGAIN)
+        remedy = Remedy(f"{refused.hint}, or move it away", (context.as_user(renamed(refused.place)), again))
     return failure(
         f"home.{refused.code.replace('.', '-')}", refused.message, remedy, evidence=[refused.place]
     )
@@ -248,7 +249,7 @@ def _owner_problem(context: Context) -> Finding | None:
     if foreign:
         # Its content has the wrong owner too, from a backup or another user's volume.
         commands.insert(0, give([str(path)], DEFAULT_USER))
-    commands.append("systemctl restart home-persist-resolve home-persist-watch")
+    commands.append(_AGAIN)
     evidence = [f"{path}: uid {status.st_uid}, mode {status.st_mode & 0o7777:04o}"]
     problem = f"{user.name} cannot write to the volume"
     remedy = Remedy("give it to the user", tuple(map(context.as_root, commands)), safe=True)

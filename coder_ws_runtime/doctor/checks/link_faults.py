@@ -8,6 +8,7 @@ from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.doctor import systemd
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.findings import Finding, Remedy, failure, warning
+from coder_ws_runtime.doctor.user_files import renamed
 from coder_ws_runtime.fs.errors import BlockedPathError
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.reconcile.actions import Decision, Plan
@@ -86,9 +87,8 @@ def _blocked_finding(context: Context, error: BlockedPathError, evidence: list[s
     place = context.layout.home / error.component
     if place.is_dir() or not os.path.lexists(place):
         place = context.layout.volume / error.component
-    name = shlex.quote(str(place))
     again = systemd.restart_command(context, systemd.RESOLVE, "home-persist resolve")
-    move = context.as_user(f"mv {name} {shlex.quote(f'{place}.broken')}")
+    move = context.as_user(renamed(place))
     remedy = Remedy("move it away, and link again what could not be linked", (move, again))
     problem = f"{place} is not a directory, so nothing below it can be linked"
     return failure("home.link-blocked", problem, remedy, evidence=evidence, about=str(place))

@@ -10,6 +10,7 @@ from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found
+from coder_ws_runtime.doctor.user_files import runner_for
 from coder_ws_runtime.persist.store.lease import leases
 from coder_ws_runtime.system import text_file
 from coder_ws_runtime.system.processes import running
@@ -65,7 +66,8 @@ def locks(context: Context) -> Verdict:
 
 
 def _stale(context: Context, path: Path, program: str, stops: str) -> Finding:
-    remedy = Remedy("remove it", (context.as_user(f"rm {shlex.quote(str(path))}"),))
+    # -f, because rm(1) asks a terminal about a file that root has made.
+    remedy = Remedy("remove it", (runner_for(context, path)(f"rm -f {shlex.quote(str(path))}"),))
     problem = f"{path} was left by a {program} that has ended: {stops}"
     evidence = [f"{path}: {max(0.0, time.time() - _changed(path)):.0f} s old"]
     return failure("home.lock-stale", problem, remedy, evidence=evidence, about=str(path))

@@ -9,6 +9,7 @@ from coder_ws_runtime.doctor.checks.home import declarations
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import check
 from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, skipped
+from coder_ws_runtime.doctor.user_files import renamed
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.layout import DEFAULT_USER
 from coder_ws_runtime.persist.manifest.entry import NO_WORKSPACE_ID
@@ -49,13 +50,13 @@ def _readable_again(context: Context, error: UserError) -> tuple[str, ...]:
     """Commands that make a manifest readable again; none if a person has to decide."""
     place = Path(error.place) if error.place.startswith("/") else None
     if place and os.path.lexists(place) and not place.is_file():
-        move = f"mv {shlex.quote(error.place)} {shlex.quote(f'{error.place}.broken')}"
-        return (context.as_user(move) if _is_kept(context, error.place) else context.as_root(move),)
+        run = context.as_user if _is_kept(context, error.place) else context.as_root
+        return (run(renamed(error.place)),)
     if not isinstance(error.__cause__, UnicodeDecodeError) or not _is_kept(context, error.place):
         return ()
     file, copy = shlex.quote(error.place), shlex.quote(f"{error.place}.broken")
     convert = f"iconv --from-code=ISO-8859-1 --to-code=UTF-8 --output={file} {copy}"
-    return (context.as_user(f"cp {file} {copy}"), context.as_user(convert))
+    return (context.as_user(f"cp --backup=numbered {file} {copy}"), context.as_user(convert))
 
 
 def _is_kept(context: Context, place: str) -> bool:

@@ -88,7 +88,7 @@ def _broken(context: Context, shell_: str, path: Path, said: list[str]) -> Findi
         skeleton = _skeleton(context, path)
         remedy = set_aside(context, path, skeleton if skeleton.exists() else None)
     else:
-        remedy = set_aside(context, path, by_root=True)
+        remedy = set_aside(context, path)
     problem = f"{shell_} stops in {path}, and does not run the rest of it"
     return warning("programs.shell-file-invalid", problem, remedy, evidence=said, about=str(path))
 

@@ -1,0 +1,103 @@
+"""ws-doctor's remedies as people paste them: in any directory, twice, after root or others were at work.
+
+Each row breaks one thing, and fixes it as the doctor says.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from devtools.workspace import Workspace
+from tests.conftest import Spaces
+from tests.harness.doctor import Row, Template, codes, findings, look, parsed, prove
+
+pytestmark = pytest.mark.docker
+
+HOME = "/home/coder"
+PROJECTS = f"{HOME}/projects"
+_ABSENT = f"{tempfile.gettempdir()}/absent-{os.getpid()}"
+_DEAD = "http://127.0.0.1:9"
+_HELPERS = json.dumps({"credHelpers": {"a": "gone", "b": "gone", "c": "lost", "d": "good"}})
+_GOOD = "/usr/local/bin/docker-credential-good"
+_UNIT = "/etc/systemd/system/other.service"
+_FAILS = (
+    f"printf '[Service]\\nType=oneshot\\nExecStart=false\\n' > {_UNIT}; systemctl daemon-reload;"
+    " ! systemctl start other; "
+)
+_SELDOM = "[Unit]\\nStartLimitIntervalSec=1h\\nStartLimitBurst=1\\n"
+_LIBRARY = "/usr/lib/systemd/system/ws-hooks.service.d"
+_ESCAPED = "/etc/systemd/system/other@.service"
+
+
+def _written(path: str, text: str) -> str:
+    """A file of the user's in the home; `text` is as printf(1) takes it."""
+    place = f"{HOME}/{path}"
+    return (
+        f"sudo -u coder mkdir -p {shlex.quote(place.rpartition('/')[0])};"
+        f" printf {shlex.quote(text)} | sudo -u coder tee {shlex.quote(place)}; "
+    )
+
+
+def _mounted(path: str) -> Callable[[Workspace], None]:
+    """Mount something that the host does not have: Docker makes a directory there."""
+    volume = {"host_path": f"{_ABSENT}/x", "container_path": path, "volume_name": "", "read_only": False}
+
+    def change(space: Workspace) -> None:
+        space.attributes["volumes"] = [*space.attributes["volumes"], volume]
+
+    return change
+
+
+ROWS = [
+    Row(
+        "programs.git",
+        "the settings of the system cannot be read",
+        "printf '[user\\n' > /etc/gitconfig",
+        "programs.git-settings-invalid",
+        "sudo sed -i --follow-symlinks '1s/^/# /' /etc/gitconfig",
+        after="rm /etc/gitconfig",
+    ),
+    Row(
+        "home.locks",
+        "root has left a lock in a directory of root's",
+        f"sudo -u coder git init -q {PROJECTS}/r; chown root: {PROJECTS}/r/.git/; sleep 2;"
+        f" touch {PROJECTS}/r/.git/index.lock; git config --system safe.directory '*'",
+        "home.lock-stale",
+        f"sudo rm -f {PROJECTS}/r/.git/index.lock",
+        after=f"rm -r {PROJECTS}/r /etc/gitconfig",
+    ),
+    Row(
+        "programs.git",
+        "the template mounts a file that the host does not have",
+        Template(_mounted(f"{HOME}/.gitconfig")),
+        "programs.git-settings-invalid",
+        f"mount a file at {HOME}/.gitconfig, or nothing",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def space(spaces: Spaces) -> Iterator[Workspace]:
+    yield spaces.new("doctor-pasted").without_coder().boot()
+    shutil.rmtree(_ABSENT, ignore_errors=True)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.check}: {row.broken}")
+def test_what_is_broken_is_found_and_fixed_as_printed(row: Row, space: Workspace) -> None:
+    prove(row, space)
+
+
+def test_a_remedy_that_is_pasted_twice_keeps_what_was_there(space: Workspace) -> None:
+    settings = "[include]\npath = ~/.gitconfig\n"
+    space.out(_written(".gitconfig", settings), user="root")
+    remedy = findings(look(space, "--only", "programs.git"))["programs.git"][0]["remedy"]
+    for command in remedy["commands"] * 2:
+        space.out(command)
+    kept = space.out(f"cat {HOME}/.gitconfig.broken*")
+    space.out(f"rm {HOME}/.gitconfig*")
+    assert kept.strip() == settings.strip()

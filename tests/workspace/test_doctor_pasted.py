@@ -92,6 +92,21 @@ def test_what_is_broken_is_found_and_fixed_as_printed(row: Row, space: Workspace
     prove(row, space)
 
 
+@pytest.mark.parametrize(
+    "where",
+    [
+        "mkdir gone; cd gone; rmdir ../gone",
+        "mkdir work; echo 'gitdir: /gone/.git/worktrees/work' > work/.git; cd work",
+        "git init -q cut; echo '[user' >> cut/.git/config; cd cut",
+        "export GIT_DIR=/etc",
+    ],
+)
+def test_the_settings_of_git_are_well_wherever_the_doctor_is_called(where: str, space: Workspace) -> None:
+    done = space.sh(f"cd /tmp; {where}; ws-doctor --json --only programs.git")
+    space.out("rm -rf /tmp/gone /tmp/work /tmp/cut", user="root")
+    assert codes(parsed(done.stdout)) == set()
+
+
 def test_a_remedy_that_is_pasted_twice_keeps_what_was_there(space: Workspace) -> None:
     settings = "[include]\npath = ~/.gitconfig\n"
     space.out(_written(".gitconfig", settings), user="root")

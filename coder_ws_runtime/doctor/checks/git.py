@@ -19,10 +19,9 @@ from coder_ws_runtime.doctor.user_files import (
 from coder_ws_runtime.system.process import Completed, find_program
 
 _SECONDS = 4.0
+_OF_REPOSITORY = {"GIT_DIR", "GIT_WORK_TREE"}
 _BAD_LINE = re.compile(r"bad config line (\d+)(?: in file (.+)| in .*)?$", re.MULTILINE)
 _DIRECTORY = re.compile(r"unable to access '(.+)': Is a directory")
-_OTHERS_REPOSITORY = "dubious ownership"
-"""What git says about another user's repository, in which the doctor may have been called."""
 _BAD_VALUE = re.compile(r"\b(?:bad|malformed) .*?\b([A-Za-z][\w-]*\.[\w.-]+)\b", re.MULTILINE)
 
 
@@ -33,13 +32,13 @@ def git(context: Context) -> Verdict:
     if program is None:
         return skipped("git is not part of this image")
     # Not `git config --list`: that reads values without checking whether git can use them.
-    done = _ask(context, [program, "var", "-l"])
+    done = _ask(context, program, ["var", "-l"])
     findings = [_closed(context, path) for path in _files(context) if is_closed(context, path)]
     directory = _DIRECTORY.search(done.stderr)
     if directory:
         return found([*findings, _not_a_file(context, Path(os.path.abspath(directory[1])), directory[0])], "")
-    if done.ok or "fatal: " not in done.stderr or _OTHERS_REPOSITORY in done.stderr:
-        named = problems(context, done.stdout, lambda words: _ask(context, [program, *words]))
+    if done.ok or "fatal: " not in done.stderr:
+        named = problems(context, done.stdout, lambda words: _ask(context, program, words))
         return found([*findings, *named], "git reads them, and what they name exists")
     return found([*findings, _invalid(context, program, done)], "")
 
@@ -48,9 +47,11 @@ def _files(context: Context) -> list[Path]:
     return [context.layout.home / name for name in (".gitconfig", ".config/git/config")]
 
 
-def _ask(context: Context, argv: list[str]) -> Completed:
+def _ask(context: Context, program: str, words: list[str]) -> Completed:
+    """What git says outside of a repository: that in which the doctor was called may be broken, or gone."""
     env = {**context.env, "HOME": str(context.layout.home), "LC_ALL": "C", "LANGUAGE": "C"}
-    return context.run(argv, timeout=_SECONDS, env=env)
+    outside = {name: value for name, value in env.items() if name not in _OF_REPOSITORY}
+    return context.run([program, "-C", "/", *words], timeout=_SECONDS, env=outside)
 
 
 def _bad_lines(context: Context, program: str, text: str) -> list[int]:

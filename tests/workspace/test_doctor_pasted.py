@@ -63,6 +63,15 @@ ROWS = [
         after="rm /etc/gitconfig",
     ),
     Row(
+        "programs.git",
+        "a file with a special name asks for signatures",
+        _written(".git-ü", "[commit]\n\tgpgsign = true\n")
+        + _written(".gitconfig", "[include]\npath = .git-ü\n"),
+        "programs.git-signing-broken",
+        f"git config --file '{HOME}/.git-ü' --unset-all commit.gpgsign",
+        after=f"rm {HOME}/.git-ü {HOME}/.gitconfig",
+    ),
+    Row(
         "home.locks",
         "root has left a lock in a directory of root's",
         f"sudo -u coder git init -q {PROJECTS}/r; chown root: {PROJECTS}/r/.git/; sleep 2;"
@@ -105,6 +114,15 @@ def test_the_settings_of_git_are_well_wherever_the_doctor_is_called(where: str, 
     done = space.sh(f"cd /tmp; {where}; ws-doctor --json --only programs.git")
     space.out("rm -rf /tmp/gone /tmp/work /tmp/cut", user="root")
     assert codes(parsed(done.stdout)) == set()
+
+
+def test_patterns_of_repositories_that_git_is_to_trust_are_heeded(space: Workspace) -> None:
+    trust = "sudo -u coder git config --file /home/coder/.gitconfig safe.directory"
+    space.out(f"git init -q {PROJECTS}/theirs; {trust} '~/projects/*'", user="root")
+    assert codes(look(space, "--only", "programs.git")) == set()
+    space.out(f"{trust} {PROJECTS}/other", user="root")
+    assert codes(look(space, "--only", "programs.git")) == {"programs.git-repository-foreign"}
+    space.out(f"rm -r {PROJECTS}/theirs {HOME}/.gitconfig", user="root")
 
 
 def test_a_remedy_that_is_pasted_twice_keeps_what_was_there(space: Workspace) -> None:

@@ -52,9 +52,10 @@ class Git:
 
     def without(self, key: str, value: str = "") -> tuple[str, str]:
         """The command that removes a setting, and the file that it is in."""
-        shown = self.ask(["config", "--show-origin", "--get-all", key]).stdout
-        named = [line.partition("\t") for line in shown.splitlines()]
-        origins = [origin for origin, _, said in named if not value or said == value]
+        # -z: otherwise git quotes the names of some files in its own way.
+        shown = self.ask(["config", "-z", "--show-origin", "--get-all", key]).stdout.split("\0")
+        named = zip(shown[::2], shown[1::2], strict=False)
+        origins = [origin for origin, said in named if not value or said == value]
         if origins and not origins[-1].startswith("file:"):
             return "unset GIT_CONFIG_COUNT GIT_CONFIG_PARAMETERS", "the environment"
         files = [origin.removeprefix("file:") for origin in origins]
@@ -182,16 +183,16 @@ def _foreign(git: Git) -> Iterator[Finding]:
     context, user = git.context, git.context.ask(account)
     name = context.settings.projects
     projects = context.layout.root / name.lstrip("/")
-    safe = set(git.values.get("safe.directory", []))
-    if not name or user is None or "*" in safe:
+    if not name or user is None:
         return
+    safe = [_expanded(context, value) for value in git.values.get("safe.directory", [])]
     foreign: dict[str, int] = {}
     try:
         with os.scandir(projects) as listing:
             for item, _ in zip(listing, range(_MANY), strict=False):
                 owners = [_owner(item.path), _owner(f"{item.path}/.git")]
                 other = next((uid for uid in owners if uid is not None and uid != user.uid), None)
-                if None not in owners and other is not None and item.path not in safe:
+                if None not in owners and other is not None and not _is_safe(item.path, safe):
                     foreign[item.path] = other
     except OSError:
         return
@@ -201,6 +202,14 @@ def _foreign(git: Git) -> Iterator[Finding]:
         problem = f"git refuses to work in {first}, which belongs to another user"
         evidence = [f"{path}: uid {uid}" for path, uid in list(foreign.items())[:5]]
         yield failure("programs.git-repository-foreign", problem, remedy, evidence=evidence, about=first)
+
+
+def _is_safe(path: str, safe: list[str]) -> bool:
+    """Whether a value of safe.directory is for this repository; an empty one forgets those before it."""
+    after = safe[len(safe) - safe[::-1].index("") :] if "" in safe else safe
+    return any(
+        value in {"*", path} or (value.endswith("/*") and path.startswith(value[:-1])) for value in after
+    )
 
 
 def _owner(path: str) -> int | None:

@@ -75,12 +75,16 @@ def state(context: Context) -> Verdict:
 
 
 def _stranger(context: Context, unit: Unit) -> Finding:
+    name = shlex.quote(unit.name)  # systemd's escapes have backslashes
+    forget = (context.as_root(f"systemctl reset-failed {name}"),)
     if unit["FragmentPath"].startswith("/run/systemd/transient/"):
-        command = context.as_root(f"systemctl reset-failed {unit.name}")
-        remedy = Remedy("systemd-run started it: see its log, then remove it from the list", (command,))
+        remedy = Remedy("systemd-run started it: see its log, then remove it from the list", forget)
+    elif unit.masked or unit["LoadState"] == "not-found":
+        remedy = Remedy("it can no longer start: remove it from the list", forget)
     else:
-        command = context.as_root(f"systemctl restart {unit.name}")
-        remedy = Remedy("fix what it says, then start it again", (command,))
+        # systemd may have given it up.
+        again = (*forget, context.as_root(f"systemctl restart {name}"))
+        remedy = Remedy("fix what it says, then start it again", again)
     evidence = logs.why(context, unit)
     return warning("system.other-unit-failed", f"{unit.name} has failed", remedy, evidence=evidence)
 

@@ -55,7 +55,7 @@ class Config:
 
     @property
     def helpers(self) -> dict[str, str]:
-        """The programs that store logins, each with the setting that names it."""
+        """The programs that store logins, each with the settings that name it."""
         named = {"credsStore": self.document.get("credsStore")}
         by_registry = self.document.get("credHelpers")
         if isinstance(by_registry, dict):
@@ -63,7 +63,8 @@ class Config:
         found: dict[str, str] = {}
         for setting, name in named.items():
             if isinstance(name, str) and name:
-                found.setdefault(f"docker-credential-{name}", setting)
+                program = f"docker-credential-{name}"
+                found[program] = f"{found[program]}, {setting}" if program in found else setting
         return found
 
 

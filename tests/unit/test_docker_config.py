@@ -67,6 +67,6 @@ def test_helpers_are_named_once(fs: FakeFilesystem) -> None:
     document = {"credsStore": "desktop", "credHelpers": {"ghcr.io": "gh", "quay.io": "desktop", "x": 3}}
     fs.create_file(CONFIG, contents=json.dumps(document))
     assert load({}, HOME).helpers == {
-        "docker-credential-desktop": "credsStore",
+        "docker-credential-desktop": "credsStore, credHelpers of quay.io",
         "docker-credential-gh": "credHelpers of ghcr.io",
     }

@@ -194,7 +194,7 @@ ROWS = [
         "the program that keeps logins is not there",
         _config('{"credsStore": "desk"}', "/etc/docker-client"),
         "docker.credential-helper-missing",
-        "remove credsStore from docker's configuration",
+        "remove desk from docker's configuration",
         env={"DOCKER_CONFIG": "/etc/docker-client"},
         after="rm -r /etc/docker-client",
     ),
@@ -204,7 +204,7 @@ ROWS = [
         _config('{"credHelpers": {"ghcr.io": "desk"}}', "/etc/docker-client")
         + f"install /dev/stdin {_HELPER} <<< $'#!/bin/sh\\necho no keyring here; exit 1'",
         "docker.credential-helper-broken",
-        "remove credHelpers from docker's configuration",
+        "remove desk from docker's configuration",
         status="warning",
         env={"DOCKER_CONFIG": "/etc/docker-client"},
         evidence="no keyring here",

@@ -173,3 +173,16 @@ def test_a_remedy_that_is_pasted_twice_keeps_what_was_there(space: Workspace) ->
     kept = space.out(f"cat {HOME}/.gitconfig.broken*")
     space.out(f"rm {HOME}/.gitconfig*")
     assert kept.strip() == settings.strip()
+
+
+def test_only_the_programs_that_do_not_keep_logins_are_taken_out(space: Workspace) -> None:
+    helper = f"install /dev/stdin {_GOOD} <<< $'#!/bin/sh\\necho {{}}'"
+    space.out(_written(".docker/config.json", _HELPERS) + helper, user="root")
+    found = findings(look(space, "--only", "docker.credentials"))["docker.credentials"]
+    assert [finding["about"] for finding in found] == ["docker-credential-gone", "docker-credential-lost"]
+    for finding in found:
+        space.out("\n".join(finding["remedy"]["commands"]))
+    left = json.loads(space.out(f"cat {HOME}/.docker/config.json"))
+    assert codes(look(space, "--only", "docker.credentials")) == set()
+    space.out(f"rm -r {HOME}/.docker {_GOOD}", user="root")
+    assert left == {"credHelpers": {"d": "good"}}

@@ -20,9 +20,11 @@ _PORT = 2375
 """The daemon's default port, for a URL without one."""
 _TLS_FILES = ("ca.pem", "cert.pem", "key.pem")
 
-_FORGET_STORE = (
-    "import json, pathlib; file = pathlib.Path({path!r}); settings = json.loads(file.read_text());"
-    " settings.pop({key!r}); file.write_text(json.dumps(settings, indent=2))"
+_FORGET = (
+    "import json, pathlib; file, program = pathlib.Path({path!r}), {name!r};"
+    " settings = json.loads(file.read_text()); named = settings.get('credHelpers') or {{}};"
+    " [each.pop(key) for each in (settings, named) for key in [*each] if each[key] == program];"
+    " file.write_text(json.dumps(settings, indent=2))"
 )
 
 
@@ -167,7 +169,7 @@ def credentials(context: Context) -> Verdict:
         if path is None:
             problem = f"docker cannot pull or log in: {program} is not on PATH"
             evidence = [f"{setting} in {config.file}"]
-            remedy = _without(context, config, setting)
+            remedy = _without(context, config, program)
             findings.append(
                 failure("docker.credential-helper-missing", problem, remedy, evidence=evidence, about=program)
             )
@@ -177,7 +179,7 @@ def credentials(context: Context) -> Verdict:
             said = (done.stdout.strip() or done.complaint).splitlines()[-1:]
             problem = f"docker's logins cannot be read: {program} does not work here"
             evidence = [f"{setting} in {config.file}", *said]
-            remedy = _without(context, config, setting)
+            remedy = _without(context, config, program)
             findings.append(
                 warning("docker.credential-helper-broken", problem, remedy, evidence=evidence, about=program)
             )
@@ -185,10 +187,11 @@ def credentials(context: Context) -> Verdict:
     return found(findings, used or "they are kept in docker's configuration")
 
 
-def _without(context: Context, config: Config, setting: str) -> Remedy:
-    key = setting.partition(" ")[0]
-    script = _FORGET_STORE.format(path=str(config.file), key=key)
+def _without(context: Context, config: Config, program: str) -> Remedy:
+    """Remove one program from the settings; the others, also of other registries, stay."""
+    name = program.removeprefix("docker-credential-")
+    script = _FORGET.format(path=str(config.file), name=name)
     command = context.as_user(f"python3 -c {shlex.quote(script)}")
     return Remedy(
-        f"remove {key} from docker's configuration; docker login then stores logins in that file", (command,)
+        f"remove {name} from docker's configuration; docker login then stores logins in that file", (command,)
     )

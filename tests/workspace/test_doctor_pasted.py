@@ -72,6 +72,22 @@ ROWS = [
         after=f"rm {HOME}/.git-ü {HOME}/.gitconfig",
     ),
     Row(
+        "docker.context",
+        "a variable has no address",
+        "true",
+        "docker.host-variable-dead",
+        "unset DOCKER_HOST",
+        shell="export DOCKER_HOST=tcp://[::1; exec bash",
+    ),
+    Row(
+        "network.proxies",
+        "a variable has no address",
+        "true",
+        "network.proxy-dead",
+        "unset http_proxy",
+        shell="export http_proxy=http://[::1; exec bash",
+    ),
+    Row(
         "home.locks",
         "root has left a lock in a directory of root's",
         f"sudo -u coder git init -q {PROJECTS}/r; chown root: {PROJECTS}/r/.git/; sleep 2;"
@@ -118,6 +134,14 @@ ROWS = [
         "sudo systemctl reset-failed other.service",
         status="warning",
         after="systemctl unmask other",
+    ),
+    Row(
+        "network.proxies",
+        "two lines of npm's settings name a proxy that is gone",
+        _written(".npmrc", f"proxy={_DEAD}\nhttps-proxy={_DEAD}\n"),
+        "network.proxy-dead",
+        "'1s|^|# |;2s|^|# |'",
+        after=f"rm {HOME}/.npmrc",
     ),
     Row(
         "programs.git",
@@ -186,3 +210,11 @@ def test_only_the_programs_that_do_not_keep_logins_are_taken_out(space: Workspac
     assert codes(look(space, "--only", "docker.credentials")) == set()
     space.out(f"rm -r {HOME}/.docker {_GOOD}", user="root")
     assert left == {"credHelpers": {"d": "good"}}
+
+
+def test_what_apt_does_not_read_is_not_looked_at(space: Workspace) -> None:
+    file = "/etc/apt/apt.conf.d/99proxy.disabled"
+    space.out(f"echo 'Acquire::http::Proxy \"{_DEAD}\";' > {file}", user="root")
+    report = look(space, "--only", "network.proxies")
+    space.out(f"rm {file}", user="root")
+    assert codes(report) == set()

@@ -113,8 +113,8 @@ def _deadness(host: str) -> str:
     """Why no daemon answers at a URL; empty if one does, or if we cannot try this kind of URL."""
     from urllib.parse import urlsplit  # noqa: PLC0415 - slow to import; most have no host of their own
 
-    url = urlsplit(host)
     try:
+        url = urlsplit(host)
         if url.scheme == "unix":
             with socket.socket(socket.AF_UNIX) as client:
                 client.settimeout(_SECONDS)

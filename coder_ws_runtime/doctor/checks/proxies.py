@@ -59,31 +59,35 @@ def _of_programs(context: Context) -> Iterator[Finding]:
         by_root = pattern.startswith("/")
         top = context.layout.root if by_root else context.layout.home
         for file in top.glob(pattern.lstrip("/")):
+            if file.parent.name == "apt.conf.d" and file.suffix not in {"", ".conf"}:
+                continue  # apt does not read it; see apt.conf(5)
+            dead: dict[int, str] = {}
             for number, text in enumerate(text_file.read(file).split("\n"), 1):
-                found_ = re.match(line, text)
-                why = deadness(found_[1]) if found_ and found_[1].lower() not in _NONE else ""
-                if why:
-                    script = shlex.quote(f"{number}s|^|{mark} |")
-                    command = f"sed -i --follow-symlinks {script} {shlex.quote(str(file))}"
-                    run = context.as_root if by_root else context.as_user
-                    remedy = Remedy("comment it out", (run(command),))
-                    problem = f"{program} reaches no server: the proxy in {file} does not answer"
-                    evidence = [f"{file}, line {number}: {why}"]
-                    about = str(file)
-                    yield failure("network.proxy-dead", problem, remedy, evidence=evidence, about=about)
+                named = re.match(line, text)
+                why = deadness(named[1]) if named and named[1].lower() not in _NONE else ""
+                dead |= {number: why} if why else {}
+            if dead:
+                script = shlex.quote(";".join(f"{number}s|^|{mark} |" for number in dead))
+                command = f"sed -i --follow-symlinks {script} {shlex.quote(str(file))}"
+                run = context.as_root if by_root else context.as_user
+                problem = f"{program} reaches no server: the proxy in {file} does not answer"
+                evidence = [f"{file}, line {number}: {why}" for number, why in dead.items()]
+                remedy, about = Remedy("comment it out", (run(command),)), str(file)
+                yield failure("network.proxy-dead", problem, remedy, evidence=evidence, about=about)
 
 
 def deadness(url: str) -> str:
     """Why no proxy answers at a URL; empty if one does. The address without its password."""
     from urllib.parse import urlsplit  # noqa: PLC0415 - slow to import; most have no proxy
 
-    parts = urlsplit(url if "://" in url else f"http://{url}")
+    host = ""
     try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
         host = parts.hostname or ""
         port = parts.port or _PORTS.get(parts.scheme, _DEFAULT_PORT)
         socket.create_connection((host, port), timeout=_SECONDS).close()
     except OSError as error:
-        return f"{parts.hostname}: {error.strerror or error}"
+        return f"{host}: {error.strerror or error}"
     except ValueError:  # its text may have the password
-        return f"{parts.hostname}: not a URL of a proxy"
+        return f"{host}: not a URL of a proxy".removeprefix(": ")
     return ""

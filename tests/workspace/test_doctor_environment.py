@@ -299,7 +299,7 @@ ROWS = [
         "a new kind of list has a mistake",
         "printf 'Types: deb\\nURIs: http://x\\n' > /etc/apt/sources.list.d/x.sources",
         "programs.apt-sources-invalid",
-        "sudo mv /etc/apt/sources.list.d/x.sources",
+        "/etc/apt/sources.list.d/x.sources /etc/apt/sources.list.d/x.sources.disabled",
         after="rm /etc/apt/sources.list.d/x.sources.disabled",
     ),
     Row(

@@ -136,6 +136,23 @@ ROWS = [
         after="systemctl unmask other",
     ),
     Row(
+        "programs.apt",
+        "its settings have a mistake",
+        f"echo 'Acquire::http::Proxy \"{_DEAD}' > /etc/apt/apt.conf.d/99x",
+        "programs.apt-sources-invalid",
+        "/etc/apt/apt.conf.d/99x /etc/apt/apt.conf.d/99x.disabled",
+        after="rm /etc/apt/apt.conf.d/99x.disabled",
+    ),
+    Row(
+        "programs.apt",
+        "two lists have the same packages with other keys",
+        'for key in 1 2; do echo "deb [signed-by=/$key.gpg] https://x.invalid/code stable main"'
+        " > /etc/apt/sources.list.d/$key.list; done; touch /etc/apt/sources.list.d/2.list",
+        "programs.apt-sources-invalid",
+        "/etc/apt/sources.list.d/2.list /etc/apt/sources.list.d/2.list.disabled",
+        after="rm /etc/apt/sources.list.d/?.list*",
+    ),
+    Row(
         "network.proxies",
         "two lines of npm's settings name a proxy that is gone",
         _written(".npmrc", f"proxy={_DEAD}\nhttps-proxy={_DEAD}\n"),

@@ -235,3 +235,23 @@ def test_what_apt_does_not_read_is_not_looked_at(space: Workspace) -> None:
     report = look(space, "--only", "network.proxies")
     space.out(f"rm {file}", user="root")
     assert codes(report) == set()
+
+
+def test_extended_patterns_are_no_mistake(space: Workspace) -> None:
+    text = "shopt -s extglob\ncase $1 in @(a|b)) true ;; esac\n"
+    space.out(_written(".bash_aliases", text), user="root")
+    report = look(space, "--only", "programs.shell")
+    space.out(f"rm {HOME}/.bash_aliases")
+    assert codes(report) == set()
+
+
+def test_options_name_libraries_with_blanks(space: Workspace) -> None:
+    file = f"{HOME}/.config/JetBrains/Other/idea64.vmoptions"
+    options = "-Xmx1g\n-javaagent:/srv/a b/c.jar=x\n"
+    space.out(_written(file.removeprefix(f"{HOME}/"), f"%s{options}"), user="root")
+    env = {"NODE_OPTIONS": '--require "/srv/a b/c.jar"', "JAVA_TOOL_OPTIONS": '-javaagent:"/srv/a b/c.jar"'}
+    checks = ("--only", "system.environment,jetbrains.files")
+    assert codes(look(space, *checks, env=env)) == {"system.variable-dangling", "jetbrains.options-dangling"}
+    space.out("mkdir '/srv/a b'; touch '/srv/a b/c.jar'", user="root")
+    assert codes(look(space, *checks, env=env)) == set()
+    space.out(f"rm -r {file.rpartition('/')[0]} '/srv/a b'", user="root")

@@ -53,9 +53,10 @@ Only absolute paths are checked: an editor may exist in one kind of terminal onl
 
 _PRELOADED = "LD_PRELOAD"
 _NODE = "NODE_OPTIONS"
-_NODE_MODULE = re.compile(r"(?:^|\s)(?:-r|--require|--import|--loader)[\s=]+[\"']?(/[^\s\"']+)")
+_NODE_MODULE = re.compile(r"(?:^|\0)(?:-r|--require|--import|--loader)[\0=](/[^\0]+)")
 _JAVA = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")
-_JAVA_LIBRARY = re.compile(r"-(?:javaagent|agentpath):([^\s=]+)")
+_JAVA_LIBRARY = re.compile(r"(?:^|\0)-(?:javaagent|agentpath):([^\0=]+)")
+"""Like `_NODE_MODULE`, for options that are joined by NUL characters."""
 _ZONES = "usr/share/zoneinfo"
 
 
@@ -124,9 +125,9 @@ def _named(context: Context) -> Iterator[Finding]:
         *((name, _whole, what, False) for name, what in _MINOR_FILES.items()),
         *((name, _command, what, True) for name, what in _PROGRAMS.items()),
         *((name, _command, what, False) for name, what in _MINOR_PROGRAMS.items()),
-        (_NODE, _NODE_MODULE.findall, "node and all programs written for it do not start", True),
+        (_NODE, _named_in(_NODE_MODULE), "node and all programs written for it do not start", True),
         *(
-            (name, _JAVA_LIBRARY.findall, "Java does not start, and neither does an IDE", True)
+            (name, _named_in(_JAVA_LIBRARY), "Java does not start, and neither does an IDE", True)
             for name in _JAVA
         ),
         (_PRELOADED, _libraries, "each program that is started complains", False),
@@ -188,6 +189,18 @@ def _command(value: str) -> list[str]:
         return shlex.split(value)[:1]
     except ValueError:
         return []
+
+
+def _named_in(pattern: re.Pattern[str]) -> Callable[[str], list[str]]:
+    """A function for the paths in options, which may be in quotes."""
+
+    def named(value: str) -> list[str]:
+        try:
+            return pattern.findall("\0".join(shlex.split(value)))
+        except ValueError:
+            return []
+
+    return named
 
 
 def _libraries(value: str) -> list[str]:

@@ -11,7 +11,7 @@ from coder_ws_runtime.doctor.findings import Finding, Remedy, failure
 from coder_ws_runtime.system import text_file
 
 _CONFIGURATIONS = ".config/JetBrains"
-_LIBRARY = re.compile(r"^\s*-(?:javaagent|agentpath):([^=\s]+)")
+_LIBRARY = re.compile(r"^\s*-(?:javaagent|agentpath):([^=\r]*[^=\s])")
 
 
 def problems(context: Context) -> Iterator[Finding]:

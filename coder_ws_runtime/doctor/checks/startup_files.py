@@ -37,7 +37,9 @@ def shell(context: Context) -> Verdict:
         changed += _changed_of_system(context) if name == "bash" else []
         program = find_program(name, context.env.get("PATH", os.defpath)) if changed else None
         for path in changed if program else ():
-            done = context.run([program or name, "-n", str(path)], timeout=_SECONDS)
+            # A file may switch extended patterns on, which `-n` does not do.
+            options = ["-O", "extglob"] if name == "bash" else []
+            done = context.run([program or name, *options, "-n", str(path)], timeout=_SECONDS)
             if not done.ok and str(path) in done.stderr:
                 findings.append(_broken(context, name, path, done.stderr.strip().splitlines()[:2]))
     return found(findings, "shells read them")

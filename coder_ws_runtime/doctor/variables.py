@@ -34,6 +34,8 @@ _OF_SYSTEM = (
     "etc/zsh",
     "etc/fish/conf.d",
 )
+_DECLARING = frozenset({"export", "declare", "typeset"})
+_SUBSTITUTION = re.compile(r"\$\([^()]*\)|`[^`]*`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +52,18 @@ class Place:
         return f"{self.file}, line {self.line}"
 
 
-def take_out(context: Context, name: str, text: str) -> tuple[Remedy, list[str]]:
+def take_out(
+    context: Context, name: str, text: str, *, others: Sequence[str] = ()
+) -> tuple[Remedy, list[str]]:
     """How to remove a variable in this shell and in new ones, and as evidence, where it is set.
 
     Args:
         context: the workspace.
         name: the variable's.
         text: what the result is.
+        others: variables that are taken out, too.
     """
-    places = list(_places(context, name))
+    places = list(_places(context, name, others))
     unset = f"set --erase {name}" if _shell(context) == "fish" else f"unset {name}"
     if places:
         commands = tuple(_without(context, place) for place in places if place.whole)
@@ -78,7 +83,7 @@ def take_out(context: Context, name: str, text: str) -> tuple[Remedy, list[str]]
 
 def take_out_all(context: Context, names: Sequence[str], text: str) -> tuple[Remedy, list[str]]:
     """Like `take_out`, for variables that are wrong for the same reason."""
-    taken = [take_out(context, name, text) for name in names]
+    taken = [take_out(context, name, text, others=names) for name in names]
     commands = dict.fromkeys(command for remedy, _ in taken for command in remedy.commands)
     then = next((remedy.then for remedy, _ in taken if remedy.then), None)
     return replace(taken[0][0], commands=tuple(commands), then=then), [
@@ -116,8 +121,7 @@ def _replaces(place: Place, missing: Sequence[str]) -> bool:
 
 def _without(context: Context, place: Place) -> str:
     # ':' does nothing: a branch of an `if` may not be empty.
-    # /etc/environment and environment.d(5) are not scripts.
-    inert = "# " if place.file.name == "environment" or place.file.suffix == ".conf" else ": # "
+    inert = ": # " if _is_script(place.file) else "# "
     change = (
         f"sed -i --follow-symlinks {shlex.quote(f'{place.line}s/^/{inert}/')} {shlex.quote(str(place.file))}"
     )
@@ -125,7 +129,12 @@ def _without(context: Context, place: Place) -> str:
     return context.as_user(change) if of_user else context.as_root(change)
 
 
-def _places(context: Context, name: str) -> Iterator[Place]:
+def _is_script(file: Path) -> bool:
+    """Whether it is one: /etc/environment and environment.d(5) are not."""
+    return file.name != "environment" and file.suffix != ".conf"
+
+
+def _places(context: Context, name: str, others: Sequence[str] = ()) -> Iterator[Place]:
     assigned = re.compile(
         rf"^\s*(?:(?:export|declare\s+-\S+|typeset\s+-\S+)\s+)?{name}=|^\s*set\s+(?:-\S+\s+)+{name}\s"
     )
@@ -138,8 +147,23 @@ def _places(context: Context, name: str) -> Iterator[Place]:
     for file in _files(tops):
         for number, line in enumerate(text_file.read(file).split("\n"), 1):
             if not line.lstrip().removeprefix(": ").startswith("#") and mentioned.search(line):
-                alone = bool(assigned.match(line)) and not line.endswith("\\")
-                yield Place(file, number, alone and not re.search(r"\b(then|do|fi|done)\b", line))
+                alone = not _is_script(file) or _is_alone(line, {name, *others})
+                yield Place(file, number, alone and bool(assigned.match(line)))
+
+
+def _is_alone(line: str, names: set[str]) -> bool:
+    """Whether a line of a script sets these variables and nothing else, as far as that is easy to tell."""
+    lexer = shlex.shlex(_SUBSTITUTION.sub("", line), posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    try:
+        words = list(lexer)
+    except ValueError:  # its quotes end in another line, or its backslash continues it
+        return False
+    if words[0] == "set":  # fish, where all words are the value
+        return not any(set(word) <= set(";&|") for word in words)
+    ours = {*_DECLARING, ";", "&&", *names}
+    rest = [word for word in words if word not in ours and not word.startswith("-")]
+    return all("=" in word and word.partition("=")[0] in names for word in rest)
 
 
 def _files(tops: list[Path]) -> Iterator[Path]:

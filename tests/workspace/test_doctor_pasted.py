@@ -167,6 +167,34 @@ ROWS = [
         "programs.git-settings-invalid",
         f"mount a file at {HOME}/.gitconfig, or nothing",
     ),
+    Row(
+        "network.proxies",
+        "one line sets two variables to it",
+        f"echo 'export http_proxy={_DEAD} HTTP_PROXY={_DEAD}' > /etc/profile.d/proxy.sh",
+        "network.proxy-dead",
+        "sudo sed -i --follow-symlinks '1s/^/: # /' /etc/profile.d/proxy.sh",
+        shell=". /etc/profile.d/proxy.sh; exec bash",
+        after="rm /etc/profile.d/proxy.sh",
+    ),
+    Row(
+        "system.environment",
+        "a line of a startup file sets two variables",
+        _written(".bash_aliases", "export JAVA_HOME=/opt/gone PATH=$PATH:/opt\n"),
+        "system.variable-dangling",
+        f"remove it from {HOME}/.bash_aliases, line 1, too",
+        shell="JAVA_HOME=/opt/gone exec bash",
+        after=f"test \"$(cat {HOME}/.bash_aliases)\" = 'export JAVA_HOME=/opt/gone PATH=$PATH:/opt';"
+        f" rm {HOME}/.bash_aliases",
+    ),
+    Row(
+        "system.environment",
+        "a variable is set over two lines",
+        _written(".bash_aliases", 'export NODE_OPTIONS="--require /gone.js\n --trace-warnings"\n'),
+        "system.variable-dangling",
+        f"remove it from {HOME}/.bash_aliases, line 1, too",
+        shell=f". {HOME}/.bash_aliases; exec bash",
+        after=f"rm {HOME}/.bash_aliases",
+    ),
 ]
 
 

@@ -323,7 +323,7 @@ ROWS = [
         f" docker run -d --name {_WRONG_MOUNT} --network none -v /home/coder/projects/data:/data"
         f" --entrypoint sleep {tag('base')} 600",
         "docker.bind-mount",
-        f"docker rm --force {_WRONG_MOUNT}",
+        "if it is yours",
         status="warning",
     ),
 ]

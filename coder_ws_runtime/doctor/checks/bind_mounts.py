@@ -89,7 +89,10 @@ def _wrong_mount(
     return warning(
         "docker.bind-mount",
         f"the container {name} has the host's {source}, not the workspace's, which is another directory",
-        Remedy(f"end it, then {how}", (f"docker rm --force {shlex.quote(name)}",)),
+        Remedy(
+            f"if it is yours (the engine also has the containers of others), end it, then {how}",
+            (f"docker rm --force {shlex.quote(name)}",),
+        ),
         evidence=[f"bind mount of {source}; the paths of bind mounts are the host's"],
         about=name,
     )

@@ -88,8 +88,9 @@ class Context:
         return self.facts.get(question, self)
 
     def as_root(self, command: str) -> str:
-        """`command`, to be pasted into the shell in which we run."""
-        return command if self.uid == 0 else f"sudo {command}"
+        """`command`, to be pasted into the shell in which we run; that of `sudo ws-doctor` is the user's."""
+        by_root = self.uid == 0 and "SUDO_UID" not in self.env
+        return command if by_root else f"sudo {command}"
 
     def as_user(self, command: str) -> str:
         """`command`, to be run as the user of the workspace."""

@@ -273,6 +273,22 @@ def test_extended_patterns_are_no_mistake(space: Workspace) -> None:
     assert codes(report) == set()
 
 
+def test_what_sudo_prints_is_for_the_shell_that_called_it(space: Workspace) -> None:
+    space.out("systemctl stop ws-jetbrains", user="root")
+    done = space.sh("sudo ws-doctor --json --only system.units")
+    commands = findings(parsed(done.stdout))["system.units"][0]["remedy"]["commands"]
+    space.out("\n".join(commands))
+    assert codes(look(space, "--only", "system.units")) == set()
+
+
+def test_root_has_root_s_commands(space: Workspace) -> None:
+    space.out("systemctl stop ws-jetbrains", user="root")
+    report = parsed(space.exec("ws-doctor", "--json", "--only", "system.units", user="root").stdout)
+    space.out("systemctl start ws-jetbrains", user="root")
+    commands = findings(report)["system.units"][0]["remedy"]["commands"]
+    assert commands == ["systemctl restart ws-jetbrains"]
+
+
 def test_options_name_libraries_with_blanks(space: Workspace) -> None:
     file = f"{HOME}/.config/JetBrains/Other/idea64.vmoptions"
     options = "-Xmx1g\n-javaagent:/srv/a b/c.jar=x\n"

@@ -289,6 +289,12 @@ def test_root_has_root_s_commands(space: Workspace) -> None:
     assert commands == ["systemctl restart ws-jetbrains"]
 
 
+def test_systemd_never_gives_up_a_unit_that_remedies_restart(space: Workspace) -> None:
+    for _ in range(8):
+        space.out("sudo systemctl restart home-persist-resolve home-persist-watch ws-jetbrains ws-hooks")
+    assert codes(look(space)) == set()
+
+
 def test_options_name_libraries_with_blanks(space: Workspace) -> None:
     file = f"{HOME}/.config/JetBrains/Other/idea64.vmoptions"
     options = "-Xmx1g\n-javaagent:/srv/a b/c.jar=x\n"

@@ -31,7 +31,7 @@ def change_host(context: Context, text: str, *commands: str) -> Remedy:
 
 def unmask_unit(context: Context, unit: systemd.Unit) -> Remedy:
     """Let a masked unit of ours start again, and start it."""
-    verbs = (unit.unmask, f"start {unit.name.removesuffix('.service')}")
+    verbs = (*unit.unmask, f"start {unit.name.removesuffix('.service')}")
     return Remedy("unmask it", tuple(context.as_root(f"systemctl {verb}") for verb in verbs))
 
 
@@ -55,9 +55,12 @@ def restart_unit(context: Context, unit: str, text: str, *, safe: bool = False) 
     return Remedy(text, (context.as_root(f"systemctl restart {unit.removesuffix('.service')}"),), safe=safe)
 
 
-def revert_unit(context: Context, unit: str) -> Remedy:
-    """Use the image's file of one of our units again, and start it."""
-    name = unit.removesuffix(".service")
-    commands = (f"systemctl revert {name}", f"systemctl restart {name}")
+def revert_unit(context: Context, unit: systemd.Unit, *, start: bool = True) -> Remedy:
+    """Use the image's files of one of our units again, and start it; or others, if these are wrong."""
+    files = [unit["FragmentPath"], *unit["DropInPaths"].split()]
+    if not any(file.startswith(("/etc/", "/run/")) for file in files):  # systemctl(1) reverts these
+        return change_template(context, f"use an image in which these are correct: {', '.join(files)}")
+    name = unit.name.removesuffix(".service")
+    commands = (f"systemctl revert {name}", *([f"systemctl restart {name}"] if start else []))
     text = "use the image's unit file again instead of a changed one"
     return Remedy(text, tuple(map(context.as_root, commands)))

@@ -1,5 +1,6 @@
 """What systemd reports, asked once for all checks."""
 
+import os
 import time
 from collections.abc import Mapping
 
@@ -18,6 +19,7 @@ DOCKER_ENGINE = "ws-docker-engine.service"
 ENGINE_SOCKET = "ws-docker-engine.socket"
 
 JOURNAL = "systemd-journald.service"
+JOURNAL_SOCKET = "systemd-journald.socket"
 PROXY = "ws-docker-proxy.service"
 PROXY_SOCKET = "ws-docker-proxy.socket"
 MULTI_USER = "multi-user.target"
@@ -46,6 +48,9 @@ _PROPERTIES = (
     "ExecMainStartTimestampMonotonic",
 )
 
+_MASKS = {"": "/etc/systemd/system", "--runtime ": "/run/systemd/system"}
+"""Where systemctl(1) masks a unit, by its option."""
+
 _PATIENCE = 8.0
 """How many seconds systemd may take to answer; on a busy host it needs some."""
 _RECENT = 300.0
@@ -73,13 +78,14 @@ class Unit:
         return self["LoadState"] == "masked"
 
     @property
-    def unmask(self) -> str:
+    def unmask(self) -> list[str]:
         """What systemctl(1) has to do so that a masked unit can start again.
 
-        A mask until the next boot is in another directory, which it changes only if told so.
+        A mask until the next boot is in another directory, which it changes only if told so. There may be
+        both.
         """
-        runtime = "--runtime " if self["UnitFileState"] == "masked-runtime" else ""
-        return f"unmask {runtime}{self.name.removesuffix('.service')}"
+        there = [option for option, top in _MASKS.items() if os.path.lexists(f"{top}/{self.name}")]
+        return [f"unmask {option}{self.name.removesuffix('.service')}" for option in there or [""]]
 
     @property
     def invalid(self) -> bool:
@@ -127,7 +133,7 @@ def answers(context: Context) -> dict[str, Unit]:
     One call of systemctl(1): it expands a pattern to the units in the states that ``--state`` names.
     Empty if systemd does not answer.
     """
-    wanted = [*UNITS, *_DOCKER, JOURNAL, MULTI_USER, *RESCUE]
+    wanted = [*UNITS, *_DOCKER, JOURNAL, JOURNAL_SOCKET, MULTI_USER, *RESCUE]
     command = ["systemctl", "show", f"--property={','.join(_PROPERTIES)}", "--state=failed"]
     shown = context.run([*command, "--", *wanted, "*"], timeout=_PATIENCE)
     return {unit.name: unit for unit in parse_units(shown.stdout)}
@@ -141,7 +147,7 @@ def units(context: Context) -> dict[str, Unit]:
 
 def strangers(context: Context) -> list[Unit]:
     """Units that have failed and are not ours."""
-    ours = {*UNITS, *_DOCKER, JOURNAL}
+    ours = {*UNITS, *_DOCKER, JOURNAL, JOURNAL_SOCKET}
     return [unit for name, unit in context.ask(answers).items() if unit.failed and name not in ours]
 
 
@@ -162,7 +168,7 @@ def before_start(context: Context, *names: str) -> list[str]:
     there = [known[name] for name in names if name in known]
     failed = [unit.name for unit in there if unit.failed or unit.restarts]
     reset = [f"reset-failed {' '.join(failed)}"] if failed else []
-    return [*(unit.unmask for unit in there if unit.masked), *reset]
+    return [*(verb for unit in there if unit.masked for verb in unit.unmask), *reset]
 
 
 def parse_units(shown: str) -> list[Unit]:

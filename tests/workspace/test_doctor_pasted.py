@@ -136,6 +136,30 @@ ROWS = [
         after="systemctl unmask other",
     ),
     Row(
+        "system.units",
+        "a boot step is masked twice",
+        "systemctl mask ws-hooks 2>&1; systemctl mask --runtime ws-hooks 2>&1",
+        "system.unit-masked",
+        "sudo systemctl unmask --runtime ws-hooks",
+    ),
+    Row(
+        "system.units",
+        "the image changes a unit, and systemd refuses that",
+        f"mkdir -p {_LIBRARY}; printf '[Service]\\nExecStart=\\n' > {_LIBRARY}/x.conf;"
+        " systemctl daemon-reload",
+        "system.unit-invalid",
+        f"these are correct: /usr/local/lib/systemd/system/ws-hooks.service, {_LIBRARY}",
+        cause=f"rm -r {_LIBRARY}; systemctl daemon-reload",
+    ),
+    Row(
+        "system.journal",
+        "its socket is masked",
+        "systemctl mask systemd-journald.socket 2>&1;"
+        " systemctl stop systemd-journald systemd-journald.socket systemd-journald-dev-log.socket 2>&1",
+        "system.journald-down",
+        "sudo systemctl unmask systemd-journald.socket",
+    ),
+    Row(
         "programs.apt",
         "its settings have a mistake",
         f"echo 'Acquire::http::Proxy \"{_DEAD}' > /etc/apt/apt.conf.d/99x",

@@ -211,7 +211,7 @@ ROWS = [
         " sed '/^After=/d; /^Before=/d' $unit.service > /etc/systemd/system/$unit.service; done;"
         " systemctl daemon-reload",
         "system.boot-order",
-        "sudo systemctl revert coder-agent.service",
+        "sudo systemctl revert coder-agent",
         after="systemctl revert ws-docker-group home-persist-resolve",
     ),
     Row(

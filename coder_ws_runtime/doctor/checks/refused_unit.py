@@ -8,5 +8,5 @@ from coder_ws_runtime.doctor.systemd import Unit
 
 def refused_unit(context: Context, unit: Unit, code: str, problem: str, *, about: str = "") -> Finding:
     """A failure with what systemd says, the files, and the way back to the image's."""
-    evidence, remedy = logs.refusal(context, unit), remedies.revert_unit(context, unit.name)
+    evidence, remedy = logs.refusal(context, unit), remedies.revert_unit(context, unit)
     return failure(code, problem, remedy, evidence=evidence, about=about)

@@ -108,8 +108,7 @@ def journal(context: Context) -> Verdict:
     unit = context.ask(systemd.answers).get(systemd.JOURNAL, Unit(systemd.JOURNAL, {}))
     if unit.active or unit.changing:
         return ok("it runs")
-    name = unit.name.removesuffix(".service")
-    remedy = remedies.start_again(context, "start it again", f"{name}.socket", unit.name)
+    remedy = remedies.start_again(context, "start it again", systemd.JOURNAL_SOCKET, unit.name)
     problem = "the journal does not run, so the output of programs is not recorded"
     evidence = [f"{unit.name}: {unit['LoadState']}, {unit['ActiveState']} ({unit['SubState']})"]
     return found([failure("system.journald-down", problem, remedy, evidence=evidence)], "")
@@ -220,12 +219,11 @@ def boot_order(context: Context) -> Verdict:
             continue
         missing = [other for other in before if other not in unit["After"].split()]
         if missing:
-            revert = context.as_root(f"systemctl revert {name}")
             findings.append(
                 failure(
                     "system.boot-order",
                     f"{name} does not wait for {' and '.join(missing)}",
-                    Remedy("use the image's unit file again instead of a changed one", (revert,)),
+                    remedies.revert_unit(context, unit, start=False),
                     evidence=[f"{unit['FragmentPath']} {unit['DropInPaths']}".rstrip()],
                     about=name,
                 )

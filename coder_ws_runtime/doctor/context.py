@@ -65,8 +65,9 @@ class Context:
         """The workspace at `root`, with the environment `env`."""
         uid = os.geteuid()
         seen = dict(env)
-        if uid == 0 or not seen.get("HOME"):
-            # root's home is not the one that is persisted.
+        usual = Layout.of(root).home
+        if uid == 0 or not seen.get("HOME") or os.path.realpath(seen["HOME"]) == os.path.realpath(usual):
+            # root's home is not the one that is persisted; and the usual home may have other names.
             seen.pop("HOME", None)
         layout = Layout.of(root, seen)
         error = None

@@ -319,6 +319,11 @@ def test_systemd_never_gives_up_a_unit_that_remedies_restart(space: Workspace) -
     assert codes(look(space)) == set()
 
 
+def test_the_home_may_have_another_name(space: Workspace) -> None:
+    space.out(f"ln -s {HOME} /srv/home", user="root")
+    assert codes(look(space, env={"HOME": "/srv/home"})) == set()
+
+
 def test_options_name_libraries_with_blanks(space: Workspace) -> None:
     file = f"{HOME}/.config/JetBrains/Other/idea64.vmoptions"
     options = "-Xmx1g\n-javaagent:/srv/a b/c.jar=x\n"

@@ -160,6 +160,13 @@ ROWS = [
         "sudo systemctl unmask systemd-journald.socket",
     ),
     Row(
+        "system.sudo",
+        "it asks for the user's password, and there is none",
+        "rm /etc/sudoers.d/coder",
+        "system.sudo-password",
+        "coder restart",
+    ),
+    Row(
         "programs.apt",
         "its settings have a mistake",
         f"echo 'Acquire::http::Proxy \"{_DEAD}' > /etc/apt/apt.conf.d/99x",

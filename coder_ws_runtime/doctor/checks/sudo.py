@@ -11,7 +11,7 @@ from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, ok, skipped, warning
 from coder_ws_runtime.doctor.template import by_template
-from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.layout import DEFAULT_USER, Layout
 from coder_ws_runtime.settings import Engine
 from coder_ws_runtime.system.container import own_container
 from coder_ws_runtime.system.process import TIMED_OUT, Completed, find_program
@@ -41,6 +41,8 @@ def sudo(context: Context) -> Verdict:
     if done.status == TIMED_OUT:
         return skipped("it did not answer in time")
     said = [line for line in done.stderr.splitlines() if line.strip() and not any(map(line.count, _NO_FAULT))]
+    if not said and not done.ok and _has_no_password(context):
+        return found([_asks_in_vain(context)], "")
     if not said:
         return ok("the user may become root" if done.ok else "it asks for a password")
     return found([_fault(context, Path(program), done, said)], "")
@@ -68,6 +70,23 @@ def _broken(context: Context, fixes: list[str], evidence: list[str]) -> Finding:
         remedy = _restart(context)
     problem = "sudo does not work, so commands for root fail, including those printed here"
     return failure("system.sudo-broken", problem, remedy, evidence=evidence)
+
+
+def _has_no_password(context: Context) -> bool:
+    """Whether no password is the right one (passwd(1), --status)."""
+    return context.run(["passwd", "--status"], timeout=_SECONDS).stdout.split()[1:2] == ["L"]
+
+
+def _asks_in_vain(context: Context) -> Finding:
+    remedy = remedies.restart_workspace(
+        context,
+        "restart the workspace: that restores the image's files; if it stays so, the image needs the line"
+        f" '{DEFAULT_USER} ALL=(ALL) NOPASSWD: ALL' in a file in /etc/sudoers.d",
+    )
+    problem = (
+        "commands for root fail, including those printed here: sudo asks for a password, and there is none"
+    )
+    return failure("system.sudo-password", problem, remedy)
 
 
 def _forbidden(context: Context, said: list[str]) -> Finding:

@@ -59,7 +59,7 @@ ROWS = [
         "the user cannot read it",
         f"chmod 0700 {AGENT_FILE}",
         "agent.script-unreadable",
-        "sudo chmod 0755 /etc/coder/agent-init.sh",
+        "sudo chmod a+rX /etc/coder /etc/coder/agent-init.sh",
     ),
     Row(
         "agent.process",
@@ -105,7 +105,7 @@ ROWS = [
         "the user cannot read it, and the agent was started again",
         f"chmod 0700 {AGENT_FILE}; systemctl restart coder-agent; sleep 1",
         "agent.script-unreadable",
-        "sudo chmod 0755 /etc/coder/agent-init.sh",
+        "sudo chmod a+rX /etc/coder /etc/coder/agent-init.sh",
     ),
     Row(
         "disk.tmp",

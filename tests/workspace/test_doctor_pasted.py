@@ -331,6 +331,17 @@ def test_the_home_may_have_another_name(space: Workspace) -> None:
     assert codes(look(space, env={"HOME": "/srv/home"})) == set()
 
 
+def test_a_closed_directory_of_settings_is_opened_by_any_of_the_remedies(space: Workspace) -> None:
+    space.out("chmod 0700 /etc/coder", user="root")
+    report = look(space)
+    assert codes(report) == {"system.settings-unreadable", "agent.script-unreadable"}
+    for check in findings(report).values():
+        space.out("\n".join(check[0]["remedy"]["commands"]))
+        assert codes(look(space)) == set()
+        space.out("chmod 0700 /etc/coder", user="root")
+    space.out("chmod 0755 /etc/coder", user="root")
+
+
 def test_options_name_libraries_with_blanks(space: Workspace) -> None:
     file = f"{HOME}/.config/JetBrains/Other/idea64.vmoptions"
     options = "-Xmx1g\n-javaagent:/srv/a b/c.jar=x\n"

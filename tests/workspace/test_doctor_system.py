@@ -292,7 +292,7 @@ ROWS = [
         "the user may not read the settings",
         "chmod 0600 /etc/coder/workspace.json",
         "system.settings-unreadable",
-        "sudo chmod a+r /etc/coder/workspace.json",
+        "sudo chmod a+rX /etc/coder /etc/coder/workspace.json",
     ),
     Row(
         "system.sudo",

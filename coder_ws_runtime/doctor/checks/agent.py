@@ -99,6 +99,8 @@ def _script_problem(context: Context) -> Finding | None:
     )
     try:
         status = file.stat()
+    except PermissionError:
+        return _closed(context, f"{file}: its directory cannot be entered")
     except OSError as error:
         problem = "the agent's init script is missing, so the agent does not start"
         return failure("agent.script-missing", problem, upload, evidence=[f"{file}: {error.strerror}"])
@@ -108,12 +110,18 @@ def _script_problem(context: Context) -> Finding | None:
     user = context.ask(account)
     bits = status.st_mode >> (6 if user and status.st_uid == user.uid else 0)
     if not bits & 0o4:
-        commands = (context.as_root(f"chmod 0755 {file}"), context.as_root("systemctl restart coder-agent"))
-        evidence = [f"{file}: mode {status.st_mode & 0o7777:04o}, uid {status.st_uid}"]
-        remedy = Remedy("let the user read it, and start the agent", commands, safe=True)
-        problem = "the user cannot read the agent's init script"
-        return failure("agent.script-unreadable", problem, remedy, evidence=evidence)
+        return _closed(context, f"{file}: mode {status.st_mode & 0o7777:04o}, uid {status.st_uid}")
     return None
+
+
+def _closed(context: Context, why: str) -> Finding:
+    file = context.layout.agent_init
+    commands = (f"chmod a+rX {file.parent} {file}", "systemctl restart coder-agent")
+    remedy = Remedy(
+        "let the user read it, and start the agent", tuple(map(context.as_root, commands)), safe=True
+    )
+    problem = "the user cannot read the agent's init script"
+    return failure("agent.script-unreadable", problem, remedy, evidence=[why])
 
 
 @check("agent.process", "the agent", needs=[Need.SYSTEMD, Need.UNITS])

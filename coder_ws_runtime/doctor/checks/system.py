@@ -256,9 +256,12 @@ def settings(context: Context) -> Verdict:
 
 
 def _closed_settings(context: Context, error: UserError) -> Finding:
-    file = shlex.quote(str(context.layout.settings_file))
+    file = context.layout.settings_file
     units_ = " ".join(name.removesuffix(".service") for name in (systemd.RESOLVE, systemd.WATCH))
-    commands = (context.as_root(f"chmod a+r {file}"), context.as_root(f"systemctl restart {units_}"))
+    commands = (
+        context.as_root(f"chmod a+rX {file.parent} {file}"),
+        context.as_root(f"systemctl restart {units_}"),
+    )
     remedy = Remedy("make them readable for all users, and link what they declare", commands, safe=True)
     problem = f"the settings have no effect: {error.message}"
     return failure("system.settings-unreadable", problem, remedy, evidence=[error.place])

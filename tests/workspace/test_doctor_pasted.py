@@ -192,6 +192,14 @@ ROWS = [
         after=f"rm {HOME}/.npmrc",
     ),
     Row(
+        "home.volume",
+        "it was read-only when the daemon was started",
+        "mount -o remount,bind,ro /mnt/home-persist;"
+        " ! systemctl restart home-persist-resolve home-persist-watch 2>&1",
+        "home.volume-read-only",
+        "sudo systemctl restart home-persist-resolve home-persist-watch",
+    ),
+    Row(
         "programs.git",
         "the template mounts a file that the host does not have",
         Template(_mounted(f"{HOME}/.gitconfig")),

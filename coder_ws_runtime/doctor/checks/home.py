@@ -5,6 +5,7 @@ import shlex
 import time
 from pathlib import Path
 
+from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.doctor import remedies, systemd
 from coder_ws_runtime.doctor.context import Context, account
 from coder_ws_runtime.doctor.engine import Need, check
@@ -83,6 +84,8 @@ def home(context: Context) -> Verdict:
         return found([failure("home.home-closed", problem, remedy, evidence=evidence)], "")
     if context.ask(systemd.steps_ran) and (closed := read_only(context, path)):
         remedy, evidence = closed
+        if remedy.commands:
+            remedy = replace(remedy, commands=(*remedy.commands, again))
         problem = "the home directory is on a read-only file system, so nothing can be saved in it"
         return found([failure("home.home-read-only", problem, remedy, evidence=evidence)], "")
     projects = _projects_problem(context, user)
@@ -207,7 +210,8 @@ def _mount_problem(context: Context) -> Finding | None:
         evidence = [f"{path}: a directory of the container"]
         return failure("home.volume-not-mounted", problem, remedy, evidence=evidence)
     if os.statvfs(path).f_flag & os.ST_RDONLY:
-        remedy = Remedy("mount it writable", (context.as_root(f"mount -o remount,bind,rw {path}"),))
+        commands = (f"mount -o remount,bind,rw {path}", _AGAIN)
+        remedy = Remedy("mount it writable", tuple(map(context.as_root, commands)))
         problem = "the volume is mounted read-only"
         return failure("home.volume-read-only", problem, remedy, evidence=[f"{path}: ro"])
     return None

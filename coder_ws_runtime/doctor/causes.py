@@ -112,6 +112,7 @@ _BY_PLACE: Mapping[str, tuple[str, ...]] = {
     "programs.shell-file-*": ("home.owner-foreign", "home.mode-closed"),
     "docker.config-unreadable": ("home.owner-foreign",),
     "network.web-shell-silent": ("system.unit-restarting",),
+    "jetbrains.dangling-link": ("home.link-*",),
     "jetbrains.settings-*": ("home.owner-foreign",),
     "jetbrains.unreadable": ("home.owner-foreign",),
 }

@@ -216,6 +216,15 @@ ROWS = [
         after="rm /etc/profile.d/proxy.sh",
     ),
     Row(
+        "home.unsaved",
+        "a login is next to programs that the user has installed",
+        _written(".cargo/credentials.toml", "x") + _written(".cargo/bin/tool", "x"),
+        "home.unsaved-key",
+        "home-persist add .cargo/",
+        status="warning",
+        after="sudo -iu coder home-persist remove .cargo/; rm -r /home/coder/.cargo",
+    ),
+    Row(
         "system.environment",
         "a line of a startup file sets two variables",
         _written(".bash_aliases", "export JAVA_HOME=/opt/gone PATH=$PATH:/opt\n"),
@@ -360,3 +369,16 @@ def test_options_name_libraries_with_blanks(space: Workspace) -> None:
     space.out("mkdir '/srv/a b'; touch '/srv/a b/c.jar'", user="root")
     assert codes(look(space, *checks, env=env)) == set()
     space.out(f"rm -r {file.rpartition('/')[0]} '/srv/a b'", user="root")
+
+
+def test_a_link_whose_place_on_the_volume_is_gone_is_not_removed(space: Workspace) -> None:
+    volume = "/mnt/home-persist/.local/share"
+    space.out(f"systemctl stop home-persist-watch; mv {volume} /mnt/home-persist/aside", user="root")
+    report = look(space)
+    assert codes(report) == {"home.daemon-stopped", "home.link-dangling"}
+    for check in findings(report).values():
+        for finding in check:
+            space.out("\n".join(finding["remedy"]["commands"]))
+    space.out("ws-boot jetbrains")
+    assert codes(look(space)) == set()
+    space.out("rm -r /mnt/home-persist/aside")

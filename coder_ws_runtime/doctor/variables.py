@@ -147,8 +147,8 @@ def _places(context: Context, name: str, others: Sequence[str] = ()) -> Iterator
     for file in _files(tops):
         for number, line in enumerate(text_file.read(file).split("\n"), 1):
             if not line.lstrip().removeprefix(": ").startswith("#") and mentioned.search(line):
-                alone = not _is_script(file) or _is_alone(line, {name, *others})
-                yield Place(file, number, alone and bool(assigned.match(line)))
+                sets = assigned.match(line) is not None
+                yield Place(file, number, sets and (not _is_script(file) or _is_alone(line, {name, *others})))
 
 
 def _is_alone(line: str, names: set[str]) -> bool:

@@ -25,6 +25,7 @@ LINES = {
     "X=1 date": False,
     "export X='a": False,
     "export X=1 ;;": False,
+    "$(cd / && X=1 date)": False,
     "set -gx X 1; set -gx Y 2": False,
     "if true; then export X=1; fi": False,
     "export X=1 \\": False,

@@ -19,16 +19,23 @@ def refuse_root(layout: Layout) -> None:
         UsageError: we are root, and this is the running system.
     """
     if os.geteuid() == 0 and layout.root == Path("/") and not _are_roots(layout.home, layout.volume):
-        import click  # noqa: PLC0415 - slow to import, and the boot is not root's
-
-        context = click.get_current_context(silent=True)
-        called = " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]])
-        command = context.command_path if context else called
         raise UsageError(
             "this writes the user's files, so run it as the user, not as root",
             code="cli.root",
-            hint=f"run it without sudo; in root's shell: sudo -H -u {DEFAULT_USER} {command}",
+            hint=f"run it without sudo; in root's shell: sudo -H -u {DEFAULT_USER} {_called(layout)}",
         )
+
+
+def _called(layout: Layout) -> str:
+    """The command line of this process as the user has to write it: root's shell made ``~`` root's home."""
+    import shlex  # noqa: PLC0415 - only messages need it
+
+    own = os.path.expanduser("~")
+    words = [
+        f"{layout.home}{word[len(own) :]}" if word == own or word.startswith(f"{own}/") else word
+        for word in sys.argv[1:]
+    ]
+    return shlex.join([os.path.basename(sys.argv[0]), *words])
 
 
 def _are_roots(*places: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -89,6 +90,12 @@ def test_what_cannot_be_run_is_found_with_its_reason(layout: Layout, add_hook: A
         "dangling": Trouble.DANGLING,
     }
     assert all(hook.remedy for hook in discover(layout))
+
+
+def test_a_remedy_names_the_hook_as_a_shell_reads_it(layout: Layout, add_hook: AddHook) -> None:
+    add_hook("it's a hook", mode=0o644)
+    (hook,) = discover(layout)
+    assert shlex.split(hook.remedy.partition("; ")[0])[-1] == str(hook.path)
 
 
 # How hooks end ---------------------------------------------------------------------------------------

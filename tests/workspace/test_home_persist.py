@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -269,6 +270,7 @@ def test_schema(space: Workspace) -> None:
 WRITING = [
     "resolve",
     "add ~/.one",
+    "add ~/'a b'",
     "remove ~/.one",
     "enable demo",
     "disable demo",
@@ -282,8 +284,8 @@ WRITING = [
 
 @pytest.mark.parametrize("words", WRITING)
 def test_root_does_not_write_what_is_the_user_s(space: Workspace, words: str) -> None:
-    command = " ".join(word for word in words.split() if word.isalpha() and word != "demo")
-    by_user = f"sudo -H -u coder home-persist {command}"
+    arguments = [word.replace("~", "/home/coder") for word in shlex.split(words)]
+    by_user = f"sudo -H -u coder home-persist {shlex.join(arguments)}"
     if words == "watch":  # it has no document
         done = space.sh(f"home-persist {words}", user="root")
         assert (done.returncode, by_user in done.stderr) == (2, True)

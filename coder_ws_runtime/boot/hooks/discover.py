@@ -33,9 +33,10 @@ class Hook:
         """How to fix what is wrong with it; empty if nothing is."""
         match self.trouble:
             case Trouble.NOT_EXECUTABLE | Trouble.UNREADABLE:
-                return (
-                    f"run: sudo chmod 0755 {self.path}; for the next start, set the mode in the tool's recipe"
-                )
+                import shlex  # noqa: PLC0415 - only messages need it
+
+                path = shlex.quote(str(self.path))
+                return f"run: sudo chmod 0755 {path}; for the next start, set the mode in the tool's recipe"
             case Trouble.NOT_A_FILE | Trouble.DANGLING:
                 return "put a script there in the tool's recipe, or remove it"
             case None:

@@ -101,7 +101,10 @@ def _ending(hook: Hook, done: process.Completed, last_words: str) -> tuple[Endin
         case 0:
             return Ending.DONE, 0, "", ""
         case process.TIMED_OUT if done.stderr:
-            return Ending.TIMED_OUT, None, last_words, f"see what it waits for: ws-boot hooks run {hook.id}"
+            import shlex  # noqa: PLC0415 - only messages need it
+
+            again = f"ws-boot hooks run {shlex.quote(hook.id)}"
+            return Ending.TIMED_OUT, None, last_words, f"see what it waits for: {again}"
         case process.NOT_STARTED if done.stderr:
             detail = f"{hook.path} cannot be started: {done.stderr}"
             return Ending.NOT_RUN, None, detail, "its first line has to name an interpreter, e.g. #!/bin/sh"

@@ -1,6 +1,7 @@
 """``home-persist attic restore``."""
 
 import os
+import shlex
 from collections.abc import Sequence
 
 import click
@@ -178,12 +179,12 @@ def _refuse_other_workspace(batch: str, found: Sequence[Item], everything: Seque
     others = [item for item in everything if item.batch == batch]
     if not of_path(others, path):
         return
-    whose = others[0].record.workspace or others[0].origin.label
+    options = ("--workspace", others[0].record.workspace or others[0].origin.label, "--batch", batch)
     raise RefusedError(
         f"batch {batch!r} has another workspace's own copy of it",
         code="attic.other-workspace",
         place=f"~/{path}",
-        hint=f"to take that: home-persist attic restore --workspace {whose} --batch {batch} {in_shell(path)}",
+        hint=f"to take that: home-persist attic restore {shlex.join(options)} {in_shell(path)}",
     )
 
 

@@ -18,7 +18,11 @@ _FAILURES = {
     errno.EDQUOT: ("path.no-space", "the volume's quota is used up", "make room, {again}"),
     errno.EROFS: ("path.read-only", "the file system is read-only", "mount it writable"),
     errno.EACCES: ("path.permission", "permission denied", "check owner and mode: ls -ld"),
-    errno.EPERM: ("path.permission", "not permitted", "check owner and attributes: ls -ld, lsattr -d"),
+    errno.EPERM: (
+        "path.permission",
+        "not permitted",
+        "check its owner (ls -ld), and its attributes on the host, whose chattr sets them (lsattr -d)",
+    ),
     errno.EIO: ("path.io", "input/output error", "check the host's disk: dmesg"),
     errno.ESTALE: (
         "path.stale",

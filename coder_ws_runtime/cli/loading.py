@@ -22,12 +22,12 @@ def refuse_root(layout: Layout) -> None:
         raise UsageError(
             "this writes the user's files, so run it as the user, not as root",
             code="cli.root",
-            hint=f"run it without sudo; in root's shell: sudo -H -u {DEFAULT_USER} {_called(layout)}",
+            hint=f"run it without sudo; in root's shell: sudo -H -u {DEFAULT_USER} {called(layout)}",
         )
 
 
-def _called(layout: Layout) -> str:
-    """The command line of this process as the user has to write it: root's shell made ``~`` root's home."""
+def called(layout: Layout) -> str:
+    """The command line of this process, to be given again: root's shell made ``~`` root's home."""
     import shlex  # noqa: PLC0415 - only messages need it
 
     own = os.path.expanduser("~")

@@ -177,8 +177,10 @@ def _print(message: str, stream: TextIO | None) -> None:
 
 def nearest_path(path: str, known: Sequence[str]) -> str:
     """A hint that names the nearest of these paths, which are relative to the home; empty if none is near."""
+    from coder_ws_runtime.persist.manifest.paths import in_shell  # noqa: PLC0415 - only mistakes need it
+
     near = find_nearest(path, known)  # without ~/, which all have in common
-    return f"did you mean '~/{near}'?" if near else ""
+    return f"did you mean {in_shell(near)}?" if near else ""
 
 
 _SHOWN = 5

@@ -113,11 +113,12 @@ class _Adding:
         """Declare a directory of this workspace's own below one that workspaces share."""
         place = self.session.home.path / wish.path
         if not (place.is_dir() or (wish.slash and not place.exists())):
+            named = f"name the directory: home-persist add --scope workspace {in_shell(wish.path, '/')}"
             raise RefusedError(
                 "is below a directory that workspaces share; there only a directory can be a workspace's own",
                 code="path.conflict",
                 place=f"~/{wish.path}",
-                hint=f"name the directory: home-persist add --scope workspace {in_shell(wish.path, '/')}",
+                hint="leave it shared: it is a file" if place.exists() else named,
             )
         document = self.files.document(Scope.WORKSPACE)
         value = _value(wish, Kind.DIRECTORY, Scope.WORKSPACE, document)
@@ -152,8 +153,7 @@ class _Adding:
                 f"it is a {entry.kind.value}, but the volume still has a {kind.value} with that name",
                 code="path.conflict",
                 place=f"~/{entry.path}",
-                hint=f"home-persist remove {in_shell(entry.path)}"
-                " puts that into the attic; then add it again",
+                hint=f"home-persist remove {in_shell(entry.path)} puts that into the attic; {AGAIN}",
             )
 
     def _entry(self, value: str | dict[str, Any], wish: Wish, scope: Scope) -> Entry:
@@ -198,12 +198,13 @@ def _covering(entries: list[Entry], wish: Wish) -> Entry | None:
                 place=f"~/{wish.path}",
                 hint="declare the directory in its place",
             )
-        if wish.scope not in (None, entry.scope):
+        if wish.scope and wish.scope is not entry.scope:
             raise RefusedError(
                 f"{what} already has the scope '{entry.scope.value}', {by}",
                 code="path.other-scope",
                 place=f"~/{wish.path}",
-                hint=f"to change that: home-persist remove {in_shell(entry.path)}, then add it again"
+                hint=f"to change that: home-persist remove {in_shell(entry.path)}"
+                f" && home-persist add --scope {wish.scope.value} {in_shell(entry.path, entry.slash)}"
                 if entry.source == SOURCE
                 else "add it without --scope, or leave it as it is",
             )
@@ -246,7 +247,7 @@ def _unseen(wish: Wish) -> Kind:
 
 def _anew(path: str) -> str:
     """How to keep as a directory what is kept as a file."""
-    return f"home-persist remove {in_shell(path)}, then home-persist add {in_shell(path, '/')}"
+    return f"home-persist remove {in_shell(path)} && home-persist add {in_shell(path, '/')}"
 
 
 def _note(wish: Wish, kind: Kind | None) -> str:

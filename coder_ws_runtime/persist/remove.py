@@ -119,10 +119,11 @@ class Removal:
         former = self._former(path, entry)
         if former:
             return self._drop_former(path, former, entry)
+        own = self.switch_off or _is_own(files, entry)
+        if not own and not files.has(path):
+            raise not_yours(entry, self.session.layout.available)
         self._refuse_scope(entry)
-        if not self.switch_off and not _is_own(files, entry):
-            if not files.has(path):
-                raise not_yours(entry, self.session.layout.available)
+        if not own:
             self._forget(path)
             return Removed(path, still=entry)
         return self.stop_keeping(entry, lambda: self._forget(entry.path))
@@ -236,7 +237,7 @@ class Removal:
             return self._drop_former(path, former, parent)
         if parent is not None:
             raise covered(path, parent)
-        inner = [entry.path for entry in known.entries if is_below(entry.path, path)]
+        inner = [entry for entry in known.entries if is_below(entry.path, path)]
         if inner:
             raise only_parts_declared(path, inner)
         for scope in Scope:

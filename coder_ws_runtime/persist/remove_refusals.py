@@ -6,6 +6,7 @@ from pathlib import Path
 from coder_ws_runtime.errors import RefusedError, UserError
 from coder_ws_runtime.persist.manifest.entry import Declarations, Entry
 from coder_ws_runtime.persist.manifest.paths import in_shell
+from coder_ws_runtime.persist.reconcile.plan import removal_of
 from coder_ws_runtime.text import find_nearest
 
 
@@ -25,18 +26,18 @@ def covered(path: str, parent: Entry) -> UserError:
         f"is kept as part of ~/{parent.path}/, by {parent.source} ({parent.place})",
         code="path.covered",
         place=f"~/{path}",
-        hint=f"you can only remove the whole: home-persist remove {in_shell(parent.path)}",
+        hint=f"you can only remove the whole: {removal_of(parent)}",
     )
 
 
-def only_parts_declared(path: str, inner: Sequence[str]) -> UserError:
+def only_parts_declared(path: str, inner: Sequence[Entry]) -> UserError:
     """The path itself is not declared, but parts of it are."""
-    parts = [in_shell(part) for part in inner]
+    parts = [in_shell(part.path) for part in inner]
     return RefusedError(
         f"is not declared itself, but {', '.join(parts)} in it {'is' if len(parts) == 1 else 'are'}",
         code="path.not-declared",
         place=f"~/{path}",
-        hint=f"home-persist remove {' '.join(parts)}",
+        hint=" && ".join(removal_of(part) for part in inner),
     )
 
 
@@ -81,17 +82,17 @@ def not_declared(path: str, known: Declarations) -> UserError:
         "is not declared",
         code="path.not-declared",
         place=f"~/{path}",
-        hint=f"did you mean '~/{near}'?" if near else "home-persist status lists what is",
+        hint=f"did you mean {in_shell(near)}?" if near else "home-persist status lists what is",
     )
 
 
 def in_use(path: str, inside: str) -> UserError:
     """A program has content of the path open for writing."""
     what = f"a program is writing {inside!r} in it" if inside else "a program is writing it"
+    file = in_shell(f"{path}/{inside}" if inside else path)
     return RefusedError(
         f"{what}; nothing was moved",
         code="path.in-use",
         place=f"~/{path}",
-        hint=f"close the program (fuser -v {in_shell(path)} names it), then:"
-        f" home-persist remove {in_shell(path)}",
+        hint=f"close the program (fuser -v {file} names it), then: home-persist remove {in_shell(path)}",
     )

@@ -303,8 +303,14 @@ def test_a_file_system_without_leases_is_not_always_being_written(
     tree.manifest("f", "g")
     write(tree.home, {"f": "1", "g": "1"})
     with (tree.home / "g").open("a"):
-        outcomes = {outcome.entry.path: outcome.code for outcome in tree.resolve().outcomes}
-    assert outcomes == {"f": "path.seeded", "g": "path.in-use"}
+        found = tree.resolve()
+    assert {outcome.entry.path: outcome.code for outcome in found.outcomes} == {
+        "f": "path.seeded",
+        "g": "path.in-use",
+    }
+    assert [error.hint for error in found.errors] == [
+        "close the program (fuser -v ~/g names it), then: home-persist resolve"
+    ]
 
 
 # 7: a link that was renamed ---------------------------------------------------------------------------

@@ -474,8 +474,13 @@ def test_the_user_declares_one(homes: Homes, run: Command) -> None:
         assert read(tree.home / ".x/own/") == {"a": "1"}
         assert read(tree.volume / ".workspaces/w1") == {".x/own/a": "1"}
         assert run("add", "--scope", "workspace", "~/.x/own").out.startswith("~/.x/own: is already kept")
-        for path in ("~/.x/file", "~/.x/unwritten"):
-            assert run("add", "--scope", "workspace", path).status == 1
+        hints = {
+            "~/.x/file": "leave it shared: it is a file",
+            "~/.x/unwritten": "name the directory: home-persist add --scope workspace ~/.x/unwritten/",
+        }
+        for path, hint in hints.items():
+            (error,) = run("add", "--json", "--scope", "workspace", path).errors
+            assert error["remedy"] == hint
         assert run("add", "--scope", "workspace", "~/.x/unwritten/").status == 0
         assert (tree.home / ".x/unwritten").is_dir()
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -38,9 +39,7 @@ KINDS = {
     "an empty directory": Case(".d", ".d/", {".d/": ""}),
     "a file": Case(".f", ".f", {".f": "1"}),
     "a file with a slash": Case(".f/", ".f", {".f": "1"}, said="it is a file, and is kept as a file"),
-    "nothing": Case(
-        ".n", ".n", said="for a directory: home-persist remove ~/.n, then home-persist add ~/.n/"
-    ),
+    "nothing": Case(".n", ".n", said="for a directory: home-persist remove ~/.n && home-persist add ~/.n/"),
     "nothing, with a slash": Case(".n/", ".n/"),
     "a directory on the volume": Case(".d", ".d/", volume={".d/x": "1"}),
     "a link of ours to a directory": Case(".d", ".d/", {".d": "->{volume}/.d"}, {".d/x": "1"}),
@@ -276,7 +275,7 @@ def test_a_directory_over_a_file_that_was_never_written(tree: Tree, run: Command
     told = run("add", "--json", ".new/")
     (error,) = told.errors
     assert (told.status, error["code"]) == (1, "path.conflict")
-    assert error["remedy"] == "home-persist remove ~/.new, then home-persist add ~/.new/"
+    assert error["remedy"] == "home-persist remove ~/.new && home-persist add ~/.new/"
     assert own(tree) == [".new"]
     assert (run("remove", ".new").status, run("add", ".new/").status) == (0, 0)
     assert (tree.home / ".new").is_dir()
@@ -295,6 +294,17 @@ def test_it_lasts(tree: Tree, run: Command) -> None:
     tree.lose_container()
     tree.resolve()
     assert (tree.home / ".d/x").read_text() == "1"
+
+
+def test_another_scope_is_had_as_printed(tree: Tree, run: Command) -> None:
+    write(tree.home, {"my dir/x": "1"})
+    run("add", "my dir")
+    (error,) = run("add", "--json", "--scope", "workspace", "my dir").errors
+    command = error["remedy"].removeprefix("to change that: ")
+    assert command == "home-persist remove ~/'my dir' && home-persist add --scope workspace ~/'my dir/'"
+    for words in command.split(" && "):
+        assert run(*shlex.split(words)[1:]).status == 0
+    assert content(tree.volume) == {".workspaces/w1/my dir/x": "1"}
 
 
 def test_the_scope_of_this_workspace(tree: Tree, run: Command) -> None:

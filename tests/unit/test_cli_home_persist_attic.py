@@ -73,7 +73,7 @@ LISTED = {
         [["BATCH", "PATH", "SIZE", "AGE", "WHY"], [OLD, "~/.rc", "4.0 KiB", "20 days ago", "-"]],
     ),
     "nothing of it": ([".own"], [["the attic has nothing of ~/.own"]]),
-    "a typo": ([".rx"], [["the attic has nothing of ~/.rx"], ["did you mean '~/.rc'?"]]),
+    "a typo": ([".rx"], [["the attic has nothing of ~/.rx"], ["did you mean ~/.rc?"]]),
 }
 
 
@@ -195,9 +195,9 @@ REFUSED = {
             " home-persist attic list shows what is"
         ),
     ),
-    "a file of it is not": ([".d/xy"], "attic.unknown", "did you mean '~/.d/x'?"),
+    "a file of it is not": ([".d/xy"], "attic.unknown", "did you mean ~/.d/x?"),
     "not in that batch": (["--batch", NEW, ".rc"], "attic.unknown", "home-persist attic list"),
-    "a typo": ([".rcc"], "attic.unknown", "did you mean '~/.rc'?"),
+    "a typo": ([".rcc"], "attic.unknown", "did you mean ~/.rc?"),
     "what is not kept, from a batch without it": (
         ["--batch", NEW, ".gone"],
         "attic.unknown",

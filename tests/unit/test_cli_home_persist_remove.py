@@ -17,6 +17,8 @@ from coder_ws_runtime.fs.removing import check_copied
 from coder_ws_runtime.fs.writers import Writing
 from coder_ws_runtime.identity import Identity
 from coder_ws_runtime.persist import give_back as giving_back
+from coder_ws_runtime.persist.manifest.entry import Entry, Kind, Scope
+from coder_ws_runtime.persist.reconcile.plan import removal_of
 from coder_ws_runtime.persist.remove import Removal
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.lease import Lease
@@ -134,6 +136,18 @@ OTHERS = {
         "~/.own/, by user ({user}:$.paths[0])",
         "you can only remove the whole: home-persist remove ~/.own",
     ),
+    "a part of what a manifest keeps": (
+        [".tool/x"],
+        "path.covered",
+        "~/.tool/, by tool ({manifest}:$.paths[0])",
+        "you can only remove the whole: home-persist remove --switch-off ~/.tool",
+    ),
+    "of a manifest, and in another scope": (
+        ["--scope", "workspace", ".tool"],
+        "path.not-yours",
+        "({manifest}:$.paths[0])",
+        "home-persist remove --switch-off ~/.tool stops it in all your workspaces",
+    ),
     "what holds something that is kept": (
         [".cfg"],
         "path.not-declared",
@@ -146,7 +160,7 @@ OTHERS = {
         "'owner', by user ({user}:$.paths[0])",
         "home-persist remove --scope owner ~/.own",
     ),
-    "a typo": ([".onw"], "path.not-declared", "", "did you mean '~/.own'?"),
+    "a typo": ([".onw"], "path.not-declared", "", "did you mean ~/.own?"),
     "something else": (["zzz"], "path.not-declared", "", "home-persist status lists what is"),
     "switched off already": ([".off"], "path.off", "", "home-persist add ~/.off"),
 }
@@ -319,6 +333,20 @@ def test_a_link_of_the_users_in_place_of_a_removed_one(tree: Tree, run: Command)
     assert (tree.home / ".conf").readlink() == Path("nowhere")
 
 
+def test_a_suggested_name_is_quoted(tree: Tree, run: Command) -> None:
+    declare(tree, "it's a/")
+    (error,) = run("remove", "--json", "it's").errors
+    assert shlex.split(error["remedy"].removeprefix("did you mean ").removesuffix("?")) == ["~/it's a"]
+
+
+@pytest.mark.parametrize(
+    ("source", "option"), [("user", ""), ("template", "--switch-off "), ("npm", "--switch-off ")]
+)
+def test_the_printed_command_removes_it(source: str, option: str) -> None:
+    entry = Entry("a b", Kind.FILE, Scope.OWNER, source, "", "a b")
+    assert removal_of(entry) == f"home-persist remove {option}~/'a b'"
+
+
 def test_a_program_writes_it(tree: Tree, run: Command) -> None:
     declare(tree, ".d/")
     write(tree.home, {".d/log": "1"})
@@ -329,6 +357,9 @@ def test_a_program_writes_it(tree: Tree, run: Command) -> None:
     (error,) = told.errors
     assert (error["code"], error["place"]) == ("path.in-use", "~/.d")
     assert "'log'" in error["message"]
+    assert error["remedy"] == (
+        "close the program (fuser -v ~/.d/log names it), then: home-persist remove ~/.d"
+    ), "fuser names who has the file open, not who has it open in a directory"
     assert read(tree.home) == {".d": f"->{tree.volume}/.d"}
 
 

@@ -199,7 +199,7 @@ def test_an_unknown_path_names_the_nearest(tree: Tree, run: Command) -> None:
     told = run("status", "--json", ".cluade")
     (error,) = told.errors
     assert (told.status, error["code"], error["place"]) == (1, "path.not-declared", "~/.cluade")
-    assert error["remedy"] == "did you mean '~/.claude'?"
+    assert error["remedy"] == "did you mean ~/.claude?"
 
 
 def test_no_volume(tree: Tree, run: Command) -> None:

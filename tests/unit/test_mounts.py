@@ -92,7 +92,8 @@ def test_nothing_is_copied_and_nothing_is_moved(tree: Tree, row: Mounted, volume
     assert outcome.error is not None
     assert outcome.error.code == "path.mounted"
     assert row.names in outcome.error.message
-    assert outcome.error.hint == f"{row.hint}; to stop keeping it: home-persist remove"
+    command = f"home-persist remove --switch-off ~/{row.declared.rstrip('/')}"
+    assert outcome.error.hint == f"{row.hint}; to stop keeping it: {command}"
     assert read(tree.home) == HOME
     assert content(tree.volume) == volume
 

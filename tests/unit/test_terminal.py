@@ -3,6 +3,7 @@
 import io
 import os
 import pty
+import shlex
 import subprocess
 import sys
 import time
@@ -283,6 +284,38 @@ def test_an_interrupted_add_says_what_stays_declared(
     assert "nothing is lost" in told
     assert "home-persist watch continues with it;" in told
     assert "home-persist remove ~/'big one'" in told
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["remove", "--switch-off", "--scope", "workspace", "a b"],
+        ["disable", "npm"],
+        ["gc", "--yes", "--older-than", "30"],
+        ["migrate", "--force"],
+    ],
+    ids=" ".join,
+)
+def test_an_interrupted_command_is_printed_as_it_was_given(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from coder_ws_runtime.cli import commands
+    from coder_ws_runtime.persist.session import Session
+
+    layout = Layout.of(tmp_path)
+    for directory in (layout.home, layout.volume, layout.ledger_dir):
+        directory.mkdir(parents=True)
+
+    def interrupt(_: Session) -> Session:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Session, "__enter__", interrupt)
+    monkeypatch.setenv("CODER_WORKSPACE_ID", "w1")
+    given = [*words, "--root", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["/usr/local/bin/home-persist", *given])
+    assert commands.run(home_persist, given) == INTERRUPTED
+    command = shlex.join(["home-persist", *given])
+    assert f"nothing is lost; to continue: {command}\n" in capsys.readouterr().err
 
 
 def test_a_pty_is_a_terminal() -> None:

@@ -101,7 +101,7 @@ ROWS = {
         "home-persist add .four",
         "path.not-written-yet",
         {"path": ".four", "added": True, "kind": "file"},
-        names=("home-persist remove ~/.four, then home-persist add ~/.four/",),
+        names=("home-persist remove ~/.four && home-persist add ~/.four/",),
     ),
     "add: a directory after all, as advised": Row(
         "home-persist add ~/.four/",
@@ -185,7 +185,7 @@ ROWS = {
         " home-persist add ~/.config/rtk > /dev/null",
         shows="directory\n1\n1",
     ),
-    "remove: a typo": Row("home-persist remove ~/.kepe", "path.not-declared", names=("'~/.keep'",), status=1),
+    "remove: a typo": Row("home-persist remove ~/.kepe", "path.not-declared", names=("~/.keep?",), status=1),
     "remove: another scope": Row(
         "home-persist remove --scope workspace ~/.keep",
         "path.other-scope",

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 from typing import Any
 
 import click
@@ -14,6 +13,7 @@ from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.add import add as run_add
 from coder_ws_runtime.persist.manifest.entry import Scope
 from coder_ws_runtime.persist.manifest.load import load_declarations
+from coder_ws_runtime.persist.manifest.paths import in_shell
 from coder_ws_runtime.persist.manifest.traps import trap
 from coder_ws_runtime.persist.manifest.typed import typed, working_directory
 from coder_ws_runtime.persist.session import Session
@@ -108,7 +108,7 @@ def _already_declared(layout: Layout, values: Settings, wishes: list[Wish]) -> s
     if not paths:
         return ""
     many = len(paths) > 1
-    names = " ".join(shlex.quote(path).replace("'~/", "~/'") for path in paths)
+    names = " ".join(in_shell(path.removeprefix("~/")) for path in paths)
     return (
         f"; {' and '.join(paths)} {'are' if many else 'is'} declared, and home-persist watch continues"
         f" with {'them' if many else 'it'}; to undo that: home-persist remove {names}"

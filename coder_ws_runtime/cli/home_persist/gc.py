@@ -9,7 +9,7 @@ import click
 
 from coder_ws_runtime import settings
 from coder_ws_runtime.cli import commands, progress, render
-from coder_ws_runtime.cli.loading import refuse_root
+from coder_ws_runtime.cli.loading import called, refuse_root
 from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.dataclass import dataclass, field
 from coder_ws_runtime.errors import ExitStatus, UsageError, UserError
@@ -88,8 +88,7 @@ def gc(layout: Layout, *, yes: bool, older_than: float, quiet: bool, as_json: bo
     values = settings.load(layout, os.environ)
     if not values.workspace.id:
         raise UsageError("the ID of this workspace is not known", code="gc.no-id", hint=WORKSPACE_ID_HINT)
-    again = f"home-persist gc{' --yes' if yes else ''}"
-    shown = progress.show_progress(rerun=again, quiet=quiet)
+    shown = progress.show_progress(rerun=called(layout), quiet=quiet)
     with shown as monitor, Session(layout, values, monitor, writing=yes) as session:
         found = _look(layout, session, Bounds(old=older_than * _DAY))
         failed = _collect(session, found) if yes else 0

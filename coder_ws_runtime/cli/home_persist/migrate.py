@@ -7,7 +7,7 @@ import click
 
 from coder_ws_runtime.cli import commands, progress, render
 from coder_ws_runtime.cli.home_persist.migrated import as_dict, describe, say_migrated, step_as_dict
-from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
+from coder_ws_runtime.cli.loading import called, refuse_root, workspace_settings
 from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.errors import ExitStatus
 from coder_ws_runtime.layout import Layout
@@ -58,7 +58,7 @@ def migrate(  # noqa: PLR0913 - one argument an option
     values, faults = workspace_settings(layout)
     found = load_declarations(layout, values)
     errors = [*faults, *found.refused]
-    shown = progress.show_progress(rerun="home-persist migrate", quiet=quiet)
+    shown = progress.show_progress(rerun=called(layout), quiet=quiet)
     with shown as monitor, Session(layout, values, monitor, writing=not listing) as session:
         if listing:
             return _list(history(session, found), as_json=as_json)

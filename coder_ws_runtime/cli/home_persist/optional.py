@@ -7,7 +7,7 @@ import click
 from coder_ws_runtime.cli import commands, progress, render
 from coder_ws_runtime.cli.completion import any_optional_name, optional_name
 from coder_ws_runtime.cli.home_persist.remove import say_removed
-from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
+from coder_ws_runtime.cli.loading import called, refuse_root, workspace_settings
 from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.errors import ExitStatus, RefusedError
 from coder_ws_runtime.layout import Layout
@@ -112,9 +112,8 @@ def disable(layout: Layout, names: tuple[str, ...], *, quiet: bool, as_json: boo
     """
     refuse_root(layout)
     values = _settings(layout)
-    again = "home-persist disable, with the same arguments"
     with (
-        progress.show_progress(rerun=again, quiet=quiet) as monitor,
+        progress.show_progress(rerun=called(layout), quiet=quiet) as monitor,
         Session(layout, values, monitor) as session,
     ):
         done = run_disable(Removal(session), names)

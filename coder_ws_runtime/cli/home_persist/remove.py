@@ -7,7 +7,7 @@ import click
 
 from coder_ws_runtime.cli import commands, progress, render
 from coder_ws_runtime.cli.completion import removable_path
-from coder_ws_runtime.cli.loading import refuse_root, workspace_settings
+from coder_ws_runtime.cli.loading import called, refuse_root, workspace_settings
 from coder_ws_runtime.errors import ExitStatus, UserError
 from coder_ws_runtime.layout import Layout
 from coder_ws_runtime.persist.manifest.entry import Scope
@@ -55,9 +55,8 @@ def remove(  # noqa: PLR0913 - one argument an option
     for fault in faults:
         render.complain(fault)
     wanted, refused = _wanted(layout, paths)
-    again = "home-persist remove, with the same arguments"
     with (
-        progress.show_progress(rerun=again, quiet=quiet) as monitor,
+        progress.show_progress(rerun=called(layout), quiet=quiet) as monitor,
         Session(layout, values, monitor) as session,
     ):
         removal = Removal(session, scope=Scope(scope) if scope else None, switch_off=switch_off)

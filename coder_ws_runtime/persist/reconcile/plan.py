@@ -5,6 +5,7 @@ One rule applies to every decision: nothing is removed unless the same bytes exi
 
 from coder_ws_runtime.dataclass import replace
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
+from coder_ws_runtime.persist.manifest.paths import in_shell
 from coder_ws_runtime.persist.reconcile.actions import (
     DROP_ASIDE,
     DROP_LINK,
@@ -72,10 +73,10 @@ def _diverted(entry: Entry, seen: Observation) -> Plan:
 _SPECIAL_HINT = "stop the program that made it, remove it, then: home-persist resolve"
 
 
-def _immovable(seen: Observation) -> Plan:
+def _immovable(entry: Entry, seen: Observation) -> Plan:
     if seen.mounted is not None:
         what, hint = mounted(seen.mounted)
-        hint = f"{hint}; to stop keeping it: home-persist remove"
+        hint = f"{hint}; to stop keeping it: {removal_of(entry)}"
         return Plan(Decision.MOUNTED, problem=what, hint=hint, refused=True)
     what = "a socket, FIFO or device is in place of the link"
     return Plan(Decision.SPECIAL, problem=what, hint=_SPECIAL_HINT, refused=True)
@@ -95,6 +96,12 @@ def mounted(inside: str) -> tuple[str, str]:
     return f"{inside!r} in it is a mount point, which is not moved", "declare its other contents one by one"
 
 
+def removal_of(entry: Entry) -> str:
+    """The command after which a path is no longer kept. Only what the user added needs no option."""
+    option = "" if entry.source == "user" else "--switch-off "
+    return f"home-persist remove {option}{in_shell(entry.path)}"
+
+
 def points_into(target: str, volume_root: str) -> bool:
     """Whether a link's text is an absolute path below the volume."""
     return target.startswith(volume_root + "/")
@@ -106,9 +113,9 @@ def _nothing(entry: Entry, seen: Observation, event: LinkEvent) -> Plan:
         if event.fate is Fate.DELETED and seen.parent:
             return _deleted(entry)
         if event.fate in (Fate.MOVED, Fate.DEPARTED):
-            return _left(event.fate, note=True)
+            return _left(entry, event.fate, note=True)
         if seen.left is not Fate.NONE:
-            return _left(seen.left, note=False)
+            return _left(entry, seen.left, note=False)
     if seen.volume is None and entry.kind is not Kind.DIRECTORY and seen.watched:
         return Plan(Decision.WAIT)
     decision = Decision.CREATE if seen.volume is None else Decision.LINK
@@ -118,20 +125,20 @@ def _nothing(entry: Entry, seen: Observation, event: LinkEvent) -> Plan:
 def _deleted(entry: Entry) -> Plan:
     """A program that deletes the link to a file means the file; if to a directory, it may mean the link."""
     if entry.kind is Kind.DIRECTORY:
-        return _left(Fate.DELETED, note=True)
+        return _left(entry, Fate.DELETED, note=True)
     return Plan(Decision.DELETED, (VOLUME_TO_ATTIC, FORGET))
 
 
 _LEFT = {Fate.DELETED: "deleted", Fate.MOVED: "renamed", Fate.DEPARTED: "moved, or perhaps deleted"}
 
 
-def _left(fate: Fate, *, note: bool) -> Plan:
+def _left(entry: Entry, fate: Fate, *, note: bool) -> Plan:
     """The link was deleted or renamed: the volume's copy stays, without a link until the next resolve."""
     return Plan(
         Decision.DELETED if fate is Fate.DELETED else Decision.DEPARTED,
         (Action(Operation.NOTE_LEFT, fate=fate),) if note else (),
         problem=f"the link was {_LEFT[fate]}; its content is kept on the volume",
-        hint="to link it again: home-persist resolve; to stop persisting it: home-persist remove",
+        hint=f"to link it again: home-persist resolve; to stop persisting it: {removal_of(entry)}",
     )
 
 
@@ -192,7 +199,7 @@ def other_type(declared: Kind, found: Kind) -> bool:
 def _content(entry: Entry, seen: Observation, home: Node) -> Plan:
     """Content in the home."""
     if seen.mounted is not None or home.kind is Kind.SPECIAL:
-        return _immovable(seen)
+        return _immovable(entry, seen)
     held = _held(seen.pairs)
     if seen.renamed_away and _are_directories(home, seen.volume) and not _came_back(seen):
         # Who renames a directory and makes another one wants no file of the former in it.

@@ -7,7 +7,7 @@ from coder_ws_runtime.fs.errors import BusyError, MountPointError
 from coder_ws_runtime.persist.manifest.entry import Entry
 from coder_ws_runtime.persist.manifest.paths import in_shell
 from coder_ws_runtime.persist.reconcile.actions import Decision, Plan
-from coder_ws_runtime.persist.reconcile.plan import mounted
+from coder_ws_runtime.persist.reconcile.plan import mounted, removal_of
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.failures import failure_of
 
@@ -16,12 +16,13 @@ def in_use_error(entry: Entry, busy: BusyError) -> UserError:
     """A program has content of the path open for writing."""
     path = f"~/{entry.path}"
     inside = str(busy)
+    file = in_shell(f"{entry.path}/{inside}" if inside else entry.path)
     what = f"a program is writing {inside!r} in it" if inside else "a program is writing it"
     return RefusedError(
         f"{what}; left as it was",
         code="path.in-use",
         place=path,
-        hint=f"close the program (fuser -v {in_shell(entry.path)} names it), then: home-persist resolve",
+        hint=f"close the program (fuser -v {file} names it), then: home-persist resolve",
     )
 
 
@@ -66,7 +67,7 @@ def failure_error(session: Session, entry: Entry, failure: OSError) -> UserError
 def _mounted(entry: Entry, inside: str) -> UserError:
     """Something was mounted while we worked, or is missing in the kernel's list."""
     what, hint = mounted("" if inside == entry.path.rpartition("/")[2] else inside)
-    hint = f"{hint}; to stop keeping it: home-persist remove"
+    hint = f"{hint}; to stop keeping it: {removal_of(entry)}"
     return RefusedError(what, code=Decision.MOUNTED.value, place=f"~/{entry.path}", hint=hint)
 
 

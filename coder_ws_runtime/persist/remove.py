@@ -116,7 +116,7 @@ class Removal:
             return Removed(path, still=still)
         if entry is None:
             return self._left_over(path, known)
-        former = self._former(path, entry)
+        former = self._former(path, entry, known)
         if former:
             return self._drop_former(path, former, entry)
         own = self.switch_off or _is_own(files, entry)
@@ -128,7 +128,7 @@ class Removal:
             return Removed(path, still=entry)
         return self.stop_keeping(entry, lambda: self._forget(entry.path))
 
-    def _former(self, path: str, kept_as: Entry) -> str:
+    def _former(self, path: str, kept_as: Entry, known: Declarations) -> str:
         """A copy with the scope to remove, if the path is now kept with another one.
 
         Returns:
@@ -137,6 +137,9 @@ class Removal:
         if self.switch_off or self.scope is None or self.scope is kept_as.scope or not self.session.id:
             return ""
         place = on_volume(path, self.scope, self.session.id)
+        kept = (*known.entries, *(child.entry for child in known.children))
+        if any(other.on_volume == place or is_below(other.on_volume, place) for other in kept):
+            return ""
         return place if self.session.volume.anchor.status(place) is not None else ""
 
     def _drop_former(self, path: str, former: str, still: Entry) -> Removed:
@@ -232,7 +235,7 @@ class Removal:
             RefusedError: there is none; the hint names what the user may have meant.
         """
         parent = _parent(known, path)
-        former = self._former(path, parent) if parent else ""
+        former = self._former(path, parent, known) if parent else ""
         if parent is not None and former:
             return self._drop_former(path, former, parent)
         if parent is not None:

@@ -347,6 +347,16 @@ def test_the_printed_command_removes_it(source: str, option: str) -> None:
     assert removal_of(entry) == f"home-persist remove {option}~/'a b'"
 
 
+@pytest.mark.parametrize("path", [".tool", ".tool/own"])
+def test_a_workspaces_own_inside_is_no_former_copy(tree: Tree, run: Command, path: str) -> None:
+    tree.manifest(".tool/", {"path": ".tool/own/", "scope": "workspace"})
+    tree.resolve()
+    write(tree.home, {".tool/own/x": "1"})
+    assert run("remove", "--scope", "workspace", path).status == 1
+    assert (tree.home / ".tool/own/x").read_text() == "1"
+    assert tree.attic() == {}
+
+
 def test_a_program_writes_it(tree: Tree, run: Command) -> None:
     declare(tree, ".d/")
     write(tree.home, {".d/log": "1"})

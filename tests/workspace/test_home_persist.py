@@ -128,6 +128,16 @@ ROWS = {
         status=1,
         before="mkdir -p ~/projects/five",
     ),
+    "add: what cannot be read, where one is": Row(
+        "cd ~ && home-persist add .locked",
+        "path.permission",
+        names=("find ~/.locked ! -readable -ls",),
+        status=1,
+        before="mkdir -m 0 ~/.locked",
+        check="find ~/.locked ! -readable -ls 2>/dev/null | grep -c ^; chmod 700 ~/.locked;"
+        " home-persist remove -q ~/.locked; rmdir ~/.locked",
+        shows="1",
+    ),
     "add: not below the home": Row("home-persist add /etc", "path.refused", names=("'/etc'",), status=1),
     "add: what is mounted": Row(
         "home-persist add ~/projects",

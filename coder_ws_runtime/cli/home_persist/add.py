@@ -39,7 +39,7 @@ def _mode(_: click.Context, __: click.Parameter, value: str | None) -> int | Non
         ("home-persist add --mode 0700 .gnupg", "readable by nobody else"),
     ),
 )
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path())
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(readable=False))
 @click.option(
     "--scope",
     type=click.Choice([scope.value for scope in Scope]),

@@ -48,7 +48,8 @@ class Volume:
         try:
             self.anchor = Anchor(path)
         except OSError as error:
-            why = "does not exist" if error.errno == errno.ENOENT else error.strerror
+            missing = error.errno == errno.ENOENT
+            why = "does not exist" if missing else f"cannot be opened: {(error.strerror or '').lower()}"
             raise NoVolumeError(
                 f"the volume {why}", code="volume.missing", place=str(path), hint=hint
             ) from error

@@ -2,7 +2,9 @@
 
 import functools
 import importlib
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -166,8 +168,12 @@ def run(
         render.complain(error)
         return error.exit_status
     except click.UsageError as error:
-        render.complain(_usage(error))
-        return ExitStatus.USAGE
+        usage = _usage(error)
+        if "--json" in (sys.argv[1:] if args is None else args):
+            with suppress(UserError, BrokenPipeError):  # it cannot be written; the error is on stderr too
+                render.say_document("error", {"error": usage.as_dict()})
+        render.complain(usage)
+        return usage.exit_status
     except click.ClickException as error:
         render.complain(UserError(_sentence(error.format_message()), code="cli.failed"))
         return error.exit_code

@@ -122,6 +122,15 @@ def test_exit_status_and_one_line(
     assert capsys.readouterr().err == stderr
 
 
+@pytest.mark.parametrize("args", [["show", "--json", "--share", "x"], ["show", "--json", "--nothing"]])
+def test_a_wrong_command_line_is_a_document_too(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.run(tool, args) == 2
+    told = capsys.readouterr()
+    document = json.loads(told.out)
+    assert (document["document"], document["error"]["code"]) == ("error", "cli.usage")
+    assert told.err.startswith(f"error: {document['error']['message']}\n")
+
+
 def test_a_bug_keeps_its_traceback() -> None:
     with pytest.raises(RuntimeError, match="a bug"):
         commands.run(tool, ["end", "bug"])

@@ -270,6 +270,13 @@ def test_json(tree: Tree, run: Command) -> None:
     assert source["warnings"][0]["code"] == "trap.replaced"
 
 
+def test_the_schema_next_to_manifests_is_none(run: Command) -> None:
+    """A shell writes it too for the ``manifests/*.json`` of the help."""
+    told = run("validate", *map(str, sorted((Path(__file__).parents[2] / "manifests").glob("*.json"))))
+    assert (told.status, told.err) == (0, "")
+    assert "schema.json" not in told.out
+
+
 def test_a_file_that_is_not_there(run: Command) -> None:
     told = run("validate", "no-such.json")
     assert told.status == 2

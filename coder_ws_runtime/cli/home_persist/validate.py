@@ -10,6 +10,7 @@ from coder_ws_runtime.cli import commands, render
 from coder_ws_runtime.cli.loading import workspace_settings
 from coder_ws_runtime.errors import ExitStatus, UserError
 from coder_ws_runtime.layout import Layout
+from coder_ws_runtime.persist.manifest.files import SCHEMA
 from coder_ws_runtime.persist.manifest.lint import Checked, check_files, check_workspace
 from coder_ws_runtime.text import plural
 
@@ -37,7 +38,8 @@ def validate(layout: Layout, files: tuple[Path, ...], *, as_json: bool) -> int:
     """
     values, faults = workspace_settings(layout)
     if files:
-        checked = check_files(layout, files, values.workspace.id)
+        manifests = [file for file in files if file.name != SCHEMA]  # it is next to them: DIR/*.json
+        checked = check_files(layout, manifests, values.workspace.id)
         faults = []
     else:
         checked = check_workspace(layout, values)

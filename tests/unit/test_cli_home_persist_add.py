@@ -123,13 +123,13 @@ def test_it_is_here_and_not_in_the_home(tree: Tree, run: Command, monkeypatch: p
 
 
 REFUSED = {
-    "elsewhere": ("/etc/passwd", "path.refused", "'/etc/passwd'", "write it relative to the home"),
+    "elsewhere": ("/etc/passwd", "path.refused", "'/etc/passwd'", "name a path in the home, relative to it"),
     "the home": ("~", "path.refused", "'~'", "declare paths in it"),
     "the home, from where one is": (".", "path.refused", "'.'", "name a path in the home"),
     "above the home": ("../x", "path.refused", "'../x' is {above}/x", "name a path in the home"),
     "nothing": ("", "path.refused", "''", "name a file or a directory of the home"),
     "blanks": ("   ", "path.refused", "'   '", "name a file or a directory of the home"),
-    "another's home": ("~ben/x", "path.refused", "'~ben/x'", "write it relative to the home"),
+    "another's home": ("~ben/x", "path.refused", "'~ben/x'", "name a path in the home, relative to it"),
     "upwards": ("a/../../b", "path.refused", "'..'", "write the path without it"),
     "the volume's own": (".home-persist/x", "path.refused", "'.home-persist/x'", "choose another name"),
     "in it another scope": (

@@ -95,6 +95,15 @@ def test_list_of_nothing(tree: Tree, run: Command) -> None:
     assert run("attic", "list").out == "the attic is empty\n"
 
 
+def test_list_of_nothing_of_another_workspace(filled: Tree, run: Command) -> None:
+    told = run("attic", "list", "--workspace", "gone")
+    assert (told.status, told.out) == (
+        0,
+        "the attic has nothing of the workspace 'gone'; home-persist attic list --all shows the rest\n",
+    )
+    assert filled.volume.exists()
+
+
 def test_list_as_json(filled: Tree, run: Command) -> None:
     document = json.loads(run("attic", "list", "--json", ".rc").out)
     (item,) = document["items"]
@@ -203,7 +212,7 @@ REFUSED = {
         "attic.unknown",
         "home-persist attic list",
     ),
-    "not below the home": (["/etc/passwd"], "path.refused", "write it relative to the home"),
+    "not below the home": (["/etc/passwd"], "path.refused", "name a path in the home, relative to it"),
 }
 
 

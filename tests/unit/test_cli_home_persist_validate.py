@@ -99,7 +99,7 @@ FAULTS = {
         '{"source": "x", "paths": ["/etc/x"]}',
         ":$.paths[0]",
         "path.refused",
-        "write it relative to the home",
+        "name a path in the home, relative to it",
     ),
     "a path upwards": (
         '{"source": "x", "paths": ["a/../../b"]}',
@@ -111,7 +111,7 @@ FAULTS = {
         '{"source": "x", "except": ["/etc/x"]}',
         ":$.except[0]",
         "path.refused",
-        "write it relative to the home",
+        "name a path in the home, relative to it",
     ),
     "a migration elsewhere": (
         '{"source": "x", "migrations": [{"id": "a", "remove": "~"}]}',
@@ -266,7 +266,7 @@ def test_json(tree: Tree, run: Command) -> None:
     (error,) = source["errors"]
     assert (error["code"], error["place"]) == ("path.refused", f"{file}:$.paths[1]")
     assert "'/etc/x'" in error["message"]
-    assert error["remedy"] == "write it relative to the home"
+    assert error["remedy"] == "name a path in the home, relative to it"
     assert source["warnings"][0]["code"] == "trap.replaced"
 
 

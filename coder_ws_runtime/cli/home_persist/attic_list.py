@@ -73,7 +73,7 @@ def list_(layout: Layout, path: str | None, workspace: str | None, *, every: boo
     elif found:
         lines = table(["BATCH", "PATH", "FILES", "SIZE", "AGE"], _rows(found, known))
     else:
-        lines = [f"the attic has nothing of ~/{visible(wanted)}" if wanted else "the attic is empty"]
+        lines = [_nothing(wanted, workspace, read.items)]
         hint = render.nearest_path(wanted, [item.path for item in everything]) if wanted else ""
         lines += [hint] if hint else []
     for line in lines:
@@ -81,6 +81,16 @@ def list_(layout: Layout, path: str | None, workspace: str | None, *, every: boo
     for error in read.problems:
         render.complain(error)
     return status
+
+
+def _nothing(wanted: str, workspace: str | None, everything: Sequence[Item]) -> str:
+    """What to say if nothing is listed."""
+    if wanted:
+        return f"the attic has nothing of ~/{visible(wanted)}"
+    if not everything:
+        return "the attic is empty"
+    whose = f"the workspace {workspace!r}" if workspace else "this workspace"
+    return f"the attic has nothing of {whose}; home-persist attic list --all shows the rest"
 
 
 def _rows(found: Iterable[Item], known: Sequence[Entry]) -> list[list[str]]:

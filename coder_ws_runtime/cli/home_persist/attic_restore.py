@@ -161,7 +161,7 @@ def _refuse_missing_link(session: Session, entry: Entry, path: str) -> None:
     seen = glance(session, entry)
     if seen.home is None and seen.diverted_at is None and seen.volume:
         raise RefusedError(
-            "is not in the attic, but still on the volume: its link was deleted or renamed",
+            "is still on the volume: only its link was deleted or renamed",
             code="attic.link-missing",
             place=f"~/{path}",
             hint="home-persist resolve creates the link again",

@@ -62,13 +62,13 @@ _EMPTY = ("is empty", "name a file or a directory of the home")
 
 def _fault(path: str, components: list[str]) -> tuple[str, str] | None:
     """What is wrong with a path, and how to fix it."""
-    relative = "write it relative to the home"
+    relative = "name a path in the home, relative to it"
     blank = any(not part.strip(" ") for part in components)
     odd = not path.isprintable()
     rules: tuple[tuple[bool, str, str], ...] = (
         (path.startswith("/"), "is absolute and not below the home", relative),
         (not components or path in ("~", "$HOME", "${HOME}"), "is the whole home", "declare paths in it"),
-        (path.startswith("~"), "names another user's home", relative),
+        (path.startswith("~"), "begins with '~', which means another user's home", relative),
         (odd and any(char < " " or char == "\x7f" for char in path), "has a control character", "remove it"),
         (
             odd and any("\ud800" <= char <= "\udfff" for char in path),

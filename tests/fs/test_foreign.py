@@ -76,6 +76,46 @@ def test_a_volume_of_another_uid_as_a_whole(tree: Tree) -> None:
     assert content(tree.volume) == {".d/x": "theirs", ".d/y": "ours"}
 
 
+def test_a_volume_of_ours_that_its_mode_closes(tree: Tree) -> None:
+    write(tree.home, {".d/y": "ours"})
+    own(tree.home)
+    own(tree.volume)
+    tree.manifest(".d/")
+    tree.volume.chmod(0o555)
+    ((place, code, hint),) = resolve(tree)
+    assert (place, code) == (str(tree.volume), "volume.not-writable")
+    assert hint == f"chmod u+rwx {tree.volume}"
+    follow(hint)
+    assert resolve(tree) == []
+
+
+def test_a_manifest_that_only_root_may_read(tree: Tree) -> None:
+    own(tree.home)
+    own(tree.volume)
+    manifest = tree.manifest(".d/")
+    Path(manifest).chmod(0o600)
+    ((place, _, hint),) = resolve(tree)
+    assert place == str(manifest)
+    follow(hint.removeprefix("make it readable for all: "))
+    assert resolve(tree) == []
+
+
+@pytest.mark.parametrize(("closed", "mode"), [(".", 0o555), (".d", 0), (".d/in", 0)])
+def test_what_the_mode_closes_is_shown_by_the_printed_command(tree: Tree, closed: str, mode: int) -> None:
+    write(tree.home, {".d/in/x": "1"})
+    own(tree.home)
+    own(tree.volume)
+    tree.manifest(".d/")
+    (tree.home / closed).chmod(mode)
+    ((place, code, hint),) = resolve(tree)
+    assert (place, code) == ("~/.d", "path.permission")
+    command = hint.removeprefix("check owner and mode: ").replace("~/", f"{tree.home}/")
+    as_coder = ["setpriv", f"--reuid={CODER}", f"--regid={CODER}", "--clear-groups", "sh", "-c", command]
+    shown = subprocess.run(as_coder, capture_output=True, text=True, check=False).stdout
+    assert os.path.basename(tree.home / closed) in shown
+    assert ("dr-xr-xr-x" if mode else "d---------") in shown
+
+
 PARTS = {
     # what belongs to another user, relative to the root of the tree
     "a directory on the volume": "mnt/home-persist/.d/sub",

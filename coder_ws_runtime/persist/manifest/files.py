@@ -131,8 +131,14 @@ def read_document(file: Path) -> bytes:
                 raise RefusedError("is not a regular file", code="manifest.unreadable", place=place)
             document = opened.read(_SIZE_LIMIT + 1)
     except OSError as error:
+        import shlex  # noqa: PLC0415 - only messages need it
+
+        denied = error.errno == errno.EACCES
         raise RefusedError(
-            f"cannot be read: {error.strerror}", code="manifest.unreadable", place=place
+            f"cannot be read: {error.strerror}",
+            code="manifest.unreadable",
+            place=place,
+            hint=f"make it readable for all: sudo chmod a+r {shlex.quote(place)}" if denied else "",
         ) from error
     if len(document) > _SIZE_LIMIT:
         raise RefusedError(f"is larger than {_SIZE_LIMIT >> 20} MiB", code="manifest.unreadable", place=place)

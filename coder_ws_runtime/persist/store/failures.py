@@ -13,16 +13,15 @@ from coder_ws_runtime.text import size, visible
 AGAIN = "then run the same command again"
 """The end of a remedy if a command failed that the user has to give again."""
 _RESOLVE = "then: home-persist resolve"
-_LOCKED = "check owner and mode: find {place} ! -readable -ls -o -type d ! -writable -ls"
 _FAILURES = {
     errno.ENOSPC: ("path.no-space", "the volume is full", "make room on it, {again}"),
     errno.EDQUOT: ("path.no-space", "the volume's quota is used up", "make room, {again}"),
     errno.EROFS: ("path.read-only", "the file system is read-only", "mount it writable"),
-    errno.EACCES: ("path.permission", "permission denied", _LOCKED),
+    errno.EACCES: ("path.permission", "permission denied", "check owner and mode: {look}"),
     errno.EPERM: (
         "path.permission",
         "not permitted",
-        "check its owner (ls -ld {place}), and its attributes on the host, which has lsattr and chattr",
+        "check its owner ({look}), and its attributes on the host, which has lsattr and chattr",
     ),
     errno.EIO: ("path.io", "input/output error", "check the host's disk: dmesg"),
     errno.ESTALE: (
@@ -78,17 +77,20 @@ def failure_of(place: str, error: OSError, *, within: Within = (), again: str = 
     need, free = getattr(error, "need", 0), getattr(error, "free", 0)
     if need:
         what = f"{what}: {size(need)} do not fit into {size(free)}"
-    hint = hint.format(again=again, place=_in_shell(place))
+    hint = hint.format(again=again, look=_look(place, error.filename))
     name = f" ({visible(error.filename)})" if isinstance(error.filename, str) else ""
     return RefusedError(f"{what}{name}; left as it was", code=code, place=place, hint=hint)
 
 
-def _in_shell(place: str) -> str:
-    """A place as the user writes it, quoted for a shell; the shell has to replace its ``~``."""
+def _look(place: str, culprit: object) -> str:
+    """The command that shows owner and mode of `culprit` if that is a whole path, else of `place`."""
     import shlex  # noqa: PLC0415 - only messages need it
 
-    home = "~/" if place.startswith("~/") else ""
-    return place if place == "~" else f"{home}{shlex.quote(place.removeprefix(home))}"
+    if isinstance(culprit, str) and os.path.isabs(culprit):
+        return f"namei -l {shlex.quote(culprit)}"
+    home = "~/" if place.startswith("~/") else ""  # the shell has to replace it
+    quoted = place if place == "~" else f"{home}{shlex.quote(place.removeprefix(home))}"
+    return f"find {quoted} ! -readable -ls -o -type d ! -writable -ls"
 
 
 def _blocked(place: str, error: BlockedPathError) -> UserError:

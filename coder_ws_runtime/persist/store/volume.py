@@ -82,9 +82,18 @@ class Volume:
             )
         from coder_ws_runtime.persist.store import ownership  # noqa: PLC0415 - only for those who need it
 
+        uid = os.fstat(self.anchor.fd).st_uid
+        if uid == os.geteuid():
+            import shlex  # noqa: PLC0415 - only messages need it
+
+            return NoVolumeError(
+                "the volume is ours, but its mode does not let us write",
+                code="volume.not-writable",
+                place=str(self.path),
+                hint=f"chmod u+rwx {shlex.quote(str(self.path))}",
+            )
         return NoVolumeError(
-            f"the volume belongs to {ownership.user_name(os.fstat(self.anchor.fd).st_uid)}"
-            " and is not writable for us",
+            f"the volume belongs to {ownership.user_name(uid)} and is not writable for us",
             code="volume.not-writable",
             place=str(self.path),
             hint=ownership.remedy([str(self.path)], self.owner),

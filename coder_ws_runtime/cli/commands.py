@@ -2,9 +2,9 @@
 
 import functools
 import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -99,22 +99,8 @@ def with_layout(command: Callable[..., R]) -> Callable[..., R]:
 
 
 def with_json(command: Callable[..., R]) -> Callable[..., R]:
-    """Give `command` the flag ``--json``, which it receives as the argument `as_json`.
-
-    An error that ends the command becomes a document too: ``error``.
-    """
-
-    @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")
-    @functools.wraps(command)
-    def with_document(*args: Any, as_json: bool, **kwargs: Any) -> R:  # noqa: ANN401 - as above
-        try:
-            return command(*args, as_json=as_json, **kwargs)
-        except UserError as error:
-            if as_json:
-                render.say_document("error", {"error": error.as_dict()})
-            raise
-
-    return with_document
+    """Give `command` the flag ``--json``, which it receives as the argument `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead.")(command)
 
 
 def with_quiet(command: Callable[..., R]) -> Callable[..., R]:
@@ -154,26 +140,21 @@ def run(
 ) -> int:
     """Run `command` to its end and return its exit status. Bugs keep their traceback.
 
+    With ``--json``, an error that ends it becomes a document too: ``error``.
+
     Args:
         command: returns its exit status; None means success.
         args: its arguments; None means those of this process.
         name: what users call it, if not by its own name.
         interrupted: what to tell a user who pressed Ctrl-C, in addition to "interrupted".
     """
+    words = sys.argv[1:] if args is None else list(args)
     try:
-        status = command.main(
-            args if args is None else list(args), prog_name=name or command.name, standalone_mode=False
-        )
+        status = command.main(words, prog_name=name or command.name, standalone_mode=False)
     except UserError as error:
-        render.complain(error)
-        return error.exit_status
+        return _fail(error, words)
     except click.UsageError as error:
-        usage = _usage(error)
-        if "--json" in (sys.argv[1:] if args is None else args):
-            with suppress(UserError, BrokenPipeError):  # it cannot be written; the error is on stderr too
-                render.say_document("error", {"error": usage.as_dict()})
-        render.complain(usage)
-        return usage.exit_status
+        return _fail(_usage(error), words)
     except click.ClickException as error:
         render.complain(UserError(_sentence(error.format_message()), code="cli.failed"))
         return error.exit_code
@@ -183,6 +164,17 @@ def run(
         render.complain(UserError("interrupted", code="cli.interrupted", hint=interrupted))
         return INTERRUPTED
     return int(status or ExitStatus.DONE)
+
+
+def _fail(error: UserError, words: Sequence[str]) -> int:
+    """Print the error that ended a command, and return its exit status."""
+    if "--json" in words:
+        try:
+            render.say_document("error", {"error": error.as_dict()})
+        except (UserError, BrokenPipeError):  # nobody reads it; the error is on stderr too
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    render.complain(error)
+    return error.exit_status
 
 
 def _usage(error: click.UsageError) -> UsageError:

@@ -122,7 +122,9 @@ def test_exit_status_and_one_line(
     assert capsys.readouterr().err == stderr
 
 
-@pytest.mark.parametrize("args", [["show", "--json", "--share", "x"], ["show", "--json", "--nothing"]])
+@pytest.mark.parametrize(
+    "args", [["show", "--json", "--share", "x"], ["show", "--json", "--nothing"], ["shwo", "--json"]]
+)
 def test_a_wrong_command_line_is_a_document_too(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert commands.run(tool, args) == 2
     told = capsys.readouterr()

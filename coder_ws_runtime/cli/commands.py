@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -17,6 +18,22 @@ from coder_ws_runtime.errors import ExitStatus, UsageError, UserError
 from coder_ws_runtime.text import find_nearest, suggest
 
 R = TypeVar("R")
+
+DAY = 86400
+"""The longest time in seconds for which a command waits."""
+CENTURY = 36525
+"""The longest time in days."""
+
+
+class Number(click.FloatRange):
+    """A number in a range. For click, ``nan`` is in each."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401
+        """The number. Fails as click's types do."""
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
 
 
 class Group(click.Group):

@@ -40,7 +40,7 @@ from coder_ws_runtime.text import plural
 )
 @click.option(
     "--older-than",
-    type=click.FloatRange(min=0),
+    type=commands.Number(0, commands.CENTURY),
     default=30.0,
     show_default=True,
     metavar="DAYS",

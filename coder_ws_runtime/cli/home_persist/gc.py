@@ -58,7 +58,7 @@ class _Found:
 @click.option("--yes/--dry-run", " /-n", help="Do it, or only show it (the default).")
 @click.option(
     "--older-than",
-    type=click.FloatRange(min=0),
+    type=commands.Number(0, commands.CENTURY),
     default=90.0,
     show_default=True,
     metavar="DAYS",

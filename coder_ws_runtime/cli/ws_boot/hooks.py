@@ -18,7 +18,7 @@ from coder_ws_runtime.text import suggest
 def _with_time_limit(command: Any) -> Any:  # noqa: ANN401 - what click.option takes and gives
     return click.option(
         "--time-limit",
-        type=click.FloatRange(min=0, min_open=True),
+        type=commands.Number(0, commands.DAY, min_open=True),
         metavar="SECONDS",
         help="How long each may take, instead of the workspace's setting (120).",
     )(command)

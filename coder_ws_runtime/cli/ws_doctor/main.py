@@ -49,7 +49,7 @@ _HOME, _REST_OF_SCREEN = "\x1b[H", "\x1b[J"
 @click.option("--metadata", is_flag=True, help="Print one line for Coder's metadata; exit with status 0.")
 @click.option(
     "--watch",
-    type=click.FloatRange(min=1),
+    type=commands.Number(1, commands.DAY),
     is_flag=False,
     flag_value=5.0,
     metavar="[SECONDS]",

@@ -20,9 +20,9 @@ from coder_ws_runtime.text import find_nearest, suggest
 R = TypeVar("R")
 
 DAY = 86400
-"""The longest time in seconds for which a command waits."""
+"""Seconds; no command waits longer."""
 CENTURY = 36525
-"""The longest time in days."""
+"""Days; no limit of age is longer."""
 
 
 class Number(click.FloatRange):

@@ -81,8 +81,7 @@ class Unit:
     def unmask(self) -> list[str]:
         """What systemctl(1) has to do so that a masked unit can start again.
 
-        A mask until the next boot is in another directory, which it changes only if told so. There may be
-        both.
+        A mask until the next boot is in another directory and needs its own option. A unit may have both.
         """
         there = [option for option, top in _MASKS.items() if os.path.lexists(f"{top}/{self.name}")]
         return [f"unmask {option}{self.name.removesuffix('.service')}" for option in there or [""]]

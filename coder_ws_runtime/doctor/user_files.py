@@ -27,7 +27,7 @@ def move_away(context: Context, path: Path, text: str = "move it away") -> Remed
     """Rename what is in the place of a file, unless the template mounts it there."""
     mounts = parse_mounts(text_file.read(context.layout.proc / "self/mountinfo"))
     if os.path.realpath(path) in mounts:
-        text = f"mount a file at {path}, or nothing: if there is no such file, an engine mounts a directory"
+        text = f"mount a file at {path}, or nothing: Docker mounts a directory if the host has no such file"
         return remedies.change_template(context, text)
     return Remedy(text, (runner_for(context, path.parent / "_")(renamed(path)),))
 

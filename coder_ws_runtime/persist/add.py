@@ -10,10 +10,10 @@ from coder_ws_runtime.fs.anchored import Anchor
 from coder_ws_runtime.fs.errors import BlockedPathError
 from coder_ws_runtime.persist.catch_up import catch_up
 from coder_ws_runtime.persist.children import settle_child
-from coder_ws_runtime.persist.manifest.entry import Declarations, Entry, Kind, Scope
+from coder_ws_runtime.persist.manifest.entry import USER, Declarations, Entry, Kind, Scope
 from coder_ws_runtime.persist.manifest.load import entry_of, load_declarations
 from coder_ws_runtime.persist.manifest.paths import in_shell, is_below
-from coder_ws_runtime.persist.manifest.user import SOURCE, UserFiles, editing
+from coder_ws_runtime.persist.manifest.user import UserFiles, editing
 from coder_ws_runtime.persist.reconcile.actions import Decision
 from coder_ws_runtime.persist.reconcile.observation import kind_of
 from coder_ws_runtime.persist.reconcile.plan import mounted, other_type, points_into
@@ -141,7 +141,7 @@ class _Adding:
                 f"is kept as a file, by {covering.source} ({covering.place}), and is not written yet",
                 code="path.conflict",
                 place=f"~/{wish.path}",
-                hint=_anew(wish.path) if covering.source == SOURCE else "declare it as a directory there",
+                hint=_anew(wish.path) if covering.source == USER else "declare it as a directory there",
             )
 
     def _refuse_other_type(self, entry: Entry) -> None:
@@ -159,7 +159,7 @@ class _Adding:
     def _entry(self, value: str | dict[str, Any], wish: Wish, scope: Scope) -> Entry:
         path = value if isinstance(value, str) else value["path"]
         whole = {"path": path, "scope": scope.value, "mode": wish.mode, "why": ""}
-        return entry_of(self.session.layout, whole, SOURCE, str(self.files.files[scope]), self.session.id)
+        return entry_of(self.session.layout, whole, USER, str(self.files.files[scope]), self.session.id)
 
     def _refuse_split(self, entry: Entry) -> None:
         """Refuse a directory if something in it is declared with another scope."""
@@ -205,7 +205,7 @@ def _covering(entries: list[Entry], wish: Wish) -> Entry | None:
                 place=f"~/{wish.path}",
                 hint=f"to change that: home-persist remove {in_shell(entry.path)}"
                 f" && home-persist add --scope {wish.scope.value} {in_shell(entry.path, entry.slash)}"
-                if entry.source == SOURCE
+                if entry.source == USER
                 else "add it without --scope, or leave it as it is",
             )
         return entry

@@ -72,6 +72,15 @@ def parsed(document: str) -> dict[str, Any]:
     return report
 
 
+def written(path: str, text: str) -> str:
+    """The command by which root writes a file of the user's in the home; `text` is as printf(1) takes it."""
+    place = f"/home/coder/{path}"
+    return (
+        f"sudo -u coder mkdir -p {shlex.quote(place.rpartition('/')[0])};"
+        f" printf {shlex.quote(text)} | sudo -u coder tee {shlex.quote(place)}"
+    )
+
+
 def findings(report: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """What is wrong, by the check's id."""
     found = {item["id"]: item["findings"] for item in report["checks"] if item["findings"]}

@@ -5,7 +5,6 @@ Each row breaks one thing, and fixes it as the doctor says.
 
 import json
 import os
-import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ import pytest
 
 from devtools.workspace import Workspace
 from tests.conftest import Spaces
-from tests.harness.doctor import Row, Template, codes, findings, look, parsed, prove
+from tests.harness.doctor import Row, Template, codes, findings, look, parsed, prove, written
 
 pytestmark = pytest.mark.docker
 
@@ -32,15 +31,6 @@ _FAILS = (
 _SELDOM = "[Unit]\\nStartLimitIntervalSec=1h\\nStartLimitBurst=1\\n"
 _LIBRARY = "/usr/lib/systemd/system/ws-hooks.service.d"
 _ESCAPED = "/etc/systemd/system/other@.service"
-
-
-def _written(path: str, text: str) -> str:
-    """A file of the user's in the home; `text` is as printf(1) takes it."""
-    place = f"{HOME}/{path}"
-    return (
-        f"sudo -u coder mkdir -p {shlex.quote(place.rpartition('/')[0])};"
-        f" printf {shlex.quote(text)} | sudo -u coder tee {shlex.quote(place)}; "
-    )
 
 
 def _mounted(path: str) -> Callable[[Workspace], None]:
@@ -65,8 +55,9 @@ ROWS = [
     Row(
         "programs.git",
         "a file with a special name asks for signatures",
-        _written(".git-ü", "[commit]\n\tgpgsign = true\n")
-        + _written(".gitconfig", "[include]\npath = .git-ü\n"),
+        written(".git-ü", "[commit]\n\tgpgsign = true\n")
+        + "; "
+        + written(".gitconfig", "[include]\npath = .git-ü\n"),
         "programs.git-signing-broken",
         f"git config --file '{HOME}/.git-ü' --unset-all commit.gpgsign",
         after=f"rm {HOME}/.git-ü {HOME}/.gitconfig",
@@ -186,7 +177,7 @@ ROWS = [
     Row(
         "network.proxies",
         "two lines of npm's settings name a proxy that is gone",
-        _written(".npmrc", f"proxy={_DEAD}\nhttps-proxy={_DEAD}\n"),
+        written(".npmrc", f"proxy={_DEAD}\nhttps-proxy={_DEAD}\n"),
         "network.proxy-dead",
         "'1s|^|# |;2s|^|# |'",
         after=f"rm {HOME}/.npmrc",
@@ -218,7 +209,7 @@ ROWS = [
     Row(
         "home.unsaved",
         "a login is next to programs that the user has installed",
-        _written(".cargo/credentials.toml", "x") + _written(".cargo/bin/tool", "x"),
+        f"{written('.cargo/credentials.toml', 'x')}; {written('.cargo/bin/tool', 'x')}",
         "home.unsaved-key",
         "home-persist add .cargo/",
         status="warning",
@@ -227,7 +218,7 @@ ROWS = [
     Row(
         "system.environment",
         "a line of a startup file sets two variables",
-        _written(".bash_aliases", "export JAVA_HOME=/opt/gone PATH=$PATH:/opt\n"),
+        written(".bash_aliases", "export JAVA_HOME=/opt/gone PATH=$PATH:/opt\n"),
         "system.variable-dangling",
         f"remove it from {HOME}/.bash_aliases, line 1, too",
         shell="JAVA_HOME=/opt/gone exec bash",
@@ -237,7 +228,7 @@ ROWS = [
     Row(
         "system.environment",
         "a variable is set over two lines",
-        _written(".bash_aliases", 'export NODE_OPTIONS="--require /gone.js\n --trace-warnings"\n'),
+        written(".bash_aliases", 'export NODE_OPTIONS="--require /gone.js\n --trace-warnings"\n'),
         "system.variable-dangling",
         f"remove it from {HOME}/.bash_aliases, line 1, too",
         shell=f". {HOME}/.bash_aliases; exec bash",
@@ -283,7 +274,7 @@ def test_patterns_of_repositories_that_git_is_to_trust_are_heeded(space: Workspa
 
 def test_a_remedy_that_is_pasted_twice_keeps_what_was_there(space: Workspace) -> None:
     settings = "[include]\npath = ~/.gitconfig\n"
-    space.out(_written(".gitconfig", settings), user="root")
+    space.out(written(".gitconfig", settings), user="root")
     remedy = findings(look(space, "--only", "programs.git"))["programs.git"][0]["remedy"]
     for command in remedy["commands"] * 2:
         space.out(command)
@@ -294,7 +285,7 @@ def test_a_remedy_that_is_pasted_twice_keeps_what_was_there(space: Workspace) ->
 
 def test_only_the_programs_that_do_not_keep_logins_are_taken_out(space: Workspace) -> None:
     helper = f"install /dev/stdin {_GOOD} <<< $'#!/bin/sh\\necho {{}}'"
-    space.out(_written(".docker/config.json", _HELPERS) + helper, user="root")
+    space.out(f"{written('.docker/config.json', _HELPERS)}; {helper}", user="root")
     found = findings(look(space, "--only", "docker.credentials"))["docker.credentials"]
     assert [finding["about"] for finding in found] == ["docker-credential-gone", "docker-credential-lost"]
     for finding in found:
@@ -315,7 +306,7 @@ def test_what_apt_does_not_read_is_not_looked_at(space: Workspace) -> None:
 
 def test_extended_patterns_are_no_mistake(space: Workspace) -> None:
     text = "shopt -s extglob\ncase $1 in @(a|b)) true ;; esac\n"
-    space.out(_written(".bash_aliases", text), user="root")
+    space.out(written(".bash_aliases", text), user="root")
     report = look(space, "--only", "programs.shell")
     space.out(f"rm {HOME}/.bash_aliases")
     assert codes(report) == set()
@@ -362,7 +353,7 @@ def test_a_closed_directory_of_settings_is_opened_by_any_of_the_remedies(space: 
 def test_options_name_libraries_with_blanks(space: Workspace) -> None:
     file = f"{HOME}/.config/JetBrains/Other/idea64.vmoptions"
     options = "-Xmx1g\n-javaagent:/srv/a b/c.jar=x\n"
-    space.out(_written(file.removeprefix(f"{HOME}/"), f"%s{options}"), user="root")
+    space.out(written(file.removeprefix(f"{HOME}/"), f"%s{options}"), user="root")
     env = {"NODE_OPTIONS": '--require "/srv/a b/c.jar"', "JAVA_TOOL_OPTIONS": '-javaagent:"/srv/a b/c.jar"'}
     checks = ("--only", "system.environment,jetbrains.files")
     assert codes(look(space, *checks, env=env)) == {"system.variable-dangling", "jetbrains.options-dangling"}

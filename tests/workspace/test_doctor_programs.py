@@ -1,12 +1,10 @@
 """ws-doctor, category programs: what stops git, ssh, a shell or Claude Code; broken and fixed as printed."""
 
-import shlex
-
 import pytest
 
 from devtools.workspace import Workspace
 from tests.conftest import Spaces
-from tests.harness.doctor import Row, prove
+from tests.harness.doctor import Row, prove, written
 
 pytestmark = pytest.mark.docker
 
@@ -15,20 +13,11 @@ _SSH = "sudo -u coder mkdir -m 0700 /home/coder/.ssh; cd /home/coder/.ssh; "
 _NO_SSH = "rm -r /home/coder/.ssh"
 
 
-def _written(path: str, text: str) -> str:
-    """A file of the user's in the home; `text` is as printf(1) takes it."""
-    place = f"/home/coder/{path}"
-    return (
-        f"sudo -u coder mkdir -p {shlex.quote(place.rpartition('/')[0])};"
-        f" printf {shlex.quote(text)} | sudo -u coder tee {shlex.quote(place)}"
-    )
-
-
 ROWS = [
     Row(
         "programs.git",
         "a section has no end",
-        _written(".gitconfig", "[core]\neditor = vi\n[user\nname = Ada\n[alias]\nx = y\n"),
+        written(".gitconfig", "[core]\neditor = vi\n[user\nname = Ada\n[alias]\nx = y\n"),
         "programs.git-settings-invalid",
         "sed -i --follow-symlinks '3s/^/# /' /home/coder/.gitconfig",
         evidence="bad config line 3",
@@ -37,7 +26,7 @@ ROWS = [
     Row(
         "programs.git",
         "a merge has left its marks",
-        _written(".config/git/config", "[user]\n<<<<<<< ours\nname = A\n=======\nname = B\n>>>>>>> theirs\n"),
+        written(".config/git/config", "[user]\n<<<<<<< ours\nname = A\n=======\nname = B\n>>>>>>> theirs\n"),
         "programs.git-settings-invalid",
         "'2s/^/# /;4s/^/# /;6s/^/# /'",
         after="rm -r /home/coder/.config/git",
@@ -45,7 +34,7 @@ ROWS = [
     Row(
         "programs.git",
         "it is another kind of file",
-        _written(".gitconfig", "{{1..30}}\n" * 30),
+        written(".gitconfig", "{{1..30}}\n" * 30),
         "programs.git-settings-invalid",
         "/home/coder/.gitconfig.broken",
         after="rm /home/coder/.gitconfig /home/coder/.gitconfig.broken",
@@ -53,7 +42,7 @@ ROWS = [
     Row(
         "programs.git",
         "a value that git does not know",
-        _written(".gitconfig", "[core]\nautocrlf = maybe\n"),
+        written(".gitconfig", "[core]\nautocrlf = maybe\n"),
         "programs.git-settings-invalid",
         "--unset-all core.autocrlf",
         after="rm /home/coder/.gitconfig",
@@ -69,7 +58,7 @@ ROWS = [
     Row(
         "programs.git",
         "the settings include themselves",
-        _written(".gitconfig", "[include]\npath = ~/.gitconfig\n"),
+        written(".gitconfig", "[include]\npath = ~/.gitconfig\n"),
         "programs.git-settings-invalid",
         "/home/coder/.gitconfig.broken",
         evidence="maximum include depth",
@@ -86,7 +75,7 @@ ROWS = [
     Row(
         "programs.git",
         "the user may not read them",
-        _written(".gitconfig", "[user]\n") + "; chmod 0000 /home/coder/.gitconfig",
+        written(".gitconfig", "[user]\n") + "; chmod 0000 /home/coder/.gitconfig",
         "programs.git-settings-closed",
         "chmod u+rw /home/coder/.gitconfig",
         status="warning",
@@ -129,7 +118,7 @@ ROWS = [
     Row(
         "programs.ssh",
         "others may change its settings",
-        f"{_SSH}{_written('.ssh/config', 'Host x')}; chmod 0666 config",
+        f"{_SSH}{written('.ssh/config', 'Host x')}; chmod 0666 config",
         "programs.ssh-settings-open",
         "chmod go= /home/coder/.ssh/config",
         after=_NO_SSH,
@@ -137,7 +126,7 @@ ROWS = [
     Row(
         "programs.ssh",
         "its settings have options that it does not know",
-        _SSH + _written(".ssh/config", "Host x\n Colour red\n User a\n Port\n") + "; chmod 0600 config",
+        _SSH + written(".ssh/config", "Host x\n Colour red\n User a\n Port\n") + "; chmod 0600 config",
         "programs.ssh-settings-invalid",
         "'2s/^/# /;4s/^/# /'",
         after=_NO_SSH,
@@ -154,7 +143,7 @@ ROWS = [
     Row(
         "programs.shell",
         "a file that the image does not have is no script",
-        _written(".bash_aliases", "alias a=(\n"),
+        written(".bash_aliases", "alias a=(\n"),
         "programs.shell-file-invalid",
         "truncate --size=0 /home/coder/.bash_aliases",
         status="warning",
@@ -163,7 +152,7 @@ ROWS = [
     Row(
         "programs.claude",
         "Claude Code's settings were cut off",
-        _written(".claude/settings.json", '{"hooks": {'),
+        written(".claude/settings.json", '{"hooks": {'),
         "programs.claude-settings-invalid",
         f"tee {VOLUME}/.claude/settings.json",
         status="warning",
@@ -172,7 +161,7 @@ ROWS = [
     Row(
         "programs.git",
         "the settings are a link into the volume",
-        f"{_written('.gitconfig', '[user')}; sudo -u coder mv /home/coder/.gitconfig {VOLUME}/.gitconfig;"
+        f"{written('.gitconfig', '[user')}; sudo -u coder mv /home/coder/.gitconfig {VOLUME}/.gitconfig;"
         f" sudo -u coder ln -s {VOLUME}/.gitconfig /home/coder/.gitconfig",
         "programs.git-settings-invalid",
         "sed -i --follow-symlinks '1s/^/# /' /home/coder/.gitconfig",

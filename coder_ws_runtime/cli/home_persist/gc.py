@@ -26,7 +26,6 @@ from coder_ws_runtime.persist.store.attic_pruning import prune
 from coder_ws_runtime.system.docker_api import DockerApiError
 from coder_ws_runtime.text import plural
 
-_DAY = 86400.0
 _EPILOG = """\b
 Examples:
   home-persist gc                     show what would be removed, and what is kept and why
@@ -90,7 +89,7 @@ def gc(layout: Layout, *, yes: bool, older_than: float, quiet: bool, as_json: bo
         raise UsageError("the ID of this workspace is not known", code="gc.no-id", hint=WORKSPACE_ID_HINT)
     shown = progress.show_progress(rerun=called(layout), quiet=quiet)
     with shown as monitor, Session(layout, values, monitor, writing=yes) as session:
-        found = _look(layout, session, Bounds(old=older_than * _DAY))
+        found = _look(layout, session, Bounds(old=older_than * commands.DAY))
         failed = _collect(session, found) if yes else 0
     if as_json:
         render.say_document("home-persist gc", _as_json(found, done=yes))

@@ -66,8 +66,8 @@ def unsaved(context: Context) -> Verdict:
     since = context.ask(container_made)
     seen = context.ask(home_walk)
     findings = [_lost(context, path) for path in _precious(context.layout.home, kept, since)]
-    told = {finding.about for finding in findings}
-    findings += [item for item in _programs(context, kept, since) if not item.about or item.about not in told]
+    lost = {finding.about for finding in findings}
+    findings += [item for item in _programs(context, kept, since) if not item.about or item.about not in lost]
     largest = sorted(seen.sizes.items(), key=lambda item: -item[1])[:5]
     least = "" if seen.whole else "at least "
     if seen.total >= _MANY_BYTES:

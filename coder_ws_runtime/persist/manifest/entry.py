@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 NO_WORKSPACE_ID = "manifest.no-workspace-id"
 WORKSPACE_ID_HINT = "set CODER_WORKSPACE_ID, or workspace.id in the settings document"
+USER = "user"
+"""The source of what the user has added."""
 
 
 class Kind(Enum):

@@ -8,7 +8,7 @@ from coder_ws_runtime.dataclass import dataclass, field
 from coder_ws_runtime.documents.json_text import NotJson, parse
 from coder_ws_runtime.documents.records import Faults, name_kind, read_record
 from coder_ws_runtime.errors import RefusedError, UserError
-from coder_ws_runtime.persist.manifest.entry import Scope
+from coder_ws_runtime.persist.manifest.entry import USER, Scope
 
 AREA = "manifest"
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -29,7 +29,7 @@ class _Document:
     """Like :class:`coder_ws_runtime.persist.manifest.model.ManifestDocument`."""
 
     schema_: str = field(default="", metadata={"alias": "$schema"})
-    source: str = field(default="user", metadata={"pattern": _NAME})
+    source: str = field(default=USER, metadata={"pattern": _NAME})
     description: str = ""
     scope: Scope = Scope.OWNER
     paths: tuple[object, ...] = ()

@@ -13,14 +13,13 @@ from typing import Any
 from coder_ws_runtime.documents.records import name_kind
 from coder_ws_runtime.errors import RefusedError
 from coder_ws_runtime.layout import Layout
-from coder_ws_runtime.persist.manifest.entry import NO_WORKSPACE_ID, WORKSPACE_ID_HINT, Scope
+from coder_ws_runtime.persist.manifest.entry import NO_WORKSPACE_ID, USER, WORKSPACE_ID_HINT, Scope
 from coder_ws_runtime.persist.manifest.files import read_document, user_files
 from coder_ws_runtime.persist.manifest.paths import normalise_path
 from coder_ws_runtime.persist.manifest.tolerant import parse_object
 from coder_ws_runtime.persist.store.names import STATE
 from coder_ws_runtime.persist.store.volume import Volume
 
-SOURCE = "user"
 # No declared path has this name, so nothing else uses its lock.
 _LOCK = f"{STATE}/manifests"
 
@@ -111,7 +110,7 @@ def _read(file: Path, scope: Scope) -> dict[str, Any]:
         text = read_document(file)
     except RefusedError as error:
         if isinstance(error.__cause__, FileNotFoundError):
-            return {"source": SOURCE, "scope": scope.value, "paths": []}
+            return {"source": USER, "scope": scope.value, "paths": []}
         raise
     document = parse_object(text, str(file))
     for key in ("paths", "except", "enable"):

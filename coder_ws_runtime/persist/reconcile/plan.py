@@ -4,7 +4,7 @@ One rule applies to every decision: nothing is removed unless the same bytes exi
 """
 
 from coder_ws_runtime.dataclass import replace
-from coder_ws_runtime.persist.manifest.entry import Entry, Kind
+from coder_ws_runtime.persist.manifest.entry import USER, Entry, Kind
 from coder_ws_runtime.persist.manifest.paths import in_shell
 from coder_ws_runtime.persist.reconcile.actions import (
     DROP_ASIDE,
@@ -97,8 +97,8 @@ def mounted(inside: str) -> tuple[str, str]:
 
 
 def removal_of(entry: Entry) -> str:
-    """The command after which a path is no longer kept. Only what the user added needs no option."""
-    option = "" if entry.source == "user" else "--switch-off "
+    """The command that stops keeping a path. What the image or the template declares needs an option."""
+    option = "" if entry.source == USER else "--switch-off "
     return f"home-persist remove {option}{in_shell(entry.path)}"
 
 

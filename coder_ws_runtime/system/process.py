@@ -84,7 +84,7 @@ def find_program(name: str, path: str | None) -> str | None:
     for directory in (os.defpath if path is None else path).split(os.pathsep):
         file = os.path.join(directory, name)
         if os.path.isfile(file) and os.access(file, os.X_OK):
-            return file
+            return os.path.abspath(file)
     return None
 
 
@@ -96,6 +96,8 @@ def run(
     stdin: str | None = None,
 ) -> Completed:
     """Run a program to its end and capture its output. Never raises, however it ends.
+
+    It works in ``/``: the directory in which we were called may be removed, or a broken repository.
 
     Args:
         argv: program and arguments; no shell is involved.
@@ -109,6 +111,7 @@ def run(
     try:
         done = subprocess.run(
             args,
+            cwd="/",
             env=None if env is None else dict(env),
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,

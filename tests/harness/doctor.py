@@ -97,14 +97,15 @@ def prove(row: Row, space: Workspace) -> None:
     """Break, see it and nothing else, fix it as printed, see it gone.
 
     Raises:
-        AssertionError: one of these is not so; the next row gets a new container.
+        AssertionError: one of these is not so; the next row gets a new container and new volumes.
     """
     plan = copy.deepcopy((space.attributes, space.settings, space.agent_script))
     try:
         _prove(row, space, plan)
-    except AssertionError:
+    except Exception:
         space.attributes, space.settings, space.agent_script = plan
-        _restart(space)
+        space.remove(volumes=True)
+        space.boot()
         raise
 
 

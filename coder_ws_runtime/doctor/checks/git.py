@@ -48,16 +48,16 @@ def _files(context: Context) -> list[Path]:
 
 
 def _ask(context: Context, program: str, words: list[str]) -> Completed:
-    """What git says outside of a repository: that in which the doctor was called may be broken, or gone."""
+    """What git says outside of a repository."""
     env = {**context.env, "HOME": str(context.layout.home), "LC_ALL": "C", "LANGUAGE": "C"}
     outside = {name: value for name, value in env.items() if name not in _OF_REPOSITORY}
-    return context.run([program, "-C", "/", *words], timeout=_SECONDS, env=outside)
+    return context.run([program, *words], timeout=_SECONDS, env=outside)
 
 
 def _bad_lines(context: Context, program: str, text: str) -> list[int]:
     """The lines of a text that git cannot read, tested without its settings, which it cannot read."""
     env = {**context.env, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
-    argv = [program, "-C", "/", "config", "--file", "-", "--list"]
+    argv = [program, "config", "--file", "-", "--list"]
     done = context.run(argv, timeout=_SECONDS, env=env, stdin=text)
     return [int(number) for number, _ in _BAD_LINE.findall(done.stderr)]
 

@@ -118,14 +118,33 @@ def _left_in_projects(context: Context) -> Iterator[Path]:
         repositories = [projects / entry for entry in os.listdir(projects)] if name else []
     except OSError:
         return
-    left = [
-        path
-        for repository in repositories
-        for path in (repository / ".git" / lock for lock in _REPOSITORY_LOCKS)
-        if os.path.lexists(path)
-    ]
-    if left and not any(process.name == "git" for process in running(context.layout.proc)):
-        yield from filter(_is_settled, left)
+    for repository in repositories:
+        locks = (repository / ".git" / lock for lock in _REPOSITORY_LOCKS)
+        left = [path for path in locks if os.path.lexists(path)]
+        if left and not _git_works_in(repository, context.layout.proc):
+            yield from filter(_is_settled, left)
+
+
+def _git_works_in(repository: Path, proc: Path) -> bool:
+    """Whether a git may hold a lock of a repository.
+
+    One that works elsewhere does not: ``git credential-cache--daemon`` runs for as long as a session.
+    """
+    gits = (process for process in running(proc) if process.name == "git")
+    return any(_may_work_in(repository, proc / str(git.pid), git.argv) for git in gits)
+
+
+def _may_work_in(repository: Path, process: Path, argv: tuple[str, ...]) -> bool:
+    """Whether a git's working directory, or a path that it was given, is in a repository."""
+    try:
+        start = os.readlink(process / "cwd")
+    except OSError as error:
+        return isinstance(error, PermissionError)  # another user's; otherwise it has ended
+    variables = text_file.read(process / "environ").split("\0")
+    given = [*argv, *(pair for pair in variables if pair.startswith("GIT_"))]
+    places = [start, *(os.path.normpath(os.path.join(start, word.rpartition("=")[2])) for word in given)]
+    tops = (str(repository), os.path.realpath(repository))
+    return any(place == top or place.startswith(f"{top}/") for place in places for top in tops)
 
 
 def _is_settled(path: Path) -> bool:

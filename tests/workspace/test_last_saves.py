@@ -1,5 +1,7 @@
 """What programs do while the workspace stops is kept: the daemon ends after them."""
 
+import shlex
+
 import pytest
 
 from devtools.workspace import Workspace
@@ -13,6 +15,12 @@ AGENT = """#!/bin/sh
 trap '' HUP
 trap 'cd; for i in 1 2 3 4 5 6; do sleep 0.5; done; echo last > .new; mv .new .tool.json;
       echo made > .made.json; rm .gone.json; mv .old.json .renamed.json; exit' TERM
+while :; do sleep 3600 & wait; done
+"""
+# A program in a terminal that saves when it gets one signal, and does not care about the other.
+PROGRAM = """trap '' HUP TERM
+trap 'cd; for i in 1 2 3 4; do sleep 0.5; done; echo last > .new; mv .new .tool.json; exit' {signal}
+touch ~/started
 while :; do sleep 3600 & wait; done
 """
 STUCK_HOOK = "#!/bin/sh\nsleep 100\n"
@@ -86,3 +94,48 @@ def test_agent_and_daemon_are_stopped_by_hand(spaces: Spaces) -> None:
     space.out("systemctl stop coder-agent home-persist-watch", user="root")
     assert space.out(f"readlink ~/.tool.json; cat {VOLUME}/.tool.json") == f"{VOLUME}/.tool.json\nlast"
     assert space.out("systemctl is-active web-shell ws-hooks") == "active\nactive"
+
+
+@pytest.mark.parametrize("signal", ["TERM", "HUP"])
+def test_a_program_in_a_terminal_of_web_shell(spaces: Spaces, signal: str) -> None:
+    """dtach holds the terminals, so they last when web-shell ends; when the workspace ends, they do too."""
+    space = spaces.new("terminal", owner=f"terminal-{signal}")
+    space.settings["home_persist_paths"] = PATHS
+    space.boot()
+    _save_first(space)
+    space.exec("tee", "/home/coder/program", stdin=PROGRAM.format(signal=signal).encode())
+    space.out(_until("curl -fsS -d '{}' http://127.0.0.1:4000/api/sessions"))
+    space.out("echo 'exec sh ~/program' | dtach -p ~/.cache/web-shell/sessions/*.sock")
+    space.out(_until("test -e ~/started"))
+    assert space.stop() < 10
+    space.remove()
+    again = spaces.new("terminal", owner=f"terminal-{signal}", workspace_id=space.workspace_id)
+    again.settings = space.settings
+    assert again.boot().out("cat ~/.tool.json") == "last"
+
+
+def test_a_terminal_that_does_not_end(spaces: Spaces) -> None:
+    """The stop waits for it for some seconds, and what the agent saved in that time is kept."""
+    space = spaces.new("terminal", owner="terminal-stuck")
+    space.settings["home_persist_paths"] = PATHS
+    space.agent_script = AGENT
+    space.boot()
+    _save_first(space)
+    space.out(_until("curl -fsS -d '{}' http://127.0.0.1:4000/api/sessions"))
+    stuck = "trap '' HUP TERM; touch ~/started; while :; do sleep 1000; done"
+    space.out(f"echo {shlex.quote(stuck)} | dtach -p ~/.cache/web-shell/sessions/*.sock")
+    space.out(_until("test -e ~/started"))
+    assert 3 < space.stop() < 15
+    space.remove()
+    again = spaces.new("terminal", owner="terminal-stuck", workspace_id=space.workspace_id)
+    again.settings = space.settings
+    assert again.boot().out("cat ~/.tool.json") == "last"
+
+
+def test_terminals_last_when_web_shell_and_the_daemon_are_restarted(spaces: Spaces) -> None:
+    space = spaces.new("terminal", owner="terminal-on").boot()
+    space.out(_until("curl -fsS -d '{}' http://127.0.0.1:4000/api/sessions"))
+    pid = space.out(_until("cat ~/.cache/web-shell/sessions/*.pid"))
+    units = "web-shell home-persist-watch"
+    space.out(f"systemctl stop {units}; systemctl start {units}", user="root")
+    space.out(f"kill -0 {pid}")

@@ -1,5 +1,6 @@
 """A workspace as the template plans it, in a real cluster: it boots, Docker works in it, its files last."""
 
+import shlex
 import subprocess
 
 import pytest
@@ -97,6 +98,17 @@ def test_a_stop_takes_seconds_and_a_start_finds_everything(space: KubernetesWork
     assert space.kubectl.get("secret", f"coder-{space.workspace_id}", namespace=space.namespace) == {}
     space.start()
     assert space.out("cat ~/projects/kept ~/.claude/kept") == "kept\nkept"
+
+
+def test_what_a_container_of_the_workspace_saves_last_is_kept(space: KubernetesWorkspace) -> None:
+    save = "sleep 2; echo last > /h/.new; mv /h/.new /h/.claude.json; exit"
+    script = f"trap '{save}' TERM; touch /h/started; while :; do sleep 1000 & wait; done"
+    image = "debian:trixie-slim"
+    space.out(f'docker run -d -v "$HOME:/h" {image} sh -c {shlex.quote(script)}')
+    space.out("for i in $(seq 100); do test -e ~/started && exit; sleep 0.1; done; exit 1")
+    space.stop()
+    space.start()
+    assert space.out("cat ~/.claude.json") == "last"
 
 
 def test_a_deletion_destroys_no_claim(new: New, cluster: AnyCluster) -> None:

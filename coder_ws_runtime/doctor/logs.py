@@ -23,6 +23,8 @@ _WHY = re.compile(
     r"|\w+(Error|Exception)\b",
     re.IGNORECASE,
 )
+_SECONDS = 6.0
+"""How many seconds journalctl(1) may take; on a busy host it needs some."""
 _ERR = 3
 """From this syslog(3) level on, a record is about an error."""
 
@@ -40,28 +42,44 @@ def reasons(records: Iterable[Record | str], count: int = 3) -> list[str]:
 
     What systemd reports for every unit that fails is left out. Of equal lines, only the last is kept.
     """
+    own = _own(records)
+    return [item.text.strip() for item in ([*filter(_tells, own)] or own)[-count:]]
+
+
+def _own(records: Iterable[Record | str]) -> list[Record]:
     every = [Record(item) if isinstance(item, str) else item for item in records]
     own = [item for item in every if item.text.strip() and not _SYSTEMD.search(item.text)]
-    unique = list({item.text: item for item in reversed(own)}.values())[::-1]
-    telling = [item for item in unique if item.level <= _ERR or _WHY.search(item.text)]
-    return [item.text.strip() for item in (telling or unique)[-count:]]
+    return list({item.text: item for item in reversed(own)}.values())[::-1]
 
 
-def journal(context: Context, unit: Unit, count: int = 40) -> list[Record]:
+def _tells(record: Record) -> bool:
+    return record.level <= _ERR or bool(_WHY.search(record.text))
+
+
+def journal(context: Context, unit: Unit, count: int = 40, *, every_run: bool = False) -> list[Record]:
     """The last records of the unit's present or last run, oldest first.
 
     This includes systemd's records about the unit, which say why a program could not be started.
+
+    Args:
+        context: the workspace.
+        unit: the unit.
+        count: at most so many.
+        every_run: also those of earlier runs.
     """
-    run = unit["InvocationID"]
+    run = "" if every_run else unit["InvocationID"]
     matches = [f"_SYSTEMD_INVOCATION_ID={run}", "+", f"INVOCATION_ID={run}"] if run else ["-u", unit.name]
     command = ["journalctl", "--quiet", "--no-pager", "--output=json", f"--lines={count}"]
     command += ["--output-fields=MESSAGE,PRIORITY"]
-    return list(_records(context.run([*command, *matches], timeout=3).stdout.splitlines()))
+    return list(_records(context.run([*command, *matches], timeout=_SECONDS).stdout.splitlines()))
 
 
 def why(context: Context, unit: Unit, count: int = 3) -> list[str]:
-    """The lines of a unit's last run that say why it failed."""
-    return reasons(journal(context, unit), count)
+    """The lines of a unit's last run that say why it failed; of earlier ones, if it has only begun again."""
+    records = journal(context, unit)
+    if unit.restarts and not any(map(_tells, _own(records))):
+        records = journal(context, unit, every_run=True)
+    return reasons(records, count)
 
 
 def _records(lines: Sequence[str]) -> Iterable[Record]:
@@ -90,6 +108,6 @@ def refusal(context: Context, unit: Unit) -> list[str]:
         f"UNIT={unit.name}",
         "_PID=1",
     ]
-    said = context.run([*command, "PRIORITY=3"], timeout=3).stdout.split("\n")
+    said = context.run([*command, "PRIORITY=3"], timeout=_SECONDS).stdout.split("\n")
     files = f"{unit['FragmentPath']} {unit['DropInPaths']}".split()
     return [*filter(None, said), *files]

@@ -1,5 +1,6 @@
 """What systemd reports, asked once for all checks."""
 
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -46,6 +47,7 @@ _PROPERTIES = (
     "InvocationID",
     "NRestarts",
     "ExecMainStartTimestampMonotonic",
+    "StatusText",
 )
 
 _MASKS = {"": "/etc/systemd/system", "--runtime ": "/run/systemd/system"}
@@ -114,11 +116,15 @@ class Unit:
     @property
     def restarts(self) -> int:
         """How often systemd had to start it again, if the last time was within the last minutes."""
-        count, started = self["NRestarts"], self["ExecMainStartTimestampMonotonic"]
-        if not count.isdecimal() or not started.isdecimal():
-            return 0
+        count = self["NRestarts"]
+        return int(count) if count.isdecimal() and self.age < _RECENT else 0
+
+    @property
+    def age(self) -> float:
+        """Seconds since its program was started; endless if that is not known."""
+        started = self["ExecMainStartTimestampMonotonic"]
         # Both clocks are CLOCK_MONOTONIC; systemd counts microseconds.
-        return int(count) if time.monotonic() - int(started) / 1e6 < _RECENT else 0
+        return time.monotonic() - int(started) / 1e6 if started.isdecimal() else math.inf
 
     @property
     def left_out(self) -> bool:

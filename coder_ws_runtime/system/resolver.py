@@ -6,6 +6,8 @@ import struct
 
 _PORT = 53
 _DATAGRAM = 512
+_TRIES = 3
+"""How often to ask: a datagram may get lost, or come late from a busy server."""
 _LIMIT = 3
 """The C library's resolver uses at most this many servers (MAXNS)."""
 
@@ -23,7 +25,7 @@ def answering(server: str, limit: float) -> bool:
 
     Args:
         server: its IPv4 or IPv6 address.
-        limit: seconds.
+        limit: seconds, for all tries.
     """
     identity = os.urandom(2)
     query = identity + struct.pack(">HHHHH", 0x0100, 1, 0, 0, 0) + b"\0" + struct.pack(">HH", 2, 1)
@@ -33,9 +35,17 @@ def answering(server: str, limit: float) -> bool:
             server.encode(), _PORT, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
         )[0]
         with socket.socket(family, kind) as client:
-            client.settimeout(limit)
+            client.settimeout(limit / _TRIES)
             client.connect(address)
-            client.send(query)
-            return client.recv(_DATAGRAM)[:2] == identity
+            return any(_asked(client, query) == identity for _ in range(_TRIES))
     except OSError:
         return False
+
+
+def _asked(client: socket.socket, query: bytes) -> bytes:
+    """The identity of the next answer, or nothing if there is none in time."""
+    client.send(query)
+    try:
+        return client.recv(_DATAGRAM)[:2]
+    except TimeoutError:
+        return b""

@@ -47,6 +47,9 @@ def daemon(context: Context) -> Verdict:
     if unit.changing:
         return ok("it is starting")
     report = _watch_report(context.layout.watch_report)
+    if report is None and not unit["StatusText"]:
+        # At boot it is ready for systemd before its first look, after which it writes the report and this.
+        return ok("it is looking at all paths for the first time")
     if report is None:
         remedy = remedies.restart_unit(context, unit.name, "start it again", safe=True)
         evidence = [f"{context.layout.watch_report}: missing, or not JSON"]

@@ -64,8 +64,6 @@ class WatchReport:
             period: seconds between checks of all paths.
             inotify_error: why the kernel does not report changes; empty if it does.
         """
-        state = f"{paths} paths, {self.heals} healed, {len(self.problems)} with problems"
-        journal.notify(f"WATCHDOG=1\nSTATUS={state}{f'; {inotify_error}' if inotify_error else ''}")
         document = {
             "version": 1,
             "pid": os.getpid(),
@@ -80,3 +78,6 @@ class WatchReport:
         }
         with suppress(OSError):
             replace_file(self.file, json.dumps(document).encode(), durable=False)
+        # After the report: to the doctor, a status without a report means that this was lost.
+        state = f"{paths} paths, {self.heals} healed, {len(self.problems)} with problems"
+        journal.notify(f"WATCHDOG=1\nSTATUS={state}{f'; {inotify_error}' if inotify_error else ''}")

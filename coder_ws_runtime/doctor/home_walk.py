@@ -2,7 +2,6 @@
 
 import os
 import stat
-import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -10,10 +9,11 @@ from coder_ws_runtime.dataclass import dataclass, field
 from coder_ws_runtime.doctor.checks.home import declarations
 from coder_ws_runtime.doctor.context import Context, account
 from coder_ws_runtime.persist.manifest.entry import DETOURS
+from coder_ws_runtime.system.budget import Budget
 from coder_ws_runtime.system.processes import started
 
 _SECONDS = 0.25
-"""How many seconds the walk may take; after that, its result is reported as a lower bound."""
+"""How many seconds the walk may work; after that, its result is reported as a lower bound."""
 _CACHES = frozenset({".cache"})
 """Not counted, because it may be lost at any time."""
 _SHARED = {".local/share/": 3, ".local/state/": 3, ".local/": 2, ".config/": 2}
@@ -45,7 +45,7 @@ def home_walk(context: Context) -> Seen:
         context.layout.home,
         kept,
         context.ask(container_made),
-        time.monotonic() + _SECONDS,
+        Budget(_SECONDS),
         uid=user.uid if user else None,
     )
 
@@ -67,14 +67,14 @@ def container_made(context: Context) -> float:
         return started(context.layout.proc, 1)
 
 
-def walk(home: Path, kept: Collection[str], since: float, deadline: float, *, uid: int | None = None) -> Seen:
+def walk(home: Path, kept: Collection[str], since: float, budget: Budget, *, uid: int | None = None) -> Seen:
     """Add up the size of what is not kept, and find what does not belong to the user.
 
     Args:
         home: where to begin. Links are not followed, and mounts below it are not entered.
         kept: declared paths, relative to the home; the walk does not enter them.
         since: only later changes count, in seconds since the epoch.
-        deadline: when to stop, on the monotonic clock.
+        budget: how long it may work.
         uid: the user's ID; None: do not look at owners.
     """
     seen = Seen()
@@ -84,7 +84,7 @@ def walk(home: Path, kept: Collection[str], since: float, deadline: float, *, ui
         return seen
     pending = [("", False)]
     while pending:
-        if time.monotonic() > deadline:
+        if budget.is_used_up:
             seen.whole = False
             break
         directory, known = pending.pop()

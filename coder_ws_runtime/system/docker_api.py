@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+LIMIT = 8.0
+"""How many seconds an answer may take: a daemon starts other programs to tell its version, Podman even the
+package manager, and the host may be busy."""
+
+
 class DockerApiError(Exception):
     """The daemon's answer is not usable; the message is the end of a sentence."""
 
@@ -24,7 +29,7 @@ class NoAnswerError(DockerApiError):
     """No answer: there is no connection, it was closed at once, or nothing came in time."""
 
 
-def get(path: Path, resource: str, *, limit: float = 3.0) -> Any:  # noqa: ANN401 - a JSON value
+def get(path: Path, resource: str, *, limit: float = LIMIT) -> Any:  # noqa: ANN401 - a JSON value
     """The daemon's answer to GET.
 
     Args:

@@ -10,6 +10,7 @@ import pytest
 from coder_ws_runtime.errors import NoVolumeError, UserError
 from coder_ws_runtime.fs.anchored import Anchor, Owner
 from coder_ws_runtime.persist.store.ownership import find_foreign
+from coder_ws_runtime.system.budget import Budget
 from tests.conftest import missing
 from tests.fs.conftest import CODER, as_user, own
 from tests.harness.tree import Tree, content, write
@@ -181,7 +182,7 @@ def test_a_tree_that_is_nested_too_deeply_is_looked_at_as_far_as_it_goes(tree: T
     os.close(fd)
     try:
         with Anchor(tree.volume) as anchor:
-            found = find_foreign(anchor, ".d", Owner(CODER, CODER), budget=60)
+            found = find_foreign(anchor, ".d", Owner(CODER, CODER), Budget(60))
         assert found is not None
         assert found.paths == (f"{tree.volume}/.d/theirs",)
     finally:

@@ -33,14 +33,14 @@ _SUBPATH_API = (1, 45)
 """The API version since which a part of a volume can be mounted (volume-subpath)."""
 
 
-@check("docker.bind-mounts", "bind mounts of other containers", needs=[Need.LIVE, Need.SOCKET])
+@check("docker.bind-mounts", "bind mounts of other containers", needs=[Need.LIVE, Need.SOCKET], limit=20)
 def bind_mounts(context: Context) -> Verdict:
     """No container mounts a path of the workspace: the host has another directory at that path, or none."""
     if context.settings.engine is Engine.OWN:
         return ok("the workspace has its own engine, so bind mounts use the workspace's paths")
     try:
+        version = server_version(context)
         containers = docker_api.get(context.layout.docker_socket, "/containers/json")
-        version = context.ask(server_version)
     except (PermissionError, DockerApiError):
         return skipped("the Docker daemon does not answer; see docker.server")
     if not isinstance(containers, list):

@@ -176,7 +176,7 @@ def _run_step(context: Context, text: str, case: Case) -> Remedy:
 def _behind_the_proxy(context: Context, evidence: list[str]) -> Finding | None:
     """What is wrong behind the proxy's socket, which always accepts connections."""
     try:
-        context.ask(server_version)
+        server_version(context)
     except NoAnswerError as error:
         said = [f"through the proxy: the daemon {error}", *evidence]
     except (PermissionError, DockerApiError):
@@ -235,8 +235,21 @@ def group(context: Context) -> Verdict:
 
 
 def server_version(context: Context) -> dict[str, Any]:
-    """The daemon's version. Raises like :func:`coder_ws_runtime.system.docker_api.get`."""
-    answer = docker_api.get(context.layout.docker_socket, "/version")
+    """The daemon's version. Raises like :func:`coder_ws_runtime.system.docker_api.get`.
+
+    A daemon that does not answer is asked once: each check would wait as long again.
+    """
+    answer = context.ask(_server_answer)
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _server_answer(context: Context) -> dict[str, Any] | Exception:
+    try:
+        answer = docker_api.get(context.layout.docker_socket, "/version")
+    except (PermissionError, DockerApiError) as error:
+        return error
     return answer if isinstance(answer, dict) else {}
 
 
@@ -244,7 +257,7 @@ def server_version(context: Context) -> dict[str, Any]:
 def server(context: Context) -> Verdict:
     """The host's daemon answers, and supports an API version that our client uses."""
     try:
-        version = context.ask(server_version)
+        version = server_version(context)
     except PermissionError:
         return skipped("we may not open the socket; see docker.socket and docker.group")
     except NoAnswerError as error:

@@ -15,7 +15,9 @@ from coder_ws_runtime.system.docker_config import DEFAULT_CONTEXT, ChosenBy, Con
 from coder_ws_runtime.system.process import find_program
 
 _SECONDS = 2.0
-"""How many seconds a daemon or a credential helper may take to answer."""
+"""How many seconds a daemon may take to accept a connection."""
+_HELPER_SECONDS = 6.0
+"""How many seconds a credential helper may take: it may have to start a keyring first."""
 _PORT = 2375
 """The daemon's default port, for a URL without one."""
 _TLS_FILES = ("ca.pem", "cert.pem", "key.pem")
@@ -174,7 +176,7 @@ def credentials(context: Context) -> Verdict:
                 failure("docker.credential-helper-missing", problem, remedy, evidence=evidence, about=program)
             )
             continue
-        done = context.run([path, "list"], timeout=_SECONDS)
+        done = context.run([path, "list"], timeout=_HELPER_SECONDS)
         if not done.ok:
             said = (done.stdout.strip() or done.complaint).splitlines()[-1:]
             problem = f"docker's logins cannot be read: {program} does not work here"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from coder_ws_runtime.doctor.checks.docker import server_version
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Remedy, Verdict, found, ok, skipped, warning
@@ -13,17 +14,15 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-_SECONDS = 8.0
-"""Podman asks the package manager for the versions of its components before it answers."""
 _PODMAN = "Podman Engine"
 """Podman's name among the components in GET /version."""
 
 
-@check("docker.engine", "the kind of engine", needs=[Need.LIVE, Need.SOCKET])
+@check("docker.engine", "the kind of engine", needs=[Need.LIVE, Need.SOCKET], limit=20)
 def engine(context: Context) -> Verdict:
     """The engine is Docker; or it is Podman, and the client uses the classic builder, which works there."""
     try:
-        version = _object(docker_api.get(context.layout.docker_socket, "/version", limit=_SECONDS))
+        version = server_version(context)
         options = _object(docker_api.get(context.layout.docker_socket, "/info")).get("SecurityOptions")
     except (PermissionError, DockerApiError):
         return skipped("the Docker daemon does not answer; see docker.server")

@@ -1,7 +1,6 @@
 """The check of owners: the user's programs cannot change what root or another user owns in the home."""
 
 import stat
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -17,11 +16,12 @@ from coder_ws_runtime.layout import DEFAULT_USER
 from coder_ws_runtime.persist.store.ownership import find_foreign, give
 from coder_ws_runtime.system import text_file
 from coder_ws_runtime.system.accounts import User
+from coder_ws_runtime.system.budget import Budget
 from coder_ws_runtime.system.mounts import parse_mounts
 from coder_ws_runtime.text import plural
 
 _SECONDS = 0.1
-"""How many seconds the walk through the kept directories may take."""
+"""How many seconds the walk through the kept directories may work."""
 _SHARED = (".cache", ".config", ".local", ".local/share", ".local/state")
 """Directories that many programs share; an engine creates them as root to mount something in them."""
 _SHOWN = 5
@@ -83,11 +83,11 @@ def _has(target: str, foreign: Iterable[str]) -> bool:
 def _on_volume(context: Context, user: User) -> dict[str, int]:
     """What is not the user's of what is kept, and of the directories above it."""
     owner = Owner(user.uid, user.gid)
-    until = time.monotonic() + _SECONDS
+    budget = Budget(_SECONDS)
     owners: dict[str, int] = {}
     with Anchor(context.layout.volume) as volume:
         for entry in context.ask(declarations).entries:
-            found = find_foreign(volume, entry.on_volume, owner, budget=until - time.monotonic())
+            found = find_foreign(volume, entry.on_volume, owner, budget)
             owners |= found.owners if found else {}
     return owners
 

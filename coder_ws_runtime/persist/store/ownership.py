@@ -7,17 +7,17 @@ because a program ran with sudo, or because Docker created the parents of a nest
 import os
 import shlex
 import stat
-import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.fs.anchored import Anchor, Owner, open_directory, report_deep_nesting
+from coder_ws_runtime.system.budget import Budget
 
 _NAMED = 5
 """A remedy names at most this many paths one by one; otherwise find(1) finds them."""
 _BUDGET = 0.5
-"""The time limit of a search, in seconds."""
+"""How many seconds a search may work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +78,16 @@ def user_name(uid: int) -> str:
         return f"uid {uid}"
 
 
-def find_foreign(anchor: Anchor, relative: str, owner: Owner, *, budget: float = _BUDGET) -> Foreign | None:
+def find_foreign(anchor: Anchor, relative: str, owner: Owner, budget: Budget | None = None) -> Foreign | None:
     """What belongs to others in the path of something, or else in the tree at it; None if nothing does.
 
     Args:
         anchor: the home or the volume; it is checked too.
         relative: a path below it; empty for all of it.
         owner: the expected owner.
-        budget: seconds; what was not checked by then is not counted.
+        budget: how long it may work; what was not checked by then is not counted.
     """
-    search = _Search(anchor, owner, time.monotonic() + budget)
+    search = _Search(anchor, owner, budget or Budget(_BUDGET))
     fd = os.dup(anchor.fd)
     try:
         found = os.fstat(fd)
@@ -113,10 +113,10 @@ def find_foreign(anchor: Anchor, relative: str, owner: Owner, *, budget: float =
 
 
 class _Search:
-    def __init__(self, anchor: Anchor, owner: Owner, until: float) -> None:
+    def __init__(self, anchor: Anchor, owner: Owner, budget: Budget) -> None:
         self.anchor = anchor
         self.owner = owner
-        self.until = until
+        self.budget = budget
         self.owners: dict[str, int] = {}
         self.complete = True
 
@@ -129,7 +129,7 @@ class _Search:
 
     def inside(self, fd: int, path: str, device: int) -> None:
         """Check the content of a directory; mounts in it are not entered."""
-        if time.monotonic() > self.until:
+        if self.budget.is_used_up:
             self.complete = False
             return
         with os.scandir(fd) as listing:

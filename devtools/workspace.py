@@ -14,11 +14,8 @@ from devtools.engine import Engine
 from devtools.images import PREFIX, tag
 from devtools.shell import DevError
 
-_FIRST_LOOK = (
-    "for i in $(seq 50); do test -e /run/coder-ws/watch.json && exit;"
-    " systemctl is-active -q home-persist-watch || exit; sleep .1; done"
-)
-"""Waits for the daemon's first report, for at most 5 s."""
+_LOOKED = "test -e /run/coder-ws/watch.json || ! systemctl is-active -q home-persist-watch"
+"""Whether the daemon has written its first report, or does not run."""
 READY_SECONDS = 60.0
 UNIT_HANGS = 8.0
 """Seconds that a stop takes at least if a unit does not end: systemd ends its programs after 10, or later."""
@@ -134,8 +131,8 @@ class Workspace:
         while time.monotonic() < deadline:
             done = self.exec("systemctl", "is-system-running", user="root")
             state = done.stdout.strip()
-            if state in ("running", "degraded", "maintenance"):
-                self.exec("sh", "-c", _FIRST_LOOK, user="root")
+            booted = state in ("running", "degraded", "maintenance")
+            if booted and self.exec("sh", "-c", _LOOKED, user="root").returncode == 0:
                 return state
             if not self.is_running():
                 log = self.engine.docker("logs", "--tail", "20", self.container, check=False)

@@ -10,6 +10,7 @@ from typing import Any
 
 from devtools.workspace import Workspace
 from tests.harness.documents import check_document
+from tests.harness.waits import LOGGED
 
 _CODES = ("code", "outcome")
 """The keys of the contract whose value is a stable code with an area."""
@@ -52,7 +53,7 @@ def ask(space: Workspace, command: str, *, user: str = "coder") -> Answer:
 def records(space: Workspace, unit: str, **fields: str) -> list[dict[str, Any]]:
     """The journal's records of a unit, in order; those whose own fields (CODER_WS_…) have these values."""
     matches = [f"CODER_WS_{name.upper()}={value}" for name, value in fields.items()]
-    line = " ".join(["journalctl --no-pager -o json -u", unit, *matches])
+    line = " ".join([f"{LOGGED}; journalctl --no-pager -o json -u", unit, *matches])
     return [json.loads(record) for record in space.out(line, user="root").splitlines()]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from devtools.kubernetes.workspace import KubernetesWorkspace
 from devtools.workspace import Workspace
 from tests.harness.documents import check_document
+from tests.harness.waits import LOGGED
 
 _MARK = "--- report ---"
 _BAD = ("failure", "crashed")
@@ -21,6 +22,8 @@ class Template:
     change: Callable[[Workspace], None]
     boots: bool = True
     """Whether what it makes boots at all."""
+    seen: str = "true"
+    """A script for root that waits until what is wrong can be seen."""
 
 
 def _nothing(_: Workspace) -> None:
@@ -113,8 +116,12 @@ def _prove(row: Row, space: Workspace, plan: tuple[dict[str, Any], dict[str, Any
     if isinstance(row.by, Template):
         row.by.change(space)
         _restart(space, wait=row.by.boots)
+        if row.by.boots:
+            space.out(row.by.seen, user="root")
     else:
         _do(row.by, space)
+    if row.evidence:
+        space.out(f"{LOGGED} || true", user="root")  # the evidence may be a line of the journal
     before = _shell(space, row, [])
     finding = _expected(row, before)
     space.attributes, space.settings, space.agent_script = plan

@@ -11,17 +11,24 @@ from tests.conftest import Spaces
 CLONE = "/home/coder/projects/clone"
 TITLE = 'Ada\'s <dev> & "co"'
 STATE = "/home/coder/.cache/web-shell/sessions"
-# Types a line into a terminal, and prints what comes back until it is quiet.
+# It may have only just been started.
+CURL = "curl -fsS --retry 60 --retry-connrefused --retry-delay 1"
+# Types a line into a terminal, and prints what comes back until a mark that is printed after it.
 TYPE = """
 import { createRequire } from "node:module";
 const require = createRequire("/usr/local/share/web-shell/lib/node_modules/web-shell/package.json");
 const { WebSocket } = require("ws");
 const [, , id, line] = process.argv;
 const socket = new WebSocket(`ws://127.0.0.1:4000/api/sessions/${id}/stream`);
-let timer;
-const quiet = () => { clearTimeout(timer); timer = setTimeout(() => process.exit(0), 1000); };
-socket.on("open", () => { socket.send(JSON.stringify({ type: "input", data: `${line}\\r` })); quiet(); });
-socket.on("message", (text) => { process.stdout.write(JSON.parse(text).data ?? ""); quiet(); });
+let shown = "";
+// What is typed is shown, too: there the mark has quotes. What was shown before may have another one.
+const data = `${line}; echo 'end'-${process.pid}\\r`;
+socket.on("open", () => { socket.send(JSON.stringify({ type: "input", data })); });
+socket.on("message", (text) => {
+  shown += JSON.parse(text).data ?? "";
+  if (shown.includes(`end-${process.pid}`)) process.stdout.write(shown, () => process.exit(0));
+});
+setTimeout(() => process.stderr.write(shown, () => process.exit(1)), 60000);
 """
 
 
@@ -33,7 +40,7 @@ def space(spaces: Spaces) -> Workspace:
 
 
 def ask(space: Workspace, *words: str) -> Any:  # noqa: ANN401 - JSON
-    return json.loads(space.out(f"curl -fsS {' '.join(words)} http://127.0.0.1:4000/api/sessions"))
+    return json.loads(space.out(f"{CURL} {' '.join(words)} http://127.0.0.1:4000/api/sessions"))
 
 
 def terminal(space: Workspace) -> str:
@@ -92,9 +99,6 @@ def test_terminals_outlive_the_server(space: Workspace) -> None:
     before = shell(space, identifier)
     for how in ("systemctl restart web-shell", "systemctl kill --kill-whom=main -s KILL web-shell; sleep 4"):
         space.out(how, user="root")
-        space.out(
-            "curl -fsS --retry 20 --retry-connrefused --retry-delay 1 http://127.0.0.1:4000/api/sessions"
-        )
         assert identifier in [session["id"] for session in ask(space)]
     assert shell(space, identifier) == before
     assert "mine=kept." in typed(space, identifier, "echo mine=$mine.")
@@ -111,8 +115,7 @@ def test_terminals_do_not_hold_up_a_stop(space: Workspace) -> None:
     space.stop()
     assert space.engine.inspect(space.container)["State"]["ExitCode"] == 130
     space.start()
-    space.out("curl -fsS --retry 20 --retry-connrefused --retry-delay 1 http://127.0.0.1:4000/api/sessions")
-    space.out("sleep 1")
+    space.out(f"{CURL} http://127.0.0.1:4000/; sleep 1")
     assert not ids & {session["id"] for session in ask(space)}
 
 

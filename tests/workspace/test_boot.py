@@ -9,6 +9,7 @@ from devtools.workspace import UNIT_HANGS, Workspace
 from tests.conftest import Spaces
 from tests.harness.answers import ask
 from tests.harness.doctor import findings, look
+from tests.harness.waits import AGENT_RUNS, LOGGED
 
 pytestmark = pytest.mark.docker
 
@@ -81,7 +82,7 @@ def test_the_socket_is_not_hidden(first: Workspace) -> None:
 
 
 def test_the_agent_ran_as_the_user_with_home_and_token(first: Workspace) -> None:
-    log = first.out("journalctl -o cat -u coder-agent")
+    log = first.out(f"{AGENT_RUNS}; {LOGGED}; journalctl -o cat -u coder-agent", user="root")
     assert "user coder" in log
     assert "docker" in log
     assert "token set" in log

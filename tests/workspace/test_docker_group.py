@@ -16,6 +16,7 @@ from devtools.workspace import UNIT_HANGS, Workspace
 from tests.conftest import Spaces, missing
 from tests.harness.answers import ask, records
 from tests.harness.host_socket import HostSocket
+from tests.harness.waits import until
 
 pytestmark = [pytest.mark.docker, pytest.mark.root]
 
@@ -122,7 +123,7 @@ def test_docker_answers_the_user(words: list[str], booted: Workspace) -> None:
 
 
 def test_docker_answered_the_agent(booted: Workspace) -> None:
-    assert booted.container in booted.out("journalctl -o cat -u coder-agent")
+    booted.out(until(f"journalctl -o cat -u coder-agent | grep -q {booted.container}"))
 
 
 def test_what_is_piped_in_comes_out_again(booted: Workspace) -> None:
@@ -190,7 +191,7 @@ def refused(space: Workspace) -> tuple[str, str]:
     """The code of its error, and its remedy; its exit status is 1, and the boot went on."""
     answer = ask(space, "ws-boot docker-group", user="root")
     assert answer.status == 1, answer.document
-    assert "agent:" in space.out("journalctl -o cat -u coder-agent")
+    space.out(until("journalctl -o cat -u coder-agent | grep -q agent:"))
     assert space.out("systemctl is-active coder-agent") == "active"
     error = answer.document["error"]
     assert error["place"] in {SOCKET, "/run/docker.sock"}
@@ -280,7 +281,8 @@ def test_a_dry_run_changes_nothing(plain: Workspace) -> None:
 
 def test_a_shell_from_before_is_told_to_log_in_again(plain: Workspace) -> None:
     plain.engine.docker("exec", "-d", "-t", "-u", "coder", plain.container, "bash", "-c", "sleep 600; true")
-    shell = int(plain.out("pgrep -x sleep --newest | xargs ps -o ppid= -p"))
+    slept = "pgrep -f '^sleep 600'"
+    shell = int(plain.out(f"{until(slept)}; {slept} | xargs ps -o ppid= -p"))
     answer = ask(plain, "ws-boot docker-group", user="root")
     (step,) = answer.document["done"]
     assert (answer.document["gid"], "4244" in step) == (4244, True)

@@ -9,6 +9,7 @@ import pytest
 from devtools.workspace import AGENT_FILE, AGENT_STAND_IN, Workspace
 from tests.conftest import Spaces
 from tests.harness.doctor import Row, Template, prove
+from tests.harness.waits import AGENT_RUNS, LOGGED, sub_state, until
 
 pytestmark = pytest.mark.docker
 
@@ -16,11 +17,18 @@ _KEEP = f"cp -a {AGENT_FILE} /run/agent-init.good"
 _BACK = f"cp -a /run/agent-init.good {AGENT_FILE}"
 
 
-def _script(*lines: str) -> str:
-    """Another init script in the place of the good one, and the agent started with it."""
+_ENDED = sub_state("coder-agent", "auto-restart")
+
+
+def _script(*lines: str, stays: str) -> str:
+    """Another init script in the place of the good one, and the agent started with it.
+
+    Args:
+        lines: of the script.
+        stays: waits until the script has come to where it stays.
+    """
     words = "\n".join(["#!/bin/sh", *lines])
-    # A moment, so that the script has come to where it stays.
-    return f"{_KEEP}; cat > {AGENT_FILE} <<'EOF'\n{words}\nEOF\nsystemctl restart coder-agent; sleep 0.5"
+    return f"{_KEEP}; cat > {AGENT_FILE} <<'EOF'\n{words}\nEOF\nsystemctl restart coder-agent; {stays}"
 
 
 def _no_token(space: Workspace) -> None:
@@ -64,7 +72,11 @@ ROWS = [
     Row(
         "agent.process",
         "the script has given up",
-        _script("echo 'error: failed to download coder agent'", "sleep 86400"),
+        _script(
+            "echo 'error: failed to download coder agent'",
+            "sleep 86400",
+            stays=until("pgrep -f '^sleep 86400'"),
+        ),
         "agent.gave-up",
         "sudo systemctl restart coder-agent",
         cause=_BACK,
@@ -72,7 +84,7 @@ ROWS = [
     Row(
         "agent.process",
         "the script tries to download the agent",
-        _script("echo 'curl: (7) Failed to connect'", "sleep 30"),
+        _script("echo 'curl: (7) Failed to connect'", "sleep 30", stays=until("pgrep -f '^sleep 30'")),
         "agent.download-fails",
         "sudo systemctl restart coder-agent",
         cause=_BACK,
@@ -80,7 +92,7 @@ ROWS = [
     Row(
         "agent.process",
         "the agent ends at once",
-        _script("echo 'exec format error' >&2", "exit 126"),
+        _script("echo 'exec format error' >&2", "exit 126", stays=_ENDED),
         "agent.restarting",
         "sudo systemctl restart coder-agent",
         cause=_BACK,
@@ -92,9 +104,8 @@ ROWS = [
             "cd $(mktemp -d)",
             "cp /bin/sh coder",
             "exec ./coder -c 'echo \"error: unexpected status code 502\"; sleep 4; exit 1'",
-        )
-        + "; until test $(systemctl show -P NRestarts coder-agent) -ge 1; do sleep 0.3; done;"
-        " until pgrep -x coder; do sleep 0.2; done",
+            stays=f"{until('test $(systemctl show -P NRestarts coder-agent) -ge 1')}; {AGENT_RUNS}",
+        ),
         "agent.restarting",
         "sudo systemctl restart coder-agent",
         evidence="unexpected status code 502",
@@ -103,17 +114,17 @@ ROWS = [
     Row(
         "agent.init-script",
         "the user cannot read it, and the agent was started again",
-        f"chmod 0700 {AGENT_FILE}; systemctl restart coder-agent; sleep 1",
+        f"chmod 0700 {AGENT_FILE}; systemctl restart coder-agent; {_ENDED}",
         "agent.script-unreadable",
         "sudo chmod a+rX /etc/coder /etc/coder/agent-init.sh",
     ),
     Row(
         "disk.tmp",
         "no program can be run from /tmp, and the agent was started again",
-        "mount --bind /tmp /tmp; mount -o remount,bind,noexec /tmp; systemctl restart coder-agent; sleep 1",
+        f"mount --bind /tmp /tmp; mount -o remount,bind,noexec /tmp; systemctl restart coder-agent; {_ENDED}",
         "disk.tmp-noexec",
         "sudo mount -o remount,bind,exec /tmp",
-        after="systemctl restart coder-agent; sleep 0.5",
+        after=f"systemctl restart coder-agent; {AGENT_RUNS}",
     ),
     Row(
         "agent.process",
@@ -154,7 +165,7 @@ ROWS = [
     Row(
         "agent.build",
         "the container has outlived its build",
-        Template(_outdated),
+        Template(_outdated, seen=f"{AGENT_RUNS}; {LOGGED}"),
         "agent.build-outdated",
         "start the workspace again",
     ),

@@ -10,6 +10,7 @@ import pytest
 from devtools.workspace import Workspace
 from tests.conftest import Spaces
 from tests.harness.secrets import ALL
+from tests.harness.waits import AGENT_RUNS, LOGGED
 
 pytestmark = pytest.mark.docker
 
@@ -69,6 +70,7 @@ def _plant(space: Workspace) -> None:
     # Nothing needs it here; its output is what is wanted.
     space.sh("systemctl start ws-docker-proxy.service", user="root")
     space.out("logger --priority user.warning --tag boot 'a warning of the boot'", user="root")
+    space.out(f"{AGENT_RUNS}; {LOGGED}", user="root")
 
 
 @pytest.mark.parametrize("name", _EXPECTED)

@@ -13,6 +13,7 @@ from devtools.workspace import Workspace
 from tests.conftest import Spaces, missing
 from tests.harness.doctor import Row, Template, prove
 from tests.harness.host_socket import HostSocket
+from tests.harness.waits import AGENT_RUNS
 
 pytestmark = [pytest.mark.docker, pytest.mark.root]
 
@@ -287,7 +288,7 @@ ROWS = [
     Row(
         "docker.group",
         "the agent is older than the group",
-        "gpasswd -d coder docker; systemctl restart coder-agent; sleep 0.5; gpasswd -a coder docker",
+        f"gpasswd -d coder docker; systemctl restart coder-agent; {AGENT_RUNS}; gpasswd -a coder docker",
         "docker.group-agent",
         "sudo systemctl restart coder-agent",
     ),

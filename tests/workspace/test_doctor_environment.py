@@ -8,6 +8,7 @@ import pytest
 from devtools.workspace import Workspace
 from tests.conftest import Spaces
 from tests.harness.doctor import Row, codes, look, prove
+from tests.harness.waits import until
 
 pytestmark = pytest.mark.docker
 
@@ -78,7 +79,8 @@ def _at_the_limit(space: Workspace) -> None:
     """Only the host can set the limit."""
     space.engine.docker("update", "--pids-limit", "200", space.container)
     space.out(
-        "systemd-run --quiet --unit=many bash -c 'for i in {1..162}; do sleep 600 & done; wait'; sleep 1",
+        "systemd-run --quiet --unit=many bash -c 'for i in {1..162}; do sleep 600 & done; wait';"
+        + until('test "$(pgrep -fc "^sleep 600")" -ge 162'),
         user="root",
     )
 

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shlex
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from devtools.workspace import Workspace
 from tests.conftest import Spaces
 from tests.harness.coder_server import CoderServer
 from tests.harness.doctor import failures, findings, look
+from tests.harness.waits import until
 
 pytestmark = pytest.mark.docker
 
@@ -178,9 +180,22 @@ def test_watch_tells_what_changes_until_it_is_interrupted(space: Workspace) -> N
         watching.stdout.close()
 
 
+def _watched(space: Workspace, command: str, *, looks: int) -> str:
+    """What a watch shows on a terminal until Ctrl-C, which comes after some looks."""
+    drawn = f"test $(grep -o $'\\x1b\\[H' /tmp/shown | wc -l) -ge {looks}"
+    script = f"""
+        set -m
+        script --quiet --command '{command}' /dev/null > /tmp/shown &
+        {until(f"bash -c {shlex.quote(drawn)}")}
+        pkill -INT -f '^/usr/bin/python3 .*ws-doctor --watch'
+        wait
+        cat /tmp/shown
+    """
+    return space.exec("bash", "-c", script, env={"TERM": "xterm"}).stdout
+
+
 def test_watch_on_a_terminal_draws_over_what_it_drew(space: Workspace) -> None:
-    command = "timeout --signal=INT 6 script --quiet --command 'ws-doctor --watch 1' /dev/null"
-    shown = space.exec("bash", "-c", command, env={"TERM": "xterm"}).stdout
+    shown = _watched(space, "ws-doctor --watch 1", looks=2)
     assert shown.count("\x1b[H") >= 2, "more than one look"
     assert "Ctrl-C" in shown, "how to stop it"
     assert "Traceback" not in shown
@@ -188,9 +203,7 @@ def test_watch_on_a_terminal_draws_over_what_it_drew(space: Workspace) -> None:
 
 def test_watch_on_a_small_terminal_has_the_findings_first(space: Workspace) -> None:
     space.out("chmod 0755 /tmp", user="root")
-    watch = "timeout --signal=INT 8 ws-doctor --watch 1"
-    command = f"script --quiet --command 'stty rows 24 cols 80; {watch}' /dev/null"
-    shown = space.exec("bash", "-c", command, env={"TERM": "xterm"}).stdout
+    shown = _watched(space, "stty rows 24 cols 80; ws-doctor --watch 1", looks=1)
     space.out("chmod 1777 /tmp", user="root")
     screens = shown.split("\x1b[H")[1:]
     assert screens

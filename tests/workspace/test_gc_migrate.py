@@ -12,6 +12,7 @@ from devtools.workspace import Workspace
 from tests.conftest import Spaces
 from tests.harness.answers import ask
 from tests.harness.documents import check_document
+from tests.harness.waits import until
 
 pytestmark = pytest.mark.docker
 
@@ -154,9 +155,9 @@ def test_migrations_run_once_for_both(pair: tuple[Workspace, Workspace]) -> None
     assert dry.has({"id": "xdg", "outcome": "migration.moved"})
     assert one.out(f"cat {VOLUME}/.toolrc.d/rc") == "mine"
 
-    one.out("home-persist resolve --json > /tmp/said & true")
+    one.out("home-persist resolve --json > /tmp/said & echo $! > /tmp/resolving")
     two.out("home-persist resolve --json > /tmp/said")
-    one.out("for i in $(seq 100); do pgrep -f 'home-persist resolve' > /dev/null || break; sleep .1; done")
+    one.out(until("! kill -0 $(cat /tmp/resolving)"))
     both = [
         (step["id"], step["outcome"])
         for space in pair

@@ -7,6 +7,7 @@ import pytest
 from devtools.workspace import Workspace
 from tests.conftest import Spaces
 from tests.harness.answers import ask
+from tests.harness.waits import until
 
 pytestmark = pytest.mark.docker
 
@@ -121,9 +122,9 @@ def test_a_lock_of_this_container_is_kept(second: Workspace) -> None:
 
 
 def test_a_download_under_way_is_kept(second: Workspace) -> None:
-    script = f"echo part > {DATA}/Toolbox/download/now; exec sleep 30 3< {DATA}/Toolbox/download/now"
+    script = f"echo part > {DATA}/Toolbox/download/now; exec sleep 600 3< {DATA}/Toolbox/download/now"
     second.engine.docker("exec", "-d", "-u", "coder", second.container, "bash", "-c", script)
-    second.out(f"while ! pgrep -f '^sleep 30' > /dev/null; do sleep 0.1; done; echo old > {DATA}/Daemon/old")
+    second.out(f"{until('pgrep -f ^sleep.600')}; echo old > {DATA}/Daemon/old")
     assert ask(second, "ws-boot jetbrains").document["done"], "something was emptied"
     assert second.out(f"cat {DATA}/Toolbox/download/now; ls {DATA}/Daemon") == "part"
 
@@ -134,7 +135,8 @@ def test_prune_keeps_the_newest_and_what_runs(second: Workspace) -> None:
     backend(second, "goland-10", "GO", "243.10", "2024.3.1")
     backend(second, "pycharm", "PY", "241.1", "2024.1")
     second.out(f"cp /usr/bin/sleep {DIST}/goland-1/bin/ide")
-    second.engine.docker("exec", "-d", "-u", "coder", second.container, f"{DIST}/goland-1/bin/ide", "60")
+    second.engine.docker("exec", "-d", "-u", "coder", second.container, f"{DIST}/goland-1/bin/ide", "600")
+    second.out(until("pgrep -x ide"))
     backends = ask(second, "ws-boot jetbrains list").document["backends"]
     assert [one["version"] for one in backends if one["used"]] == ["2024.2"]
     answer = ask(second, "ws-boot jetbrains prune --keep 1")

@@ -6,6 +6,7 @@ import pytest
 
 from devtools.workspace import Workspace
 from tests.conftest import Spaces
+from tests.harness.waits import until
 
 pytestmark = pytest.mark.docker
 
@@ -54,15 +55,11 @@ def _next(space: Workspace, spaces: Spaces) -> Workspace:
 
 def _save_first(space: Workspace) -> None:
     """Wait until the daemon and the agent run, and until what is saved then is on the volume."""
-    space.out(_until("systemctl is-active -q coder-agent && systemctl is-active -q home-persist-watch"))
+    # With two names, it says whether one of them is active.
+    space.out(until("systemctl is-active -q coder-agent && systemctl is-active -q home-persist-watch"))
     space.out("cd; echo first | tee " + " ".join(LINKED))
     for path in LINKED:
-        space.out(_until(f"test -L ~/{path} && test -f {VOLUME}/{path}"))
-
-
-def _until(condition: str) -> str:
-    """A script that waits for a condition."""
-    return f"for i in $(seq 300); do {condition} && exit; sleep 0.1; done; exit 1"
+        space.out(until(f"test -L ~/{path} -a -f {VOLUME}/{path}"))
 
 
 def test_a_save_by_rename(next_home: Workspace) -> None:
@@ -111,7 +108,7 @@ def test_a_program_of_the_workspace_s_own_engine(spaces: Spaces) -> None:
     space.boot()
     _save_first(space)
     space.out("systemctl start ws-docker-engine", user="root")
-    space.out(_until("test -e ~/started"))
+    space.out(until("test -e ~/started"))
     assert _next(space, spaces).out("cat ~/.tool.json") == "last"
 
 
@@ -123,9 +120,9 @@ def test_a_program_in_a_terminal_of_web_shell(spaces: Spaces, signal: str) -> No
     space.boot()
     _save_first(space)
     space.exec("tee", "/home/coder/program", stdin=PROGRAM.format(signal=signal).encode())
-    space.out(_until("curl -fsS -d '{}' http://127.0.0.1:4000/api/sessions"))
+    space.out(until("curl -fsS -d '{}' http://127.0.0.1:4000/api/sessions"))
     space.out("echo 'exec sh ~/program' | dtach -p ~/.cache/web-shell/sessions/*.sock")
-    space.out(_until("test -e ~/started"))
+    space.out(until("test -e ~/started"))
     assert _next(space, spaces).out("cat ~/.tool.json") == "last"
 
 
@@ -136,17 +133,18 @@ def test_a_terminal_that_does_not_end(spaces: Spaces) -> None:
     space.agent_script = AGENT
     space.boot()
     _save_first(space)
-    space.out(_until("curl -fsS -d '{}' http://127.0.0.1:4000/api/sessions"))
+    space.out(until("curl -fsS -d '{}' http://127.0.0.1:4000/api/sessions"))
     stuck = "trap '' HUP TERM; touch ~/started; while :; do sleep 1000; done"
     space.out(f"echo {shlex.quote(stuck)} | dtach -p ~/.cache/web-shell/sessions/*.sock")
-    space.out(_until("test -e ~/started"))
+    space.out(until("test -e ~/started"))
     assert _next(space, spaces).out("cat ~/.tool.json") == "last"
 
 
 def test_terminals_last_when_web_shell_and_the_daemon_are_restarted(spaces: Spaces) -> None:
     space = spaces.new("terminal", owner="terminal-on").boot()
-    space.out(_until("curl -fsS -d '{}' http://127.0.0.1:4000/api/sessions"))
-    pid = space.out(_until("cat ~/.cache/web-shell/sessions/*.pid"))
+    space.out(until("curl -fsS -d '{}' http://127.0.0.1:4000/api/sessions"))
+    space.out(until("ls ~/.cache/web-shell/sessions/*.pid"))
+    pid = space.out("cat ~/.cache/web-shell/sessions/*.pid")
     units = "web-shell home-persist-watch"
     space.out(f"systemctl stop {units}; systemctl start {units}", user="root")
     space.out(f"kill -0 {pid}")

@@ -54,8 +54,8 @@ ROWS = [
     Row("ws-boot jetbrains prune --keep 1", *WORKS),
     Row("ws-boot docker-group", *WORKS),
 ]
-WATCH = "timeout 5 home-persist watch"
-"""It has no document."""
+WATCH = "timeout 60 home-persist watch"
+"""It has no document. A daemon that does not refuse would watch until it is stopped."""
 
 
 def workspace(spaces: Spaces, name: str) -> Workspace:

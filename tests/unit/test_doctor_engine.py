@@ -80,12 +80,14 @@ def test_a_user_who_waits_learns_for_what(context: Context) -> None:
 
     def say(ids: Sequence[str]) -> None:
         told.append(tuple(ids))
-        release.set()
+        if told[-1] == ("a.slow",):  # before, the quick one may not have got the processor yet
+            release.set()
 
     checks = [Check("a.slow", "", waits), Check("a.quick", "", lambda _: ok("well"))]
     results = examine(checks, context, waiting=say, patience=0.05)
     assert [item.verdict.status for item in results] == [Status.OK, Status.OK]
-    assert told[0] == ("a.slow",)
+    assert "a.slow" in told[0]
+    assert ("a.slow",) in told
     assert told[-1] == (), "at last the line can be erased"
 
 

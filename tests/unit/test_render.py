@@ -208,9 +208,9 @@ UNHEARD = {
 def test_output_that_nobody_takes(where: str, status: int, said: str) -> None:
     """No traceback, and the work is done."""
     program = (
-        "import sys, time; from coder_ws_runtime.cli import commands, render;"
-        " from tests.unit.test_render import tool;"
-        " time.sleep(0.2); sys.exit(commands.run(tool, ['show']))"
+        "import select, sys; from coder_ws_runtime.cli import commands, render;"
+        " from tests.unit.test_render import tool; gone = select.poll(); gone.register(1, 0);"
+        f" gone.poll({30_000 if '|' in where else 0}); sys.exit(commands.run(tool, ['show']))"
     )
     script = f'"{sys.executable}" -c "{program}" {where}'
     done = subprocess.run(["bash", "-c", script], cwd=REPO, capture_output=True, text=True, check=False)

@@ -6,7 +6,6 @@ import pty
 import shlex
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from coder_ws_runtime.cli.process import INTERRUPTED
 from coder_ws_runtime.cli.tables import table
 from coder_ws_runtime.cli.ws_doctor.main import ws_doctor
 from coder_ws_runtime.layout import Layout
+from tests.harness.watched import until
 
 REPO = Path(__file__).parents[2]
 
@@ -161,7 +161,7 @@ def test_no_bar_is_left(done: int, terminal: Callable[[], Terminal]) -> None:
     monitor = progress.Progress(first=0.0)
     with monitor.work("~/a/" + "long/" * 20, lambda: 100):
         monitor.advance(done)
-        time.sleep(0.5)
+        until(lambda: "%" in screen.getvalue(), "it is drawn")
     drawn = [part for part in screen.getvalue().split("\r") if "%" in part]
     assert drawn, "the work was long enough to be shown"
     assert max(map(width.width, (width.plain(part) for part in drawn))) <= 40 + len("\x1b[?25l")

@@ -47,7 +47,7 @@ def test_a_small_save_overtakes_a_large_copy(make: Make) -> None:
     until(lambda: list((a.volume / ".home-persist/staging").glob("*/*")), "the copy has begun")
     for number in range(3):
         a.save("small", str(number))
-        until(partial(a.volume_has, "small", str(number)), seconds=3)
+        until(partial(a.volume_has, "small", str(number)))
     assert not a.linked(".big"), "the copy goes on"
     until(lambda: a.linked(".big"), seconds=120)
 

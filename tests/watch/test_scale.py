@@ -15,17 +15,23 @@ BATCHES = 300
 FILES = 2000
 
 
+def at_rest(trace: Path) -> list[str]:
+    """The system calls so far, when there were no more for some seconds."""
+    calls: list[str] = []
+    while calls != (calls := trace.read_text().splitlines()):
+        time.sleep(3)
+    return calls
+
+
 def calls_of_a_heal(a: Watched, trace: Path) -> list[str]:
     """The system calls between a save and rest."""
     a.start("strace", "-D", "-f", "-qqq", "-o", str(trace))
     a.save("saved", "first")
     until(lambda: a.volume_has("saved", "first") and a.linked("saved"))
-    time.sleep(3)
-    before = len(trace.read_text().splitlines())
+    before = len(at_rest(trace))
     a.save("saved", "second")
     until(lambda: a.volume_has("saved", "second") and a.linked("saved"))
-    time.sleep(3)
-    calls = trace.read_text().splitlines()[before:]
+    calls = at_rest(trace)[before:]
     a.stop()
     return calls
 
@@ -103,7 +109,7 @@ def test_directories_that_are_made_together_cost_the_same_each(make: Make, tmp_p
         done = a.command("add", "-q", *(str(a.home / path) for path in paths))
         assert done.returncode == 0, done.stderr
         assert all(a.linked(path) for path in paths)
-        time.sleep(3)
+        at_rest(trace)
         a.stop()
         return len(trace.read_text().splitlines())
 

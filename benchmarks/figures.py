@@ -135,11 +135,12 @@ FIGURES = (
         120.0,
         Unit.EXTRA_MILLISECONDS,
         obstacle="The agent waits for resolve, which takes 36 ms of processor time, and for docker-group,"
-        " which runs at the same time and takes 28. systemd takes 20 to 40 ms to set up the sandbox of"
-        " resolve. Done already: a smaller sandbox (docs/decisions/boot-sandbox.md), no program before"
-        " resolve, an agent that waits for neither the daemon (69 and 79 ms less, 17 boots each in turn,"
-        " twice) nor jetbrains. Tried, as the lower quartile of 14 boots each on a machine with other load:"
-        " without `ProtectSystem=`, 21 ms less; without filters of system calls too, no less.",
+        " which takes 28; systemd takes 20 to 40 ms to set up the sandbox of resolve. All run while"
+        " systemd prepares the rest, which otherwise has both processors. Done already: a smaller sandbox,"
+        " no other program before resolve, units that do not wait for systemd's preparation, a higher"
+        " priority for resolve, and an agent that waits for neither the daemon nor jetbrains"
+        " (docs/decisions/boot-sandbox.md). Tried, as the lower quartile of 14 boots each on a machine with"
+        " other load: without `ProtectSystem=`, 21 ms less; without filters of system calls too, no less.",
     ),
     Figure(
         "seed-image",

@@ -71,6 +71,13 @@ def test_the_agent_waits_for_what_it_needs(first: Workspace) -> None:
     assert ours == {"ws-docker-group", "ws-projects", "home-persist-resolve"}
 
 
+def test_that_begins_while_systemd_prepares_the_rest(first: Workspace) -> None:
+    prepared = first.out("systemctl show -P ActiveEnterTimestampMonotonic sysinit.target")
+    for unit in ("ws-docker-group", "ws-projects", "home-persist-resolve"):
+        began = first.out(f"systemctl show -P InactiveExitTimestampMonotonic {unit}")
+        assert 0 < int(began) < int(prepared), unit
+
+
 def test_docker_answers_without_sudo(first: Workspace) -> None:
     assert first.container in first.out("docker ps --format '{{.Names}}'")
     # The number may belong to another group of the image; then the user is in that one.

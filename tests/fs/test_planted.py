@@ -16,6 +16,7 @@ import pytest
 
 from coder_ws_runtime.errors import UserError
 from coder_ws_runtime.fs import kernel
+from coder_ws_runtime.fs.errors import ChangedError
 from coder_ws_runtime.persist.reconcile.event import LINK_DELETED
 from coder_ws_runtime.persist.reconcile.save import save
 from coder_ws_runtime.persist.reconcile.settle import settle
@@ -107,7 +108,7 @@ def everything(tree: Tree) -> None:
         with Session(tree.layout, tree.settings) as session:
             for outcome in found.outcomes:
                 settle(session, outcome.entry, event=LINK_DELETED)
-                with contextlib.suppress(OSError, UserError):
+                with contextlib.suppress(OSError, UserError, ChangedError):
                     save(session, outcome.entry)
             for item in list(items(session.volume)):
                 with contextlib.suppress(OSError, UserError):

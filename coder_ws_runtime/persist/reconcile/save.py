@@ -1,14 +1,15 @@
 """Save what the home has without making a link, before the container ends."""
 
 from coder_ws_runtime.dataclass import replace
-from coder_ws_runtime.errors import RefusedError, UserError
+from coder_ws_runtime.errors import RefusedError
+from coder_ws_runtime.fs.errors import ChangedError
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
 from coder_ws_runtime.persist.reconcile.actions import Action, Decision, Operation
 from coder_ws_runtime.persist.reconcile.apply import apply
 from coder_ws_runtime.persist.reconcile.observe import look
 from coder_ws_runtime.persist.reconcile.path_work import Context
 from coder_ws_runtime.persist.reconcile.plan import plan
-from coder_ws_runtime.persist.reconcile.settle import Outcome
+from coder_ws_runtime.persist.reconcile.settle import ATTEMPTS, Outcome, pause
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.persist.store.journals import journals
 
@@ -54,10 +55,16 @@ def save_open(session: Session, outcome: Outcome) -> Outcome:
     """Save a path that could not be linked because a program writes it; returns what to report about it."""
     if outcome.error is None or outcome.error.code not in _IN_USE:
         return outcome
-    try:
-        save(session, outcome.entry)
-    except (OSError, UserError) as error:
-        place = f"~/{outcome.entry.path}"
-        failure = RefusedError(f"not saved: {error}", code="path.not-saved", place=place)
-        return Outcome(outcome.entry, Decision.FAILED, error=failure)
-    return outcome
+    reason = "it keeps changing"
+    for attempt in range(ATTEMPTS):
+        try:
+            save(session, outcome.entry)
+        except (ChangedError, FileNotFoundError):
+            pause(attempt)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends this path and not the others
+            reason = str(error)
+            break
+        else:
+            return outcome
+    failure = RefusedError(f"not saved: {reason}", code="path.not-saved", place=f"~/{outcome.entry.path}")
+    return Outcome(outcome.entry, Decision.FAILED, error=failure)

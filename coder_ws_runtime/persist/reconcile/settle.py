@@ -26,8 +26,8 @@ from coder_ws_runtime.persist.reconcile.refusals import (
 from coder_ws_runtime.persist.session import Session
 from coder_ws_runtime.text import visible
 
-# How often to start again if a path changes while we work on it.
-_ATTEMPTS = 12
+ATTEMPTS = 12
+"""How often to start again if a path changes while we work on it."""
 _STALE_ATTEMPTS = 2
 
 
@@ -105,6 +105,11 @@ def settle(
     )
 
 
+def pause(attempt: int) -> None:
+    """Wait before a path that has changed is looked at again; `attempt` counts from 0."""
+    time.sleep(min(0.001 * 2**attempt, 0.2))
+
+
 class _Settling:
     """Work on one path until nothing is left to do."""
 
@@ -133,7 +138,7 @@ class _Settling:
 
     def run(self) -> None:
         """Observe, plan and apply. Raises errors of files and file systems."""
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             try:
                 # Most paths need nothing; only one that does is locked and observed completely.
                 glanced = glance(self.session, self.entry, self.event)
@@ -143,7 +148,7 @@ class _Settling:
                     if self._do_next(glanced):
                         return
             except (ChangedError, FileNotFoundError):
-                time.sleep(min(0.001 * 2**attempt, 0.2))
+                pause(attempt)
             except OSError as failure:
                 # The server dropped an open file of ours, e.g. the staging directory; open it again.
                 if failure.errno != errno.ESTALE or attempt >= _STALE_ATTEMPTS:

@@ -96,6 +96,14 @@ ROWS = [
     ),
     Row(
         "docker.socket",
+        "systemd gives up the proxy after the doctor has looked",
+        f"{_BROKEN}; true",
+        "docker.proxy-dead",
+        "sudo systemctl restart ws-docker-group",
+        cause=f"{_ASKED}; umount /usr/bin/socat1",
+    ),
+    Row(
+        "docker.socket",
         "the host's daemon does not run",
         _ended,
         "docker.socket-silent",

@@ -110,6 +110,8 @@ def _commands(action: Action, layout: Layout) -> Iterator[list[str]]:
         case StartProxy():
             # Every client looks here first, whatever its environment, and finds a socket that it can open.
             # docs/decisions explains why neither DOCKER_HOST nor a context would do.
+            # systemd starts nothing that it has given up. A pattern may match nothing.
+            yield ["systemctl", "reset-failed", "ws-docker-proxy.*"]
             # restart: a proxy from an earlier run may listen on a socket that was deleted.
             yield ["systemctl", "restart", PROXY_UNIT]
             yield ["mount", "--bind", str(layout.docker_proxy_socket), str(layout.docker_socket)]

@@ -15,6 +15,7 @@ from devtools.workspace import Workspace
 from tests.conftest import Spaces, missing
 from tests.harness.doctor import Row, codes, look, prove
 from tests.harness.host_socket import HostSocket
+from tests.harness.waits import until
 
 pytestmark = [pytest.mark.docker, pytest.mark.root]
 
@@ -22,6 +23,7 @@ SOCKET = "/var/run/docker.sock"
 _ASKED = "timeout 20 sh -c 'until systemctl is-failed ws-docker-proxy.socket; do ! docker version; done'"
 """A client asks until systemd ends the socket, too, because its service cannot start."""
 _BROKEN = "mount --bind /usr/bin/false /usr/bin/socat1; systemctl restart ws-docker-proxy.service 2>&1"
+_DROP_INS = "/run/systemd/system/ws-docker-proxy.service.d"
 _host: list[HostSocket] = []
 
 
@@ -97,10 +99,12 @@ ROWS = [
     Row(
         "docker.socket",
         "systemd gives up the proxy after the doctor has looked",
-        f"{_BROKEN}; true",
+        f"mkdir -p {_DROP_INS}; printf '[Service]\\nRestartSec=1.5\\n' > {_DROP_INS}/slow.conf;"
+        f" systemctl daemon-reload; {_BROKEN}; true",
         "docker.proxy-dead",
         "sudo systemctl restart ws-docker-group",
-        cause=f"{_ASKED}; umount /usr/bin/socat1",
+        cause=until("systemctl is-failed ws-docker-proxy.service") + "; umount /usr/bin/socat1",
+        after=f"rm -r {_DROP_INS}; systemctl daemon-reload",
     ),
     Row(
         "docker.socket",

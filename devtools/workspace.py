@@ -17,8 +17,6 @@ from devtools.shell import DevError
 _LOOKED = "test -e /run/coder-ws/watch.json || ! systemctl is-active -q home-persist-watch"
 """Whether the daemon has written its first report, or does not run."""
 READY_SECONDS = 60.0
-UNIT_HANGS = 8.0
-"""Seconds that a stop takes at least if a unit does not end: systemd ends its programs after 10, or later."""
 
 # A stand-in for the script that Coder's server gives: that one downloads the agent and becomes it. What
 # is seen of it is the same: a program called coder with the argument agent, in the unit's control group.
@@ -150,6 +148,22 @@ class Workspace:
         began = time.monotonic()
         self.engine.docker("stop", "-t", "30", self.container)
         return time.monotonic() - began
+
+    def quickest_stop(self, enough: float, *, tries: int = 3) -> float:
+        """As `stop`; one that took longer than `enough` is tried again after a start.
+
+        What else runs on the machine only makes a stop slower; a unit that does not end does so each time.
+
+        Returns:
+            the seconds of the quickest.
+        """
+        seconds = self.stop()
+        for _ in range(tries - 1):
+            if seconds < enough:
+                break
+            self.start()
+            seconds = min(seconds, self.stop())
+        return seconds
 
     def start(self) -> None:
         """Start a stopped container again."""

@@ -1,4 +1,4 @@
-"""A time limit for a search that may end early, of which a busy machine takes nothing.
+"""A time limit for a search that may end early. Other programs that use the processor do not shorten it.
 
 Measured by the clock alone, a search would see less where other programs, or other threads of this one, have
 the processor: the same tree would give another answer from one run to the next.
@@ -7,7 +7,7 @@ the processor: the same tree would give another answer from one run to the next.
 import time
 
 _PATIENCE = 5.0
-"""How many times as long it may take by the clock: waiting for a disk is no processor time."""
+"""The limit by the clock, as a multiple: a search that waits for a disk uses no processor time."""
 
 
 class Budget:

@@ -32,8 +32,7 @@ LINKED = [".tool.json", ".gone.json", ".old.json"]
 @pytest.fixture(scope="module", params=["booted", "booting"])
 def next_home(request: pytest.FixtureRequest, spaces: Spaces) -> Workspace:
     """The workspace's next container, after a stop when it had booted, or while it still did."""
-    space = spaces.new(request.param, owner=request.param)
-    space.settings["home_persist_paths"] = PATHS
+    space = _new(spaces, request.param)
     space.agent_script = AGENT
     if request.param == "booting":
         space.upload("/usr/local/share/stuck/post-create.sh", STUCK_HOOK, mode=0o755)
@@ -42,10 +41,17 @@ def next_home(request: pytest.FixtureRequest, spaces: Spaces) -> Workspace:
     return _next(space, spaces)
 
 
-def _next(space: Workspace, spaces: Spaces) -> Workspace:
-    """The next container of a workspace, after a stop that was not cut off."""
-    space.stop()
+def _new(spaces: Spaces, name: str) -> Workspace:
+    space = spaces.new(name, owner=name)
+    space.settings["home_persist_paths"] = PATHS
+    return space
+
+
+def _next(space: Workspace, spaces: Spaces, *, within: float = 10.0) -> Workspace:
+    """The next container of a workspace, after a stop that took at most so many seconds."""
+    seconds = space.stop()
     assert space.engine.inspect(space.container)["State"]["ExitCode"] == 130, "it was killed"
+    assert 2 < seconds < within
     space.remove()
     owner = space.settings["workspace"]["owner"].removeprefix(f"{spaces.worker}-")
     again = spaces.new(space.name, owner=owner, workspace_id=space.workspace_id)
@@ -88,8 +94,7 @@ def test_the_daemon_ends_at_once_when_only_it_is_stopped(next_home: Workspace) -
 
 def test_agent_and_daemon_are_stopped_by_hand(spaces: Spaces) -> None:
     """The other units go on."""
-    space = spaces.new("by-hand", owner="by-hand")
-    space.settings["home_persist_paths"] = PATHS
+    space = _new(spaces, "by-hand")
     space.agent_script = AGENT
     space.boot()
     _save_first(space)
@@ -100,8 +105,7 @@ def test_agent_and_daemon_are_stopped_by_hand(spaces: Spaces) -> None:
 
 def test_a_program_of_the_workspace_s_own_engine(spaces: Spaces) -> None:
     """A stand-in for the engine: its containers end with its unit."""
-    space = spaces.new("engine", owner="engine")
-    space.settings["home_persist_paths"] = PATHS
+    space = _new(spaces, "engine")
     space.upload("/opt/program", PROGRAM.format(signal="TERM"))
     unit = "[Service]\nUser=coder\nWorkingDirectory=~\nExecStart=/bin/sh /opt/program\n"
     space.upload("/etc/systemd/system/ws-docker-engine.service", unit)
@@ -115,9 +119,7 @@ def test_a_program_of_the_workspace_s_own_engine(spaces: Spaces) -> None:
 @pytest.mark.parametrize("signal", ["TERM", "HUP"])
 def test_a_program_in_a_terminal_of_web_shell(spaces: Spaces, signal: str) -> None:
     """dtach holds the terminals, so they last when web-shell ends; when the workspace ends, they do too."""
-    space = spaces.new("terminal", owner=f"terminal-{signal}")
-    space.settings["home_persist_paths"] = PATHS
-    space.boot()
+    space = _new(spaces, f"terminal-{signal.lower()}").boot()
     _save_first(space)
     space.exec("tee", "/home/coder/program", stdin=PROGRAM.format(signal=signal).encode())
     space.out(until("curl -fsS -d '{}' http://127.0.0.1:4000/api/sessions"))
@@ -128,8 +130,7 @@ def test_a_program_in_a_terminal_of_web_shell(spaces: Spaces, signal: str) -> No
 
 def test_a_terminal_that_does_not_end(spaces: Spaces) -> None:
     """The stop waits for it for some seconds, and what the agent saved in that time is kept."""
-    space = spaces.new("terminal", owner="terminal-stuck")
-    space.settings["home_persist_paths"] = PATHS
+    space = _new(spaces, "terminal-stuck")
     space.agent_script = AGENT
     space.boot()
     _save_first(space)
@@ -137,7 +138,7 @@ def test_a_terminal_that_does_not_end(spaces: Spaces) -> None:
     stuck = "trap '' HUP TERM; touch ~/started; while :; do sleep 1000; done"
     space.out(f"echo {shlex.quote(stuck)} | dtach -p ~/.cache/web-shell/sessions/*.sock")
     space.out(until("test -e ~/started"))
-    assert _next(space, spaces).out("cat ~/.tool.json") == "last"
+    assert _next(space, spaces, within=15).out("cat ~/.tool.json") == "last"
 
 
 def test_terminals_last_when_web_shell_and_the_daemon_are_restarted(spaces: Spaces) -> None:

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from coder_ws_runtime.dataclass import dataclass
 from coder_ws_runtime.doctor import remedies
 from coder_ws_runtime.doctor.context import Context, account
 from coder_ws_runtime.doctor.findings import Remedy
@@ -42,21 +43,32 @@ def runner_for(context: Context, file: str | Path) -> Callable[[str], str]:
     return context.as_user if user is None or owner == user.uid else context.as_root
 
 
-def comment_out(context: Context, file: Path, bad_lines: Callable[[str], Sequence[int]]) -> Remedy:
+@dataclass(frozen=True, slots=True)
+class Complaints:
+    """What a program said about a text."""
+
+    accepted: bool
+    """Whether it can read all of it: one that did not answer has not accepted it."""
+    lines: Sequence[int] = ()
+    """The lines that it cannot read, counted from 1. Many programs name only one."""
+
+
+def comment_out(context: Context, file: Path, complaints: Callable[[str], Complaints]) -> Remedy:
     """Comment out the lines that a program cannot read; if that does not help, set the file aside.
 
     Args:
         context: the workspace.
         file: the file to change; if it is a link, the command changes its target.
-        bad_lines: asks the program which lines of a text it cannot read, counted from 1. Many name only one.
+        complaints: asks the program about a text.
     """
     text = text_file.read(file, _SIZE)
     bad: set[int] = set()
     for _ in range(_ROUNDS):
         lines = text.split("\n")
+        said = complaints(_commented(lines, bad))
         # At an end without a line break some count one more.
-        found = {min(number, len(lines)) for number in bad_lines(_commented(lines, bad))}
-        if not found and bad:
+        found = {min(number, len(lines)) for number in said.lines}
+        if said.accepted and bad:
             script = ";".join(f"{number}s/^/# /" for number in sorted(bad))
             command = f"sed -i --follow-symlinks {shlex.quote(script)} {shlex.quote(str(file))}"
             several = "lines" if len(bad) > 1 else "line"

@@ -5,26 +5,35 @@ from pathlib import Path
 import pytest
 
 from coder_ws_runtime.doctor.context import Context
-from coder_ws_runtime.doctor.user_files import comment_out, set_aside
+from coder_ws_runtime.doctor.user_files import Complaints, comment_out, set_aside
 
 
-def first_bad(text: str) -> list[int]:
+def said(lines: list[int]) -> Complaints:
+    return Complaints(not lines, lines)
+
+
+def first_bad(text: str) -> Complaints:
     """As git does it: the first line that it cannot read."""
-    return [number for number, line in enumerate(text.split("\n"), 1) if line.startswith("bad")][:1]
+    return said([number for number, line in enumerate(text.split("\n"), 1) if line.startswith("bad")][:1])
 
 
-def every_bad(text: str) -> list[int]:
+def every_bad(text: str) -> Complaints:
     """As ssh does it."""
-    return [number for number, line in enumerate(text.split("\n"), 1) if line.startswith("bad")]
+    return said([number for number, line in enumerate(text.split("\n"), 1) if line.startswith("bad")])
 
 
-def at_the_end(text: str) -> list[int]:
+def at_the_end(text: str) -> Complaints:
     """A program that counts one line more at the end."""
-    return [len(text.split("\n")) + 1] if "bad" in text and "# bad" not in text else []
+    return said([len(text.split("\n")) + 1] if "bad" in text and "# bad" not in text else [])
 
 
-def never_content(_: str) -> list[int]:
-    return [1]
+def never_content(_: str) -> Complaints:
+    return said([1])
+
+
+def silent_later(text: str) -> Complaints:
+    """A program that is ended because it takes too long, after the first question."""
+    return said([1]) if text.startswith("bad") else Complaints(accepted=False)
 
 
 # What the program says, the file, and a part of the command.
@@ -35,7 +44,8 @@ CASES = {
     "no line break at the end": (at_the_end, "bad", "'1s/^/# /'"),
     "too many": (first_bad, "bad\n" * 99, "cp "),
     "a comment does not help": (never_content, "bad\n", "cp "),
-    "it names no line": (lambda _: [], "bad\n", "cp "),
+    "it names no line": (lambda _: Complaints(accepted=False), "bad\n", "cp "),
+    "it does not answer": (silent_later, "bad\nbad\n", "cp "),
 }
 
 

@@ -9,6 +9,7 @@ from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, skipped, warning
 from coder_ws_runtime.doctor.user_files import (
+    Complaints,
     comment_out,
     is_closed,
     move_away,
@@ -54,12 +55,12 @@ def _ask(context: Context, program: str, words: list[str]) -> Completed:
     return context.run([program, *words], timeout=_SECONDS, env=outside)
 
 
-def _bad_lines(context: Context, program: str, text: str) -> list[int]:
-    """The lines of a text that git cannot read, tested without its settings, which it cannot read."""
+def _complaints(context: Context, program: str, text: str) -> Complaints:
+    """What git says about a text, tested without its settings, which it cannot read."""
     env = {**context.env, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
     argv = [program, "config", "--file", "-", "--list"]
     done = context.run(argv, timeout=_SECONDS, env=env, stdin=text)
-    return [int(number) for number, _ in _BAD_LINE.findall(done.stderr)]
+    return Complaints(done.ok, [int(number) for number, _ in _BAD_LINE.findall(done.stderr)])
 
 
 def _invalid(context: Context, program: str, done: Completed) -> Finding:
@@ -68,7 +69,7 @@ def _invalid(context: Context, program: str, done: Completed) -> Finding:
     line, value = _BAD_LINE.search(done.stderr), _BAD_VALUE.search(done.stderr)
     if line and line[2]:
         file = Path(os.path.abspath(line[2]))
-        remedy = comment_out(context, file, lambda text: _bad_lines(context, program, text))
+        remedy = comment_out(context, file, lambda text: _complaints(context, program, text))
         problem = f"every git command fails: git cannot read line {line[1]} of {file}"
         return failure("programs.git-settings-invalid", problem, remedy, evidence=said, about=str(file))
     if value:

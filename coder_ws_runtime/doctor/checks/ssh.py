@@ -11,9 +11,9 @@ from pathlib import Path
 from coder_ws_runtime.doctor.context import Context
 from coder_ws_runtime.doctor.engine import Need, check
 from coder_ws_runtime.doctor.findings import Finding, Remedy, Verdict, failure, found, warning
-from coder_ws_runtime.doctor.user_files import comment_out
+from coder_ws_runtime.doctor.user_files import Complaints, comment_out
 from coder_ws_runtime.system import text_file
-from coder_ws_runtime.system.process import find_program
+from coder_ws_runtime.system.process import Completed, find_program
 
 _SECONDS = 4.0
 _OTHERS = 0o077
@@ -116,17 +116,17 @@ def _invalid(context: Context, settings: Path) -> Finding | None:
     if program is None or not text or _RUNS_PROGRAMS.search(text):
         return None
 
-    def ask(file: str, stdin: str | None = None) -> str:
-        done = context.run([program, "-G", "-F", file, "localhost"], timeout=_SECONDS, stdin=stdin)
-        return "" if done.ok else done.stderr
+    def ask(file: str, stdin: str | None = None) -> Completed:
+        return context.run([program, "-G", "-F", file, "localhost"], timeout=_SECONDS, stdin=stdin)
 
-    said = [line for line in ask(str(settings)).splitlines() if _BAD_LINE.search(line)]
-    if not said:
+    def complaints(written: str) -> Complaints:
+        done = ask("/dev/stdin", written)
+        return Complaints(done.ok, [int(number) for number in _BAD_LINE.findall(done.stderr)])
+
+    done = ask(str(settings))
+    said = [line for line in done.stderr.splitlines() if _BAD_LINE.search(line)]
+    if done.ok or not said:
         return None
-
-    def bad_lines(written: str) -> list[int]:
-        return [int(number) for number in _BAD_LINE.findall(ask("/dev/stdin", written))]
-
-    remedy = comment_out(context, settings, bad_lines)
+    remedy = comment_out(context, settings, complaints)
     problem = f"every ssh command fails: ssh cannot read {settings}"
     return failure("programs.ssh-settings-invalid", problem, remedy, evidence=said[:3], about=str(settings))

@@ -14,15 +14,12 @@ since is not a newer save than what the volume has.
     since it started.
     :mod:`.ledger_lines` has the format of a line.
 ``copied/<hash>``
-    For a path that is being moved or cannot be linked: which of its files were copied, their state then, what
-    the volume has had since, and whether the copy is known to be kept. Written before a copy is published,
-    removed when the link is in place.
+    For a path that is being moved or cannot be linked: which of its files were copied. Written before a copy
+    is published, removed when the link is in place. :mod:`.copy_records` has the format.
 ``lock``
     A process that works on a path locks one byte of it: which one is given by the path.
 """
 
-import errno
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -30,9 +27,8 @@ from pathlib import Path
 
 from coder_ws_runtime.digest import hex_digest
 from coder_ws_runtime.errors import RefusedError
-from coder_ws_runtime.fs.writing import replace_file
-from coder_ws_runtime.identity import CopyRecord, Identity
-from coder_ws_runtime.persist.store.ledger_lines import join_fields, split_fields
+from coder_ws_runtime.identity import CopyRecord
+from coder_ws_runtime.persist.store.ledger_lines import append_line, join_fields, split_fields
 from coder_ws_runtime.persist.store.ledger_lock import LOCK_BYTES, lock_bytes
 from coder_ws_runtime.persist.store.names import COPY_SUFFIX
 
@@ -42,10 +38,6 @@ _AWAITED = "awaited"
 _COPYING = "copying "
 """What has happened to a path, followed by where its content is on the volume."""
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-
-_Numbers = tuple[int, int, int, int, int, int]
-"""An identity."""
 
 
 class Ledger:
@@ -204,10 +196,7 @@ class Ledger:
         if self._fd is None:
             self.directory.mkdir(parents=True, exist_ok=True)
             self._fd = os.open(self.directory / _FILE, _APPEND, 0o644)
-        # It also begins with a newline: if a crash truncated the previous line, this one is still readable.
-        text = os.fsencode(f"\n{line}\n")
-        if os.write(self._fd, text) < len(text):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        text = append_line(self._fd, os.fsencode(line))
         if os.lseek(self._fd, 0, os.SEEK_CUR) == self._read_to + len(text):
             self._read_to += len(text)
             self._note(text)
@@ -218,22 +207,15 @@ class Ledger:
 
     def copies(self, path: str) -> dict[str, CopyRecord]:
         """The files of a path that were copied, by path relative to it."""
-        try:
-            with open(os.open(self._copies_file(path), _READ), "rb") as file:
-                known = json.loads(file.read())
-            return {inner: _record(*numbers) for inner, numbers in known.items()}
-        except (OSError, ValueError, TypeError, AttributeError):
-            return {}
+        from coder_ws_runtime.persist.store.copy_records import read_records  # noqa: PLC0415 - most paths are links
+
+        return read_records(self._copies_file(path))
 
     def note_copies(self, path: str, records: Mapping[str, CopyRecord]) -> None:
         """Record what is about to be kept, or is known to be. Raises OSError like `record`."""
-        known = {**self.copies(path), **records}
-        lines = {
-            inner: [*(one and _numbers(one) for one in (its.home, its.volume, its.before)), its.kept]
-            for inner, its in known.items()
-        }
-        document = json.dumps(lines, separators=(",", ":"))
-        replace_file(Path(self._copies_file(path)), document.encode(), durable=False)
+        from coder_ws_runtime.persist.store.copy_records import add_records  # noqa: PLC0415 - as above
+
+        add_records(self._copies_file(path), records)
 
     def forget_copies(self, path: str) -> None:
         """The link is in place: from now on, content at the path is a newer save."""
@@ -279,13 +261,3 @@ def _copy_of(path: str) -> str:
 
 def _hash(path: str) -> str:
     return hex_digest(os.fsencode(path))[:32]
-
-
-def _record(home: _Numbers, volume: _Numbers | None, before: _Numbers | None, kept: object) -> CopyRecord:
-    return CopyRecord(
-        Identity(*home), volume and Identity(*volume), before and Identity(*before), kept=bool(kept)
-    )
-
-
-def _numbers(one: Identity) -> _Numbers:
-    return (one.device, one.inode, one.kind, one.size, one.mtime, one.ctime)

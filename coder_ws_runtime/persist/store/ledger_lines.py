@@ -4,6 +4,9 @@ A line with a name that has a tab or a line break begins with a slash, which no 
 as escapes. All other lines have names as they are.
 """
 
+import errno
+import os
+
 _ESCAPES = {"\n": r"\n", "\t": r"\t", "\\": r"\b"}
 """The backslash is last: it is in all escapes, and read last."""
 
@@ -25,3 +28,16 @@ def split_fields(line: str) -> list[str]:
     for plain, escape in _ESCAPES.items():
         fields = [field.replace(escape, plain) for field in fields]
     return fields
+
+
+def append_line(fd: int, line: bytes) -> bytes:
+    """Append a line to a file of the ledger, and return all that was written.
+
+    Raises:
+        OSError: it cannot be written, or not to its end.
+    """
+    # It also begins with a newline: if a crash truncated the previous line, this one is still readable.
+    text = b"\n%b\n" % line
+    if os.write(fd, text) < len(text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return text

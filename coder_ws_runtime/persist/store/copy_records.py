@@ -1,0 +1,65 @@
+"""The files of one path that a container has copied, in a file of its ledger.
+
+Each line is a JSON object: by path relative to the declared one, the file's state when it was copied, what
+the volume has had since and had before, and whether the copy is known to be kept. A line adds to the ones
+before, and replaces what they say about a file.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+
+from coder_ws_runtime.identity import CopyRecord, Identity
+from coder_ws_runtime.persist.store.ledger_lines import append_line
+
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+_Numbers = tuple[int, int, int, int, int, int]
+"""An identity."""
+
+
+def read_records(path: str) -> dict[str, CopyRecord]:
+    """What a file has, by path relative to the declared one; nothing if it cannot be read."""
+    try:
+        with open(os.open(path, _READ), "rb") as file:
+            lines = file.read().split(b"\n")
+    except OSError:
+        return {}
+    known: dict[str, CopyRecord] = {}
+    for line in filter(None, lines):
+        with suppress(ValueError, TypeError, AttributeError):  # not written to its end: nobody relied on it
+            known |= {inner: _record(*numbers) for inner, numbers in json.loads(line).items()}
+    return known
+
+
+def add_records(path: str, records: Mapping[str, CopyRecord]) -> None:
+    """Add a line. The directory is created if necessary.
+
+    Raises:
+        OSError: it cannot be written; what the file had counts on.
+    """
+    line = {
+        inner: [*(one and _numbers(one) for one in (its.home, its.volume, its.before)), its.kept]
+        for inner, its in records.items()
+    }
+    try:
+        fd = os.open(path, _APPEND, 0o644)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        fd = os.open(path, _APPEND, 0o644)
+    try:
+        append_line(fd, json.dumps(line, separators=(",", ":")).encode())
+    finally:
+        os.close(fd)
+
+
+def _record(home: _Numbers, volume: _Numbers | None, before: _Numbers | None, kept: object) -> CopyRecord:
+    return CopyRecord(
+        Identity(*home), volume and Identity(*volume), before and Identity(*before), kept=bool(kept)
+    )
+
+
+def _numbers(one: Identity) -> _Numbers:
+    return (one.device, one.inode, one.kind, one.size, one.mtime, one.ctime)

@@ -1,0 +1,60 @@
+"""What a container has copied of one path, as later runs of it know it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from coder_ws_runtime.identity import CopyRecord, Identity
+from coder_ws_runtime.persist.store.copy_records import add_records, read_records
+from tests.unit.test_ledger import NAMES
+
+ONE, TWO = (Identity(1, inode, 0o100000, 3, 5, 5) for inode in (1, 2))
+BEGUN, KEPT = CopyRecord(ONE, TWO, TWO), CopyRecord(ONE, TWO, TWO, kept=True)
+
+
+def test_a_line_adds_to_the_ones_before(tmp_path: Path) -> None:
+    file = f"{tmp_path}/new/records"
+    add_records(file, {"a": BEGUN, "b": BEGUN})
+    add_records(file, {"b": KEPT, "c": CopyRecord(TWO)})
+    assert read_records(file) == {"a": BEGUN, "b": KEPT, "c": CopyRecord(TWO)}
+
+
+@pytest.mark.parametrize("name", ["", *NAMES], ids=ascii)
+def test_names_with_everything_in_them(name: str, tmp_path: Path) -> None:
+    add_records(f"{tmp_path}/records", {name: KEPT})
+    assert read_records(f"{tmp_path}/records") == {name: KEPT}
+
+
+def test_a_line_that_a_kill_cut_short_spoils_no_other(tmp_path: Path) -> None:
+    file = tmp_path / "records"
+    add_records(str(file), {"a": BEGUN})
+    whole = file.read_bytes()
+    add_records(str(file), {"a": KEPT, "b": KEPT})
+    line = file.read_bytes()[len(whole) :]
+    for length in range(len(line.rstrip())):
+        file.write_bytes(whole + line[:length])
+        assert read_records(str(file)) == {"a": BEGUN}
+        add_records(str(file), {"c": KEPT})
+        assert read_records(str(file)) == {"a": BEGUN, "c": KEPT}
+
+
+def test_a_file_of_the_former_version_still_counts(tmp_path: Path) -> None:
+    """It was one JSON object, which each run replaced; the package may be upgraded in a container."""
+    numbers = [[1, 1, 0o100000, 3, 5, 5], [1, 2, 0o100000, 3, 5, 5], [1, 2, 0o100000, 3, 5, 5]]
+    (tmp_path / "records").write_text(json.dumps({"a": [*numbers, False], "b": [*numbers, True]}))
+    add_records(f"{tmp_path}/records", {"c": BEGUN})
+    assert read_records(f"{tmp_path}/records") == {"a": BEGUN, "b": KEPT, "c": BEGUN}
+
+
+def test_nothing_is_known_of_what_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "records")
+    add_records(f"{tmp_path}/records", {"a": KEPT})
+    assert read_records(f"{tmp_path}/link") == read_records(f"{tmp_path}/nothing") == {}
+    with pytest.raises(OSError, match="symbolic"):
+        add_records(f"{tmp_path}/link", {"b": KEPT})
+
+
+def test_a_full_file_system_is_an_error() -> None:
+    with pytest.raises(OSError, match="No space left"):
+        add_records("/dev/full", {"a": KEPT})

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from coder_ws_runtime.dataclass import dataclass
 
+_SPECIAL = frozenset(" \t\n\\")
+"""What mountinfo has as octal numbers."""
+
 
 def parse_mounts(text: str) -> dict[str, str]:
     """Each mount point, with the path of its file system that is mounted there.
@@ -40,6 +43,8 @@ def mounted_in(proc: Path, path: Path) -> str | None:
     except OSError:
         return None
     own = os.path.join(os.path.realpath(path.parent), path.name)
+    if own not in text and _SPECIAL.isdisjoint(own):  # it is rare, and a heal has no time for parsing
+        return None
     return min(
         (point[len(own) + 1 :] for point in parse_mounts(text) if f"{point}/".startswith(f"{own}/")),
         default=None,

@@ -10,7 +10,6 @@ from coder_ws_runtime.fs.anchored import Anchor
 from coder_ws_runtime.fs.errors import BlockedPathError
 from coder_ws_runtime.fs.parents import Parents
 from coder_ws_runtime.persist.manifest.entry import Entry, Kind
-from coder_ws_runtime.persist.manifest.paths import is_below
 from coder_ws_runtime.persist.reconcile.event import NO_EVENT, Fate, LinkEvent
 from coder_ws_runtime.persist.reconcile.observation import (
     Difference,
@@ -50,19 +49,25 @@ def look(
         OSError: from the file systems.
     """
     session.ledger.refresh()
-    seen = glance(session, entry, event)
-    if seen.mounted is not None and seen.aside is None:  # it is not moved, so its content does not matter
-        return seen
-    if seen.aside is None and (seen.home is None or seen.home.kind is Kind.LINK):
-        return seen
-    from coder_ws_runtime.persist.reconcile.compare import compare  # noqa: PLC0415 - most paths are links
-
-    root = f"{session.home.path}/{entry.path}"
+    mount: str | None = None
+    compared = False
+    root, own_name = f"{session.home.path}/{entry.path}", entry.path.rpartition("/")[2]
 
     def content(fd: int, name: str) -> tuple[Pair, ...]:
+        nonlocal mount, compared
+        if name == own_name:
+            mount = session.mounted_in(entry.path)
+            if mount is not None:  # it is not moved, so its content does not matter
+                return ()
+        compared = True
+        from coder_ws_runtime.persist.reconcile.compare import compare  # noqa: PLC0415 - most paths are links
+
         return compare((fd, name), session.volume.anchor, entry, root=root, refuse_writers=refuse_writers)
 
     looked = _look(session, entry, content, session.home, session.volume.anchor)
+    looked = _explained(session, entry, event, replace(looked, mounted=mount))
+    if not compared:
+        return looked
     if refuse_writers and looked.aside is None and looked.home is not None and looked.home.kind is Kind.FILE:
         from coder_ws_runtime.persist.reconcile.database import refuse_journal  # noqa: PLC0415 - as above
 
@@ -73,16 +78,17 @@ def look(
         looked = replace(looked, records=records, links_inside=_links_inside(session, entry, looked.link))
     if looked.renamed_away and _is_back(session, entry, looked):
         looked = replace(looked, renamed_away=False)
-    return replace(looked, watched=seen.watched, left=seen.left, new_name=seen.new_name)
+    return looked
 
 
 def _links_inside(session: Session, entry: Entry, link: str) -> tuple[str, ...]:
     """The links of this container below a path that are replaced, or lead where the path's own link leads."""
-    start = len(entry.path) + 1
+    above = f"{entry.path}/"  # of thousands of links, hardly any is below it
+    below = {path.removeprefix(above): path for path in session.ledger.links() if path.startswith(above)}
     return tuple(
-        path[start:]
-        for path, text in session.ledger.links().items()
-        if is_below(path, entry.path) and (text == f"{link}/{path[start:]}" or not _is_link(session, path))
+        inner
+        for inner, path in below.items()
+        if session.ledger.has(path, f"{link}/{inner}") or not _is_link(session, path)
     )
 
 
@@ -122,15 +128,22 @@ def glance(
     """
     home, volume = parents or (session.home, session.volume.anchor)
     seen = _look(session, entry, lambda _fd, _name: (), home, volume)
+    seen = _explained(session, entry, event, seen)
+    if seen.home is None or seen.home.kind is Kind.LINK:
+        return seen
+    return replace(seen, mounted=session.mounted_in(entry.path))
+
+
+def _explained(session: Session, entry: Entry, event: LinkEvent, seen: Observation) -> Observation:
+    """An observation with what the ledger and an event said about the link, and whether the daemon runs."""
     if session.relink and seen.left is not Fate.NONE:
         seen = replace(seen, left=Fate.NONE)
     if event.fate is Fate.MOVED:
         seen = replace(seen, new_name=node_at(session.home, event.path))
-    if seen.home is None or seen.home.kind is Kind.LINK:
-        if seen.volume is None and entry.kind is Kind.FILE:
-            return replace(seen, watched=session.watched)
-        return seen
-    return replace(seen, mounted=session.mounted_in(entry.path))
+    is_absent = seen.home is None or seen.home.kind is Kind.LINK
+    if is_absent and seen.volume is None and entry.kind is Kind.FILE:
+        seen = replace(seen, watched=session.watched)
+    return seen
 
 
 def _look(

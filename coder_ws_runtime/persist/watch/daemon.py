@@ -154,10 +154,11 @@ class Daemon:
         for fd in (wake, self.healer.worker.fd, *self.watches.descriptors):
             if fd >= 0:
                 poll.register(fd, select.POLLIN)
-        # Rounded up: waking up too early would only mean another wait.
         if self.watches.has_unread:  # the kernel does not tell about it again
             until = 0.0
-        happened = poll.poll(max(0, int((until - time.monotonic()) * 1000) + 1))
+        happened = poll.poll(max(0, int((until - time.monotonic()) * 1000)))
+        if not happened:  # poll(2) takes whole milliseconds
+            time.sleep(max(0.0, until - time.monotonic()))
         with suppress(BlockingIOError):
             os.read(wake, 64)
         return bool(happened) or self.watches.has_unread
@@ -235,18 +236,18 @@ class Daemon:
 
     def _take_events(self) -> None:
         """Record what the kernel reported."""
+        now = time.monotonic()
         change = self.watches.changes()
         if change.stale:
             self._watch(change.stale)
         if change.overflow:
-            text = "events were lost, checking all paths"
-            journal.log(text, journal.NOTICE, {"code": "watch.events-lost"})
+            journal.log("events were lost, checking all paths", journal.NOTICE, {"code": "watch.events-lost"})
             self._watch(None)
             self.healer.events.find_moved()
             for path in self.entries:
                 if not self.healer.is_waiting(path):
                     self.healer.schedule.look_now(path)
-        self.healer.note(change, time.monotonic())
+        self.healer.note(change, now)
         for path in change.arrived & self.entries.keys():
             self.healer.schedule.look_now(path)
         if change.manifests:

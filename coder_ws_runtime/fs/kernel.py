@@ -58,6 +58,15 @@ def open_unmounted(fd: int, name: str, flags: int) -> int:
     return opened
 
 
+def is_mount_point(fd: int, name: str) -> bool:
+    """Whether something is mounted at a name in a directory. Raises OSError as from open(2)."""
+    try:
+        os.close(open_unmounted(fd, name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC))
+    except MountPointError:
+        return True
+    return False
+
+
 def _openat2(fd: int, name: str, flags: int) -> tuple[int, int]:
     """The descriptor, and the error number: one of them is 0."""
     how, size = _open_how(flags)

@@ -103,6 +103,24 @@ def test_a_bind_mount_that_is_not_in_the_list_is_not_moved(
     assert (tree.layout.root / "live/precious").read_text() == "live"
 
 
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("volume", [{}, {".conf": "older"}], ids=["seed", "merge"])
+def test_a_declared_file_that_is_a_bind_mount(volume: dict[str, str], tree: Tree) -> None:
+    """Engines mount single files, e.g. settings that a template brings."""
+    tree.manifest(".conf")
+    write(tree.home, {".conf": "image"})
+    write(tree.volume, volume)
+    write(tree.layout.root, {"live": "template"})
+    for text in ("template", "changed"):
+        with bound(tree.layout.root / "live", tree.home / ".conf"):
+            (tree.home / ".conf").write_text(text)
+            outcome = told(tree, ".conf")
+            assert (outcome.code, outcome.changed) == ("path.mounted", False)
+        assert (tree.layout.root / "live").read_text() == text
+        assert (read(tree.home), content(tree.volume)) == ({".conf": "image"}, volume)
+    assert tree.resolve().outcomes[0].changed, "it is linked when nothing is mounted there"
+
+
 def test_what_an_interrupted_run_set_aside_beside_a_mount(
     tree: Tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,12 +64,6 @@ ROWS = {
         "",
         "leave it out: what is mounted need not be kept",
     ),
-    "a file": Mounted(
-        "projects/x",
-        "projects/x",
-        "",
-        "leave it out: what is mounted need not be kept",
-    ),
     "within the path": Mounted(
         "projects/",
         "projects/sub",

@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from coder_ws_runtime.dataclass import replace
@@ -49,26 +50,20 @@ def look(
         OSError: from the file systems.
     """
     session.ledger.refresh()
-    mount: str | None = None
-    compared = False
-    root, own_name = f"{session.home.path}/{entry.path}", entry.path.rpartition("/")[2]
+    root = f"{session.home.path}/{entry.path}"
 
     def content(fd: int, name: str) -> tuple[Pair, ...]:
-        nonlocal mount, compared
-        if name == own_name:
-            mount = session.mounted_in(entry.path)
-            if mount is not None:  # it is not moved, so its content does not matter
-                return ()
-        compared = True
         from coder_ws_runtime.persist.reconcile.compare import compare  # noqa: PLC0415 - most paths are links
 
         return compare((fd, name), session.volume.anchor, entry, root=root, refuse_writers=refuse_writers)
 
     looked = _look(session, entry, content, session.home, session.volume.anchor)
-    looked = _explained(session, entry, event, replace(looked, mounted=mount))
-    if not compared:
+    looked = _explained(session, entry, event, looked)
+    home = looked.home
+    is_content = home is not None and home.kind is not Kind.LINK and looked.mounted is None
+    if looked.aside is None and not is_content:
         return looked
-    if refuse_writers and looked.aside is None and looked.home is not None and looked.home.kind is Kind.FILE:
+    if refuse_writers and looked.aside is None and home is not None and home.kind is Kind.FILE:
         from coder_ws_runtime.persist.reconcile.database import refuse_journal  # noqa: PLC0415 - as above
 
         with session.home.parent(entry.path) as (fd, name):
@@ -83,12 +78,11 @@ def look(
 
 def _links_inside(session: Session, entry: Entry, link: str) -> tuple[str, ...]:
     """The links of this container below a path that are replaced, or lead where the path's own link leads."""
-    above = f"{entry.path}/"  # of thousands of links, hardly any is below it
-    below = {path.removeprefix(above): path for path in session.ledger.links() if path.startswith(above)}
+    above = f"{entry.path}/"
     return tuple(
-        inner
-        for inner, path in below.items()
-        if session.ledger.has(path, f"{link}/{inner}") or not _is_link(session, path)
+        path.removeprefix(above)
+        for path, text in session.ledger.links(above).items()
+        if text == f"{link}/{path.removeprefix(above)}" or not _is_link(session, path)
     )
 
 
@@ -128,10 +122,7 @@ def glance(
     """
     home, volume = parents or (session.home, session.volume.anchor)
     seen = _look(session, entry, lambda _fd, _name: (), home, volume)
-    seen = _explained(session, entry, event, seen)
-    if seen.home is None or seen.home.kind is Kind.LINK:
-        return seen
-    return replace(seen, mounted=session.mounted_in(entry.path))
+    return _explained(session, entry, event, seen)
 
 
 def _explained(session: Session, entry: Entry, event: LinkEvent, seen: Observation) -> Observation:
@@ -174,7 +165,9 @@ def _look(
                 return observed(home=at_home, aside=aside, pairs=content(fd, aside_name(name)))
             if at_home is None or at_home.kind is Kind.LINK:
                 return _link(entry, observed(home=at_home))
-            return observed(home=at_home, pairs=content(fd, name))
+            mount = _mounted(session, entry, (fd, name), at_home)
+            # What is mounted is not moved, so the content does not matter.
+            return observed(home=at_home, mounted=mount, pairs=content(fd, name) if mount is None else ())
     except FileNotFoundError:
         return observed(home=None, parent=False)
     except BlockedPathError as error:
@@ -182,6 +175,18 @@ def _look(
             raise
         leads_to = _text(session.home, error.component)
         return observed(home=None, parent=False, diverted_at=error.component, diverted_to=leads_to)
+
+
+def _mounted(session: Session, entry: Entry, place: tuple[int, str], found: Node) -> str | None:
+    """What is mounted in the home's content, as `Observation.mounted`."""
+    if found.kind is Kind.FILE:
+        from coder_ws_runtime.fs.kernel import is_mount_point  # noqa: PLC0415 - most paths are links
+
+        # A list of all mounts takes as long as a tenth of a heal.
+        with suppress(FileNotFoundError):
+            if not is_mount_point(*place):
+                return None
+    return session.mounted_in(entry.path)
 
 
 def _link(entry: Entry, seen: Observation) -> Observation:

@@ -109,11 +109,15 @@ class Ledger:
         """The text of the last link that this container made at `path`; empty if it made none."""
         return self._known(self._links, path)
 
-    def links(self) -> dict[str, str]:
-        """The texts of all links that this container made and has not forgotten, by path."""
+    def links(self, above: str = "") -> dict[str, str]:
+        """The texts of all links that this container made and has not forgotten, by path.
+
+        Args:
+            above: only of those with a path that begins so.
+        """
         if not self._loaded:
             self.refresh()
-        return {path: text for path, text in self._links.items() if text}
+        return {path: text for path, text in self._links.items() if path.startswith(above) and text}
 
     def left(self, path: str) -> str:
         """What has happened to the recorded link at `path`, as given to `note_left`; empty if nothing."""

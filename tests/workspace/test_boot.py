@@ -15,7 +15,6 @@ pytestmark = pytest.mark.docker
 
 UNITS = (
     "ws-docker-group",
-    "ws-projects",
     "home-persist-resolve",
     "ws-jetbrains",
     "home-persist-watch",
@@ -68,12 +67,12 @@ def test_the_agent_waits_for_what_it_needs(first: Workspace) -> None:
     """Not for the daemon, although that ends after it."""
     before = first.out("systemctl show -P After coder-agent").split()
     ours = {name.removesuffix(".service") for name in before} & {*UNITS, "web-shell"}
-    assert ours == {"ws-docker-group", "ws-projects", "home-persist-resolve"}
+    assert ours == {"ws-docker-group", "home-persist-resolve"}
 
 
 def test_that_begins_while_systemd_prepares_the_rest(first: Workspace) -> None:
     prepared = first.out("systemctl show -P ActiveEnterTimestampMonotonic sysinit.target")
-    for unit in ("ws-docker-group", "ws-projects", "home-persist-resolve"):
+    for unit in ("ws-docker-group", "home-persist-resolve"):
         began = first.out(f"systemctl show -P InactiveExitTimestampMonotonic {unit}")
         assert 0 < int(began) < int(prepared), unit
 

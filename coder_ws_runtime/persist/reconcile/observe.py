@@ -70,19 +70,22 @@ def look(
             refuse_journal(fd, name, entry.path)
     if looked.pairs:
         records = session.ledger.copies(entry.path)
-        looked = replace(looked, records=records, links_inside=_links_inside(session, entry, looked.link))
+        looked = replace(looked, records=records, links_inside=_links_inside(session, entry, looked))
     if looked.renamed_away and _is_back(session, entry, looked):
         looked = replace(looked, renamed_away=False)
     return looked
 
 
-def _links_inside(session: Session, entry: Entry, link: str) -> tuple[str, ...]:
+def _links_inside(session: Session, entry: Entry, looked: Observation) -> tuple[str, ...]:
     """The links of this container below a path that are replaced, or lead where the path's own link leads."""
+    content = looked.aside or looked.home
+    if content is not None and content.kind is Kind.FILE:  # thousands of links need not be looked through
+        return ()
     above = f"{entry.path}/"
     return tuple(
         path.removeprefix(above)
         for path, text in session.ledger.links(above).items()
-        if text == f"{link}/{path.removeprefix(above)}" or not _is_link(session, path)
+        if text == f"{looked.link}/{path.removeprefix(above)}" or not _is_link(session, path)
     )
 
 

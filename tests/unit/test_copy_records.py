@@ -1,12 +1,15 @@
 """What a container has copied of one path, as later runs of it know it."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from coder_ws_runtime.identity import CopyRecord, Identity
 from coder_ws_runtime.persist.store.copy_records import add_records, read_records
+from tests.conftest import missing
+from tests.fs.conftest import mounted
 from tests.unit.test_ledger import NAMES
 
 ONE, TWO = (Identity(1, inode, 0o100000, 3, 5, 5) for inode in (1, 2))
@@ -58,3 +61,18 @@ def test_nothing_is_known_of_what_cannot_be_read(tmp_path: Path) -> None:
 def test_a_full_file_system_is_an_error() -> None:
     with pytest.raises(OSError, match="No space left"):
         add_records("/dev/full", {"a": KEPT})
+
+
+def test_a_line_that_does_not_fit_leaves_the_room_to_others(tmp_path: Path) -> None:
+    """The record of 20,000 files is larger than what a container may have left, and is tried again."""
+    if os.geteuid() != 0:
+        missing("root, to mount a small tmpfs")
+    file = tmp_path / "records"
+    with mounted(tmp_path, "size=1m"):
+        add_records(str(file), {"a": KEPT})
+        before = file.stat().st_size
+        for _ in range(2):
+            with pytest.raises(OSError, match="No space left"):
+                add_records(str(file), {f"directory/file{number}": BEGUN for number in range(20_000)})
+            assert (file.stat().st_size, read_records(str(file))) == (before, {"a": KEPT})
+        (tmp_path / "save").write_bytes(bytes(1 << 19))

@@ -50,9 +50,21 @@ def add_records(path: str, records: Mapping[str, CopyRecord]) -> None:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         fd = os.open(path, _APPEND, 0o644)
     try:
-        append_line(fd, json.dumps(line, separators=(",", ":")).encode())
+        before = os.fstat(fd).st_size
+        try:
+            append_line(fd, json.dumps(line, separators=(",", ":")).encode())
+        except OSError:
+            _take_back(fd, before)
+            raise
     finally:
         os.close(fd)
+
+
+def _take_back(fd: int, before: int) -> None:
+    """Remove a line that did not fit: others need the room, and it is of megabytes for a large directory."""
+    with suppress(OSError):
+        if os.fstat(fd).st_size == os.lseek(fd, 0, os.SEEK_CUR):  # nobody has appended since
+            os.ftruncate(fd, before)
 
 
 def _record(home: _Numbers, volume: _Numbers | None, before: _Numbers | None, kept: object) -> CopyRecord:

@@ -1,5 +1,6 @@
 """What a container has copied of one path, as later runs of it know it."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from coder_ws_runtime.identity import CopyRecord, Identity
+from coder_ws_runtime.persist.store import copy_records
 from coder_ws_runtime.persist.store.copy_records import add_records, read_records
 from tests.conftest import missing
 from tests.fs.conftest import mounted
@@ -61,6 +63,33 @@ def test_nothing_is_known_of_what_cannot_be_read(tmp_path: Path) -> None:
 def test_a_full_file_system_is_an_error() -> None:
     with pytest.raises(OSError, match="No space left"):
         add_records("/dev/full", {"a": KEPT})
+
+
+def test_a_file_that_is_copied_again_and_again_needs_no_more_room(tmp_path: Path) -> None:
+    """A directory with a socket is never linked: what a program saves in it is recorded for months."""
+    file = tmp_path / "records"
+    many = {f"directory/file{number}": KEPT for number in range(1000)}
+    for _ in range(50):
+        add_records(str(file), many)
+    for number in range(3000):
+        add_records(str(file), {"saved": CopyRecord(Identity(1, number, 0o100000, 3, 5, 5), TWO)})
+    assert read_records(str(file)) == {**many, "saved": CopyRecord(Identity(1, 2999, 0o100000, 3, 5, 5), TWO)}
+    assert file.stat().st_size < 1 << 20
+    assert [*tmp_path.iterdir()] == [file]
+
+
+@pytest.mark.parametrize("what", ["_read", "replace_file"])
+def test_a_file_that_cannot_be_made_smaller_still_counts(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(copy_records, what, fails)
+        for number in range(5000):
+            add_records(f"{tmp_path}/records", {f"{number % 7}": KEPT})
+    assert read_records(f"{tmp_path}/records") == {f"{number}": KEPT for number in range(7)}
 
 
 def test_a_line_that_does_not_fit_leaves_the_room_to_others(tmp_path: Path) -> None:

@@ -2,19 +2,24 @@
 
 Each line is a JSON object: by path relative to the declared one, the file's state when it was copied, what
 the volume has had since and had before, and whether the copy is known to be kept. A line adds to the ones
-before, and replaces what they say about a file.
+before, and replaces what they say about a file. Now and then, all lines are replaced with one: a directory
+that cannot be linked gets lines for as long as the container lives.
 """
 
 import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 
+from coder_ws_runtime.fs.writing import replace_file
 from coder_ws_runtime.identity import CopyRecord, Identity
 from coder_ws_runtime.persist.store.ledger_lines import append_line
 
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+_SMALL = 1 << 16
+"""A file of fewer bytes is read in a moment, whatever its lines say."""
 
 _Numbers = tuple[int, int, int, int, int, int]
 """An identity."""
@@ -23,10 +28,14 @@ _Numbers = tuple[int, int, int, int, int, int]
 def read_records(path: str) -> dict[str, CopyRecord]:
     """What a file has, by path relative to the declared one; nothing if it cannot be read."""
     try:
-        with open(os.open(path, _READ), "rb") as file:
-            lines = file.read().split(b"\n")
+        return _read(path)
     except OSError:
         return {}
+
+
+def _read(path: str) -> dict[str, CopyRecord]:
+    with open(os.open(path, _READ), "rb") as file:
+        lines = file.read().split(b"\n")
     known: dict[str, CopyRecord] = {}
     for line in filter(None, lines):
         with suppress(ValueError, TypeError, AttributeError):  # not written to its end: nobody relied on it
@@ -40,10 +49,7 @@ def add_records(path: str, records: Mapping[str, CopyRecord]) -> None:
     Raises:
         OSError: it cannot be written; what the file had counts on.
     """
-    line = {
-        inner: [*(one and _numbers(one) for one in (its.home, its.volume, its.before)), its.kept]
-        for inner, its in records.items()
-    }
+    line = _line(records)
     try:
         fd = os.open(path, _APPEND, 0o644)
     except FileNotFoundError:
@@ -52,12 +58,25 @@ def add_records(path: str, records: Mapping[str, CopyRecord]) -> None:
     try:
         before = os.fstat(fd).st_size
         try:
-            append_line(fd, json.dumps(line, separators=(",", ":")).encode())
+            added = len(append_line(fd, line))
         except OSError:
             _take_back(fd, before)
             raise
     finally:
         os.close(fd)
+    # Whenever it has twice as much, so that it is rarely read for this; not if this line may be most of it.
+    after = before + added
+    if before > _SMALL and after > 4 * len(line) and after.bit_length() > before.bit_length():
+        with suppress(OSError):  # what was appended counts
+            replace_file(Path(path), _line(_read(path)), durable=False)
+
+
+def _line(records: Mapping[str, CopyRecord]) -> bytes:
+    line = {
+        inner: [*(one and _numbers(one) for one in (its.home, its.volume, its.before)), its.kept]
+        for inner, its in records.items()
+    }
+    return json.dumps(line, separators=(",", ":")).encode()
 
 
 def _take_back(fd: int, before: int) -> None:

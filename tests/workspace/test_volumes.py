@@ -22,3 +22,13 @@ def test_a_volume_that_belongs_to_root_is_given_to_the_user(spaces: Spaces, engi
     assert space.out("cd ~/projects && stat -c %U file") == "root", "only the mount point is"
     assert "unsafe path" not in space.out("journalctl -b --no-pager", user="root")
     assert space.out("readlink ~/.claude") == "/mnt/home-persist/.claude"
+
+
+def test_the_group_that_a_user_gave_to_a_volume_stays(spaces: Spaces) -> None:
+    """For a server, e.g., that runs as another user and reads the projects."""
+    space = spaces.new("group", owner="group").boot()
+    where = "/mnt/home-persist ~/projects"
+    assert space.sh(f"sudo chgrp video {where} && sudo chmod 2775 {where}").returncode == 0
+    space.stop()
+    space.start()
+    assert space.out(f"stat -c '%U:%G %a' {where}") == "coder:video 2775\ncoder:video 2775"

@@ -43,7 +43,7 @@ def mounted_in(proc: Path, path: Path) -> str | None:
     except OSError:
         return None
     own = os.path.join(os.path.realpath(path.parent), path.name)
-    if own not in text and _SPECIAL.isdisjoint(own):  # it is rare, and a heal has no time for parsing
+    if own not in text and _SPECIAL.isdisjoint(own):  # as for most paths: a heal has no time to parse
         return None
     return min(
         (point[len(own) + 1 :] for point in parse_mounts(text) if f"{point}/".startswith(f"{own}/")),
